@@ -1,0 +1,85 @@
+/**
+ * The graph language: a closed set of operators over values with symbolic shapes. It is pure data: no operator computes
+ * anything here. Forward, loss and backward programs are all written in it; `autodiff` maps graphs to graphs, `runtime`
+ * runs them. Everything is row-major; axes are non-negative.
+ */
+
+/** A product of named symbols and an integer: `32`, `"T"`, `"2*B*T"` (factor first, symbols sorted). See dim.ts. */
+export type Dim = number | string;
+export type Shape = readonly Dim[];
+
+/** `real` is float32 or float64 as the executor chooses (the oracle: float64). `int` is int32: ids, labels, positions. */
+export type ValueType = "real" | "int";
+
+/** Index into `Graph.values`. */
+export type ValueId = number;
+
+export interface Value { readonly id: ValueId; readonly type: ValueType; readonly shape: Shape }
+
+/** Attributes of every operator, in one table. Adding a row here makes every rule table incomplete at compile time. */
+export interface OpAttributes {
+  /** A value handed in at every run. Rank 0 is a scalar. */
+  input: { readonly name: string };
+  /** A weight, bound when the program is loaded. Static shape. */
+  parameter: { readonly name: string };
+  /** A scalar (rank 0) constant. */
+  constant: { readonly value: number };
+
+  // elementwise, with NumPy broadcasting between operands
+  add: NoAttributes; sub: NoAttributes; mul: NoAttributes; div: NoAttributes;
+  // elementwise
+  neg: NoAttributes; exp: NoAttributes; log: NoAttributes; sqrt: NoAttributes; reciprocal: NoAttributes;
+  tanh: NoAttributes; relu: NoAttributes; erf: NoAttributes;
+  /** Exact GELU, x·Φ(x). */
+  gelu: NoAttributes;
+  /** (x, dy) → dy·(Φ(x) + x·φ(x)). Not differentiable again. */
+  geluGrad: NoAttributes;
+  /** (x, dy) → dy where x > 0, else 0. Not differentiable again. */
+  reluGrad: NoAttributes;
+
+  /** alpha · op(a) · op(b) over the last two axes; leading axes are equal, or b has rank 2. */
+  matmul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  /** Over the last axis. */
+  softmax: NoAttributes;
+  logSoftmax: NoAttributes;
+  /** (x, gamma[C], beta[C]) → y, mean[..., 1], invStd[..., 1], over the last axis. Three outputs. */
+  layerNorm: { readonly epsilon: number };
+
+  reshape: { readonly shape: Shape };
+  transpose: { readonly perm: readonly number[] };
+  /** Sums over `axes` (sorted). */
+  reduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
+  /** (int [...]) → real [..., depth]: `on` at the index, `off` elsewhere. An index outside 0..depth-1 (say -100) gives a row of `off`. */
+  oneHot: { readonly depth: Dim; readonly on: number; readonly off: number };
+  /** (x[N, C], index int[P]) → [P, C]. Indices are in range. For activations, inside the session. */
+  gatherRows: NoAttributes;
+  /** (dy[P, C], index int[P]) → [rows, C]: zeros with dy's rows added in order of P. Adjoint of gatherRows. */
+  scatterAddRows: { readonly rows: Dim };
+  /** (table[V, C] parameter, ids int[...]) → [..., C]. The table stays shared: rows are gathered by the executor around the session. Gradient rows of `paddingId` are dropped (-1: none). */
+  embedding: { readonly paddingId: number };
+  /** (dy[..., C], ids int[...]) → [rows, C]: the gradient of an embedding table, rows added in (row, position) order. Only as (a summand of) a graph output. */
+  embeddingGrad: { readonly rows: number; readonly paddingId: number };
+  /**
+   * () → a mask of `shape` with 1/(1-rate) where kept and 0 where dropped; element i of the mask of `site` is a function
+   * of (seed, step, shard, site, i) only (counter-based generator; see runtime/contract.ts). No gradient.
+   */
+  dropoutMask: { readonly shape: Shape; readonly rate: number; readonly site: number };
+}
+export type NoAttributes = Readonly<Record<never, never>>;
+export type OpName = keyof OpAttributes;
+
+export type Node = { readonly [Op in OpName]: {
+  readonly op: Op;
+  readonly attributes: OpAttributes[Op];
+  readonly inputs: readonly ValueId[];
+  readonly outputs: readonly ValueId[];
+} }[OpName];
+export type NodeOf<Op extends OpName> = Extract<Node, { op: Op }>;
+
+/** Nodes are in topological order; every value is the output of exactly one node. */
+export interface Graph {
+  readonly values: readonly Value[];
+  readonly nodes: readonly Node[];
+  /** Named results, in the order in which they were declared. */
+  readonly outputs: ReadonlyMap<string, ValueId>;
+}

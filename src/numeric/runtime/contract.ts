@@ -1,0 +1,53 @@
+/**
+ * The one contract of every executor. A program is loaded once, with its weights, and run many times:
+ * `run(inputs, outputs)` — on return, `outputs` hold the results. Nothing above this room sees a library's tensor.
+ */
+import type { Graph } from "../graph/index.ts";
+import type { HostTensor } from "../tensor/index.ts";
+
+export type ExecutorName = "reference" | "native" | "portable";
+/** shared: weights are read from the bound buffers at every run (training). packed: weights are copied into the session when it is loaded (serving). */
+export type Form = "shared" | "packed";
+
+/** What decides the bits below Lockstep. Two equal profiles promise equal bits. */
+export interface Profile {
+  readonly executor: ExecutorName;
+  readonly form: Form;
+  /** Library and version, for WebAssembly with the SHA-256 of the .wasm. */
+  readonly build: string;
+  /** CPU model and instruction set for native; "any" for portable and reference. */
+  readonly cpu: string;
+  /** SHA-256 (hex) of the canonical JSON of the fields above. */
+  readonly id: string;
+}
+
+/** By name. Real inputs and outputs are float32, or float64 in the reference executor; int ones are int32. */
+export type Bindings = Readonly<Record<string, HostTensor>>;
+
+/** What dropout masks are a function of, beside the graph's site. All are unsigned 32-bit integers; seed is two of them. */
+export interface RandomKey { readonly seed: readonly [number, number]; readonly step: number; readonly shard: number }
+
+export interface LoadOptions {
+  readonly form: Form;
+  /** Every parameter of the graph. In shared form the very buffers are used at each run; in packed form they may be changed or dropped afterwards. */
+  readonly weights: Bindings;
+}
+
+export interface Session {
+  readonly profile: Profile;
+  /**
+   * Runs the program. `inputs` has every input of the graph; symbols are bound from their shapes, and must agree.
+   * `outputs` has a preallocated tensor for each wanted output (a subset is allowed; the others are not returned).
+   * A mask without `random` in a graph that has dropout is an error. One run at a time per session.
+   */
+  run(inputs: Bindings, outputs: Bindings, random?: RandomKey): Promise<void>;
+  /** Releases the library's session. Idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface Executor {
+  readonly name: ExecutorName;
+  /** float64 for the reference executor. */
+  readonly real: "float32" | "float64";
+  load(graph: Graph, options: LoadOptions): Promise<Session>;
+}
