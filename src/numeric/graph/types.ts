@@ -20,7 +20,7 @@ export interface Value { readonly id: ValueId; readonly type: ValueType; readonl
 export interface OpAttributes {
   /** A value handed in at every run. Rank 0 is a scalar. */
   input: { readonly name: string };
-  /** A weight, bound when the program is loaded. Static shape. */
+  /** A weight, bound when the program is loaded. Static shape (no symbols). */
   parameter: { readonly name: string };
   /** A scalar (rank 0) constant. */
   constant: { readonly value: number };
@@ -68,13 +68,13 @@ export interface OpAttributes {
 export type NoAttributes = Readonly<Record<never, never>>;
 export type OpName = keyof OpAttributes;
 
-export type Node = { readonly [Op in OpName]: {
-  readonly op: Op;
-  readonly attributes: OpAttributes[Op];
+/** One node, or a node of the operators `Op`; a union indexed by `op`, so that rule tables are called without a cast. */
+export type Node<Op extends OpName = OpName> = { readonly [P in Op]: {
+  readonly op: P;
+  readonly attributes: OpAttributes[P];
   readonly inputs: readonly ValueId[];
   readonly outputs: readonly ValueId[];
-} }[OpName];
-export type NodeOf<Op extends OpName> = Extract<Node, { op: Op }>;
+} }[Op];
 
 /** Nodes are in topological order; every value is the output of exactly one node. */
 export interface Graph {
