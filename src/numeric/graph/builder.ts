@@ -79,6 +79,7 @@ export class GraphBuilder {
     const resolved = open < 0 ? shape : shape.with(open, divDims(mulDims(...this.shapeOf(x)), mulDims(...shape.filter((_, axis) => axis !== open))));
     return this.apply("reshape", { shape: canonicalShape(resolved) }, [x]);
   }
+  expand(x: ValueId, shape: Shape): ValueId { return this.apply("expand", { shape: canonicalShape(shape) }, [x]); }
   transpose(x: ValueId, perm: readonly number[]): ValueId { return this.apply("transpose", { perm: [...perm] }, [x]); }
   /** `keepDims` is false by default: the summed axes disappear. */
   reduceSum(x: ValueId, axes: readonly number[], { keepDims = false }: { readonly keepDims?: boolean } = {}): ValueId {

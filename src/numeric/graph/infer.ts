@@ -50,7 +50,7 @@ export function broadcastShapes(a: Shape, b: Shape): Shape | null {
 const real = (shape: Shape): TypedShape => ({ type: "real", shape });
 const at = (inputs: readonly TypedShape[], index: number): TypedShape => inputs[index] as TypedShape; // arity was checked
 
-const elementwise = { types: ["real"], infer: (_, [x]) => x === undefined ? [] : [x] } as const satisfies Entry<"neg">;
+const elementwise = { types: ["real"], infer: (_, inputs) => [at(inputs, 0)] } as const satisfies Entry<"neg">;
 const broadcasting = {
   types: ["real", "real"],
   infer: (_, inputs, fail) => [real(broadcastShapes(at(inputs, 0).shape, at(inputs, 1).shape) ?? fail("the shapes do not broadcast: aligned at the right, dimensions must be equal or 1"))],
@@ -105,6 +105,12 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
     if (!dimsEqual(mulDims(...from), mulDims(...shape))) fail(`[${shape.join(", ")}] has ${mulDims(...shape)} elements, not ${mulDims(...from)}`);
     return [{ type, shape: canonicalShape(shape) }];
   } },
+  expand: { types: ["any"], infer: ({ shape }, inputs, fail) => {
+    const { type, shape: from } = at(inputs, 0);
+    const target = canonicalShape(shape);
+    if (!shapesEqual(broadcastShapes(from, target) ?? [], target)) fail(`does not broadcast to [${shape.join(", ")}]`);
+    return [{ type, shape: target }];
+  } },
   transpose: { types: ["any"], infer: ({ perm }, inputs, fail) => {
     const { type, shape } = at(inputs, 0);
     if (perm.length !== shape.length || shape.some((_, axis) => !perm.includes(axis))) fail(`perm [${perm.join(", ")}] is not a permutation of ${shape.length} axes`);
@@ -122,8 +128,8 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
     return [real(canonicalShape([...at(inputs, 0).shape, depth]))];
   } },
   gatherRows: { types: ["real", "int"], infer: (_, inputs, fail) => {
-    const [rows, columns] = matrix(at(inputs, 0).shape, fail);
-    return rows === undefined ? [] : [real([vector(at(inputs, 1).shape, fail), columns])];
+    const [, columns] = matrix(at(inputs, 0).shape, fail);
+    return [real([vector(at(inputs, 1).shape, fail), columns])];
   } },
   scatterAddRows: { types: ["real", "int"], infer: ({ rows }, inputs, fail) => {
     const [picked, columns] = matrix(at(inputs, 0).shape, fail);

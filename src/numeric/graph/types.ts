@@ -46,6 +46,8 @@ export interface OpAttributes {
   layerNorm: { readonly epsilon: number };
 
   reshape: { readonly shape: Shape };
+  /** NumPy broadcasting to `shape`: axes are added at the left, and those of length 1 repeated. The adjoint of reduceSum needs it. */
+  expand: { readonly shape: Shape };
   transpose: { readonly perm: readonly number[] };
   /** Sums over `axes` (sorted). */
   reduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
@@ -80,6 +82,6 @@ export type Node<Op extends OpName = OpName> = { readonly [P in Op]: {
 export interface Graph {
   readonly values: readonly Value[];
   readonly nodes: readonly Node[];
-  /** Named results, in the order in which they were declared. */
+  /** Named results, in the order in which they were declared. Several may name one value, and a value may be an input or a parameter itself. */
   readonly outputs: ReadonlyMap<string, ValueId>;
 }
