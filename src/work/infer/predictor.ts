@@ -1,0 +1,113 @@
+/**
+ * One loaded version on one executor: rows of tokens in, logits out. Everything that answers goes through here, so that a
+ * version is always judged in the form it is served in: packed. A row's logits are a function of the row alone.
+ */
+import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
+import { batchInputs, bertGraph, type TokenRow } from "../../language/models/index.ts";
+import { selfCheckRows, type Executor, type Profile, type Session } from "../../numeric/runtime/index.ts";
+import { tensor } from "../../numeric/tensor/index.ts";
+import type { Version } from "./version.ts";
+
+export type { TokenRow } from "../../language/models/index.ts";
+
+export interface PredictorOptions {
+  /** Rows a run at most; longer lists are cut. @default 64 */
+  readonly maxRows?: number;
+  /** Tokens a run at most, padding included. @default 8192 */
+  readonly maxTokens?: number;
+  /** Compare rows alone and in batches, bit for bit, before the first answer. @default true */
+  readonly selfCheck?: boolean;
+}
+
+export interface Predictor {
+  readonly profile: Profile;
+  readonly classes: number;
+  /** Logits [classes] of each row, in order. Rows are grouped by padded length; mates never change a bit. */
+  run(rows: readonly TokenRow[]): Promise<Float32Array[]>;
+  dispose(): Promise<void>;
+}
+
+/** @throws NUMERICS_UNTRUSTED where a row's bits depend on its mates here; RUNTIME_FAILED */
+export async function openPredictor(version: Version, executor: Executor, options: PredictorOptions = {}): Promise<Predictor> {
+  const session = await executor.load(bertGraph(version.config, version.head), { form: "packed", weights: version.weights });
+  const predictor = new PackedPredictor(version, session, options);
+  if (options.selfCheck ?? true) {
+    try {
+      await selfCheckRows({ run: (rows) => predictor.run(rows), probes: probeRows(version) });
+    } catch (thrown) {
+      await predictor.dispose();
+      throw thrown;
+    }
+  }
+  return predictor;
+}
+
+/** A row's padded length: a fixed function of its own token count, and at least two. */
+export function rowLength(row: TokenRow): number {
+  return Math.max(2, paddedLength(row.ids.length));
+}
+
+class PackedPredictor implements Predictor {
+  readonly profile: Profile;
+  readonly classes: number;
+  readonly #version: Version;
+  readonly #session: Session;
+  readonly #maxRows: number;
+  readonly #maxTokens: number;
+
+  constructor(version: Version, session: Session, options: PredictorOptions) {
+    this.profile = session.profile;
+    this.classes = version.labels.length;
+    this.#version = version;
+    this.#session = session;
+    this.#maxRows = options.maxRows ?? 64;
+    this.#maxTokens = options.maxTokens ?? 8192;
+  }
+
+  async run(rows: readonly TokenRow[]): Promise<Float32Array[]> {
+    const answers = new Array<Float32Array>(rows.length);
+    for (const [tokens, group] of byLength(rows)) {
+      const most = Math.max(1, Math.min(this.#maxRows, Math.floor(this.#maxTokens / tokens)));
+      for (let at = 0; at < group.length; at += most) {
+        const part = group.slice(at, at + most);
+        const logits = await this.#runBatch(part.map((index) => itemAt(rows, index)), tokens);
+        part.forEach((index, row) => { answers[index] = logits.slice(row * this.classes, (row + 1) * this.classes); });
+      }
+    }
+    return answers;
+  }
+
+  /** rows [B] padded to T tokens → logits [B, classes] */
+  async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
+    const inputs = batchInputs(rows, this.#version.head, { tokens, minimumRows: 1, padId: this.#version.tokenizer.special.pad, real: "float32" });
+    const logits = new Float32Array(rows.length * this.classes);
+    await this.#session.run(inputs, { logits: tensor("float32", [rows.length, this.classes], logits) });
+    return logits;
+  }
+
+  dispose(): Promise<void> { return this.#session.dispose(); }
+}
+
+function itemAt<T>(list: readonly T[], index: number): T {
+  const item = list[index];
+  invariant(item !== undefined, `no item ${index} of ${list.length}`);
+  return item;
+}
+
+function byLength(rows: readonly TokenRow[]): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  rows.forEach((row, index) => {
+    if (row.ids.length === 0) throw new LockstepError("INPUT_INVALID", `row ${index} has no tokens`, { row: index });
+    const length = rowLength(row);
+    const group = groups.get(length);
+    if (group === undefined) groups.set(length, [index]);
+    else group.push(index);
+  });
+  return groups;
+}
+
+/** Short and long rows of made-up ids, within the version's limits. */
+function probeRows(version: Version): TokenRow[] {
+  const lengths = [2, 7, 7, 16, 16, 33].filter((length) => length <= version.maxTokens);
+  return lengths.map((length, probe) => ({ ids: Int32Array.from({ length }, (_, t) => (1 + probe * 7919 + t * 104_729) % version.config.vocab_size) }));
+}

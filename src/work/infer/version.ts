@@ -1,0 +1,128 @@
+/**
+ * What a version's files say: the one place where a folder in the Hugging Face layout, with or without `lockstep.json`,
+ * becomes something that can be loaded. Nothing is trusted: every file is checked before it is used.
+ */
+import { z } from "zod";
+import { LockstepError, toLockstepError } from "../../base/index.ts";
+import { bertParameters, matchWeights, parseBertConfig, type BertConfig, type Head, type Pooling } from "../../language/models/index.ts";
+import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
+import { firstNonFinite, readSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
+
+export type VersionFiles = ReadonlyMap<string, Uint8Array>;
+
+/** `lockstep.json`: what the Hugging Face layout has no place for. Everything in it is decided by the recipe, never by a clock. */
+export const lockstepFileSchema = z.looseObject({
+  format: z.literal(1),
+  task: z.literal("classify"),
+  labels: z.array(z.string().min(1).max(1000)).min(2).max(100_000),
+  pooling: z.enum(["first", "mean"]),
+  max_tokens: z.int().min(2).max(131_072),
+  calibration: z.strictObject({
+    /** Logits are divided by it before the softmax. */
+    temperature: z.number().positive().max(1000),
+    /** Below this probability an answer abstains; 0 never does. */
+    threshold: z.number().min(0).max(1),
+  }),
+  weights_sha256: z.string(),
+  recipe_sha256: z.string().optional(),
+});
+export type LockstepFile = z.infer<typeof lockstepFileSchema>;
+
+export interface Calibration { readonly temperature: number; readonly threshold: number }
+
+export interface Version {
+  readonly config: BertConfig;
+  readonly head: Extract<Head, { kind: "sequence" }>;
+  /** By class id. */
+  readonly labels: readonly string[];
+  readonly maxTokens: number;
+  readonly calibration: Calibration;
+  readonly tokenizer: Tokenizer;
+  readonly weights: Readonly<Record<string, HostTensor<"float32">>>;
+}
+
+/** A pre-trained encoder to start from: a version, or any BERT folder. Its head, if it has one, is left aside. */
+export interface Encoder {
+  readonly config: BertConfig;
+  readonly pooling: Pooling;
+  readonly tokenizer: Tokenizer;
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+}
+
+/** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID with the file that is wrong. */
+export function readVersion(files: VersionFiles): Version {
+  const { config, labels: configLabels, architecture } = parseBertConfig(parseJson(files, "config.json"));
+  const own = files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
+  const labels = own?.labels ?? configLabels;
+  if (labels === undefined) throw new LockstepError("MODEL_INVALID", `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot classify; fine-tune it first (train --from)`, {});
+  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
+  const tokenizer = readTokenizer(files, own?.max_tokens ?? config.max_position_embeddings);
+  checkVocabulary(config, tokenizer);
+  const { weights, missing } = matchWeights(bertParameters(config, head), readWeights(files));
+  const first = missing[0];
+  if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing in all)`, { tensor: first.name });
+  return {
+    config, head, labels, tokenizer,
+    maxTokens: tokenizer.maxLength,
+    calibration: own?.calibration ?? { temperature: 1, threshold: 0 },
+    weights: Object.fromEntries(weights),
+  };
+}
+
+/** @throws as readVersion; a missing head is no error. */
+export function readEncoder(files: VersionFiles, maxTokens: number): Encoder {
+  const { config } = parseBertConfig(parseJson(files, "config.json"));
+  const own = files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
+  const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
+  checkVocabulary(config, tokenizer);
+  return { config, pooling: own?.pooling ?? "mean", tokenizer, tensors: readWeights(files) };
+}
+
+export function readWeights(files: VersionFiles): ReadonlyMap<string, HostTensor> {
+  const { tensors } = readSafetensors(need(files, "model.safetensors"));
+  const bad = firstNonFinite(tensors);
+  if (bad !== undefined) throw new LockstepError("WEIGHTS_INVALID", `tensor "${bad.name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is damaged or its training diverged`, { tensor: bad.name, index: bad.index });
+  return tensors;
+}
+
+function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
+  const config = files.has("tokenizer_config.json") ? parseJson(files, "tokenizer_config.json") : undefined;
+  return loadTokenizer({ tokenizerJson: text(files, "tokenizer.json"), ...(config === undefined ? {} : { tokenizerConfig: config as object }) }, { maxLength });
+}
+
+function checkVocabulary(config: BertConfig, tokenizer: Tokenizer): void {
+  if (tokenizer.vocabSize > config.vocab_size) {
+    throw new LockstepError("MODEL_INVALID", `tokenizer.json has ${tokenizer.vocabSize} tokens, but config.json says "vocab_size" ${config.vocab_size}: they are not of the same model`, { tokens: tokenizer.vocabSize, vocab_size: config.vocab_size });
+  }
+}
+
+function parseLockstepFile(files: VersionFiles): LockstepFile {
+  const parsed = lockstepFileSchema.safeParse(parseJson(files, "lockstep.json"));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new LockstepError("MODEL_INVALID", `lockstep.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`, { field: issue?.path.join(".") ?? "" });
+}
+
+function need(files: VersionFiles, name: string): Uint8Array {
+  const bytes = files.get(name);
+  if (bytes === undefined) throw new LockstepError("MODEL_INVALID", `the folder has no ${name}; it has ${[...files.keys()].sort().join(", ") || "nothing"}`, { file: name });
+  return bytes;
+}
+
+function text(files: VersionFiles, name: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(need(files, name));
+  } catch (thrown) {
+    if (thrown instanceof TypeError) throw new LockstepError("MODEL_INVALID", `${name} is not UTF-8 text`, { file: name });
+    throw thrown;
+  }
+}
+
+function parseJson(files: VersionFiles, name: string): unknown {
+  const source = text(files, name);
+  try {
+    return JSON.parse(source);
+  } catch (thrown) {
+    throw new LockstepError("MODEL_INVALID", `${name} is not JSON: ${toLockstepError(thrown).message}`, { file: name });
+  }
+}
