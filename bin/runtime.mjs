@@ -1,0 +1,75 @@
+/**
+ * Finds a Node that is new enough and runs a program in it. Plain old JavaScript on purpose: it has to be read by
+ * whatever `node` the machine has, so it imports only what Node 14 had and uses no newer syntax.
+ *
+ * Lockstep needs Node 24.15: older ones refuse shared memory as a tensor of ONNX Runtime. A checkout brings one along
+ * (private workspace tools/node), which is used when the machine's own is too old.
+ */
+import { spawn } from "child_process";
+import { existsSync, readFileSync } from "fs";
+import { dirname, join } from "path";
+import { fileURLToPath } from "url";
+
+export const MINIMUM = [24, 15];
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+export function newEnough(version) {
+  const parts = version.replace(/^v/, "").split(".").map(Number);
+  return parts[0] > MINIMUM[0] || (parts[0] === MINIMUM[0] && parts[1] >= MINIMUM[1]);
+}
+
+/** The path of a Node that is new enough: this one, else one that npm installed beside Lockstep; undefined if there is none. */
+export function findNode() {
+  if (newEnough(process.version)) return process.execPath;
+  const platform = process.platform === "win32" ? "win" : process.platform;
+  const executable = process.platform === "win32" ? "bin/node.exe" : "bin/node";
+  for (const modules of [join(root, "node_modules"), dirname(root)]) {
+    for (const name of ["node-" + platform + "-" + process.arch, "node"]) {
+      const folder = join(modules, name);
+      if (existsSync(join(folder, executable)) && newEnough(versionOf(folder))) return join(folder, executable);
+    }
+  }
+  return undefined;
+}
+
+function versionOf(folder) {
+  try {
+    return String(JSON.parse(readFileSync(join(folder, "package.json"), "utf8")).version);
+  } catch (error) {
+    return "0.0.0"; // Not an npm package, so not the Node that a checkout brings: never run.
+  }
+}
+
+export function explainMissingNode() {
+  const wanted = MINIMUM.join(".");
+  return "lockstep needs Node " + wanted + " or newer; this is " + process.version + " (" + process.execPath + ").\n"
+    + (existsSync(join(root, "src"))
+      ? "In a checkout, `npm ci` brings one along for Linux, Windows and Intel Macs; elsewhere install Node 24 from https://nodejs.org.\n"
+      : "Install Node 24 from https://nodejs.org, or run `npm install node@24` beside lockstep.\n");
+}
+
+/**
+ * Runs `executable` with `args` in the place of this process, and never returns. Where the system can replace a
+ * process (process.execve), it is replaced; else a child takes over standard streams, signals and the exit code.
+ */
+export function become(executable, args) {
+  if (typeof process.execve === "function" && process.platform !== "win32") {
+    process.execve(executable, [executable].concat(args), process.env);
+  }
+  const child = spawn(executable, args, { stdio: "inherit" });
+  // A terminal sends Ctrl-C to the whole foreground group, so the child already has it: passing it on would send it twice.
+  const fromTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
+  for (const signal of signals) {
+    process.on(signal, () => { if (signal !== "SIGINT" || !fromTerminal) child.kill(signal); });
+  }
+  child.on("error", (error) => {
+    process.stderr.write("could not start " + executable + ": " + error.message + "\n");
+    process.exit(2);
+  });
+  child.on("exit", (code, signal) => {
+    if (signal === null) process.exit(code);
+    for (const name of signals) process.removeAllListeners(name);
+    process.kill(process.pid, signal); // End as the child ended, so that a shell sees the same.
+  });
+}
