@@ -11,7 +11,7 @@ import { become, explainMissingNode, findNode, root } from "./runtime.mjs";
 const CONDITION = "--conditions=lockstep-source";
 const source = join(root, "src", "edge", "cli", "index.ts");
 // A checkout runs its sources. Under node_modules Node strips no types, so an installed package runs what tsc built.
-const fromSource = existsSync(source);
+const fromSource = existsSync(join(root, "src"));
 const flags = fromSource ? [CONDITION] : [];
 
 const node = findNode();

@@ -1,0 +1,57 @@
+/**
+ * The table of rooms and arrows (docs/architecture.md): which room may import which, and which room alone may import a
+ * library. An arrow that is not here does not exist; adding one is a decision about the design, not a fix of a test.
+ */
+
+/** Every room with the rooms that it may import, beside base. "floor/*" is all rooms of a floor. */
+export const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+
+  "numeric/tensor": [],
+  "numeric/kernels": ["numeric/tensor"],
+  "numeric/graph": ["numeric/tensor"],
+  "numeric/autodiff": ["numeric/graph"],
+  "numeric/runtime": ["numeric/graph", "numeric/kernels", "numeric/tensor"],
+
+  "threads/sync": [],
+  "threads/explore": ["threads/sync"],
+  "threads/pool": ["threads/sync"],
+  "threads/collective": ["threads/sync", "numeric/kernels", "numeric/tensor"],
+
+  "language/text": [],
+  "language/data": ["language/text"],
+  "language/models": ["numeric/graph", "numeric/tensor"],
+
+  "work/store": ["language/*", "threads/*", "numeric/*"],
+  "work/infer": ["work/store", "language/*", "threads/*", "numeric/*"],
+  "work/train": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
+  "work/audit": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
+  "work/serve": ["work/infer", "work/audit", "language/*", "threads/*", "numeric/*"],
+  "work/evaluate": ["work/infer", "language/*", "threads/*", "numeric/*"],
+  "work/compress": ["work/train", "work/infer", "language/*", "threads/*", "numeric/*"],
+  "work/cluster": ["work/serve", "language/*", "threads/*", "numeric/*"],
+
+  // Routes and contract only: what computes answers is handed in as an interface.
+  "edge/http": [],
+  "edge/api": ["edge/http", "work/*", "language/*", "threads/*", "numeric/*"],
+  "edge/cli": ["edge/api"],
+};
+
+/** Libraries and the rooms that may import them. A library that is not here may be imported nowhere. */
+export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
+  zod: ["*"],
+  "onnxruntime-node": ["numeric/runtime"],
+  "onnxruntime-web": ["numeric/runtime"],
+  "onnxruntime-common": ["numeric/runtime"],
+  "@huggingface/tokenizers": ["language/text"],
+  "csv-parse": ["language/data"],
+  fastify: ["edge/http"],
+  "prom-client": ["edge/http"],
+  commander: ["edge/cli"],
+};
+
+export function mayImport(from: string, to: string): boolean {
+  if (from === to || to === "base") return true;
+  const floor = `${to.split("/")[0]}/*`;
+  return (ARROWS[from] ?? []).some((arrow) => arrow === to || arrow === floor);
+}
