@@ -5,3 +5,4 @@ export { broadcastShapes, inferNode, inferShapes, showShape, type TypedShape } f
 export { GraphBuilder, type LayerNormOutputs, type MatmulOptions } from "./builder.ts";
 export { verify } from "./verify.ts";
 export { print } from "./print.ts";
+export { simplify } from "./simplify.ts";
