@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { globSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, sep } from "node:path";
 
 const root = dirname(import.meta.dirname);
@@ -24,9 +25,11 @@ if (files.length === 0) {
 
 // No test is left hanging for ever: a quick one has a minute, a long one a quarter of an hour.
 const limit = all ? 900_000 : 60_000;
+// Long tests kill processes, measure delays and load the machine: one file at a time.
+const concurrency = all ? 1 : availableParallelism();
 const child = spawn(
   process.execPath,
-  ["--conditions=lockstep-source", "--test", "--test-reporter=spec", `--test-timeout=${limit}`, ...flags, ...files],
+  ["--conditions=lockstep-source", "--test", "--test-reporter=spec", `--test-timeout=${limit}`, `--test-concurrency=${concurrency}`, ...flags, ...files],
   { cwd: root, stdio: "inherit" },
 );
 process.on("SIGINT", () => {}); // The terminal sends it to the runner too, which then prints its summary.
