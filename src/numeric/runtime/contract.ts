@@ -6,7 +6,10 @@ import type { Graph } from "../graph/index.ts";
 import type { HostTensor } from "../tensor/index.ts";
 
 export type ExecutorName = "reference" | "native" | "portable";
-/** shared: weights are read from the bound buffers at every run (training). packed: weights are copied into the session when it is loaded (serving). */
+/**
+ * shared: weights are read from the bound buffers at every run (training). packed: weights are copied into the session when it is
+ * loaded (serving); embedding tables stay where they are, one copy for every replica.
+ */
 export type Form = "shared" | "packed";
 
 /** What decides the bits below Lockstep. Two equal profiles promise equal bits. */
@@ -28,8 +31,10 @@ export type Bindings = Readonly<Record<string, HostTensor>>;
 export interface RandomKey { readonly seed: readonly [number, number]; readonly step: number; readonly shard: number }
 
 export interface LoadOptions {
+  /** What messages call the program. @default the names of its outputs */
+  readonly name?: string;
   readonly form: Form;
-  /** Every parameter of the graph. In shared form the very buffers are used at each run; in packed form they may be changed or dropped afterwards. */
+  /** Every parameter of the graph. In shared form the very buffers are used at each run. In packed form they may be changed or dropped afterwards, except embedding tables: those are always read where they are. */
   readonly weights: Bindings;
 }
 

@@ -1,0 +1,40 @@
+/** Executors by name, and which of them this machine has. */
+import { isLockstepError, LockstepError } from "../../base/index.ts";
+import type { Executor, ExecutorName } from "./contract.ts";
+import { createNativeExecutor } from "./native.ts";
+import type { NativeOptions, PortableOptions } from "./options.ts";
+import { createPortableExecutor } from "./portable.ts";
+import { createReferenceExecutor } from "./reference.ts";
+
+export interface ExecutorOptions {
+  readonly reference: Readonly<Record<never, never>>;
+  readonly native: NativeOptions;
+  readonly portable: PortableOptions;
+}
+
+const CREATE: { readonly [Name in ExecutorName]: (options: ExecutorOptions[Name]) => Promise<Executor> } = {
+  reference: async () => createReferenceExecutor(),
+  native: createNativeExecutor,
+  portable: createPortableExecutor,
+};
+export const EXECUTOR_NAMES = Object.keys(CREATE) as readonly ExecutorName[];
+
+/** RUNTIME_MISSING, with the line that installs it, where its package is not there or does not load on this machine. */
+export function createExecutor<Name extends ExecutorName>(name: Name, options?: ExecutorOptions[Name]): Promise<Executor> {
+  if (!Object.hasOwn(CREATE, name)) throw new LockstepError("OPTION_INVALID", `no executor is called ${JSON.stringify(name)}; there are ${EXECUTOR_NAMES.join(", ")}`, { executor: name });
+  return CREATE[name](options ?? {} as ExecutorOptions[Name]);
+}
+
+/** Loads each once to see; the reference interpreter is always there. */
+export async function availableExecutors(): Promise<readonly ExecutorName[]> {
+  const found = await Promise.all(EXECUTOR_NAMES.map(async (name) => {
+    try {
+      await createExecutor(name);
+      return [name];
+    } catch (error) {
+      if (isLockstepError(error) && error.code === "RUNTIME_MISSING") return [];
+      throw error;
+    }
+  }));
+  return found.flat();
+}

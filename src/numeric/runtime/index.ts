@@ -1,0 +1,10 @@
+export type { Bindings, Executor, ExecutorName, Form, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
+export { availableExecutors, createExecutor, EXECUTOR_NAMES, type ExecutorOptions } from "./executors.ts";
+export { createReferenceExecutor } from "./reference.ts";
+export { createNativeExecutor } from "./native.ts";
+export { createPortableExecutor } from "./portable.ts";
+export type { NativeOptions, PortableOptions } from "./options.ts";
+export { PLAIN_KERNELS, type HostKernels } from "./host.ts";
+export { lower } from "./lower.ts";
+export type { LoweredProgram } from "./program.ts";
+export { firstDifference, selfCheckRows, type RowCheckOptions, type RowCheckResult } from "./self-check.ts";

@@ -1,0 +1,173 @@
+/**
+ * One loaded program over either build of ONNX Runtime. A run is: bind symbols, feed (weights, inputs, shapes, gathered
+ * rows, masks), run the library, then add embedding gradients. All validation is here, so that both executors refuse alike.
+ */
+import { LockstepError } from "../../base/index.ts";
+import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
+import { elements, type HostTensor } from "../tensor/index.ts";
+import type { Bindings, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
+import { checkIds, Scratch, type HostKernels } from "./host.ts";
+import type { OrtInferenceSession, OrtLibrary, OrtTensor } from "./ort.ts";
+import type { LoweredProgram, ResultPlan } from "./program.ts";
+
+export interface ProgramSessionOptions {
+  readonly name: string;
+  readonly profile: Profile;
+  readonly program: LoweredProgram;
+  readonly library: OrtLibrary;
+  readonly session: OrtInferenceSession;
+  /** The embedding tables, and in shared form all weights. */
+  readonly weights: Bindings;
+  readonly kernels: HostKernels;
+  /** The library writes into buffers of ours; where it cannot, results are copied. */
+  readonly writesInPlace: boolean;
+}
+
+type Feeds = Record<string, OrtTensor>;
+
+export class ProgramSession implements Session {
+  readonly profile: Profile;
+  readonly #options: ProgramSessionOptions;
+  readonly #scratch: Scratch;
+  readonly #weights: Feeds = {};
+  #running: Promise<void> | null = null;
+  #disposed = false;
+
+  constructor(options: ProgramSessionOptions) {
+    this.profile = options.profile;
+    this.#options = options;
+    this.#scratch = new Scratch(options.kernels.allocate);
+    if (options.program.form === "shared") {
+      for (const [name, feed] of options.program.weightFeeds) this.#weights[feed] = this.#tensor(weight(options.weights, name));
+    }
+  }
+
+  async run(inputs: Bindings, outputs: Bindings, random?: RandomKey): Promise<void> {
+    const { name } = this.#options;
+    if (this.#disposed) throw new LockstepError("RUNTIME_FAILED", `${name}: the session was disposed; load the program again`, { program: name });
+    if (this.#running !== null) throw new LockstepError("RUNTIME_FAILED", `${name}: a run is in progress, and a session runs one at a time; await it, or load another session`, { program: name });
+    this.#running = this.#step(inputs, outputs, random);
+    try { await this.#running; } finally { this.#running = null; }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#running?.catch(() => undefined); // whoever called run() gets its error
+    await this.#options.session.release();
+    this.#scratch.clear();
+  }
+
+  async #step(inputs: Bindings, outputs: Bindings, random: RandomKey | undefined): Promise<void> {
+    const symbols = this.#bind(inputs);
+    const wanted = this.#wanted(outputs, symbols);
+    const feeds = this.#feeds(inputs, symbols, random);
+    const fetches = this.#fetches(wanted, symbols);
+    await this.#compute(feeds, fetches, symbols);
+    for (const [plan, target] of wanted) this.#addRowGradients(plan, target, inputs, symbols);
+  }
+
+  #bind(inputs: Bindings): SymbolBindings {
+    const { name, program } = this.#options;
+    const unknown = Object.keys(inputs).find((input) => !program.inputs.has(input));
+    if (unknown !== undefined) throw new LockstepError("INPUT_INVALID", `${name} has no input ${unknown}; it has ${[...program.inputs.keys()].join(", ") || "none"}`, { program: name, input: unknown });
+    return bindShapes([...program.inputs].map(([input, { type, shape }]) => {
+      const given = inputs[input];
+      const dtype = type === "real" ? "float32" : "int32";
+      if (given?.dtype !== dtype) throw new LockstepError("INPUT_INVALID", `${name}: input ${input} must be ${dtype}[${shape.join(", ")}], not ${given?.dtype ?? "missing"}`, { program: name, input });
+      return { what: `${name}: input ${input}`, shape, actual: given.shape };
+    }));
+  }
+
+  #wanted(outputs: Bindings, symbols: SymbolBindings): [ResultPlan, HostTensor][] {
+    const { name, program } = this.#options;
+    return Object.entries(outputs).map(([output, target]) => {
+      const plan = program.results.get(output);
+      if (plan === undefined) throw new LockstepError("INPUT_INVALID", `${name} has no output ${output}; it has ${[...program.results.keys()].join(", ")}`, { program: name, output });
+      const shape = evalShape(plan.shape, symbols);
+      const dtype = plan.type === "real" ? "float32" : "int32";
+      if (target.dtype !== dtype || target.shape.join() !== shape.join()) {
+        throw new LockstepError("INPUT_INVALID", `${name}: output ${output} will be ${dtype}[${shape.join(", ")}], but its tensor is ${target.dtype}[${target.shape.join(", ")}]`, { program: name, output, shape, actual: target.shape });
+      }
+      return [plan, target];
+    });
+  }
+
+  #feeds(inputs: Bindings, symbols: SymbolBindings, random: RandomKey | undefined): Feeds {
+    const { name, program, weights, kernels, library } = this.#options;
+    const feeds: Feeds = { ...this.#weights };
+    for (const [input, feed] of program.inputFeeds) feeds[feed] = this.#tensor(inputs[input] as HostTensor); // #bind saw them all
+    for (const { feed, dims } of program.shapeFeeds) feeds[feed] = new library.Tensor("int64", BigInt64Array.from(evalShape(dims, symbols), BigInt), [dims.length]);
+    for (const { feed, table, ids, shape } of program.gatherFeeds) {
+      const { data, shape: [rows = 0, columns = 0] } = weight(weights, table);
+      const index = inputs[ids]?.data as Int32Array;
+      checkIds(index, rows, ids);
+      const target = this.#scratchTensor(feed, shape, symbols);
+      kernels.gatherRows(target.data, data, index, columns);
+      feeds[feed] = this.#tensor(target);
+    }
+    if (program.maskFeeds.length > 0 && random === undefined) throw new LockstepError("INPUT_INVALID", `${name} has dropout: run it with the key that its masks are a function of (seed, step, shard)`, { program: name });
+    for (const { feed, shape, rate, site } of program.maskFeeds) {
+      const target = this.#scratchTensor(feed, shape, symbols);
+      kernels.fillDropoutMask(target.data, rate, site, random as RandomKey);
+      feeds[feed] = this.#tensor(target);
+    }
+    return feeds;
+  }
+
+  /** Where the session's results go: wanted outputs, and scratch memory for the rows of embedding gradients. */
+  #fetches(wanted: readonly [ResultPlan, HostTensor][], symbols: SymbolBindings): Map<string, HostTensor> {
+    const fetches = new Map<string, HostTensor>();
+    for (const [{ fetch, rowGradients }, target] of wanted) {
+      if (fetch === null) target.data.fill(0 as never);
+      else fetches.set(fetch, target);
+      for (const gradient of rowGradients) fetches.set(gradient.fetch, this.#scratchTensor(gradient.fetch, gradient.shape, symbols));
+    }
+    return fetches;
+  }
+
+  async #compute(feeds: Feeds, fetches: ReadonlyMap<string, HostTensor>, symbols: SymbolBindings): Promise<void> {
+    if (fetches.size === 0) return;
+    const { name, session, writesInPlace } = this.#options;
+    try {
+      if (writesInPlace) {
+        await session.run(feeds, Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])));
+        return;
+      }
+      const results = await session.run(feeds, [...fetches.keys()]);
+      for (const [fetch, target] of fetches) (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
+    } catch (cause) {
+      const shapes = Object.entries(symbols).map(([symbol, value]) => `${symbol} = ${value}`).join(", ");
+      throw new LockstepError("RUNTIME_FAILED", `${name} failed${shapes === "" ? "" : ` with ${shapes}`}: ${cause instanceof Error ? cause.message : String(cause)}`, { program: name, executor: this.profile.executor, shapes }, { cause });
+    }
+  }
+
+  #addRowGradients({ rowGradients }: ResultPlan, target: HostTensor, inputs: Bindings, symbols: SymbolBindings): void {
+    for (const { fetch, shape, ids, rows, paddingId } of rowGradients) {
+      const index = inputs[ids]?.data as Int32Array;
+      checkIds(index, rows, ids);
+      const { data } = this.#scratchTensor(fetch, shape, symbols);
+      this.#options.kernels.addRows(target.data as Float32Array, data, index, target.shape[1] ?? 0, paddingId);
+    }
+  }
+
+  #scratchTensor(name: string, shape: ResultPlan["shape"], symbols: SymbolBindings): HostTensor<"float32"> {
+    const actual = evalShape(shape, symbols);
+    return { dtype: "float32", shape: actual, data: this.#scratch.take(name, elements(actual)) };
+  }
+
+  #tensor({ dtype, data, shape }: HostTensor): OrtTensor { return new this.#options.library.Tensor(dtype, data, shape); }
+}
+
+function weight(weights: Bindings, name: string): HostTensor<"float32"> {
+  return weights[name] as HostTensor<"float32">; // checkWeights saw it
+}
+
+/** Every parameter, with its shape and type; WEIGHTS_INVALID otherwise. */
+export function checkWeights(name: string, program: LoweredProgram, { weights }: LoadOptions): void {
+  for (const [parameter, shape] of program.parameters) {
+    const given = weights[parameter];
+    const actual = given === undefined ? "missing" : `${given.dtype}[${given.shape.join(", ")}]`;
+    if (actual !== `float32[${shape.join(", ")}]`) throw new LockstepError("WEIGHTS_INVALID", `${name}: parameter ${parameter} must be float32[${shape.join(", ")}], not ${actual}`, { program: name, parameter, shape, actual });
+  }
+}

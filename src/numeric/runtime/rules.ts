@@ -1,0 +1,75 @@
+/**
+ * How each operator of the graph language is written in ONNX: one total table, `real` as float32, `int` as int32. A rule gets
+ * the names of its operands and of its results. Operators that the host carries out around the session (embedding, its
+ * gradient, dropout masks) and declarations never come here: lower.ts takes them first.
+ */
+import type { Node, OpName, Shape } from "../graph/index.ts";
+import { MICROSOFT, type Emitter } from "./emit.ts";
+
+/** Declared or carried out around the session: inputs of the model. */
+export type HostOp = "input" | "parameter" | "embedding" | "embeddingGrad" | "dropoutMask";
+export type SessionOp = Exclude<OpName, HostOp>;
+
+export interface Names {
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly inputShapes: readonly Shape[];
+}
+type Rule<Op extends SessionOp> = (emit: Emitter, names: Names, attributes: Node<Op>["attributes"]) => void;
+
+/** A rule that needs no attributes. */
+type Plain = (emit: Emitter, names: Names) => void;
+const plain = (op: string, domain = ""): Plain => (emit, { inputs, outputs }) => { emit.node(op, inputs, { outputs, domain }); };
+const overLastAxis = (op: string): Plain => (emit, { inputs, outputs }) => { emit.node(op, inputs, { outputs, attributes: { axis: { int: -1 } } }); };
+const flag = (on: boolean): { readonly int: number } => ({ int: on ? 1 : 0 });
+const at = (names: readonly string[], index: number): string => names[index] as string; // arity was checked when the graph was built
+
+export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
+  constant: (emit, { outputs }, { value }) => { emit.node("Identity", [emit.real(value)], { outputs }); },
+  add: plain("Add"), sub: plain("Sub"), mul: plain("Mul"), div: plain("Div"),
+  neg: plain("Neg"), exp: plain("Exp"), log: plain("Log"), sqrt: plain("Sqrt"), reciprocal: plain("Reciprocal"),
+  tanh: plain("Tanh"), relu: plain("Relu"), erf: plain("Erf"), gelu: plain("Gelu", MICROSOFT),
+
+  // dy·(Φ(x) + x·φ(x)), with t = x/√2: Φ = (1 + erf t)/2 and x·φ = t·exp(−t²)/√π
+  geluGrad: (emit, { inputs, outputs }) => {
+    const t = emit.node("Mul", [at(inputs, 0), emit.real(Math.SQRT1_2)]);
+    const density = emit.node("Exp", [emit.node("Neg", [emit.node("Mul", [t, t])])]);
+    const slope = emit.node("Mul", [emit.node("Mul", [t, emit.real(2 / Math.sqrt(Math.PI))]), density]);
+    const twice = emit.node("Add", [emit.node("Add", [emit.node("Erf", [t]), slope]), emit.real(1)]);
+    emit.node("Mul", [emit.node("Mul", [at(inputs, 1), emit.real(0.5)]), twice], { outputs });
+  },
+  reluGrad: (emit, { inputs, outputs }) => {
+    emit.node("Where", [emit.node("Greater", [at(inputs, 0), emit.real(0)]), at(inputs, 1), emit.real(0)], { outputs });
+  },
+
+  matmul: (emit, { inputs, outputs }, { transA, transB, alpha }) => {
+    if (!transA && !transB && alpha === 1) emit.node("MatMul", inputs, { outputs });
+    else emit.node("FusedMatMul", inputs, { outputs, domain: MICROSOFT, attributes: { transA: flag(transA), transB: flag(transB), alpha: { float: alpha } } });
+  },
+  softmax: overLastAxis("Softmax"), logSoftmax: overLastAxis("LogSoftmax"),
+  layerNorm: (emit, { inputs, outputs }, { epsilon }) => {
+    emit.node("LayerNormalization", inputs, { outputs, attributes: { axis: { int: -1 }, epsilon: { float: epsilon } } });
+  },
+
+  reshape: (emit, { inputs, outputs }, { shape }) => { emit.node("Reshape", [at(inputs, 0), emit.shape(shape)], { outputs }); },
+  expand: (emit, { inputs, outputs }, { shape }) => { emit.node("Expand", [at(inputs, 0), emit.shape(shape)], { outputs }); },
+  transpose: (emit, { inputs, outputs }, { perm }) => { emit.node("Transpose", inputs, { outputs, attributes: { perm: { ints: perm } } }); },
+  reduceSum: (emit, { inputs, outputs }, { axes, keepDims }) => {
+    emit.node("ReduceSum", [at(inputs, 0), emit.longs(axes)], { outputs, attributes: { keepdims: flag(keepDims) } });
+  },
+
+  // ONNX counts negative indices from the end; here they are out of range, so they are moved to one that is there too
+  oneHot: (emit, { inputs, outputs }, { depth, on, off }) => {
+    const size = emit.size(depth);
+    const outside = emit.node("Less", [at(inputs, 0), emit.int(0)]);
+    const index = emit.node("Where", [outside, size, at(inputs, 0)]);
+    emit.node("OneHot", [index, size, emit.reals([off, on])], { outputs, attributes: { axis: { int: -1 } } });
+  },
+  gatherRows: (emit, { inputs, outputs }) => { emit.node("Gather", inputs, { outputs, attributes: { axis: { int: 0 } } }); },
+  scatterAddRows: (emit, { inputs, outputs, inputShapes }, { rows }) => {
+    const [dy, index] = [at(inputs, 0), at(inputs, 1)];
+    const zeros = emit.node("Expand", [emit.real(0), emit.shape([rows, inputShapes[0]?.[1] ?? 1])]);
+    const indices = emit.node("Unsqueeze", [emit.cast(index, "int64"), emit.longs([1])]);
+    emit.node("ScatterND", [zeros, indices, dy], { outputs, attributes: { reduction: { string: "add" } } });
+  },
+};
