@@ -1,0 +1,228 @@
+/**
+ * A store: a folder of immutable versions, and aliases that say which of them is meant.
+ *
+ *   versions/<sha-256 of the manifest>/   the files of one version, in the Hugging Face layout, and manifest.json
+ *   aliases/<alias>                       the name of a version
+ *   runs/<run>/                           checkpoints of trainings
+ *   tmp/                                  what is being written
+ *   store.lock                            held while aliases are compared and set, or a version is removed
+ *
+ * Any number of processes may use one store at once. Publishing needs no lock, because a version's name is its contents.
+ */
+import { join } from "node:path";
+import { LockstepError, systemClock, type Clock } from "../../base/index.ts";
+import { readAlias, readAliases, removeAlias, writeAlias } from "./aliases.ts";
+import { onDisk } from "./disk-errors.ts";
+import { makeFolder, makeFolders } from "./durable.ts";
+import type { FileSystem } from "./file-system.ts";
+import { openFolder, type OpenFolderOptions } from "./foreign-folder.ts";
+import { listVersions, type StoredVersion } from "./listing.ts";
+import { isAlias, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
+import { isMissing, nodeFileSystem } from "./node-file-system.ts";
+import { cleanTemporary, temporaryName } from "./temporary.ts";
+import { readVersion, writeVersion, type Allocate, type LoadedVersion } from "./version-folder.ts";
+
+const FOLDERS = ["versions", "aliases", "runs", "tmp"] as const;
+const MAX_VERSIONS = 100_000;
+
+export interface StoreOptions {
+  /** Make the store when there is none. @default false: NOT_FOUND */
+  readonly create?: boolean;
+  /** @default nodeFileSystem */
+  readonly fs?: FileSystem;
+  /** Decides only when a leftover is old enough to remove. @default systemClock */
+  readonly clock?: Clock;
+}
+
+export interface VersionRef {
+  readonly name: string;
+  readonly folder: string;
+}
+
+export interface ImportOptions extends Omit<OpenFolderOptions, "fs" | "allocate"> {
+  readonly alias?: string;
+  /** Files to add to those of the folder, or to put in their place (such as lockstep.json). */
+  readonly extra?: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Opens the store at `root`, and removes what dead processes left half-written in it. */
+export async function openStore(root: string, options: StoreOptions = {}): Promise<Store> {
+  const fs = options.fs ?? nodeFileSystem;
+  await onDisk("open the store", root, async () => {
+    const names = await listOrNothing(fs, root);
+    const isStore = names.includes("versions") && names.includes("aliases");
+    if (!isStore) {
+      if (options.create !== true) throw notAStore(root, names);
+      await createStore(fs, root, names);
+    }
+    if (!isStore || names.includes("tmp")) await cleanTemporary(fs, join(root, "tmp"), options.clock ?? systemClock);
+  });
+  return new Store(root, fs);
+}
+
+/** A crash in here leaves some of the folders, and the next call goes on from there. */
+async function createStore(fs: FileSystem, root: string, names: readonly string[]): Promise<void> {
+  const foreign = names.find((name) => !(FOLDERS as readonly string[]).includes(name));
+  if (foreign !== undefined) {
+    throw new LockstepError("OPTION_INVALID", `${root} is not a store and not empty (there is ${JSON.stringify(foreign)} in it); choose a new or empty folder`, { root });
+  }
+  await makeFolders(fs, root);
+  for (const name of FOLDERS) await makeFolder(fs, join(root, name));
+  await fs.syncFolder(root);
+}
+
+export class Store {
+  readonly root: string;
+  readonly #fs: FileSystem;
+
+  constructor(root: string, fs: FileSystem) {
+    this.root = root;
+    this.#fs = fs;
+  }
+
+  /** Makes `files` a version. A version with these very bytes that is there already is success. With `alias`, then moves the alias to it. */
+  async publish(files: ReadonlyMap<string, Uint8Array>, options: { readonly alias?: string } = {}): Promise<VersionRef> {
+    if (options.alias !== undefined) requireAlias(options.alias);
+    await this.#prepare("tmp");
+    const name = await writeVersion(this.#fs, this.#path("tmp"), this.#path("versions"), files);
+    if (options.alias !== undefined) await this.setAlias(options.alias, name);
+    return this.#ref(name);
+  }
+
+  /** Publishes a folder that somebody else made; see `openFolder` for what is refused. */
+  async importFolder(folder: string, options: ImportOptions = {}): Promise<VersionRef> {
+    const { alias, extra, ...limits } = options;
+    if (alias !== undefined) requireAlias(alias);
+    const { files } = await openFolder(folder, { ...limits, fs: this.#fs });
+    return await this.publish(new Map([...files, ...(extra ?? [])]), alias === undefined ? {} : { alias });
+  }
+
+  /** Every version, oldest first. A damaged one is listed with its problem. */
+  async list(): Promise<StoredVersion[]> {
+    return await listVersions(this.#fs, this.#path("versions"), await this.#names(), await this.aliases());
+  }
+
+  /** Every alias and the version that it names. */
+  async aliases(): Promise<ReadonlyMap<string, string>> {
+    return await readAliases(this.#fs, this.#path("aliases"));
+  }
+
+  /** The version meant by an alias, a full name, or at least four characters of one. NOT_FOUND says what there is. */
+  async resolve(ref: string): Promise<VersionRef> {
+    const names = await this.#names();
+    const aliased = isAlias(ref) ? await readAlias(this.#fs, this.#path("aliases"), ref) : undefined;
+    if (aliased !== undefined) {
+      if (names.includes(aliased)) return this.#ref(aliased);
+      throw new LockstepError("STORE_CORRUPT", `the alias "${ref}" names version ${aliased}, which is not in ${this.root}; set the alias to another version`, { alias: ref, version: aliased });
+    }
+    const matches = isVersionPrefix(ref) ? names.filter((name) => name.startsWith(ref)) : [];
+    const [only] = matches;
+    if (only !== undefined && matches.length === 1) return this.#ref(only);
+    if (matches.length > 1) throw new LockstepError("NOT_FOUND", `"${ref}" fits ${matches.length} versions: ${matches.map(shortName).join(", ")}; give more characters`, { ref });
+    throw new LockstepError("NOT_FOUND", `there is no version or alias ${JSON.stringify(ref.slice(0, 80))} in ${this.root}; ${await this.#whatExists(names)}`, { ref: ref.slice(0, 80) });
+  }
+
+  /** The version in memory, every byte checked. VERSION_CORRUPT names the file that is not as published. */
+  async open(ref: string, options: { readonly allocate?: Allocate } = {}): Promise<LoadedVersion> {
+    const { name, folder } = await this.resolve(ref);
+    return await readVersion(this.#fs, folder, name, options.allocate);
+  }
+
+  /**
+   * Moves an alias, atomically. With `expected`, only if it names that version now (null: only if there is no such alias);
+   * otherwise CONFLICT, and nothing has changed.
+   */
+  async setAlias(alias: string, ref: string, options: { readonly expected?: string | null } = {}): Promise<VersionRef> {
+    requireAlias(alias);
+    return await this.#locked(async () => {
+      const version = await this.resolve(ref);
+      if (options.expected !== undefined) await this.#requireExpected(alias, options.expected);
+      await this.#prepare("tmp");
+      await writeAlias(this.#fs, this.#path("tmp"), this.#path("aliases"), alias, version.name);
+      return version;
+    });
+  }
+
+  async removeAlias(alias: string): Promise<void> {
+    await this.#locked(async () => {
+      if (await readAlias(this.#fs, this.#path("aliases"), requireAlias(alias)) === undefined) {
+        throw new LockstepError("NOT_FOUND", `there is no alias "${alias}" in ${this.root}`, { alias });
+      }
+      await removeAlias(this.#fs, this.#path("aliases"), alias);
+    });
+  }
+
+  /** Removes a version. CONFLICT while an alias names it, or `isPinned` says that something (a kept receipt) still needs it. */
+  async remove(ref: string, options: { readonly isPinned?: (version: string) => boolean | Promise<boolean> } = {}): Promise<VersionRef> {
+    return await this.#locked(async () => {
+      const version = await this.resolve(ref);
+      const aliases = [...await this.aliases()].filter(([, target]) => target === version.name).map(([alias]) => alias);
+      if (aliases.length > 0) {
+        throw new LockstepError("CONFLICT", `version ${shortName(version.name)} is in use: ${aliases.join(", ")} ${aliases.length === 1 ? "names" : "name"} it; move or remove the alias first`, { version: version.name, aliases });
+      }
+      if (await options.isPinned?.(version.name) === true) {
+        throw new LockstepError("CONFLICT", `version ${shortName(version.name)} is in use: a kept receipt refers to it, and could not be replayed without it`, { version: version.name });
+      }
+      await this.#prepare("tmp");
+      await onDisk("remove", version.folder, async () => {
+        // Out of sight in one step first: a half-removed version must never be seen.
+        const hidden = this.#path("tmp", temporaryName());
+        await this.#fs.rename(version.folder, hidden);
+        await this.#fs.syncFolder(this.#path("versions"));
+        await this.#fs.remove(hidden);
+      });
+      return version;
+    });
+  }
+
+  /** The folder for a run's checkpoints; made when it is not there. */
+  async runFolder(run: string): Promise<string> {
+    const folder = this.#path("runs", requireRunName(run));
+    await onDisk("make", folder, () => makeFolders(this.#fs, folder));
+    return folder;
+  }
+
+  async #requireExpected(alias: string, expected: string | null): Promise<void> {
+    const actual = await readAlias(this.#fs, this.#path("aliases"), alias) ?? null;
+    if (actual === expected) return;
+    throw new LockstepError("CONFLICT", `the alias "${alias}" names ${actual ?? "nothing"} now, not ${expected ?? "nothing"}; look again before you move it`, { alias, actual, expected });
+  }
+
+  async #locked<T>(work: () => Promise<T>): Promise<T> {
+    await using _ = await this.#fs.lock(this.#path("store.lock"));
+    return await work();
+  }
+
+  /** A copied store may lack an empty folder. */
+  async #prepare(folder: "tmp"): Promise<void> {
+    await onDisk("make", this.#path(folder), () => makeFolders(this.#fs, this.#path(folder)));
+  }
+
+  async #names(): Promise<string[]> {
+    return await onDisk("list", this.#path("versions"), () => this.#fs.list(this.#path("versions"), MAX_VERSIONS));
+  }
+
+  async #whatExists(names: readonly string[]): Promise<string> {
+    if (names.length === 0) return "it has no version yet";
+    const aliases = [...(await this.aliases()).keys()];
+    const shown = names.slice(0, 8).map(shortName).join(", ");
+    return `it has ${aliases.length === 0 ? "no alias" : `the aliases ${aliases.slice(0, 8).join(", ")}`} and ${names.length === 1 ? "version" : `${names.length} versions:`} ${shown}${names.length > 8 ? ", …" : ""}`;
+  }
+
+  #ref(name: string): VersionRef { return { name, folder: this.#path("versions", name) }; }
+  #path(...parts: readonly string[]): string { return join(this.root, ...parts); }
+}
+
+async function listOrNothing(fs: FileSystem, root: string): Promise<string[]> {
+  try {
+    return await fs.list(root, 1_000);
+  } catch (error) {
+    if (isMissing(error) && await fs.info(root) === undefined) return [];
+    throw error;
+  }
+}
+
+function notAStore(root: string, names: readonly string[]): LockstepError {
+  const why = names.length === 0 ? "there is nothing there" : names.includes("config.json") ? "it is a plain model folder; publish it into a store first" : "it has no versions/ and aliases/";
+  return new LockstepError("NOT_FOUND", `${root} is not a store: ${why}`, { root });
+}
