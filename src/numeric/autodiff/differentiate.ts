@@ -4,7 +4,7 @@
  */
 import { invariant, LockstepError } from "../../base/index.ts";
 import { type Graph, GraphBuilder, type Node, type OpName, simplify, type ValueId } from "../graph/index.ts";
-import { RULES, type Site } from "./rules.ts";
+import { RULES, type RuleTable, type Site } from "./rules.ts";
 
 export interface DifferentiateOptions {
   /** The output whose gradient is taken: a real scalar. May be left out where `cotangents` are given. */
@@ -19,9 +19,17 @@ export interface DifferentiateOptions {
 
 interface Summand { readonly value: ValueId; readonly sparse: boolean }
 
-/** A graph that gives the kept outputs and, for each parameter, `grad.<name>` of its shape. */
+/**
+ * A graph that gives the kept outputs and, for each parameter, `grad.<name>` of its shape. It has every input and parameter of
+ * the forward graph. GRAPH_INVALID for a loss that is no real scalar, unknown names, and operators that are themselves gradients.
+ */
 export function differentiate(graph: Graph, options: DifferentiateOptions): Graph {
-  const walk = new ReverseWalk(graph);
+  return differentiateBy(RULES, graph, options);
+}
+
+/** With rules of one's own: tests give it wrong ones, which the gradient check must catch. */
+export function differentiateBy(rules: RuleTable, graph: Graph, options: DifferentiateOptions): Graph {
+  const walk = new ReverseWalk(graph, rules);
   const { loss, cotangents = {}, keep = [...graph.outputs.keys()] } = options;
   if (loss === undefined && Object.keys(cotangents).length === 0) throw invalid("differentiate needs a loss or cotangents");
   if (loss !== undefined) walk.seedLoss(loss);
@@ -36,9 +44,11 @@ export function differentiate(graph: Graph, options: DifferentiateOptions): Grap
 class ReverseWalk {
   readonly b: GraphBuilder;
   readonly #graph: Graph;
+  readonly #rules: RuleTable;
   readonly #summands = new Map<ValueId, Summand[]>();
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, rules: RuleTable) {
+    this.#rules = rules;
     this.#graph = graph;
     this.b = GraphBuilder.from(graph, "none");
   }
@@ -89,7 +99,7 @@ class ReverseWalk {
       dy: () => this.#total(node.outputs[0] as ValueId) ?? b.expand(b.constant(0), b.shapeOf(node.outputs[0] as ValueId)),
       dyOf: (output) => this.#total(node.outputs[output] as ValueId),
     };
-    RULES[node.op](site).forEach((cotangent, operand) => {
+    this.#rules[node.op](site).forEach((cotangent, operand) => {
       const target = node.inputs[operand] as ValueId;
       if (cotangent !== null && wanted.has(target)) this.#give(target, { value: cotangent(), sparse: node.op === "embedding" });
     });

@@ -28,7 +28,9 @@ const notAgain = ({ node }: Site<OpName>): never => {
   throw new LockstepError("GRAPH_INVALID", `${node.op} is part of a gradient and cannot be differentiated again`, { op: node.op });
 };
 
-export const RULES: { readonly [Op in OpName]: Rule<Op> } = {
+export type RuleTable = { readonly [Op in OpName]: Rule<Op> };
+
+export const RULES: RuleTable = {
   input: none, parameter: none, constant: none, dropoutMask: none,
   oneHot: () => [null],
 
