@@ -1,0 +1,129 @@
+/**
+ * The SIMD kernels (assembly/, compiled to kernels.wasm) bound to one shared WebAssembly memory. Regions are byte offsets into
+ * it (of a tensor in an arena: `data.byteOffset`) and counts of float32 elements; every region is checked before a kernel
+ * runs. The regions of one call are equal or disjoint; other threads may work on other regions meanwhile.
+ */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { dropoutConstants, LockstepError, type DropoutKey } from "../../base/index.ts";
+import { compileWasm, instantiate, type SharedMemory, type WasmModule } from "../tensor/index.ts";
+import { adamwConstants, type AdamwSettings } from "./adamw.ts";
+import { BLOCK_LIMIT } from "./limits.ts";
+
+/** Weights, gradient and the two moments, `n` elements each. */
+export interface AdamwRegion { readonly w: number; readonly g: number; readonly m: number; readonly v: number; readonly n: number }
+/** `table` is [rows, width], `ids` are `count` int32, `dst` is [count, width]. */
+export interface GatherRegion {
+  readonly dst: number; readonly table: number; readonly rows: number; readonly width: number; readonly ids: number; readonly count: number;
+}
+/** `table` is [rows, width], `ids` are `count` int32, `dy` is [count, width]; rows of `paddingId` are skipped (-1: none). */
+export interface ScatterRegion {
+  readonly table: number; readonly rows: number; readonly width: number; readonly dy: number; readonly ids: number; readonly count: number;
+  readonly paddingId: number;
+}
+
+export interface Kernels {
+  readonly memory: SharedMemory;
+  /** One AdamW step in place: w, m and v change, g does not. */
+  adamw(region: AdamwRegion, settings: AdamwSettings): void;
+  /** dst += a */
+  add(dst: number, a: number, n: number): void;
+  /** dst = a + b */
+  addTo(dst: number, a: number, b: number, n: number): void;
+  /** dst += s * a; s is rounded to float32, as in scale and divide. */
+  addScaled(dst: number, a: number, s: number, n: number): void;
+  scale(dst: number, s: number, n: number): void;
+  divide(dst: number, d: number, n: number): void;
+  zero(dst: number, n: number): void;
+  copy(dst: number, a: number, n: number): void;
+  /** The sum of squares of at most 65,536 elements in float64, in a fixed order of lanes. */
+  sumSquares(a: number, n: number): number;
+  /** As fillDropoutMask of base, the same bits. */
+  dropoutMask(dst: number, n: number, rate: number, site: number, key: DropoutKey): void;
+  /** dst[i] = table[ids[i]]; an id outside the table is INPUT_INVALID and nothing is written. */
+  gatherRows(region: GatherRegion): void;
+  /** table[ids[i]] += dy[i] in order of i; an id outside the table is INPUT_INVALID and nothing is written. */
+  scatterAddRows(region: ScatterRegion): void;
+}
+
+/** What kernels.wasm exports; usize is a number. */
+interface Exports {
+  adamw(w: number, g: number, m: number, v: number, n: number, gradScale: number, beta1: number, rest1: number, beta2: number,
+    rest2: number, decay: number, step: number, rootCorrection: number, epsilon: number): void;
+  add(dst: number, a: number, n: number): void;
+  addTo(dst: number, a: number, b: number, n: number): void;
+  addScaled(dst: number, a: number, s: number, n: number): void;
+  scale(dst: number, s: number, n: number): void;
+  divide(dst: number, d: number, n: number): void;
+  zero(dst: number, n: number): void;
+  copy(dst: number, a: number, n: number): void;
+  sumSquares(a: number, n: number): number;
+  dropoutMask(dst: number, n: number, threshold: number, keep: number, seed0: number, seed1: number, site: number, step: number, shard: number): void;
+  firstOutside(ids: number, count: number, rows: number): number;
+  gatherRows(dst: number, table: number, ids: number, count: number, width: number): void;
+  scatterAddRows(table: number, dy: number, ids: number, count: number, width: number, paddingId: number): void;
+}
+
+/** Compiles kernels.wasm. A module can be kept for several memories and posted to workers. */
+export function compileKernels(): WasmModule {
+  return compileWasm(readFileSync(fileURLToPath(import.meta.resolve("#kernels.wasm"))));
+}
+
+export function createKernels(memory: SharedMemory, module: WasmModule = compileKernels()): Kernels {
+  const wasm = instantiate(module, memory) as Exports;
+  const check = regionCheck(memory);
+  return {
+    memory,
+    adamw({ w, g, m, v, n }, settings) {
+      check("adamw", n, w, g, m, v);
+      const c = adamwConstants(settings);
+      wasm.adamw(w, g, m, v, n, c.gradScale, c.beta1, c.rest1, c.beta2, c.rest2, c.decay, c.step, c.rootCorrection, c.epsilon);
+    },
+    add(dst, a, n) { check("add", n, dst, a); wasm.add(dst, a, n); },
+    addTo(dst, a, b, n) { check("addTo", n, dst, a, b); wasm.addTo(dst, a, b, n); },
+    addScaled(dst, a, s, n) { check("addScaled", n, dst, a); wasm.addScaled(dst, a, s, n); },
+    scale(dst, s, n) { check("scale", n, dst); wasm.scale(dst, s, n); },
+    divide(dst, d, n) { check("divide", n, dst); wasm.divide(dst, d, n); },
+    zero(dst, n) { check("zero", n, dst); wasm.zero(dst, n); },
+    copy(dst, a, n) { check("copy", n, dst, a); wasm.copy(dst, a, n); },
+    sumSquares(a, n) {
+      check("sumSquares", n, a);
+      if (n > BLOCK_LIMIT) throw new LockstepError("INTERNAL", `sumSquares takes at most ${BLOCK_LIMIT} elements, not ${n}; add up blocks in a fixed tree`, { n });
+      return wasm.sumSquares(a, n);
+    },
+    dropoutMask(dst, n, rate, site, { seed, step, shard }) {
+      check("dropoutMask", n, dst);
+      const { threshold, keep } = dropoutConstants(rate);
+      wasm.dropoutMask(dst, n, threshold, keep, seed[0], seed[1], site, step, shard);
+    },
+    gatherRows({ dst, table, rows, width, ids, count }) {
+      checkRows("gatherRows", table, rows, width, dst, ids, count);
+      wasm.gatherRows(dst, table, ids, count, width);
+    },
+    scatterAddRows({ table, rows, width, dy, ids, count, paddingId }) {
+      checkRows("scatterAddRows", table, rows, width, dy, ids, count);
+      wasm.scatterAddRows(table, dy, ids, count, width, paddingId);
+    },
+  };
+
+  function checkRows(kernel: string, table: number, rows: number, width: number, data: number, ids: number, count: number): void {
+    check(kernel, rows * width, table);
+    check(kernel, count * width, data);
+    check(kernel, count, ids);
+    const bad = wasm.firstOutside(ids, count, rows);
+    if (bad < 0) return;
+    const id = new DataView(memory.buffer).getInt32(ids + bad * 4, true);
+    throw new LockstepError("INPUT_INVALID", `id ${id} at position ${bad} is outside the table of ${rows} rows`, { id, position: bad, rows });
+  }
+}
+
+/** A check of `n` float32 (or int32) elements at each offset. Without it a wrong offset would trap somewhere inside, or hit a neighbour. */
+function regionCheck(memory: SharedMemory): (kernel: string, n: number, ...offsets: readonly number[]) => void {
+  const { byteLength } = memory.buffer;
+  return (kernel, n, ...offsets) => {
+    for (const offset of offsets) {
+      if (Number.isInteger(n) && n >= 0 && Number.isInteger(offset) && offset >= 0 && offset % 4 === 0 && offset + n * 4 <= byteLength) continue;
+      throw new LockstepError("INTERNAL", `${kernel}: ${n} elements at byte ${offset} are not an aligned part of a memory of ${byteLength} bytes`, { kernel, n, offset, byteLength });
+    }
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * The header of a safetensors file, checked whole: every claim it makes about names, types, shapes and offsets must hold and the
+ * tensors must cover the data exactly, or nothing is read.
+ */
+import { LockstepError, type ErrorDetails } from "../../base/index.ts";
+import { elements, type DType } from "./tensor.ts";
+
+/** Types that are read: the host's dtype for each, and bytes an element in the file. */
+export const STORED = {
+  F64: { dtype: "float64", width: 8 }, F32: { dtype: "float32", width: 4 }, F16: { dtype: "float32", width: 2 }, BF16: { dtype: "float32", width: 2 },
+  I64: { dtype: "int64", width: 8 }, I32: { dtype: "int32", width: 4 }, U8: { dtype: "uint8", width: 1 },
+} as const satisfies Record<string, { dtype: DType; width: number }>;
+
+/** `begin` and `end` count bytes from the start of the data. */
+export interface StoredTensor { readonly stored: keyof typeof STORED; readonly dtype: DType; readonly shape: readonly number[]; readonly begin: number; readonly end: number }
+export interface SafetensorsHeader {
+  /** By name, in the order of the data. */
+  readonly entries: ReadonlyMap<string, StoredTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly dataStart: number;
+}
+
+export function sourceError(what: string, reason: string, details: ErrorDetails = {}, cause?: unknown): LockstepError {
+  return new LockstepError("WEIGHTS_INVALID", `${what} is not a valid safetensors file: ${reason}`, { source: what, ...details }, cause === undefined ? undefined : { cause });
+}
+
+export function parseHeader(what: string, bytes: Uint8Array, dataStart: number, dataBytes: number): SafetensorsHeader {
+  const text = decodeText(what, bytes);
+  const header = parseObject(what, text);
+  const repeated = duplicateKey(text);
+  if (repeated !== undefined) throw sourceError(what, `its header has the name "${repeated}" twice, so it is unclear which is meant; write the file again with unique names`, { tensor: repeated });
+  const entries: [string, StoredTensor][] = [];
+  let metadata: Readonly<Record<string, string>> = {};
+  for (const [name, value] of Object.entries(header)) {
+    if (name === "__metadata__") metadata = metadataOf(what, value);
+    else entries.push([name, entryOf(what, name, value, dataBytes)]);
+  }
+  entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  checkCover(what, entries, dataBytes);
+  return { entries: new Map(entries), metadata, dataStart };
+}
+
+function decodeText(what: string, bytes: Uint8Array): string {
+  try {
+    // A copy, since the decoder refuses shared memory; fatal, or bad bytes would become U+FFFD in silence.
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.slice());
+  } catch (error) {
+    throw sourceError(what, "its header is not UTF-8; the file is damaged, fetch it again", {}, error);
+  }
+}
+
+function parseObject(what: string, text: string): object {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw sourceError(what, `its header is not JSON (${(error as Error).message}); the file is damaged, fetch it again`, {}, error);
+  }
+  if (!isObject(parsed)) throw sourceError(what, "its header is JSON, but not an object of tensors");
+  return parsed;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. */
+export function duplicateKey(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  let last = "";
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/gs)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(undefined);
+    else if (token === "}" || token === "]") open.pop();
+    else if (token === ":") {
+      const key = JSON.parse(last) as string;
+      const keys = open.at(-1);
+      if (keys?.has(key) === true) return key;
+      keys?.add(key);
+    } else last = token;
+  }
+  return undefined;
+}
+
+function metadataOf(what: string, value: unknown): Readonly<Record<string, string>> {
+  if (!isObject(value)) throw sourceError(what, `its "__metadata__" is not an object of strings`);
+  const bad = Object.entries(value).find(([, item]) => typeof item !== "string");
+  if (bad !== undefined) throw sourceError(what, `its metadata "${bad[0]}" is not a string`);
+  return value as Record<string, string>;
+}
+
+function entryOf(what: string, name: string, value: unknown, dataBytes: number): StoredTensor {
+  const wrong = (reason: string): LockstepError => sourceError(what, `tensor "${name}" ${reason}`, { tensor: name });
+  if (!isObject(value)) throw wrong("is not described by an object");
+  const { dtype, shape, data_offsets: offsets, ...others } = value;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw wrong(`has an unknown field "${unknown}"; expected are dtype, shape and data_offsets`);
+  if (typeof dtype !== "string" || !Object.hasOwn(STORED, dtype)) {
+    throw wrong(`has the type ${JSON.stringify(dtype)}, which is not one of ${Object.keys(STORED).join(", ")}; convert it, for instance to F32`);
+  }
+  const stored = dtype as keyof typeof STORED;
+  if (!isCounts(shape)) throw wrong(`has the shape ${JSON.stringify(shape)}, which is not a list of integers from 0 up`);
+  if (!isCounts(offsets) || offsets.length !== 2) throw wrong(`has the offsets ${JSON.stringify(offsets)}, which are not two integers from 0 up`);
+  const [begin, end] = offsets as [number, number];
+  if (begin > end || end > dataBytes) throw wrong(`claims the bytes ${begin} to ${end} of ${dataBytes}; the file is cut off or its header is wrong, fetch it again`);
+  const size = elements(shape) * STORED[stored].width;
+  if (!Number.isSafeInteger(size)) throw wrong(`has the shape [${shape.join(", ")}], too large for any file`);
+  if (size !== end - begin) throw wrong(`has ${end - begin} bytes, but its shape [${shape.join(", ")}] of ${stored} takes ${size}; the header is wrong, fetch the file again`);
+  return { stored, dtype: STORED[stored].dtype, shape, begin, end };
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && (item as number) >= 0);
+}
+
+/** Sorted by place, the tensors follow each other without overlap or gap from the first byte to the last. */
+function checkCover(what: string, entries: readonly (readonly [string, StoredTensor])[], dataBytes: number): void {
+  let end = 0;
+  let before = "";
+  for (const [name, entry] of entries) {
+    if (entry.begin < end) throw sourceError(what, `tensor "${name}" overlaps "${before}" (it begins at byte ${entry.begin}, before ${end}); a file like this is not trusted, write it again`, { tensor: name, other: before });
+    if (entry.begin > end) throw sourceError(what, `the bytes ${end} to ${entry.begin} before tensor "${name}" belong to no tensor; a file like this is not trusted, write it again`, { tensor: name });
+    end = entry.end;
+    before = name;
+  }
+  if (end !== dataBytes) throw sourceError(what, `${dataBytes - end} bytes after the last tensor${before === "" ? "" : ` "${before}"`} belong to none; a file like this is not trusted, write it again`, { trailing: dataBytes - end });
+}
