@@ -1,6 +1,6 @@
 /** Writes graphs: one method per operator, each taking and giving value ids. Shapes are inferred (and refused) as it is written. */
 import { invariant, LockstepError } from "../../base/index.ts";
-import { canonicalShape, divDims, mulDims } from "./dim.ts";
+import { canonicalShape, divDims, mulDims, shapesEqual } from "./dim.ts";
 import { declaredShape, inferShapes, type TypedShape } from "./infer.ts";
 import type { Dim, Graph, Node, OpAttributes, OpName, Shape, Value, ValueId, ValueType } from "./types.ts";
 import { verify } from "./verify.ts";
@@ -34,8 +34,11 @@ export class GraphBuilder {
 
   /** A value handed in at every run; its symbols are bound from the shape that comes. */
   input(name: string, type: ValueType, shape: Shape): ValueId { return this.#declare("input", name, type, shape); }
-  /** A weight of fixed shape, bound when the program is loaded. */
-  parameter(name: string, shape: Shape): ValueId { return this.#declare("parameter", name, "real", shape); }
+  /** A weight of fixed shape, bound when the program is loaded. Asked for again with the same shape, it is the same value: tied weights. */
+  parameter(name: string, shape: Shape): ValueId {
+    const known = this.#nodes.find((node) => node.op === "parameter" && node.attributes.name === name)?.outputs[0];
+    return known !== undefined && shapesEqual(this.shapeOf(known), shape) ? known : this.#declare("parameter", name, "real", shape);
+  }
   /** A scalar; the same value twice is the same node. */
   constant(value: number): ValueId {
     const known = Object.is(value, -0) ? undefined : this.#constants.get(value);
@@ -134,7 +137,7 @@ export class GraphBuilder {
 
   #declare(op: "input" | "parameter", name: string, type: ValueType, shape: Shape): ValueId {
     const taken = this.#nodes.some((node) => (node.op === "input" || node.op === "parameter") && node.attributes.name === name);
-    if (name === "" || taken) throw new LockstepError("GRAPH_INVALID", `${op} name ${JSON.stringify(name)} is empty or taken`, { op, name });
+    if (name === "" || taken) throw new LockstepError("GRAPH_INVALID", `${op} name ${JSON.stringify(name)} is empty, or taken by an input or a parameter of another shape`, { op, name });
     const [value] = this.#append(op, { name }, [], [declaredShape(op, name, type, shape)]);
     invariant(value !== undefined, "a declaration has a value");
     return value;
