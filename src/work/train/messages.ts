@@ -1,0 +1,45 @@
+/** What passes between the trainer and its workers. Plain data; buffers are shared, never copied. */
+import type { BertConfig } from "../../language/models/index.ts";
+import type { ObjectiveOptions, SpecialTokens } from "./objectives.ts";
+import type { PlanOptions, TrainingData } from "./plan.ts";
+import type { PhaseRecipe } from "./recipe.ts";
+import type { Segment } from "./layout.ts";
+import type { MemoryHandle } from "./memory.ts";
+
+/** All that a worker needs for one phase; the same for every worker but for its number. */
+export interface PhaseSetup {
+  readonly executor: "native" | "portable";
+  readonly config: BertConfig;
+  readonly objective: ObjectiveOptions;
+  readonly special: SpecialTokens;
+  readonly data: TrainingData;
+  readonly plan: PlanOptions;
+  readonly rates: PhaseRecipe;
+  readonly segments: readonly Segment[];
+  readonly memory: MemoryHandle;
+  readonly workers: number;
+}
+
+export type TrainRequest =
+  /** Trains steps from..to-1; every worker gets the same one. */
+  | { readonly kind: "steps"; readonly from: number; readonly to: number }
+  /** Classes of examples under the present weights; between steps only. */
+  | { readonly kind: "predict"; readonly examples: Int32Array };
+
+export type TrainReply =
+  | { readonly kind: "steps" }
+  | { readonly kind: "predict"; readonly classes: Int32Array };
+
+/** Sent by worker 0 after each step. */
+export interface StepReport {
+  readonly kind: "step";
+  readonly step: number;
+  readonly epoch: number;
+  /** Mean over what the step's losses were summed over. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Of the gradient, before clipping. */
+  readonly gradientNorm: number;
+  readonly tokens: number;
+  readonly paddedTokens: number;
+}
