@@ -1,0 +1,133 @@
+/**
+ * A cyclic barrier: `parties` threads meet, then all go on. A dead or failing member is announced with `abort`, which
+ * wakes everyone; without it the others would sleep for ever.
+ *
+ * Words: 0 PHASE   bits 0..27 generation, bits 28..30 abort reason (0: none)
+ *        1 ARRIVED how many have come in this generation
+ *        2 PARTIES constant, stored before the handle exists
+ *
+ * Transitions of a waiter that read PHASE = g:
+ *   arrive, not the last   ARRIVED += 1, sleep while PHASE == g
+ *   arrive, the last       ARRIVED = 0, then PHASE: g → g + 1 by compare-and-set, wake all
+ *   abort(reason)          PHASE: g → g with reason, by compare-and-set, wake all; final
+ * Who reads PHASE again sees one of three: the same g (spurious wake-up: sleep again), another generation (passed),
+ * the same generation with a reason (throw it). Completion and abort compete for the same word, so **a generation is
+ * passed by all or by none**, and an abort after it is met at the next `wait`.
+ *
+ * Why ARRIVED is reset before PHASE moves: a thread of the next generation adds to ARRIVED only after it saw the new PHASE.
+ * Why a time limit aborts for everyone: a party that left would make the count wrong for the others.
+ * Generations wrap at 2^28; a sleeper is a party itself, so at most one generation can pass over it.
+ * Memory order: every access is sequentially consistent, and each arrival is a read-modify-write of ARRIVED, so what any party
+ * wrote before `wait` happens before what any party reads after it.
+ * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the generation as the sense.
+ */
+import { invariant, LockstepError } from "../../base/index.ts";
+import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason } from "./abort.ts";
+import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
+import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
+
+const PHASE = 0;
+const ARRIVED = 1;
+const PARTIES = 2;
+const GENERATION = 0x0fff_ffff;
+const REASON_SHIFT = 28;
+
+export type BarrierHandle = SyncHandle<"barrier">;
+
+export class Barrier implements Abortable {
+  readonly handle: BarrierHandle;
+  readonly #words: Words;
+
+  private constructor(handle: BarrierHandle) {
+    this.handle = handle;
+    this.#words = attachWords(handle, "barrier", 3);
+  }
+
+  static create(parties: number): Barrier {
+    invariant(Number.isSafeInteger(parties) && parties >= 1, `a barrier needs at least one party, not ${parties}`);
+    const words = allocateWords(3);
+    words[PARTIES] = parties;
+    return new Barrier({ kind: "barrier", words });
+  }
+
+  static attach(handle: BarrierHandle): Barrier {
+    return new Barrier(handle);
+  }
+
+  get parties(): number {
+    return load(this.#words, PARTIES);
+  }
+
+  get aborted(): AbortReason | null {
+    return reasonOf(load(this.#words, PHASE) >> REASON_SHIFT);
+  }
+
+  /**
+   * Blocks until all parties have come. True for exactly one of them (the last). Throws the abort's reason
+   * (CANCELLED, WORKER_DIED, INTERNAL), or TIMEOUT for every party when one waited longer than its limit.
+   */
+  wait(options: WaitOptions = {}): boolean {
+    const deadline = deadlineOf(options);
+    const phase = this.#arrive();
+    if (phase === null) return true;
+    while (!this.#passed(phase)) {
+      if (!sleep(this.#words, PHASE, phase, deadline)) this.#abortPhase(phase, "TIMEOUT");
+    }
+    return false;
+  }
+
+  /** The same for a party that must not block. A signal aborts the barrier for all. */
+  async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
+    const deadline = deadlineOf(options);
+    const phase = this.#arrive();
+    if (phase === null) return true;
+    while (!this.#passed(phase)) {
+      try {
+        if (!(await sleepAsync(this.#words, PHASE, phase, deadline, "a barrier", options.signal))) this.#abortPhase(phase, "TIMEOUT");
+      } catch {
+        this.#abortPhase(phase, "CANCELLED"); // the only rejection is the signal's; what happened to the phase is read again above
+      }
+    }
+    return false;
+  }
+
+  abort(reason: AbortReason): boolean {
+    for (;;) {
+      const phase = load(this.#words, PHASE);
+      if (phase >> REASON_SHIFT !== 0) return false;
+      if (this.#abortPhase(phase, reason)) return true;
+    }
+  }
+
+  /** Null: the last party, which has opened the barrier. Else the phase to sleep on. */
+  #arrive(): number | null {
+    const phase = load(this.#words, PHASE);
+    this.#throwIfAborted(phase);
+    const arrived = Atomics.add(this.#words, ARRIVED, 1) + 1;
+    const parties = this.parties;
+    if (arrived < parties) return phase;
+    if (arrived > parties) throw new LockstepError("INTERNAL", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, { parties, arrived });
+    Atomics.store(this.#words, ARRIVED, 0);
+    if (!cas(this.#words, PHASE, phase, (phase + 1) & GENERATION)) this.#throwIfAborted(load(this.#words, PHASE));
+    Atomics.notify(this.#words, PHASE);
+    return null;
+  }
+
+  #passed(phase: number): boolean {
+    const now = load(this.#words, PHASE);
+    if ((now & GENERATION) !== phase) return true;
+    this.#throwIfAborted(now);
+    return false;
+  }
+
+  #abortPhase(phase: number, reason: AbortReason): boolean {
+    if (!cas(this.#words, PHASE, phase, phase | (reasonNumber(reason) << REASON_SHIFT))) return false;
+    Atomics.notify(this.#words, PHASE);
+    return true;
+  }
+
+  #throwIfAborted(phase: number): void {
+    const reason = reasonOf(phase >> REASON_SHIFT);
+    if (reason !== null) throw abortError(reason, "a barrier");
+  }
+}
