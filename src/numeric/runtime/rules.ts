@@ -59,11 +59,12 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
   },
 
   // ONNX counts negative indices from the end; here they are out of range, so they are moved to one that is there too
-  oneHot: (emit, { inputs, outputs }, { depth, on, off }) => {
+  oneHot: (emit, { inputs, outputs, inputShapes }, { depth, on, off }) => {
     const size = emit.size(depth);
-    const outside = emit.node("Less", [at(inputs, 0), emit.int(0)]);
-    const index = emit.node("Where", [outside, size, at(inputs, 0)]);
-    emit.node("OneHot", [index, size, emit.reals([off, on])], { outputs, attributes: { axis: { int: -1 } } });
+    const index = emit.node("Where", [emit.node("Less", [at(inputs, 0), emit.int(0)]), size, at(inputs, 0)]);
+    const write = (indices: string, results: readonly string[]): string => emit.node("OneHot", [indices, size, emit.reals([off, on])], { outputs: results, attributes: { axis: { int: -1 } } });
+    if (inputShapes[0]?.length !== 0) write(index, outputs);
+    else emit.node("Squeeze", [write(emit.node("Unsqueeze", [index, emit.longs([0])]), [emit.fresh()]), emit.longs([0])], { outputs }); // ONNX wants an axis
   },
   gatherRows: (emit, { inputs, outputs }) => { emit.node("Gather", inputs, { outputs, attributes: { axis: { int: 0 } } }); },
   scatterAddRows: (emit, { inputs, outputs, inputShapes }, { rows }) => {
