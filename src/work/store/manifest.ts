@@ -28,11 +28,15 @@ export interface NamedManifest {
   readonly bytes: Uint8Array;
 }
 
-export function makeManifest(digests: ReadonlyMap<string, FileDigest>): NamedManifest {
-  const names = [...digests.keys()];
-  names.forEach(requireFileName);
+/** Before anything is written: these names become paths. */
+export function requireFiles(names: readonly string[]): void {
   if (names.length === 0) throw new LockstepError("INPUT_INVALID", "a version needs at least one file");
   if (names.length > MAX_FILES) throw new LockstepError("INPUT_TOO_LARGE", `a version has at most ${MAX_FILES} files; here are ${names.length}`);
+  names.forEach(requireFileName);
+}
+
+export function makeManifest(digests: ReadonlyMap<string, FileDigest>): NamedManifest {
+  requireFiles([...digests.keys()]);
   const manifest: Manifest = { format: 1, files: Object.fromEntries([...digests].map(([name, { sha256, bytes }]) => [name, { sha256, bytes }])) };
   const bytes = new TextEncoder().encode(canonicalJson(manifest));
   return { name: sha256Hex(bytes), manifest, bytes };

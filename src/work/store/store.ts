@@ -16,8 +16,9 @@ import { onDisk } from "./disk-errors.ts";
 import { makeFolder, makeFolders } from "./durable.ts";
 import type { FileSystem } from "./file-system.ts";
 import { openFolder, type OpenFolderOptions } from "./foreign-folder.ts";
+import { requireFiles } from "./manifest.ts";
 import { listVersions, type StoredVersion } from "./listing.ts";
-import { isAlias, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
+import { isAlias, isVersionName, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
 import { isMissing, nodeFileSystem } from "./node-file-system.ts";
 import { cleanTemporary, temporaryName } from "./temporary.ts";
 import { readVersion, writeVersion, type Allocate, type LoadedVersion } from "./version-folder.ts";
@@ -83,6 +84,7 @@ export class Store {
   /** Makes `files` a version. A version with these very bytes that is there already is success. With `alias`, then moves the alias to it. */
   async publish(files: ReadonlyMap<string, Uint8Array>, options: { readonly alias?: string } = {}): Promise<VersionRef> {
     if (options.alias !== undefined) requireAlias(options.alias);
+    requireFiles([...files.keys()]);
     await this.#prepare("tmp");
     const name = await writeVersion(this.#fs, this.#path("tmp"), this.#path("versions"), files);
     if (options.alias !== undefined) await this.setAlias(options.alias, name);
@@ -199,7 +201,7 @@ export class Store {
   }
 
   async #names(): Promise<string[]> {
-    return await onDisk("list", this.#path("versions"), () => this.#fs.list(this.#path("versions"), MAX_VERSIONS));
+    return (await onDisk("list", this.#path("versions"), () => this.#fs.list(this.#path("versions"), MAX_VERSIONS))).filter(isVersionName);
   }
 
   async #whatExists(names: readonly string[]): Promise<string> {
