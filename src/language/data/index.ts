@@ -1,0 +1,8 @@
+/** From files to batches: readers, splits, packed datasets, batch plans, masking. */
+export { readTable, type ReadTableOptions, type Table } from "./table.ts";
+export { LABEL_NAMES, TEXT_NAMES, type Columns } from "./columns.ts";
+export { labelIds, labelSpace, MAX_CLASSES, type LabelSpace } from "./labels.ts";
+export { splitByHash, type Split } from "./split.ts";
+export { encodeDataset, rowLengths, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
+export { paddingShare, planEpoch, shardBatch, type EpochOptions } from "./batches.ts";
+export { maskTokens, type Masked, type MaskOptions } from "./mask.ts";

@@ -1,0 +1,149 @@
+/** A CSV or JSON-lines file as texts and labels, each row checked, each complaint with its line. */
+import { z } from "zod";
+import { LockstepError, formatBytes, parseOptions } from "../../base/index.ts";
+import { chooseColumns, type Columns } from "./columns.ts";
+import { csvRecords } from "./csv.ts";
+import { jsonRecords } from "./jsonl.ts";
+import { readText, type FileFacts } from "./text-file.ts";
+
+const tableOptions = z.strictObject({
+  /** Column of the text. @default the first of text, sentence, question, query … that there is */
+  text: z.string().min(1).optional(),
+  /** Column of the label; false for none. @default the first of label, intent, category, class … if there is one */
+  label: z.union([z.string().min(1), z.literal(false)]).optional(),
+  /** "auto" goes by the file's name (.jsonl, .ndjson, .json), then by its first character. */
+  format: z.enum(["csv", "jsonl", "auto"]).default("auto"),
+  /** Bytes. */
+  maxFileBytes: z.int().min(1).default(1 << 30),
+  /** Bytes of one text or label in UTF-8. */
+  maxCellBytes: z.int().min(1).max(64 << 20).default(1 << 20),
+  maxRows: z.int().min(1).default(50_000_000),
+});
+export type ReadTableOptions = z.input<typeof tableOptions>;
+
+export interface Table {
+  readonly texts: readonly string[];
+  /** As long as `texts`; absent when there is no label column. */
+  readonly labels: readonly string[] | undefined;
+  /** Line of the file, from 1, that each row ends on. */
+  readonly lines: Int32Array;
+  readonly columns: Columns;
+  readonly format: "csv" | "jsonl";
+  readonly path: string;
+  /** SHA-256 of the file's bytes, in hex. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Throws NOT_FOUND, INPUT_TOO_LARGE, or DATA_INVALID with file, line and column. */
+export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
+  const settled = parseOptions(tableOptions, options, "the options of readTable");
+  const facts: FileFacts = { sha256: "", bytes: 0 };
+  const { format, chunks } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
+  const rows = new Rows(path, settled.maxCellBytes, settled.maxRows);
+  const columns = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
+  if (columns === undefined) throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
+  if (rows.texts.length === 0) throw new LockstepError("DATA_INVALID", `${path} has a header and no row`, { path });
+  return {
+    texts: rows.texts, labels: columns.label === undefined ? undefined : rows.labels, lines: Int32Array.from(rows.lines), columns, format, path, ...facts,
+  };
+}
+
+type Settled = z.output<typeof tableOptions>;
+
+/** Longest CSV record or JSON line in characters: large enough that a row with one cell too large is named by its column. */
+const maxRecord = (maxCell: number): number => Math.max(4 * maxCell, 16 << 20);
+
+async function readCsv(chunks: AsyncIterable<string>, rows: Rows, { text, label, maxCellBytes }: Settled): Promise<Columns | undefined> {
+  let header: readonly string[] | undefined;
+  let columns: Columns | undefined;
+  let at = { text: 0, label: -1 };
+  for await (const { cells, line } of csvRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
+    if (header === undefined || columns === undefined) {
+      header = cells;
+      columns = chooseColumns(header, { text, label }, rows.path);
+      at = { text: position(header, columns.text, rows.path), label: columns.label === undefined ? -1 : position(header, columns.label, rows.path) };
+      continue;
+    }
+    if (cells.length !== header.length) {
+      throw new LockstepError("DATA_INVALID", `line ${line} of ${rows.path} has ${cells.length} cells, the header has ${header.length}; a comma or a quote inside a text needs quotes around it`, { path: rows.path, line });
+    }
+    rows.add(cells[at.text] as string, at.label < 0 ? undefined : (cells[at.label] as string), columns, line);
+  }
+  return columns;
+}
+
+function position(header: readonly string[], name: string, path: string): number {
+  const at = header.indexOf(name);
+  if (header.indexOf(name, at + 1) >= 0) throw new LockstepError("DATA_INVALID", `${path} has two columns called ${JSON.stringify(name)}; rename one`, { path, column: name });
+  return at;
+}
+
+async function readJsonl(chunks: AsyncIterable<string>, rows: Rows, { text, label, maxCellBytes }: Settled): Promise<Columns | undefined> {
+  let columns: Columns | undefined;
+  for await (const { value, line } of jsonRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
+    columns ??= chooseColumns(Object.keys(value), { text, label }, rows.path);
+    const labelValue = columns.label === undefined ? undefined : field(value, columns.label, rows.path, line, true);
+    rows.add(field(value, columns.text, rows.path, line, false), labelValue, columns, line);
+  }
+  return columns;
+}
+
+/** A text must be a string; a label may be a number or a boolean too, as `String` writes it. */
+function field(value: Readonly<Record<string, unknown>>, name: string, path: string, line: number, scalar: boolean): string {
+  const found = Object.hasOwn(value, name) ? value[name] : undefined;
+  if (typeof found === "string") return found;
+  if (scalar && (typeof found === "number" || typeof found === "boolean")) return String(found);
+  const what = found === undefined ? "is missing" : `is ${found === null ? "null" : Array.isArray(found) ? "a list" : `of type ${typeof found}`}, not a string`;
+  throw new LockstepError("DATA_INVALID", `line ${line} of ${path}: ${JSON.stringify(name)} ${what}`, { path, line, column: name });
+}
+
+/** The rows so far, each checked as it comes. */
+class Rows {
+  readonly texts: string[] = [];
+  readonly labels: string[] = [];
+  readonly lines: number[] = [];
+  readonly path: string;
+  readonly #maxCell: number;
+  readonly #maxRows: number;
+
+  constructor(path: string, maxCell: number, maxRows: number) {
+    this.path = path;
+    this.#maxCell = maxCell;
+    this.#maxRows = maxRows;
+  }
+
+  add(text: string, label: string | undefined, columns: Columns, line: number): void {
+    if (this.texts.length >= this.#maxRows) throw new LockstepError("INPUT_TOO_LARGE", `${this.path} has more than ${this.#maxRows} rows`, { path: this.path });
+    this.#check(text, columns.text, line);
+    this.texts.push(text);
+    this.lines.push(line);
+    if (label === undefined || columns.label === undefined) return;
+    this.#check(label, columns.label, line);
+    this.labels.push(label.trim());
+  }
+
+  #check(cell: string, column: string, line: number): void {
+    const where = `line ${line} of ${this.path} (row ${this.texts.length + 1}), column ${JSON.stringify(column)}`;
+    const details = { path: this.path, line, row: this.texts.length + 1, column };
+    // A code unit takes at most three bytes, so most cells need no count.
+    if (cell.length * 3 > this.#maxCell) {
+      const bytes = Buffer.byteLength(cell);
+      if (bytes > this.#maxCell) throw new LockstepError("DATA_INVALID", `${where}: the cell has ${formatBytes(bytes)}, at most ${formatBytes(this.#maxCell)} are taken; a quote may be missing, or raise maxCellBytes`, { ...details, bytes });
+    }
+    if (cell.trim() === "") throw new LockstepError("DATA_INVALID", `${where}: the cell is empty; fill it or leave the row out`, details);
+    if (!cell.isWellFormed()) throw new LockstepError("DATA_INVALID", `${where}: the cell holds half a character (a lone surrogate)`, details);
+  }
+}
+
+async function detect(path: string, wanted: Settled["format"], chunks: AsyncGenerator<string>): Promise<{ format: "csv" | "jsonl"; chunks: AsyncIterable<string> }> {
+  if (wanted !== "auto") return { format: wanted, chunks };
+  const byName = /\.(jsonl|ndjson|json)$/i.test(path) ? "jsonl" : /\.(csv|tsv)$/i.test(path) ? "csv" : undefined;
+  if (byName !== undefined) return { format: byName, chunks };
+  const first = await chunks.next();
+  async function* again(): AsyncGenerator<string> {
+    if (first.done !== true) yield first.value;
+    yield* chunks;
+  }
+  return { format: first.done !== true && first.value.trimStart().startsWith("{") ? "jsonl" : "csv", chunks: again() };
+}
