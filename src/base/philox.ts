@@ -9,6 +9,9 @@ const M1 = 0xcd9e8d57;
 const W0 = 0x9e3779b9;
 const W1 = 0xbb67ae85;
 
+/** The two multipliers and the two steps of the key, for the SIMD form. */
+export const PHILOX = [M0, M1, W0, W1] as const;
+
 /** Upper 32 bits of the 64-bit product. Every partial sum below stays under 2^32. */
 function multiplyHigh(a: number, b: number): number {
   const aLow = a & 0xffff;

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { dropoutConstants, LockstepError, type DropoutKey } from "../../base/index.ts";
+import { dropoutConstants, LockstepError, PHILOX, type DropoutKey } from "../../base/index.ts";
 import { compileWasm, instantiate, type SharedMemory, type WasmModule } from "../tensor/index.ts";
 import { adamwConstants, type AdamwSettings } from "./adamw.ts";
 import { BLOCK_LIMIT } from "./limits.ts";
@@ -58,7 +58,8 @@ interface Exports {
   zero(dst: number, n: number): void;
   copy(dst: number, a: number, n: number): void;
   sumSquares(a: number, n: number): number;
-  dropoutMask(dst: number, n: number, threshold: number, keep: number, seed0: number, seed1: number, site: number, step: number, shard: number): void;
+  dropoutMask(dst: number, n: number, threshold: number, keep: number, seed0: number, seed1: number, site: number, step: number, shard: number,
+    multiplier0: number, multiplier1: number, weyl0: number, weyl1: number): void;
   firstOutside(ids: number, count: number, rows: number): number;
   gatherRows(dst: number, table: number, ids: number, count: number, width: number): void;
   scatterAddRows(table: number, dy: number, ids: number, count: number, width: number, paddingId: number): void;
@@ -94,7 +95,7 @@ export function createKernels(memory: SharedMemory, module: WasmModule = compile
     dropoutMask(dst, n, rate, site, { seed, step, shard }) {
       check("dropoutMask", n, dst);
       const { threshold, keep } = dropoutConstants(rate);
-      wasm.dropoutMask(dst, n, threshold, keep, seed[0], seed[1], site, step, shard);
+      wasm.dropoutMask(dst, n, threshold, keep, seed[0], seed[1], site, step, shard, ...PHILOX);
     },
     gatherRows({ dst, table, rows, width, ids, count }) {
       checkRows("gatherRows", table, rows, width, dst, ids, count);

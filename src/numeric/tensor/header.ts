@@ -64,22 +64,36 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. */
-export function duplicateKey(text: string): string | undefined {
+/**
+ * The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. A plain scan: a regular
+ * expression would run out of stack on a long string.
+ */
+export function duplicateKey(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
-  let last = "";
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]:]/gs)) {
-    if (token === "{") open.push(new Set());
-    else if (token === "[") open.push(undefined);
-    else if (token === "}" || token === "]") open.pop();
-    else if (token === ":") {
-      const key = JSON.parse(last) as string;
-      const keys = open.at(-1);
-      if (keys?.has(key) === true) return key;
-      keys?.add(key);
-    } else last = token;
+  let begin = 0;
+  let end = 0;
+  for (let i = 0; i < json.length; i++) {
+    switch (json[i]) {
+      case "{": open.push(new Set()); break;
+      case "[": open.push(undefined); break;
+      case "}": case "]": open.pop(); break;
+      case "\"": begin = i; end = i = stringEnd(json, i); break;
+      case ":": {
+        const key = JSON.parse(json.slice(begin, end + 1)) as string;
+        const keys = open.at(-1);
+        if (keys?.has(key) === true) return key;
+        keys?.add(key);
+      }
+    }
   }
   return undefined;
+}
+
+/** The closing quote of the string that opens at `begin`: the first one after an even number of backslashes. */
+function stringEnd(json: string, begin: number): number {
+  let i = begin + 1;
+  while (json[i] !== "\"") i += json[i] === "\\" ? 2 : 1;
+  return i;
 }
 
 function metadataOf(what: string, value: unknown): Readonly<Record<string, string>> {
