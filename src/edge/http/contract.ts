@@ -1,0 +1,125 @@
+/**
+ * What goes over the wire, as schemas: requests are parsed by them, responses are typed by them, and the OpenAPI document
+ * is made from them. And `HttpDeps`, what the server needs from the rest: it holds no model and computes no answer.
+ */
+import { z } from "zod";
+
+export const MAX_TEXTS = 64;
+export const MAX_TEXT_LENGTH = 10_000;
+
+const text = z.string()
+  .max(MAX_TEXT_LENGTH, `expected at most ${MAX_TEXT_LENGTH} characters`)
+  .refine((value) => value.isWellFormed(), "expected well-formed Unicode (there is half of a surrogate pair)")
+  .refine((value) => value.trim() !== "", "expected a text that is not blank")
+  .meta({ description: "A text to classify." });
+const versionName = z.string().min(1).max(200).meta({ description: "An alias (champion) or a version's name." });
+
+export const classifyRequest = z.strictObject({
+  text: text.optional(),
+  texts: z.array(text).min(1).max(MAX_TEXTS).optional(),
+  model: versionName.optional(),
+  top_k: z.int().min(1).max(1000).default(5).meta({ description: "How many labels to give, most probable first." }),
+  seed: z.int().min(0).max(0xffff_ffff).optional().meta({ description: "Kept in the receipt." }),
+}).refine((body) => (body.text === undefined) !== (body.texts === undefined), "expected exactly one of text and texts");
+
+const scored = z.object({ label: z.string(), probability: z.number() });
+
+export const classifyAnswer = z.object({
+  label: z.string().nullable().meta({ description: "The most probable label; null when the model abstained." }),
+  probability: z.number().meta({ description: "Of the most probable label." }),
+  abstained: z.boolean().meta({ description: "Whether the most probable label lies below the version's threshold." }),
+  top: z.array(scored),
+  version: z.string().meta({ description: "The one version that the whole answer comes from." }),
+  receipt: z.string().nullable().meta({ description: "Names the record that the answer can be replayed from; null if none is kept." }),
+  latency_ms: z.number(),
+});
+export const classifyResponse = z.object({ answers: z.array(classifyAnswer), model: z.string() });
+
+export const modelInfo = z.object({
+  version: z.string(),
+  aliases: z.array(z.string()),
+  serving: z.boolean(),
+  labels: z.int(),
+  parameters: z.int(),
+  profile: z.string().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
+  weights_sha256: z.string(),
+  created: z.string().nullable(),
+});
+export const modelsResponse = z.object({ models: z.array(modelInfo) });
+
+export const publishRequest = z.strictObject({
+  source: z.string().min(1).max(4096).meta({ description: "A version's name in the store, or a folder on the server's machine." }),
+  alias: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "expected lower-case letters, digits and hyphens").optional(),
+});
+
+const interval = z.object({ value: z.number(), low: z.number(), high: z.number() }).meta({ description: "A share with its 95 % interval." });
+const lossPoint = z.object({ phase: z.string(), step: z.int(), loss: z.number() });
+
+export const trainingStatus = z.object({
+  state: z.literal("training"),
+  phase: z.string().meta({ description: "What is being done, in words: pretrain, finetune …" }),
+  phases: z.array(z.string()).meta({ description: "All phases in order." }),
+  step: z.int(),
+  steps: z.int(),
+  loss: z.number().nullable(),
+  accuracy: z.number().nullable().meta({ description: "On the validation split, when it was last measured." }),
+  tokens_per_second: z.number().nullable(),
+  seconds_left: z.number().nullable(),
+  fraction: z.number().meta({ description: "Of the whole, 0 to 1." }),
+  threads: z.int(),
+  history: z.array(lossPoint).optional().meta({ description: "The loss so far, thinned; not in events." }),
+});
+export const servingStatus = z.object({
+  state: z.literal("serving"),
+  model: modelInfo,
+  accuracy: interval.nullable().meta({ description: "On the test split." }),
+  baseline: interval.nullable().meta({ description: "A linear model's, on the same split." }),
+  examples: z.array(z.string()),
+});
+export const failedStatus = z.object({ state: z.literal("failed"), code: z.string(), message: z.string() });
+export const statusResponse = z.discriminatedUnion("state", [trainingStatus, servingStatus, failedStatus]);
+
+export const errorResponse = z.object({
+  error: z.object({ code: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()), retryable: z.boolean() }),
+});
+
+export type ClassifyAnswer = z.output<typeof classifyAnswer>;
+export type ModelInfo = z.output<typeof modelInfo>;
+export type PublishRequest = z.output<typeof publishRequest>;
+export type TrainingStatus = z.output<typeof trainingStatus>;
+export type ServingStatus = z.output<typeof servingStatus>;
+export type FailedStatus = z.output<typeof failedStatus>;
+export type Status = z.output<typeof statusResponse>;
+
+export interface ClassifyOptions {
+  readonly model?: string | undefined;
+  readonly topK: number;
+  readonly seed?: number | undefined;
+  /** Aborted when the client has gone or the time limit has passed. */
+  readonly signal: AbortSignal;
+}
+
+/** One sample for /metrics. Names end in their unit; a counter's in _total. */
+export interface MetricSample {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: "gauge" | "counter";
+  readonly value: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+export interface HttpDeps {
+  /** One answer a text, in their order, all from one version. Throws LockstepErrors. */
+  classify(texts: readonly string[], options: ClassifyOptions): Promise<readonly ClassifyAnswer[]>;
+  models(): readonly ModelInfo[];
+  status(): Status;
+  /** Calls `listener` at every change of status (its `history` left out); the result ends that. */
+  subscribe(listener: (status: Status) => void): () => void;
+  /** The record named by an answer's receipt, or undefined. */
+  receipt(id: string): unknown;
+  /** Publishes into the running server. Absent: the route refuses. */
+  publish?(request: PublishRequest): Promise<ModelInfo>;
+  /** Whether questions can be answered now. */
+  ready(): boolean;
+  metrics?(): readonly MetricSample[];
+}

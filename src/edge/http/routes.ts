@@ -1,0 +1,81 @@
+/** The JSON routes: parse, hand over, answer. Everything that they share (guards, limits, errors) is in server.ts. */
+import type { FastifyInstance, FastifyReply } from "fastify";
+import { LockstepError, parseOptions } from "../../base/index.ts";
+import { classifyRequest, publishRequest, type HttpDeps } from "./contract.ts";
+import { checkKey } from "./key.ts";
+import type { Metrics } from "./metrics.ts";
+import { openApi } from "./openapi.ts";
+import type { EventStreams } from "./streams.ts";
+
+export interface RouteContext {
+  readonly deps: HttpDeps;
+  readonly metrics: Metrics;
+  readonly streams: EventStreams;
+  /** Undefined: publishing is off. */
+  readonly key: string | undefined;
+  readonly requestTimeoutMs: number;
+  readonly isDraining: () => boolean;
+}
+
+export function addRoutes(app: FastifyInstance, { deps, metrics, streams, key, requestTimeoutMs, isDraining }: RouteContext): void {
+  app.post("/v1/classify", async (request, reply) => {
+    const body = parseOptions(classifyRequest, request.body, "the request", "INPUT_INVALID");
+    const texts = body.texts ?? [body.text!];
+    const answers = await withinTime(reply, requestTimeoutMs, (signal) =>
+      deps.classify(texts, { model: body.model, topK: body.top_k, seed: body.seed, signal }));
+    metrics.texts(answers.length);
+    return { answers, model: answers[0]!.version };
+  });
+
+  app.get("/v1/models", () => ({ models: deps.models() }));
+
+  app.post("/v1/models/publish", async (request) => {
+    if (deps.publish === undefined || key === undefined) {
+      throw new LockstepError("FORBIDDEN", "publishing is off: start the server with a key file");
+    }
+    checkKey(request.headers.authorization, key);
+    return await deps.publish(parseOptions(publishRequest, request.body, "the request", "INPUT_INVALID"));
+  });
+
+  app.get<{ Params: { id: string } }>("/v1/receipts/:id", (request) => {
+    const { id } = request.params;
+    const receipt = /^[\w.:-]{1,200}$/.test(id) ? deps.receipt(id) : undefined;
+    if (receipt === undefined) throw new LockstepError("NOT_FOUND", "no such receipt in this server's log");
+    return receipt;
+  });
+
+  app.get("/v1/status", () => deps.status());
+
+  app.get("/v1/events", (_request, reply) => {
+    streams.admit();
+    reply.hijack();
+    streams.add(reply.raw, deps.status());
+  });
+
+  app.get("/healthz", () => ({ ok: true }));
+
+  app.get("/readyz", (_request, reply) => {
+    const ready = !isDraining() && deps.ready();
+    return reply.code(ready ? 200 : 503).send({ ready });
+  });
+
+  app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
+
+  app.get("/openapi.json", () => openApi());
+}
+
+/** Runs `work` with a signal that is aborted when the client has gone; throws TIMEOUT when it takes too long. */
+async function withinTime<T>(reply: FastifyReply, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const gone = (): void => { if (!reply.raw.writableFinished) controller.abort(new LockstepError("CANCELLED", "the client has gone")); };
+  reply.raw.once("close", gone);
+  const { promise: stopped, reject } = Promise.withResolvers<never>();
+  controller.signal.addEventListener("abort", () => reject(controller.signal.reason as LockstepError), { once: true });
+  const timer = setTimeout(() => controller.abort(new LockstepError("TIMEOUT", `no answer within ${ms} ms`, { ms })), ms);
+  try {
+    return await Promise.race([work(controller.signal), stopped]);
+  } finally {
+    clearTimeout(timer);
+    reply.raw.off("close", gone);
+  }
+}
