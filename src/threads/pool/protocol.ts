@@ -1,0 +1,38 @@
+/** What passes between a pool and its workers. Plain data; errors are encoded, since structured clone drops their class and code. */
+import type { EncodedError } from "../../base/index.ts";
+
+/** Requests and replies are discriminated unions by `kind`; the reply to a request has the request's kind. */
+export interface Message {
+  readonly kind: string;
+}
+export type OfKind<Union extends Message, Kind extends Union["kind"]> = Extract<Union, { readonly kind: Kind }>;
+
+export type ToWorker =
+  | { readonly kind: "request"; readonly id: number; readonly body: Message }
+  | { readonly kind: "cancel"; readonly id: number }
+  /** Finish what was asked before this, then end by yourself. */
+  | { readonly kind: "exit" };
+
+export type FromWorker =
+  | { readonly kind: "ready" }
+  /** The worker could not be set up, or not be taken down; it ends after this. */
+  | { readonly kind: "failed"; readonly error: EncodedError }
+  | { readonly kind: "reply"; readonly id: number; readonly body: Message }
+  | { readonly kind: "failure"; readonly id: number; readonly error: EncodedError }
+  | { readonly kind: "event"; readonly body: unknown };
+
+/** What a pool puts into `workerData`, under one key so that it is not mistaken for a user's. */
+export interface PoolWorkerData {
+  readonly lockstepPool: {
+    readonly name: string;
+    readonly index: number;
+    readonly size: number;
+    /** See busy.ts. */
+    readonly words: Int32Array<SharedArrayBuffer>;
+    readonly data: unknown;
+  };
+}
+
+export function isPoolWorkerData(value: unknown): value is PoolWorkerData {
+  return typeof value === "object" && value !== null && "lockstepPool" in value;
+}
