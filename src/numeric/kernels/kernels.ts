@@ -6,7 +6,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { dropoutConstants, LockstepError, PHILOX, type DropoutKey } from "../../base/index.ts";
-import { compileWasm, instantiate, type SharedMemory, type WasmModule } from "../tensor/index.ts";
+import { compileWasm, instantiate, MAX_MEMORY_BYTES, type SharedMemory, type WasmModule } from "../tensor/index.ts";
 import { adamwConstants, type AdamwSettings } from "./adamw.ts";
 import { BLOCK_LIMIT } from "./limits.ts";
 
@@ -118,9 +118,12 @@ export function createKernels(memory: SharedMemory, module: WasmModule = compile
   }
 }
 
-/** A check of `n` float32 (or int32) elements at each offset. Without it a wrong offset would trap somewhere inside, or hit a neighbour. */
+/**
+ * A check of `n` float32 (or int32) elements at each offset. Without it a wrong offset would trap somewhere inside, or hit a
+ * neighbour. The end of a region must be an address as well, so the last element of 4 GiB is out of reach (arenas leave it free).
+ */
 function regionCheck(memory: SharedMemory): (kernel: string, n: number, ...offsets: readonly number[]) => void {
-  const { byteLength } = memory.buffer;
+  const byteLength = Math.min(memory.buffer.byteLength, MAX_MEMORY_BYTES - 4);
   return (kernel, n, ...offsets) => {
     for (const offset of offsets) {
       if (Number.isInteger(n) && n >= 0 && Number.isInteger(offset) && offset >= 0 && offset % 4 === 0 && offset + n * 4 <= byteLength) continue;

@@ -26,6 +26,8 @@ export interface ArenaOptions {
 const ALIGNMENT = 64;
 /** The first bytes of a memory stay unused, so that offset 0 is never a tensor. */
 const RESERVED = 1024;
+/** So do the last ones, so that the end of a region is an address too: in a memory of 4 GiB it would wrap to 0. */
+const TAIL = 64;
 
 export class Arena {
   readonly #capacity: number;
@@ -46,7 +48,7 @@ export class Arena {
 
   /** An arena just large enough for the groups, with each group in one memory, in order. */
   static for(groups: readonly (readonly TensorSpec[])[], options: Pick<ArenaOptions, "maxMemoryBytes"> = {}): Arena {
-    const total = groups.reduce((sum, group) => sum + bytesOf(group), RESERVED);
+    const total = groups.reduce((sum, group) => sum + bytesOf(group), RESERVED + TAIL);
     const arena = new Arena({ ...options, capacityBytes: total });
     for (const group of groups) arena.allocateGroup(group);
     return arena;
@@ -110,11 +112,11 @@ export class Arena {
 
   /** The first memory with room, or a new one. */
   #roomFor(bytes: number, specs: readonly TensorSpec[]): number {
-    const found = this.#memories.findIndex((memory, i) => (this.#used[i] as number) + bytes <= memory.buffer.byteLength);
+    const found = this.#memories.findIndex((memory, i) => (this.#used[i] as number) + bytes + TAIL <= memory.buffer.byteLength);
     if (found >= 0) return found;
-    const size = Math.max(this.#capacity, pages(RESERVED + bytes));
+    const size = Math.max(this.#capacity, pages(RESERVED + bytes + TAIL));
     if (size > this.#limit) {
-      throw new LockstepError("INPUT_TOO_LARGE", `"${specs[0]?.name ?? ""}" and the ${specs.length - 1} tensors that must lie with it need ${bytes} bytes, but one memory holds ${this.#limit - RESERVED}; split the group`, { bytes, limit: this.#limit });
+      throw new LockstepError("INPUT_TOO_LARGE", `"${specs[0]?.name ?? ""}" and the ${specs.length - 1} tensors that must lie with it need ${bytes} bytes, but one memory holds ${this.#limit - RESERVED - TAIL}; split the group`, { bytes, limit: this.#limit });
     }
     this.#memories.push(newSharedMemory(size));
     this.#used.push(RESERVED);
