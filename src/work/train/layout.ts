@@ -9,6 +9,11 @@ import { elements } from "../../numeric/tensor/index.ts";
 import type { ParameterInfo } from "../../language/models/index.ts";
 
 export const BLOCK = 65_536;
+/**
+ * Elements of a segment at most (64 MiB), but for a larger parameter, which has one of its own. A constant, and not a function of
+ * how many gradients the workers need, since the segments decide the blocks.
+ */
+export const SEGMENT_LIMIT = 1 << 24;
 const ALIGN = 16;
 
 /** `offset` and `length` count elements within the segment. */
@@ -16,8 +21,7 @@ export interface PlacedParameter extends ParameterInfo { readonly offset: number
 export interface Segment { readonly index: number; readonly parameters: readonly PlacedParameter[]; readonly length: number }
 export interface Block { readonly segment: number; readonly offset: number; readonly length: number }
 
-/** `limit`: elements of a segment at most (a larger parameter gets one of its own). */
-export function planSegments(parameters: readonly ParameterInfo[], limit: number): readonly Segment[] {
+export function planSegments(parameters: readonly ParameterInfo[], limit: number = SEGMENT_LIMIT): readonly Segment[] {
   const segments: Segment[] = [];
   let placed: PlacedParameter[] = [];
   let end = 0;

@@ -6,12 +6,6 @@ import type { Segment } from "./layout.ts";
 
 export interface MemoryHandle { readonly arena: ArenaHandle; readonly slots: number }
 
-/** Elements of a segment at most, so that with its moments and `slots` gradients it stays within one memory. */
-export function segmentLimit(slots: number): number {
-  const bytes = 0xffff_0000 - 65_536;
-  return Math.floor(bytes / (4 * (3 + slots)) / 64) * 64 - 64;
-}
-
 export interface SegmentViews {
   readonly w: Float32Array;
   readonly m: Float32Array;

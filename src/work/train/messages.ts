@@ -1,23 +1,30 @@
 /** What passes between the trainer and its workers. Plain data; buffers are shared, never copied. */
 import type { BertConfig } from "../../language/models/index.ts";
-import type { ObjectiveOptions, SpecialTokens } from "./objectives.ts";
+import type { SpecialIds } from "../../language/text/index.ts";
+import type { ObjectiveOptions } from "./objectives.ts";
 import type { PlanOptions, TrainingData } from "./plan.ts";
 import type { PhaseRecipe } from "./recipe.ts";
 import type { Segment } from "./layout.ts";
+import type { Exchange } from "./exchange.ts";
 import type { MemoryHandle } from "./memory.ts";
+import type { ThreadCollectiveHandle } from "../../threads/collective/index.ts";
 
 /** All that a worker needs for one phase; the same for every worker but for its number. */
 export interface PhaseSetup {
   readonly executor: "native" | "portable";
   readonly config: BertConfig;
   readonly objective: ObjectiveOptions;
-  readonly special: SpecialTokens;
+  readonly special: SpecialIds;
   readonly data: TrainingData;
   readonly plan: PlanOptions;
   readonly rates: PhaseRecipe;
   readonly segments: readonly Segment[];
   readonly memory: MemoryHandle;
+  readonly exchange: Exchange;
+  readonly collective: ThreadCollectiveHandle;
   readonly workers: number;
+  /** The first slot of each worker among all gradient slots. */
+  readonly slotBase: readonly number[];
 }
 
 export type TrainRequest =

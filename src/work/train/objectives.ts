@@ -6,9 +6,8 @@ import { invariant, PURPOSE, uniform, type Seed } from "../../base/index.ts";
 import { maskTokens } from "../../language/data/index.ts";
 import { batchInputs, type Head } from "../../language/models/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import type { SpecialIds } from "../../language/text/index.ts";
 import { tokenCount, type TrainingData } from "./plan.ts";
-
-export interface SpecialTokens { readonly pad: number; readonly unk: number; readonly cls: number; readonly sep: number; readonly mask: number }
 
 export type ObjectiveOptions =
   | { readonly kind: "masked-lm"; readonly maskRate: number; readonly vocabSize: number }
@@ -28,7 +27,7 @@ export function headOf(options: ObjectiveOptions): Head {
 }
 
 /** The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded to two. */
-export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialTokens, examples: Int32Array, key: { seed: Seed; step: number; shard: number }): ShardInputs {
+export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, examples: Int32Array, key: { seed: Seed; step: number; shard: number }): ShardInputs {
   const lengths = Array.from(examples, (example) => tokenCount(data, example));
   const T = Math.max(2, ...lengths);
   const rows = Array.from(examples, (example) => ({ ids: data.ids.subarray(data.offsets[example], data.offsets[example + 1]) }));
@@ -39,8 +38,8 @@ export function shardInputs(options: ObjectiveOptions, data: TrainingData, speci
   invariant(ids instanceof Int32Array, "token ids are int32");
 
   if (options.kind === "masked-lm") {
-    const masked = maskTokens({ ids, special, vocabSize: options.vocabSize, rate: options.maskRate, ...key });
-    ids.set(masked.ids);
+    const masked = maskTokens(ids, special, options.vocabSize, { rate: options.maskRate, ...key });
+    ids.set(masked.inputs);
     const P = Math.max(2, masked.positions.length);
     const positions = new Int32Array(P);
     positions.set(masked.positions);
@@ -59,7 +58,7 @@ function targets(labels: Int32Array, rows: number): Record<string, HostTensor> {
 }
 
 /** Replaces ordinary tokens by [MASK], each with probability `rate`. */
-function dropTokens(ids: Int32Array, special: SpecialTokens, rate: number, key: { seed: Seed; step: number; shard: number }): void {
+function dropTokens(ids: Int32Array, special: SpecialIds, rate: number, key: { seed: Seed; step: number; shard: number }): void {
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i];
     if (id === special.pad || id === special.cls || id === special.sep) continue;

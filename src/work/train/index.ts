@@ -1,0 +1,4 @@
+export { recipeHash, recipeSchema, resolveRecipe, type PhaseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
+export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
+export type { Pace, PhaseName, TrainingEvent } from "./progress.ts";
+export type { StepReport } from "./messages.ts";

@@ -1,0 +1,132 @@
+/**
+ * One phase of a training on k worker threads: memory, workers, and the loop that tells them how far to go. Between two requests
+ * no worker runs, so state is saved and hashed there; how many steps a request covers follows the clock, and decides nothing.
+ */
+import { createHash } from "node:crypto";
+import { invariant, LockstepError } from "../../base/index.ts";
+import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
+import type { SpecialIds } from "../../language/text/index.ts";
+import type { HostTensor } from "../../numeric/tensor/index.ts";
+import { assignShards, slotsNeeded, ThreadCollective } from "../../threads/collective/index.ts";
+import { createPool, type Pool } from "../../threads/pool/index.ts";
+import { createExchange } from "./exchange.ts";
+import { blocksOf, planSegments } from "./layout.ts";
+import { TrainingMemory } from "./memory.ts";
+import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./messages.ts";
+import { headOf, type ObjectiveOptions } from "./objectives.ts";
+import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
+import type { PhaseRecipe } from "./recipe.ts";
+
+export interface PhaseOptions {
+  readonly name: "pretrain" | "finetune";
+  readonly executor: "native" | "portable";
+  readonly config: BertConfig;
+  readonly objective: ObjectiveOptions;
+  readonly special: SpecialIds;
+  readonly data: TrainingData;
+  readonly plan: PlanOptions;
+  readonly rates: PhaseRecipe;
+  readonly threads: number;
+  /** First values by parameter name; every parameter has one. */
+  readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
+  readonly onStep: (report: StepReport) => void;
+}
+
+export class Phase {
+  readonly name: PhaseOptions["name"];
+  readonly steps: number;
+  readonly stepsPerEpoch: number;
+  readonly parameters: readonly ParameterInfo[];
+  readonly #memory: TrainingMemory;
+  readonly #pool: Pool<TrainRequest, TrainReply>;
+
+  private constructor(options: PhaseOptions) {
+    const { config, objective, threads, plan, data } = options;
+    const schedule = new TrainingPlan(data, plan);
+    this.name = options.name;
+    this.steps = schedule.steps;
+    this.stepsPerEpoch = schedule.stepsPerEpoch;
+    this.parameters = Phase.parametersOf(config, objective);
+    const segments = planSegments(this.parameters);
+    const slots = assignShards(plan.shards, threads).map((range) => slotsNeeded(range, plan.shards));
+    const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
+    this.#memory = TrainingMemory.create(segments, slots.reduce((sum, count) => sum + count, 0));
+    this.#load(options.weights);
+    const collective = ThreadCollective.create(threads);
+    const setup: PhaseSetup = {
+      executor: options.executor, config, objective, special: options.special, data, plan, rates: options.rates, segments,
+      memory: this.#memory.handle, exchange: createExchange(plan.shards, blocksOf(segments).length), collective, workers: threads, slotBase,
+    };
+    this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
+      entry: import.meta.resolve("#entry/work/train/worker"), size: threads, name: options.name, workerData: setup,
+      onEvent: (_, report) => { options.onStep(report); },
+      onDeath: () => { ThreadCollective.attach(collective, 0).abort("WORKER_DIED"); },
+    });
+  }
+
+  static parametersOf(config: BertConfig, objective: ObjectiveOptions): readonly ParameterInfo[] {
+    return bertParameters(config, headOf(objective));
+  }
+
+  static async open(options: PhaseOptions): Promise<Phase> {
+    const phase = new Phase(options);
+    try {
+      await phase.#pool.ready();
+    } catch (thrown) {
+      await phase.close();
+      throw thrown;
+    }
+    return phase;
+  }
+
+  /** Steps from..to-1 on every worker. */
+  async train(from: number, to: number): Promise<void> {
+    await this.#pool.broadcast({ kind: "steps", from, to });
+  }
+
+  /** Share of the examples whose likeliest class is their label. */
+  async accuracy(examples: Int32Array, labels: Int32Array): Promise<number> {
+    const size = this.#pool.size;
+    const parts = Array.from({ length: size }, (_, worker) => examples.subarray(Math.floor((worker * examples.length) / size), Math.floor(((worker + 1) * examples.length) / size)));
+    const replies = await Promise.all(parts.map((part, worker) => this.#pool.request(worker, { kind: "predict", examples: part.slice() })));
+    let right = 0;
+    parts.forEach((part, worker) => part.forEach((example, place) => { if (replies[worker]?.classes[place] === labels[example]) right++; }));
+    return right / examples.length;
+  }
+
+  /** Copies of the parameters. */
+  weights(): Map<string, HostTensor<"float32">> {
+    return new Map(Object.entries(this.#memory.weights()).map(([name, { shape, data }]) => [name, { dtype: "float32" as const, shape, data: Float32Array.from(data) }]));
+  }
+
+  /** Weights and moments as they lie in shared memory; between steps only. */
+  state(): ReadonlyMap<string, Uint8Array> {
+    return new Map([...this.#memory.state()].map(([name, { buffer, byteOffset, byteLength }]) => [name, new Uint8Array(buffer, byteOffset, byteLength)]));
+  }
+
+  /** Goes on from a saved state. @throws CHECKPOINT_INVALID where it is not one of this model's. */
+  restore(saved: ReadonlyMap<string, Uint8Array>): void {
+    for (const [name, target] of this.state()) {
+      const source = saved.get(name);
+      if (source?.byteLength !== target.byteLength) throw new LockstepError("CHECKPOINT_INVALID", `the checkpoint's ${name} has ${source?.byteLength ?? 0} bytes, but this model's has ${target.byteLength}; start again without resuming`, { buffer: name });
+      target.set(source);
+    }
+  }
+
+  /** SHA-256 over weights and optimizer state; between steps only. */
+  stateDigest(): string {
+    const hash = createHash("sha256");
+    for (const [name, bytes] of this.state()) hash.update(`${name} ${bytes.byteLength}\n`).update(bytes);
+    return hash.digest("hex");
+  }
+
+  close(): Promise<void> { return this.#pool.close(); }
+
+  #load(weights: ReadonlyMap<string, HostTensor<"float32">>): void {
+    for (const [name, { data }] of Object.entries(this.#memory.weights())) {
+      const first = weights.get(name);
+      invariant(first !== undefined, `parameter ${name} has a first value`);
+      data.set(first.data);
+    }
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * One training step, as one worker sees it. Three phases with barriers between them: gradients of its own shards, folded
+ * into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice. Nothing here depends
+ * on how many workers there are, on which is fastest, or on a clock.
+ */
+import { invariant, LockstepError, type Seed } from "../../base/index.ts";
+import type { Executor, Session } from "../../numeric/runtime/index.ts";
+import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import { differentiate } from "../../numeric/autodiff/index.ts";
+import { bertGraph } from "../../language/models/index.ts";
+import { assignShards, FoldStack, normTree, type Collective, type CompletionAdd, type ShardRange, type SlotRef } from "../../threads/collective/index.ts";
+import type { Exchange } from "./exchange.ts";
+import { blocksOf, stretchesOf, type Block } from "./layout.ts";
+import type { TrainingMemory } from "./memory.ts";
+import type { PhaseSetup, StepReport } from "./messages.ts";
+import { headOf, shardInputs } from "./objectives.ts";
+import { TrainingPlan, type StepPlan } from "./plan.ts";
+import { biasCorrection, learningRate } from "./schedule.ts";
+import { divisor, shardScale } from "./weights-policy.ts";
+
+/** Marks the thread as one that must not be stopped now. */
+export type Busy = <T>(work: () => Promise<T>) => Promise<T>;
+
+export class StepRunner {
+  readonly #setup: PhaseSetup;
+  readonly #memory: TrainingMemory;
+  readonly #exchange: Exchange;
+  readonly #collective: Collective;
+  readonly #session: Session;
+  readonly #busy: Busy;
+  readonly #plan: TrainingPlan;
+  readonly #ranges: readonly ShardRange[];
+  readonly #blocks: readonly { readonly block: Block; readonly index: number }[];
+  /** The first slot of each worker among all gradient slots. */
+  readonly #slotBase: readonly number[];
+  readonly #gradients = new Map<number, Record<string, HostTensor<"float32">>>();
+
+  private constructor(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, session: Session, busy: Busy) {
+    this.#setup = setup;
+    this.#memory = memory;
+    this.#exchange = setup.exchange;
+    this.#collective = collective;
+    this.#session = session;
+    this.#busy = busy;
+    this.#plan = new TrainingPlan(setup.data, setup.plan);
+    this.#ranges = assignShards(setup.plan.shards, setup.workers);
+    this.#slotBase = setup.slotBase;
+    const blocks = blocksOf(setup.segments).map((block, index) => ({ block, index }));
+    const edge = (rank: number) => Math.floor((rank * blocks.length) / setup.workers);
+    this.#blocks = blocks.slice(edge(collective.rank), edge(collective.rank + 1));
+  }
+
+  static async open(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, executor: Executor, busy: Busy): Promise<StepRunner> {
+    const { objective } = setup;
+    const loss = bertGraph(setup.config, headOf(objective), { loss: true, dropout: true, labelSmoothing: objective.kind === "classify" ? objective.labelSmoothing : 0 });
+    const program = differentiate(loss, { loss: "loss", keep: ["loss"] });
+    const session = await executor.load(program, { form: "shared", weights: memory.weights() });
+    return new StepRunner(setup, memory, collective, session, busy);
+  }
+
+  async step(step: number): Promise<StepReport> {
+    const plan = this.#plan.step(step);
+    await this.#computeShards(plan, step);
+    await this.#collective.arrive();
+    const { root, adds } = await this.#completeTree();
+    this.#reduceSlice(root, adds);
+    await this.#collective.arrive();
+    const report = this.#report(plan, step);
+    this.#updateSlice(root, report);
+    await this.#collective.arrive();
+    return report;
+  }
+
+  async #computeShards(plan: StepPlan, step: number): Promise<void> {
+    const range = this.#ranges[this.#collective.rank];
+    invariant(range !== undefined, `no range for worker ${this.#collective.rank}`);
+    const fold = new FoldStack(range, this.#setup.plan.shards);
+    for (let shard = fold.next; shard !== null; shard = fold.next) {
+      const { slot } = await this.#computeShard(plan, step, shard, fold);
+      const adds = slot === null ? fold.skip() : fold.finish();
+      for (const { dst, src } of adds) this.#addWhole(this.#base + dst, this.#base + src);
+    }
+  }
+
+  async #computeShard(plan: StepPlan, step: number, shard: number, fold: FoldStack): Promise<{ slot: number | null }> {
+    const { objective, data, special, rates, plan: { seed } } = this.#setup;
+    const examples = plan.shards[shard];
+    invariant(examples !== undefined, `the plan has no shard ${shard}`);
+    const key: { seed: Seed; step: number; shard: number } = { seed, step, shard };
+    const prepared = examples.length === 0 ? undefined : shardInputs(objective, data, special, examples, key);
+    const count = prepared?.count ?? 0;
+    this.#exchange.counts[shard] = count;
+    this.#exchange.tokens[shard] = prepared?.tokens ?? 0;
+    this.#exchange.paddedTokens[shard] = prepared?.paddedTokens ?? 0;
+    this.#exchange.losses[shard] = 0;
+    if (prepared === undefined || count === 0) return { slot: null };
+    const slot = fold.begin();
+    const loss = tensor("float32", [], new Float32Array(1));
+    const scale = tensor("float32", [], Float32Array.of(shardScale(rates.shard_weights, count)));
+    await this.#busy(() => this.#session.run({ ...prepared.inputs, loss_scale: scale }, { loss, ...this.#slotTensors(this.#base + slot) }, key));
+    this.#exchange.losses[shard] = loss.data[0]!;
+    return { slot };
+  }
+
+  async #completeTree(): Promise<{ root: number | null; adds: readonly { dst: number; src: number }[] }> {
+    const adds: { dst: number; src: number }[] = [];
+    const add = ({ dst, src }: CompletionAdd) => { adds.push({ dst: this.#slotOf(dst), src: this.#slotOf(src) }); };
+    const root = await this.#collective.reduce({ ranges: this.#ranges, weights: Array.from(this.#exchange.counts), add });
+    return { root: root === null ? null : this.#slotOf(root), adds };
+  }
+
+  /** Block by block, while a block is in the cache: the tree's upper additions, the divisor, the sum of squares. */
+  #reduceSlice(root: number | null, adds: readonly { dst: number; src: number }[]): void {
+    if (root === null) return;
+    const total = divisor(this.#setup.rates.shard_weights, this.#exchange.counts);
+    for (const { block, index } of this.#blocks) {
+      const { kernels, slots } = this.#views(block.segment);
+      const at = (slot: number) => byteOffset(slots[slot], block.offset);
+      for (const { dst, src } of adds) kernels.add(at(dst), at(src), block.length);
+      kernels.divide(at(root), total, block.length);
+      this.#exchange.blockSums[index] = kernels.sumSquares(at(root), block.length);
+    }
+  }
+
+  #updateSlice(root: number | null, report: StepReport): void {
+    if (root === null) return;
+    const { rates, segments } = this.#setup;
+    const { step, gradientNorm, learningRate: rate } = report;
+    const clip = gradientNorm > rates.max_grad_norm ? rates.max_grad_norm / gradientNorm : 1;
+    const shared = {
+      beta1: rates.adam_beta1, beta2: rates.adam_beta2, epsilon: rates.adam_epsilon, gradScale: clip,
+      correction1: biasCorrection(rates.adam_beta1, step), correction2: biasCorrection(rates.adam_beta2, step),
+    };
+    for (const { block } of this.#blocks) {
+      const { kernels, w, m, v, slots } = this.#views(block.segment);
+      for (const { offset, length, decay, group } of stretchesOf(segments[block.segment]!, block)) {
+        const settings = { ...shared, learningRate: group === "head" ? rate * rates.head_multiplier : rate, weightDecay: decay ? rates.weight_decay : 0 };
+        kernels.adamw({ w: byteOffset(w, offset), g: byteOffset(slots[root], offset), m: byteOffset(m, offset), v: byteOffset(v, offset), n: length }, settings);
+      }
+    }
+  }
+
+  /** @throws NON_FINITE before any weight is touched, in every worker alike. */
+  #report(plan: StepPlan, step: number): StepReport {
+    const { rates } = this.#setup;
+    const { losses, counts, tokens, paddedTokens, blockSums } = this.#exchange;
+    const total = divisor(rates.shard_weights, counts);
+    const loss = total === 0 ? 0 : sum(losses) / total;
+    const gradientNorm = total === 0 ? 0 : Math.sqrt(normTree(blockSums));
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw new LockstepError("NON_FINITE", `the loss (${loss}) or the gradient's norm (${gradientNorm}) is not finite at step ${step}: training diverged; lower learning_rate, or look at the weights started from`, { step, loss: String(loss), gradient_norm: String(gradientNorm) });
+    }
+    const rate = learningRate(rates.learning_rate, step, this.#plan.steps, rates.warmup_ratio);
+    return { kind: "step", step, epoch: plan.epoch, loss, learningRate: rate, gradientNorm, tokens: sum(tokens), paddedTokens: sum(paddedTokens) };
+  }
+
+  get #base(): number { return this.#slotBase[this.#collective.rank] ?? 0; }
+
+  #slotOf({ worker, slot }: SlotRef): number { return (this.#slotBase[worker] ?? 0) + slot; }
+
+  #views(segment: number) {
+    const found = this.#memory.views[segment];
+    invariant(found !== undefined, `no segment ${segment}`);
+    return found;
+  }
+
+  #addWhole(dst: number, src: number): void {
+    for (const { kernels, slots } of this.#memory.views) kernels.add(byteOffset(slots[dst], 0), byteOffset(slots[src], 0), slots[dst]!.length);
+  }
+
+  #slotTensors(slot: number): Record<string, HostTensor<"float32">> {
+    const known = this.#gradients.get(slot) ?? this.#memory.gradients(slot);
+    this.#gradients.set(slot, known);
+    return known;
+  }
+
+  dispose(): Promise<void> { return this.#session.dispose(); }
+}
+
+function byteOffset(view: Float32Array | undefined, element: number): number {
+  invariant(view !== undefined, "a gradient slot exists");
+  return view.byteOffset + element * 4;
+}
+
+function sum(values: ArrayLike<number>): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i++) total += values[i]!;
+  return total;
+}

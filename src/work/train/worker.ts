@@ -1,0 +1,37 @@
+/** A training worker: loads the gradient program over shared weights, then trains the steps it is told to. */
+import { markBusy, serveWorker, type WorkerContext } from "../../threads/pool/index.ts";
+import { ThreadCollective } from "../../threads/collective/index.ts";
+import { trainingExecutor } from "./executor.ts";
+import { TrainingMemory } from "./memory.ts";
+import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./messages.ts";
+import { ExamplePredictor } from "./predict-examples.ts";
+import { StepRunner } from "./step.ts";
+
+await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, emit }: WorkerContext<StepReport>) => {
+  const setup = data as PhaseSetup;
+  const memory = TrainingMemory.attach(setup.segments, setup.memory);
+  const collective = ThreadCollective.attach(setup.collective, index);
+  const executor = await trainingExecutor(setup.executor);
+  const runner = await StepRunner.open(setup, memory, collective, executor, markBusy);
+  const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
+  return [{
+    steps: async ({ from, to }) => {
+      try {
+        for (let step = from; step < to; step++) {
+          const report = await runner.step(step);
+          if (index === 0) emit(report);
+        }
+      } catch (thrown) {
+        collective.abort("INTERNAL"); // the others wait for this worker
+        throw thrown;
+      }
+      return { kind: "steps" };
+    },
+    predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
+  }, {
+    onClose: async () => {
+      await runner.dispose();
+      await predictor.dispose();
+    },
+  }];
+});
