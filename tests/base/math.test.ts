@@ -105,5 +105,5 @@ test("exact landmarks", () => {
 test("the bits are pinned: these arguments gave these results when the functions were written", () => {
   const functions = [exp, (x: number) => log(Math.abs(x)), sin, cos, tanh, erf, (x: number) => pow(Math.abs(x), x), expm1, (x: number) => log1p(Math.abs(x))];
   const values = Float64Array.from({ length: 4000 }, (_, i) => functions[i % 9]?.((i - 2000) / 97 + 1 / 3) ?? NaN);
-  assert.equal(sha256Hex(new Uint8Array(values.buffer)), "5fc5fa3428dd1a934fc51cb0f0b06ba47e0368792b29f8e45b6076cf9b1f73a9");
+  assert.equal(sha256Hex(new Uint8Array(values.buffer)), "86be42dd7ee6143e01f04637c9c156c8bff4a570f9bd331c95052c38068b328e");
 });
