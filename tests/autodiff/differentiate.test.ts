@@ -7,7 +7,6 @@ import { createReferenceExecutor } from "../../src/numeric/runtime/reference.ts"
 import { type HostTensor, tensor } from "../../src/numeric/tensor/index.ts";
 import { gradientError, int32, randomTensor } from "./check.ts";
 
-const f64 = (shape: readonly number[], values: readonly number[]): HostTensor<"float64"> => tensor("float64", shape, Float64Array.from(values));
 const zeros = (shape: readonly number[]): HostTensor<"float64"> => tensor("float64", shape, new Float64Array(shape.reduce((product, size) => product * size, 1)));
 
 async function run(graph: Graph, weights: Record<string, HostTensor>, inputs: Record<string, HostTensor>, outputs: Record<string, HostTensor>): Promise<void> {

@@ -13,7 +13,7 @@ function legal(): Graph {
 
 /** The graph with one node replaced: what a careless transform would leave. */
 function withNode(graph: Graph, index: number, change: (node: Node) => object): Graph {
-  return { ...graph, nodes: graph.nodes.map((node, i) => i === index ? { ...node, ...change(node) } as Node : node) };
+  return { ...graph, nodes: graph.nodes.map((node, i) => i === index ? { ...node, ...change(node) } : node) };
 }
 
 test("a legal graph passes", () => { verify(legal()); });

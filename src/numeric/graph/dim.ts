@@ -41,6 +41,7 @@ function format({ factor, symbols }: Monomial): Dim {
 
 /** The canonical form of a dimension; equal dimensions have equal (`===`) canonical forms. */
 export function canonicalDim(dim: Dim): Dim {
+  if (typeof dim === "number" ? Number.isSafeInteger(dim) && dim >= 0 : SYMBOL.test(dim)) return dim; // nearly all are so simple
   return format(parse(dim));
 }
 
@@ -49,7 +50,7 @@ export function canonicalShape(shape: Shape): Shape {
 }
 
 export function dimsEqual(a: Dim, b: Dim): boolean {
-  return canonicalDim(a) === canonicalDim(b);
+  return a === b || canonicalDim(a) === canonicalDim(b);
 }
 
 export function shapesEqual(a: Shape, b: Shape): boolean {
@@ -79,7 +80,7 @@ export function divDims(a: Dim, b: Dim): Dim {
 
 /** The symbols of a dimension, sorted, with repetitions. */
 export function symbolsOf(dim: Dim): readonly string[] {
-  return parse(dim).symbols;
+  return typeof dim === "number" ? [] : parse(dim).symbols;
 }
 
 /** The integer that a dimension is under these bindings. */

@@ -1,5 +1,4 @@
 export type { Dim, Graph, NoAttributes, Node, OpAttributes, OpName, Shape, Value, ValueId, ValueType } from "./types.ts";
-export type { Node as NodeOf } from "./types.ts";
 export { bindShapes, bindSymbols, canonicalDim, canonicalShape, dimsEqual, divDims, evalDim, evalShape, mulDims, shapesEqual, symbolsOf, type SymbolBindings } from "./dim.ts";
 export { broadcastShapes, inferNode, inferShapes, showShape, type TypedShape } from "./infer.ts";
 export { GraphBuilder, type LayerNormOutputs, type MatmulOptions } from "./builder.ts";

@@ -60,7 +60,7 @@ class Folder {
     if (known !== undefined) return known;
     const outputs = this.builder.applyMany(node.op, node.attributes, operands);
     this.#known.set(key, outputs);
-    for (const id of outputs) this.#made.set(id, { ...node, inputs: operands, outputs } as Node);
+    for (const id of outputs) this.#made.set(id, { ...node, inputs: operands, outputs });
     return outputs;
   }
 

@@ -5,7 +5,7 @@
 import { LockstepError } from "../../base/index.ts";
 import { canonicalShape, shapesEqual, symbolsOf } from "./dim.ts";
 import { declaredShape, inferNode, showShape, type TypedShape } from "./infer.ts";
-import type { Graph, Node, Value } from "./types.ts";
+import type { Dim, Graph, Node, Value } from "./types.ts";
 
 /** Throws GRAPH_INVALID with what is wrong and at which node. */
 export function verify(graph: Graph): void {
@@ -75,7 +75,10 @@ function checkSymbols({ values, nodes }: Graph): void {
       if (unknown.length === 1) known.add(unknown[0] as string);
     }
   }
+  const decided = new Set<Dim>();
   for (const value of values) {
+    if (value.shape.every((dim) => typeof dim === "number" || decided.has(dim))) continue;
+    for (const dim of value.shape) decided.add(dim);
     const open = value.shape.flatMap(symbolsOf).find((symbol) => !known.has(symbol));
     if (open !== undefined) fail(`symbol ${open} in ${showShape(value)} (value ${value.id}) follows from no input's shape`, { symbol: open, value: value.id });
   }
