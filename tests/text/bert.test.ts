@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import fc from "fast-check";
+import { loadTokenizer, type Tokenizer } from "../../src/language/text/index.ts";
+import { oddTexts, trainTiny } from "./golden/tiny.ts";
+
+interface Golden { readonly items: readonly { ids: number[]; offsets: [number, number][]; decoded: string; pair: { ids: number[]; typeIds: number[] } }[] }
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
+const tiny = (name: string, maxLength = 512): Tokenizer => loadTokenizer({ tokenizerJson: read(`../tiny/tokenizer-${name}/tokenizer.json`) }, { maxLength });
+
+for (const name of ["uncased", "cased"]) {
+  describe(`against Python's tokenizers, ${name}`, () => {
+    const tokenizer = tiny(name);
+    const golden = JSON.parse(read(`golden/expected-${name}.json`)) as Golden;
+    oddTexts.forEach((text, i) => it(JSON.stringify(text), () => {
+      const expected = golden.items[i];
+      assert.ok(expected);
+      const encoded = tokenizer.encode(text);
+      assert.deepEqual([...encoded.ids], expected.ids);
+      assert.deepEqual(encoded.offsets, expected.offsets);
+      assert.equal(tokenizer.decode(encoded.ids), expected.decoded);
+      const pair = tokenizer.encode(text, { pair: oddTexts[(i + 7) % oddTexts.length] as string, maxLength: 12 });
+      assert.deepEqual([...pair.ids], expected.pair.ids);
+      assert.deepEqual([...pair.typeIds], expected.pair.typeIds);
+    }));
+  });
+}
+
+describe("all-MiniLM-L6-v2", () => {
+  const folder = new URL("../../../shared/models/all-MiniLM-L6-v2/", import.meta.url);
+  const skip = existsSync(folder) ? false : "the model is not beside this checkout (../shared/models/all-MiniLM-L6-v2)";
+  it("gives the reference's token ids exactly", { skip }, () => {
+    const tokenizer = loadTokenizer({ tokenizerJson: readFileSync(new URL("tokenizer.json", folder), "utf8"), tokenizerConfig: JSON.parse(readFileSync(new URL("tokenizer_config.json", folder), "utf8")) as object }, { maxLength: 256 });
+    const { items } = JSON.parse(readFileSync(new URL("reference.json", folder), "utf8")) as { items: { text: string; input_ids: number[] }[] };
+    assert.equal(items.length, 24);
+    for (const { text, input_ids } of items) assert.deepEqual([...tokenizer.encode(text).ids], input_ids, text.slice(0, 60));
+    assert.equal(tokenizer.vocabSize, 30522);
+    assert.deepEqual(tokenizer.special, { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103 });
+    assert.equal(tokenizer.files["vocab.txt"], readFileSync(new URL("vocab.txt", folder), "utf8"));
+  });
+});
+
+describe("properties", () => {
+  const tokenizer = tiny("uncased");
+  // Where the library follows the reference: no ideographs outside the basic plane, no capital sigma (bert-words.ts says why).
+  const library = new LibraryTokenizer(JSON.parse(read("../tiny/tokenizer-uncased/tokenizer.json")) as object, {});
+  const ordinary = fc.string({ unit: fc.oneof(fc.constantFrom(...Array.from("abc XYZ é Ü ß 日 本 ' - . , ! ? $ 1 2 [SEP] \t\n")), fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 1 })), maxLength: 60 });
+
+  it("agrees with @huggingface/tokenizers on ordinary text", () => {
+    fc.assert(fc.property(ordinary, (text) => {
+      assert.deepEqual([...tokenizer.encode(text).ids], library.encode(text).ids);
+    }), { numRuns: 300, seed: 1 });
+  });
+
+  it("keeps offsets in order, inside the text, on whole characters", () => {
+    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 80 }), (text) => {
+      const { ids, offsets } = tokenizer.encode(text);
+      assert.equal(offsets.length, ids.length);
+      let last = 0;
+      for (const [start, end] of offsets.slice(1, -1)) {
+        assert.ok(start < end && end <= text.length && start >= last, `${start} ${end} after ${last}`);
+        assert.ok(text.slice(start, end).isWellFormed());
+        last = start;
+      }
+    }), { numRuns: 500, seed: 2 });
+  });
+
+  it("gives at most maxLength tokens, cut from the right, and says so", () => {
+    fc.assert(fc.property(ordinary, fc.option(ordinary, { nil: undefined }), fc.integer({ min: 4, max: 40 }), (text, pair, maxLength) => {
+      const options = pair === undefined ? {} : { pair };
+      const whole = tokenizer.encode(text, options);
+      const cut = tokenizer.encode(text, { ...options, maxLength });
+      assert.equal(cut.truncated, whole.ids.length > maxLength);
+      assert.equal(cut.ids.length, Math.min(whole.ids.length, maxLength));
+      assert.equal(cut.ids.at(-1), tokenizer.special.sep);
+      if (pair === undefined) assert.deepEqual(cut.ids.slice(0, -1), whole.ids.slice(0, cut.ids.length - 1));
+    }), { numRuns: 200, seed: 3 });
+  });
+
+  it("encodes the same again, whatever was encoded between", () => {
+    fc.assert(fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (text, other) => {
+      const first = tokenizer.encode(text);
+      tokenizer.encode(other);
+      assert.deepEqual(tokenizer.encode(text), first);
+    }), { numRuns: 100, seed: 4 });
+  });
+});
+
+describe("refusals", () => {
+  const tokenizer = tiny("uncased", 64);
+  const cases: [string, () => unknown, RegExp, string][] = [
+    ["half a character", () => tokenizer.encode("ab\ud800c"), /code unit 2/, "INPUT_INVALID"],
+    ["no string", () => tokenizer.encode(5 as unknown as string), /of type number/, "INPUT_INVALID"],
+    ["a bad second text", () => tokenizer.encode("a", { pair: "\udc00" }), /second text/, "INPUT_INVALID"],
+    ["too long a text", () => tokenizer.encode("a".repeat((1 << 20) + 1)), /1048577/, "INPUT_TOO_LARGE"],
+    ["maxLength without room", () => tokenizer.encode("a", { maxLength: 2 }), /from 3/, "OPTION_INVALID"],
+    ["maxLength above the tokenizer's", () => tokenizer.encode("a", { maxLength: 65 }), /to 64/, "OPTION_INVALID"],
+    ["an unknown id", () => tokenizer.decode([1, 99_999]), /id 99999/, "INPUT_INVALID"],
+  ];
+  for (const [name, run, message, code] of cases) it(name, () => assert.throws(run, { code, message }));
+});
+
+describe("training", () => {
+  it("reproduces the committed tokenizers byte for byte", async () => {
+    for (const [name, lowercase] of [["uncased", true], ["cased", false]] as const) {
+      for (const [file, text] of Object.entries(await trainTiny(lowercase))) assert.equal(text, read(`../tiny/tokenizer-${name}/${file}`), `${name}/${file}`);
+    }
+  });
+});
