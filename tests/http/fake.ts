@@ -24,7 +24,7 @@ export class FakeDeps implements HttpDeps {
   /** How long an answer takes; ends early when the request is aborted. */
   delayMs = 0;
   label = "card_arrival";
-  failure: unknown;
+  failure: Error | undefined;
   readonly asked: { texts: readonly string[]; options: ClassifyOptions }[] = [];
   readonly published: PublishRequest[] = [];
   readonly listeners = new Set<(status: Status) => void>();

@@ -84,7 +84,7 @@ export async function createHttpServer(deps: HttpDeps, options: HttpOptions = {}
     if (life.underWay > 0) {
       const idle = new Promise<void>((resolve) => { life.onIdle = resolve; });
       const enough = new AbortController();
-      await Promise.race([idle, clock.sleep(resolved.drainMs, enough.signal).catch(() => {})]);
+      await Promise.race([idle, clock.sleep(resolved.drainMs, enough.signal).catch(() => {})]); // Rejects only by the abort below.
       enough.abort();
     }
     await app.close();
@@ -100,7 +100,11 @@ function createApp(bodyLimit: number, requestTimeout: number, report: (error: Lo
     logger: false, bodyLimit, requestTimeout, exposeHeadRoutes: false, forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
     clientErrorHandler: refuseConnection,
-    frameworkErrors: (error, _request, reply) => void sendError(reply, toResponseError(error, report)),
+    // An address that cannot be decoded never reaches a hook.
+    frameworkErrors: (error, _request, reply) => {
+      setSecurityHeaders(reply.raw);
+      sendError(reply, toResponseError(error, report));
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {

@@ -7,6 +7,8 @@ import { LockstepError } from "../../base/index.ts";
 import type { Status } from "./contract.ts";
 
 const HEARTBEAT_MS = 15_000;
+/** How long a browser waits before it connects again. */
+const RETRY_MS = 1000;
 
 export class EventStreams {
   readonly #max: number;
@@ -40,7 +42,7 @@ export class EventStreams {
       stream.waiting = undefined;
       this.#write(response, waiting);
     });
-    this.#write(response, this.#event(status));
+    this.#write(response, `retry: ${RETRY_MS}\n${this.#event(status)}`);
   }
 
   publish(status: Status): void {
