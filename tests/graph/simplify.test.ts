@@ -112,5 +112,5 @@ test("a simplified graph gives the same bits, and is as simple as it gets", asyn
     assert.ok(simpler.nodes.length <= graph.nodes.length);
     assert.deepEqual(await valuesOf(simpler), await valuesOf(graph));
     assert.equal(print(simplify(simpler)), print(simpler));
-  }), { numRuns: 200 });
+  }), { numRuns: 100 });
 });
