@@ -6,7 +6,7 @@ import { fillDropoutMask, LockstepError } from "../../base/index.ts";
 import type { RandomKey } from "./contract.ts";
 
 export interface HostKernels {
-  /** Memory for what is computed here. Kept for as long as the session lives. */
+  /** Memory for the masks of a session, all in one piece; kept until it is too small or the session is disposed. */
   allocate(elements: number): Float32Array;
   fillDropoutMask(target: Float32Array, rate: number, site: number, key: RandomKey): void;
   /** Row i of `target` becomes row ids[i] of `table`. */
@@ -36,14 +36,12 @@ export const PLAIN_KERNELS: HostKernels = {
 /** Buffers by name that grow to the largest size asked for and are used again at every run. */
 export class Scratch {
   readonly #buffers = new Map<string, Float32Array>();
-  readonly #allocate: HostKernels["allocate"];
-  constructor(allocate: HostKernels["allocate"]) { this.#allocate = allocate; }
 
   /** Its contents are whatever the last use left. */
-  take(name: string, elements: number): Float32Array {
+  take(name: string, elements: number, allocate: HostKernels["allocate"] = PLAIN_KERNELS.allocate): Float32Array {
     let buffer = this.#buffers.get(name);
     if (buffer === undefined || buffer.length < elements) {
-      buffer = this.#allocate(elements);
+      buffer = allocate(elements);
       this.#buffers.set(name, buffer);
     }
     return buffer.subarray(0, elements);

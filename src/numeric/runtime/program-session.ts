@@ -28,7 +28,7 @@ type Feeds = Record<string, OrtTensor>;
 export class ProgramSession implements Session {
   readonly profile: Profile;
   readonly #options: ProgramSessionOptions;
-  readonly #scratch: Scratch;
+  readonly #scratch = new Scratch();
   readonly #weights: Feeds = {};
   #running: Promise<void> | null = null;
   #disposed = false;
@@ -36,7 +36,6 @@ export class ProgramSession implements Session {
   constructor(options: ProgramSessionOptions) {
     this.profile = options.profile;
     this.#options = options;
-    this.#scratch = new Scratch(options.kernels.allocate);
     if (options.program.form === "shared") {
       for (const [name, feed] of options.program.weightFeeds) this.#weights[feed] = this.#tensor(weight(options.weights, name));
     }
@@ -106,13 +105,23 @@ export class ProgramSession implements Session {
       kernels.gatherRows(target.data, data, index, columns);
       feeds[feed] = this.#tensor(target);
     }
-    if (program.maskFeeds.length > 0 && random === undefined) throw new LockstepError("INPUT_INVALID", `${name} has dropout: run it with the key that its masks are a function of (seed, step, shard)`, { program: name });
-    for (const { feed, shape, rate, site } of program.maskFeeds) {
-      const target = this.#scratchTensor(feed, shape, symbols);
-      kernels.fillDropoutMask(target.data, rate, site, random as RandomKey);
-      feeds[feed] = this.#tensor(target);
-    }
+    if (program.maskFeeds.length > 0) Object.assign(feeds, this.#masks(symbols, random));
     return feeds;
+  }
+
+  /** All masks lie one after another, each at a multiple of 64 bytes. */
+  #masks(symbols: SymbolBindings, random: RandomKey | undefined): Feeds {
+    const { name, program, kernels } = this.#options;
+    if (random === undefined) throw new LockstepError("INPUT_INVALID", `${name} has dropout: run it with the key that its masks are a function of (seed, step, shard)`, { program: name });
+    const masks = program.maskFeeds.map((mask) => ({ ...mask, shape: evalShape(mask.shape, symbols) }));
+    const block = this.#scratch.take("masks", masks.reduce((total, { shape }) => total + paddedTo16(elements(shape)), 0), kernels.allocate);
+    let at = 0;
+    return Object.fromEntries(masks.map(({ feed, shape, rate, site }) => {
+      const data = block.subarray(at, at + elements(shape));
+      at += paddedTo16(data.length);
+      kernels.fillDropoutMask(data, rate, site, random);
+      return [feed, this.#tensor({ dtype: "float32", shape, data })];
+    }));
   }
 
   /** Where the session's results go: wanted outputs, and scratch memory for the rows of embedding gradients. */
@@ -158,6 +167,8 @@ export class ProgramSession implements Session {
 
   #tensor({ dtype, data, shape }: HostTensor): OrtTensor { return new this.#options.library.Tensor(dtype, data, shape); }
 }
+
+function paddedTo16(length: number): number { return Math.ceil(length / 16) * 16; }
 
 function weight(weights: Bindings, name: string): HostTensor<"float32"> {
   return weights[name] as HostTensor<"float32">; // checkWeights saw it
