@@ -9,6 +9,6 @@ export { isAlias, shortName } from "./names.ts";
 export { type FileInfo, type FileSystem, type NewFile, type ReadOptions } from "./file-system.ts";
 export { nodeFileSystem } from "./node-file-system.ts";
 export { withSteps, type OnStep } from "./steps.ts";
-export { onDisk } from "./disk-errors.ts";
+export { diskError, onDisk } from "./disk-errors.ts";
 export { replaceFile } from "./durable.ts";
 export { temporaryName } from "./temporary.ts";

@@ -1,0 +1,50 @@
+/** What passes between an AuditLog and its writer's thread. */
+import type { EncodedError } from "../../base/index.ts";
+import type { PreparedReceipt, Receipt } from "./receipt.ts";
+
+export interface WriterOptions {
+  readonly path: string;
+  readonly keyPath: string | undefined;
+  readonly signEvery: number;
+}
+
+export interface LogStatus {
+  /** Receipts in the log. */
+  readonly count: number;
+  /** Hash of the last one. */
+  readonly head: string;
+  /** SPKI, DER, base64; undefined for an unsigned log. */
+  readonly publicKey: string | undefined;
+}
+
+export interface ListQuery {
+  /** How many to pass over. */
+  readonly from: number;
+  readonly limit: number;
+  readonly newestFirst: boolean;
+}
+
+export type WriterCall =
+  | { readonly kind: "append"; readonly inputs: readonly PreparedReceipt[] }
+  | { readonly kind: "get"; readonly receipt: string }
+  | { readonly kind: "list"; readonly query: ListQuery }
+  | { readonly kind: "refersTo"; readonly version: string }
+  | { readonly kind: "erase"; readonly receipt: string; readonly at: string }
+  | { readonly kind: "status" }
+  | { readonly kind: "close" };
+
+export interface WriterResults {
+  readonly append: readonly Receipt[];
+  readonly get: Receipt | undefined;
+  readonly list: readonly Receipt[];
+  readonly refersTo: boolean;
+  readonly erase: number;
+  readonly status: LogStatus;
+  readonly close: undefined;
+}
+
+export type WriterRequest = WriterCall & { readonly id: number };
+
+export type WriterReply =
+  | { readonly id: number; readonly ok: true; readonly value: WriterResults[WriterCall["kind"]] }
+  | { readonly id: number; readonly ok: false; readonly error: EncodedError };
