@@ -19,7 +19,7 @@ if (w === undefined || g === undefined || m === undefined || v === undefined) th
 const memory = arena.memories[0];
 if (memory === undefined) throw new Error("no memory");
 const k = createKernels(memory);
-const f = { w: w.data as Float32Array, g: g.data as Float32Array, m: m.data as Float32Array, v: v.data as Float32Array };
+const f = { w: w.data, g: g.data, m: m.data, v: v.data };
 const at = { w: f.w.byteOffset, g: f.g.byteOffset, m: f.m.byteOffset, v: f.v.byteOffset };
 for (let i = 0; i < N; i++) f.g[i] = ((i * 7919) % 1000) / 1000 - 0.5;
 for (let i = 0; i < ROWS; i++) ids.data[i] = (i * 331) % ROWS;

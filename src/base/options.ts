@@ -1,5 +1,5 @@
 /** Options and requests against a zod schema; what does not fit becomes one typed error that names every wrong field. */
-import { z } from "zod";
+import type { z } from "zod";
 import { LockstepError, type ErrorCode } from "./errors.ts";
 
 const SHOWN = 8;

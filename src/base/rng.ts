@@ -1,6 +1,6 @@
 /**
  * Randomness as a function: a number is decided by (seed, purpose, a, b, index) and by nothing else, so threads, restarts and
- * the order of calls cannot change it. What `a` and `b` mean is the caller's: step and shard, epoch and row, and so on.
+ * the order of calls cannot change it. What `a` and `b` mean is the caller's: step and shard, epoch and row, and so on (unsigned 32-bit).
  *
  * Layout: key = (seed[0] ^ purpose * 0x9E3779B9, seed[1]), counter = (low and high word of index / 4 in c0 and c3, a in c1,
  * b in c2), and the lane is index mod 4. Purposes change the key, so two of them never share a stream; `dropout` is

@@ -95,7 +95,7 @@ test("adamw follows the textbook formula in float64", () => {
     state.w -= lr * wd * state.w;
     state.w -= (lr * (state.m / s.correction1)) / (Math.sqrt(state.v / s.correction2) + eps);
   }
-  assert.ok(Math.abs((w.data[0] as number) - state.w) < 1e-6, `${w.data[0]} against ${state.w}`);
+  assert.ok(Math.abs((w.data[0]) - state.w) < 1e-6, `${w.data[0]} against ${state.w}`);
 });
 
 test("sumSquares: fixed lanes in float64, near the exact sum, at most a block", () => {

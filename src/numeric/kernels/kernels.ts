@@ -67,7 +67,11 @@ interface Exports {
 
 /** Compiles kernels.wasm. A module can be kept for several memories and posted to workers. */
 export function compileKernels(): WasmModule {
-  return compileWasm(readFileSync(fileURLToPath(import.meta.resolve("#kernels.wasm"))));
+  try {
+    return compileWasm(readFileSync(fileURLToPath(import.meta.resolve("#kernels.wasm"))));
+  } catch (error) {
+    throw new LockstepError("RUNTIME_MISSING", `kernels.wasm cannot be loaded (${(error as Error).message}); install lockstep again, or in its repository run node scripts/build-kernels.mjs`, {}, { cause: error });
+  }
 }
 
 export function createKernels(memory: SharedMemory, module: WasmModule = compileKernels()): Kernels {

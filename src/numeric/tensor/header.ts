@@ -83,7 +83,9 @@ export function duplicateKey(json: string): string | undefined {
         const keys = open.at(-1);
         if (keys?.has(key) === true) return key;
         keys?.add(key);
+        break;
       }
+      default:
     }
   }
   return undefined;

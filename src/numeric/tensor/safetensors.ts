@@ -78,7 +78,7 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, meta
 const STORED_AS: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32", int64: "I64", uint8: "U8" };
 
 function headerOf(source: Source, limits: SafetensorsLimits): SafetensorsHeader {
-  const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 ** 3 } = limits;
+  const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 * 1024 * 1024 } = limits;
   const { what, size } = source;
   if (size > maxBytes) throw sourceError(what, `it has ${size} bytes, more than the limit of ${maxBytes}; raise maxBytes if it is meant to be that large`);
   if (size < 8) throw sourceError(what, `it has ${size} bytes, and even the length of a header takes 8; it is empty or cut off, fetch it again`);
@@ -102,11 +102,11 @@ function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor 
       const bits = Uint32Array.from(new Uint16Array(buffer, byteOffset, n), (half) => half << 16);
       return { dtype: "float32", shape, data: new Float32Array(bits.buffer) };
     }
-    case "F32": return { dtype, shape, data: new Float32Array(buffer, byteOffset, n) } as HostTensor;
-    case "F64": return { dtype, shape, data: new Float64Array(buffer, byteOffset, n) } as HostTensor;
-    case "I32": return { dtype, shape, data: new Int32Array(buffer, byteOffset, n) } as HostTensor;
-    case "I64": return { dtype, shape, data: new BigInt64Array(buffer, byteOffset, n) } as HostTensor;
-    case "U8": return { dtype, shape, data: new Uint8Array(buffer, byteOffset, n) } as HostTensor;
+    case "F32": return { dtype, shape, data: new Float32Array(buffer, byteOffset, n) };
+    case "F64": return { dtype, shape, data: new Float64Array(buffer, byteOffset, n) };
+    case "I32": return { dtype, shape, data: new Int32Array(buffer, byteOffset, n) };
+    case "I64": return { dtype, shape, data: new BigInt64Array(buffer, byteOffset, n) };
+    case "U8": return { dtype, shape, data: new Uint8Array(buffer, byteOffset, n) };
   }
 }
 
