@@ -84,17 +84,26 @@ describe("regular expressions from a stranger", () => {
 });
 
 describe("other families", () => {
-  const path = new URL("../../../shared/models/gpt2-tokenizer/tokenizer.json", import.meta.url);
-  it("byte-level BPE runs through the library, without offsets, truncated", { skip: existsSync(path) ? false : "no ../shared/models/gpt2-tokenizer beside this checkout" }, () => {
-    const tokenizer = loadTokenizer({ tokenizerJson: readFileSync(path, "utf8") }, { maxLength: 8 });
+  const folder = new URL("../../../shared/models/gpt2-tokenizer/", import.meta.url);
+  it("byte-level BPE runs through the library, without offsets, truncated", { skip: existsSync(folder) ? false : "no ../shared/models/gpt2-tokenizer beside this checkout" }, () => {
+    const vocab = JSON.parse(readFileSync(new URL("encoder.json", folder), "utf8")) as Record<string, number>;
+    const merges = readFileSync(new URL("vocab.bpe", folder), "utf8").split("\n").slice(1).filter((line) => line !== "");
+    const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+    const tokenizerJson = {
+      added_tokens: [{ id: 50256, content: "<|endoftext|>", special: true }], normalizer: null, pre_tokenizer: byteLevel, post_processor: byteLevel, decoder: byteLevel,
+      model: { type: "BPE", vocab, merges, continuing_subword_prefix: "", end_of_word_suffix: "" },
+    };
+    const tokenizer = loadTokenizer({ tokenizerJson, tokenizerConfig: { unk_token: "<|endoftext|>" } }, { maxLength: 8 });
     assert.equal(tokenizer.aligned, false);
     assert.equal(tokenizer.vocabSize, 50257);
+    assert.equal(tokenizer.special.unk, 50256);
     const short = tokenizer.encode("Hello world");
     assert.deepEqual([...short.ids], [15496, 995]);
     assert.equal(tokenizer.decode(short.ids), "Hello world");
-    const long = tokenizer.encode("Hello world ".repeat(20));
-    assert.equal(long.ids.length, 8);
+    const long = tokenizer.encode("Hello world".repeat(20));
+    assert.deepEqual([...long.ids], [15496, 995, 15496, 995, 15496, 995, 15496, 995]);
     assert.equal(long.truncated, true);
     assert.deepEqual(long.offsets, []);
+    assert.throws(() => tokenizer.encode("Hello", { pair: "world" }), { code: "INPUT_INVALID", message: /does not join/ });
   });
 });

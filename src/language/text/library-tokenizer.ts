@@ -51,6 +51,7 @@ export class LibraryTokenizer implements Tokenizer {
     const barePair = pair === undefined ? [] : this.#core.tokenize(pair, { add_special_tokens: false });
     const whole: { ids: number[]; tokens: string[]; token_type_ids?: number[] } = this.#core.encode(text, { text_pair: pair ?? null, return_token_type_ids: true });
     const special = whole.ids.length - bare.length - barePair.length;
+    if (special < 0) throw new LockstepError("INPUT_INVALID", "this tokenizer's post_processor does not join two texts; join them yourself and give one");
     const [keep, keepPair] = fit(bare.length, barePair.length, Math.max(0, limit - special));
     const truncated = keep < bare.length || keepPair < barePair.length;
     // Special tokens stand before, between and after the texts, whose own tokens are runs of known length.
