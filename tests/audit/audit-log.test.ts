@@ -1,12 +1,13 @@
 /** Writing: one chain, whoever writes; nothing confirmed is lost; what is erased is gone. */
 import assert from "node:assert/strict";
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
 import { chmod, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { isLockstepError, ManualClock, sha256Hex, type ErrorCode } from "../../src/base/index.ts";
 import { GENESIS, openAuditLog, refersTo, verifyLog } from "../../src/work/audit/index.ts";
 import { fixture, input, PROFILE, VERSION, write, type Fixture } from "./support/inputs.ts";
@@ -42,7 +43,7 @@ test("receipts are chained in the order of the calls, found again, and verify", 
 
 test("a log goes on where it ended, also without its writer's goodbye", async (t) => {
   const { log, key } = await fixture(t);
-  await write(log, 5, { keyPath: key });
+  write(log, 5, { keyPath: key });
   await using open = await openAuditLog(log, { keyPath: key });
   assert.equal(open.count, 5);
   assert.equal((await open.append(input(5))).index, 5);
@@ -113,7 +114,7 @@ async function holds(folder: string, text: string): Promise<boolean> {
 
 test("the key: made once, for its owner only, and the log stays with it", async (t) => {
   const { folder, log, key } = await fixture(t);
-  await write(log, 3, { keyPath: key });
+  write(log, 3, { keyPath: key });
   assert.equal((await stat(key)).mode & 0o777, 0o600);
   assert.equal((await stat(log)).mode & 0o777, 0o600);
   assert.deepEqual((await readdir(join(folder, "keys"))).sort(), ["audit.pem", "audit.pem.pub"]);
@@ -178,9 +179,20 @@ test("a killed writer loses nothing that it had confirmed", { timeout: 60_000 },
   assert.ok((await verifyLog(files.log, { expectedHead: hashes.at(-1)! })).ok);
 });
 
+test("a full disk (a file-size limit stands in for it): typed, and what was confirmed is there", { skip: process.platform === "win32" ? "needs ulimit" : false }, async (t) => {
+  const { log } = await fixture(t);
+  const script = fileURLToPath(new URL("./support/full-disk-child.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)("sh", ["-c", 'ulimit -f 2000 && exec "$0" "$@"', process.execPath, "--conditions=lockstep-source", script, log]);
+  const { confirmed, code } = JSON.parse(stdout) as { confirmed: number; code: string };
+  assert.equal(code, "DISK_FAILED");
+  const report = await verifyLog(log);
+  assert.deepEqual([report.ok, report.count], [true, confirmed], report.problem?.message);
+  assert.ok(confirmed > 0);
+});
+
 test("a fork cannot be written, not even past us", async (t) => {
   const { log, key } = await fixture(t);
-  await write(log, 3, { keyPath: key });
+  write(log, 3, { keyPath: key });
   const database = new DatabaseSync(log);
   assert.throws(() => database.exec(`INSERT INTO receipts SELECT 99, '${"f".repeat(64)}', previous, request_id, version, profile_id, profile, commitment, summary_commitment, seed, answer_digest, at, request, summary, salt, erased_at FROM receipts WHERE idx = 2`), /UNIQUE/);
   database.close();

@@ -17,7 +17,7 @@ function recompute(change: (i: number) => { digest?: string; profileId?: string;
 
 test("two hundred answers, bit for bit", async (t) => {
   const { log, key } = await fixture(t);
-  await write(log, 200, { keyPath: key });
+  write(log, 200, { keyPath: key });
   const progress: number[] = [];
   const report = await replayLog(log, recompute(), { onProgress: (done) => progress.push(done) });
   assert.deepEqual(report, { same: 200, withinTolerance: 0, different: 0, notReplayable: 0, count: 200, details: [] });
@@ -27,7 +27,7 @@ test("two hundred answers, bit for bit", async (t) => {
 
 test("each verdict, with its reason", async (t) => {
   const { log, key } = await fixture(t);
-  await write(log, 8, { keyPath: key });
+  write(log, 8, { keyPath: key });
   await using open = await openAuditLog(log, { keyPath: key });
   await open.erase("test-7");
   const other = { digest: sha256Hex("other"), profileId: "other" };
@@ -45,7 +45,7 @@ test("each verdict, with its reason", async (t) => {
 
 test("a failure of the model is not a verdict, and a changed log is not replayed", async (t) => {
   const { log, key } = await fixture(t);
-  await write(log, 3, { keyPath: key });
+  write(log, 3, { keyPath: key });
   await assert.rejects(replayLog(log, async () => { throw new LockstepError("RUNTIME_FAILED", "boom"); }), /boom/);
   await assert.rejects(replayLog(log, recompute(), { signal: AbortSignal.abort() }), (error) => isLockstepError(error) && error.code === "CANCELLED");
   const database = new DatabaseSync(log);

@@ -22,7 +22,7 @@ async function tamper(files: Fixture, sql: string, options = {}, keepHeadFile = 
 
 test("every changed column is found", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 6, { keyPath: files.key, signEvery: 2 });
+  write(files.log, 6, { keyPath: files.key, signEvery: 2 });
   assert.equal(await tamper(files, "SELECT 1"), undefined);
   const flipped = (column: string): string => `UPDATE receipts SET ${column} = replace(substr(${column}, 1, 1), substr(${column}, 1, 1), CASE substr(${column}, 1, 1) WHEN 'a' THEN 'b' ELSE 'a' END) || substr(${column}, 2) WHERE idx = 3`;
   const expected: Record<string, ProblemKind> = {
@@ -44,8 +44,8 @@ test("every changed column is found", async (t) => {
 
 test("a dropped end is found by the signed head, wherever that still is", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 6, { keyPath: files.key });
-  const receipts = await write(files.log, 2, { keyPath: files.key });
+  write(files.log, 6, { keyPath: files.key });
+  const receipts = write(files.log, 2, { keyPath: files.key });
   const publicKey = await readFile(`${files.key}.pub`, "utf8");
   const drop = "DELETE FROM receipts WHERE idx >= 6;";
   assert.equal(await tamper(files, drop), "end-missing");
@@ -60,7 +60,7 @@ test("a dropped end is found by the signed head, wherever that still is", async 
 
 test("nothing is added to a log that has lost its end", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 4, { keyPath: files.key });
+  write(files.log, 4, { keyPath: files.key });
   const database = new DatabaseSync(files.log);
   database.exec("DELETE FROM receipts WHERE idx = 3; DELETE FROM heads");
   database.close();
@@ -69,9 +69,9 @@ test("nothing is added to a log that has lost its end", async (t) => {
 
 test("a log rewritten from its first receipt is found by who keeps the public key", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 3, { keyPath: files.key });
+  write(files.log, 3, { keyPath: files.key });
   const forged = join(files.folder, "forged.sqlite");
-  await write(forged, 3, { keyPath: join(files.folder, "forger.pem") });
+  write(forged, 3, { keyPath: join(files.folder, "forger.pem") });
   const publicKey = await readFile(`${files.key}.pub`, "utf8");
   assert.ok((await verifyLog(forged)).ok);
   assert.match((await verifyLog(forged)).claim, /give the public key you trust/);
@@ -82,7 +82,7 @@ test("a log rewritten from its first receipt is found by who keeps the public ke
 
 test("a log that is not signed claims to show corruption only", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 3, {});
+  write(files.log, 3, {});
   const report = await verifyLog(files.log);
   assert.deepEqual([report.ok, report.signed, report.signedBy], [true, 0, "nobody"]);
   assert.match(report.claim, /not signed.*not that nobody rewrote/);
@@ -90,7 +90,7 @@ test("a log that is not signed claims to show corruption only", async (t) => {
 
 test("a changed byte in the database file: found, or without any effect", async (t) => {
   const files = await fixture(t);
-  await write(files.log, 4, { keyPath: files.key });
+  write(files.log, 4, { keyPath: files.key });
   const original = await readFile(files.log);
   const copy = join(files.folder, "flipped.sqlite");
   await copyFile(headFile(files.log), headFile(copy));
@@ -113,7 +113,7 @@ test("a changed byte in the database file: found, or without any effect", async 
 test("an export: any changed byte, lost, swapped or doubled line, or a cut end is found", async (t) => {
   for (const signed of [true, false]) {
     const files = await fixture(t);
-    await write(files.log, 3, signed ? { keyPath: files.key, signEvery: 2 } : {});
+    write(files.log, 3, signed ? { keyPath: files.key, signEvery: 2 } : {});
     const out = join(files.folder, "log.jsonl");
     assert.deepEqual(await exportLog(files.log, out), { receipts: 3 });
     const report = await verifyExport(out);
@@ -146,7 +146,7 @@ test("an export: any changed byte, lost, swapped or doubled line, or a cut end i
 
 test("an export whose end was cut and whose last line was made anew: found by the kept key or head", async (t) => {
   const files = await fixture(t);
-  const receipts = await write(files.log, 3, { keyPath: files.key });
+  const receipts = write(files.log, 3, { keyPath: files.key });
   const shortened = join(files.folder, "short.sqlite");
   await copyFile(files.log, shortened);
   const database = new DatabaseSync(shortened);

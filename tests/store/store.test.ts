@@ -1,9 +1,12 @@
 /** The store on a real disk: names, aliases, damage, limits and failing disks. */
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { chmod, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { isLockstepError, type ErrorCode } from "../../src/base/index.ts";
 import { nodeFileSystem, openFolder, openStore, withSteps, type Store } from "../../src/work/store/index.ts";
 import { KillTest } from "./support/kill.ts";
@@ -182,6 +185,16 @@ test("a disk that fails at any step: DISK_FAILED, the old state, nothing half-wr
   }
 });
 
+test("a real write that the system refuses (a file-size limit stands in for a full disk)", { skip: process.platform === "win32" ? "needs ulimit" : false }, async (t) => {
+  const store = await newStore(t);
+  const { name } = await store.publish(FIRST, { alias: "champion" });
+  const child = fileURLToPath(new URL("./support/full-disk-child.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)("sh", ["-c", 'ulimit -f 2000 && exec "$0" "$@"', process.execPath, "--conditions=lockstep-source", child, store.root]);
+  assert.equal(stdout, "DISK_FAILED\nDISK_FAILED\n");
+  assert.equal((await store.resolve("champion")).name, name);
+  assert.deepEqual([(await store.list()).length, await readdir(join(store.root, "tmp")), await readdir(join(store.root, "runs/one"))], [1, [], []]);
+});
+
 test("a folder without permission is a typed error", { skip: process.getuid?.() === 0 ? "root may write anywhere" : false }, async (t) => {
   const store = await newStore(t);
   await chmod(join(store.root, "tmp"), 0o500);
@@ -234,6 +247,11 @@ test("a foreign folder: known files only, and no links", async (t) => {
     await assert.rejects(openFolder(folder), coded("MODEL_INVALID", /a folder/));
     await rm(join(folder, name), { recursive: true });
     await writeFile(join(folder, name), SECOND.get(name) ?? "x");
+  }
+  if (process.platform !== "win32") {
+    await promisify(execFile)("mkfifo", [join(folder, "merges.txt")]);
+    await assert.rejects(openFolder(folder), coded("MODEL_INVALID", /merges\.txt.*not a regular file/));
+    await rm(join(folder, "merges.txt"));
   }
   await rm(join(folder, "1_Pooling"), { recursive: true });
   await symlink(join(folder, ".."), join(folder, "1_Pooling"));

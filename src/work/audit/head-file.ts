@@ -1,7 +1,8 @@
 /** The newest signed head in a small file beside the log, `<log>.head.json`: what the log itself can no longer say once its end is cut off. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { canonicalJson, LockstepError } from "../../base/index.ts";
+import { syncFolder, writeSynced } from "./files.ts";
 import { signedHeadSchema, type SignedHead } from "./signing.ts";
 
 export function headFile(log: string): string { return `${log}.head.json`; }
@@ -21,21 +22,9 @@ export function readHeadFile(log: string): SignedHead | undefined {
 export function writeHeadFile(log: string, head: SignedHead): void {
   const path = headFile(log);
   const temporary = `${path}.tmp`;
-  const file = openSync(temporary, "w", 0o600);
-  try {
-    writeFileSync(file, canonicalJson(head));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
+  writeSynced(temporary, canonicalJson(head), "w", 0o600);
   renameSync(temporary, path);
-  if (process.platform === "win32") return;
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  syncFolder(dirname(path));
 }
 
 function parseJson(text: string): unknown {

@@ -3,10 +3,11 @@
  * log. Without the key nobody can shorten or rewrite a log unnoticed; without signatures a chain shows corruption only.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from "node:crypto";
-import { closeSync, constants, existsSync, fstatSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { canonicalJson, LockstepError } from "../../base/index.ts";
+import { syncFolder, writeSynced } from "./files.ts";
 
 export const signedHeadSchema = z.strictObject({
   count: z.int().min(1),
@@ -61,7 +62,7 @@ function createKey(path: string): void {
   mkdirSync(dirname(path), { recursive: true });
   // A link to a finished file: another process that starts now sees the whole key or none, and the first one stays.
   const temporary = `${path}.${randomBytes(8).toString("hex")}`;
-  writeNew(temporary, privateKey.export({ format: "pem", type: "pkcs8" }).toString(), 0o600);
+  writeSynced(temporary, privateKey.export({ format: "pem", type: "pkcs8" }).toString(), "wx", 0o600);
   try {
     linkSync(temporary, path);
   } catch (error) {
@@ -70,7 +71,7 @@ function createKey(path: string): void {
   } finally {
     unlinkSync(temporary);
   }
-  writeFileSync(`${path}.pub`, publicKey.export({ format: "pem", type: "spki" }), { mode: 0o644 });
+  writeSynced(`${path}.pub`, publicKey.export({ format: "pem", type: "spki" }).toString(), "w", 0o644);
   syncFolder(dirname(path));
 }
 
@@ -97,26 +98,6 @@ function privateKeyOf(pem: string, path: string): KeyObject {
   }
   if (key.asymmetricKeyType !== "ed25519") throw refused();
   return key;
-}
-
-function writeNew(path: string, text: string, mode: number): void {
-  const file = openSync(path, "wx", mode);
-  try {
-    writeFileSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function syncFolder(path: string): void {
-  if (process.platform === "win32") return;
-  const folder = openSync(path, constants.O_RDONLY);
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
 }
 
 function message(count: number, head: string, at: string): Buffer {

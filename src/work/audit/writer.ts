@@ -8,6 +8,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LockstepError } from "../../base/index.ts";
 import { diskError } from "../store/index.ts";
+import { syncFolder } from "./files.ts";
 import { readHeadFile, writeHeadFile } from "./head-file.ts";
 import type { ListQuery, LogStatus, WriterOptions } from "./messages.ts";
 import { chainReceipt, GENESIS, parseReceipt, receiptHash, type PreparedReceipt, type Receipt } from "./receipt.ts";
@@ -171,6 +172,7 @@ function openDatabase(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true });
   // It holds what people wrote: for the owner's eyes only. SQLite takes an empty file as a new database, and gives its journal the same mode.
   closeSync(openSync(path, "a", 0o600));
+  syncFolder(dirname(path));
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
   try {
     useJournal(database);
