@@ -30,7 +30,8 @@ export type LockstepFile = z.infer<typeof lockstepFileSchema>;
 
 export interface Calibration { readonly temperature: number; readonly threshold: number }
 
-export interface Version {
+/** All of a version but its weights. */
+export interface VersionInfo {
   readonly config: BertConfig;
   readonly head: Extract<Head, { kind: "sequence" }>;
   /** By class id. */
@@ -38,6 +39,9 @@ export interface Version {
   readonly maxTokens: number;
   readonly calibration: Calibration;
   readonly tokenizer: Tokenizer;
+}
+
+export interface Version extends VersionInfo {
   readonly weights: Readonly<Record<string, HostTensor<"float32">>>;
 }
 
@@ -49,24 +53,26 @@ export interface Encoder {
   readonly tensors: ReadonlyMap<string, HostTensor>;
 }
 
-/** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID with the file that is wrong. */
-export function readVersion(files: VersionFiles): Version {
+/** @throws MODEL_INVALID, TOKENIZER_INVALID with the file that is wrong. */
+export function readVersionInfo(files: VersionFiles): VersionInfo {
   const { config, labels: configLabels, architecture } = parseBertConfig(parseJson(files, "config.json"));
   const own = files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
   const labels = own?.labels ?? configLabels;
   if (labels === undefined) throw new LockstepError("MODEL_INVALID", `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot classify; fine-tune it first (train --from)`, {});
-  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
-  const tokenizer = readTokenizer(files, own?.max_tokens ?? config.max_position_embeddings);
+  const maxTokens = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
+  const tokenizer = readTokenizer(files, maxTokens);
   checkVocabulary(config, tokenizer);
-  const { weights, missing } = matchWeights(bertParameters(config, head), readWeights(files));
+  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
+  return { config, head, labels, maxTokens, calibration: own?.calibration ?? { temperature: 1, threshold: 0 }, tokenizer };
+}
+
+/** @throws as readVersionInfo; WEIGHTS_INVALID naming the tensor. */
+export function readVersion(files: VersionFiles): Version {
+  const info = readVersionInfo(files);
+  const { weights, missing } = matchWeights(bertParameters(info.config, info.head), readWeights(files));
   const first = missing[0];
   if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing in all)`, { tensor: first.name });
-  return {
-    config, head, labels, tokenizer,
-    maxTokens: tokenizer.maxLength,
-    calibration: own?.calibration ?? { temperature: 1, threshold: 0 },
-    weights: Object.fromEntries(weights),
-  };
+  return { ...info, weights: Object.fromEntries(weights) };
 }
 
 /** @throws as readVersion; a missing head is no error. */

@@ -51,6 +51,8 @@ export const recipeSchema = z.strictObject({
     num_hidden_layers: z.int().min(1).max(48).default(2),
     num_attention_heads: z.int().min(1).max(64).default(4),
     intermediate_size: z.int().min(8).max(16_384).default(1024),
+    /** Standard deviation of the first weights. */
+    initializer_range: z.number().positive().max(1).default(0.02),
   }).prefault({}),
   /** Trained on the training texts; ignored with `from`. */
   tokenizer: z.strictObject({

@@ -1,0 +1,45 @@
+/** What a path means: a store (then which version of it), one version's folder, or any folder in the Hugging Face layout. */
+import { readdir } from "node:fs/promises";
+import { LockstepError } from "../../base/index.ts";
+import { openFolder, openStore, type LoadedVersion, type Store } from "../../work/store/index.ts";
+
+/** The alias that a training moves, and that is meant where none is named. */
+export const DEFAULT_ALIAS = "champion";
+
+export interface ModelSource extends LoadedVersion {
+  /** The store it came from; undefined for a folder. */
+  readonly store: Store | undefined;
+}
+
+/**
+ * Reads a model's files, every byte checked against its name where it is a version.
+ * @throws NOT_FOUND, VERSION_CORRUPT, MODEL_INVALID, INPUT_TOO_LARGE
+ */
+export async function openSource(path: string, ref: string | undefined): Promise<ModelSource> {
+  if (await isStore(path)) {
+    const store = await openStore(path);
+    return { ...(await store.open(ref ?? (await soleVersion(store)))), store };
+  }
+  if (ref !== undefined) throw new LockstepError("NOT_FOUND", `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`, { path, version: ref });
+  return { ...(await openFolder(path)), store: undefined };
+}
+
+/** The champion, or the only version there is. */
+async function soleVersion(store: Store): Promise<string> {
+  const aliases = await store.aliases();
+  if (aliases.has(DEFAULT_ALIAS)) return DEFAULT_ALIAS;
+  const versions = await store.list();
+  const only = versions[0];
+  if (only !== undefined && versions.length === 1) return only.name;
+  throw new LockstepError("NOT_FOUND", versions.length === 0 ? `the store ${store.root} has no versions yet; train one into it, or publish a folder` : `the store ${store.root} has ${versions.length} versions and no alias "${DEFAULT_ALIAS}"; say which one you mean`, { store: store.root });
+}
+
+export async function isStore(path: string): Promise<boolean> {
+  try {
+    const names = await readdir(path);
+    return names.includes("versions") && names.includes("aliases");
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR")) return false;
+    throw thrown;
+  }
+}
