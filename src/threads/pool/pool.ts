@@ -88,6 +88,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
     this.#options = options;
     this.#words = createBusyWords(options.size);
     this.#onExit = () => void stopAndWait(this.#words, options.exitTimeoutMs ?? 60_000);
+    process.setMaxListeners(process.getMaxListeners() + 1); // each pool has one, for as long as it lives: no leak to warn about
     process.on("exit", this.#onExit);
     this.#members = Array.from({ length: options.size }, (_, index) => this.#spawn(index));
   }
@@ -148,6 +149,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
     for (const member of this.#members) member.askToExit();
     const ends = await Promise.all(this.#members.map(async (member) => (dead.has(member) ? null : await member.exited)));
     process.off("exit", this.#onExit);
+    process.setMaxListeners(process.getMaxListeners() - 1);
     const failed = ends.find((end) => end !== null);
     if (failed !== undefined) throw failed;
   }

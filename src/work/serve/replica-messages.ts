@@ -1,0 +1,20 @@
+/** What passes between a thread replica and its worker. */
+import type { Profile } from "../../numeric/runtime/index.ts";
+import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
+import type { EncodedRow } from "./contract.ts";
+
+export interface ReplicaSetup {
+  /** Over SharedArrayBuffers, or each replica gets a copy. */
+  readonly files: VersionFiles;
+  readonly executor: "native" | "portable";
+  readonly predictor: PredictorOptions;
+}
+
+export type ReplicaRequest =
+  | { readonly kind: "describe" }
+  | { readonly kind: "run"; readonly rows: readonly EncodedRow[] };
+
+export type ReplicaReply =
+  | { readonly kind: "describe"; readonly profile: Profile; readonly classes: number }
+  /** logits [rows, classes], moved. */
+  | { readonly kind: "run"; readonly logits: Float32Array<ArrayBuffer> };

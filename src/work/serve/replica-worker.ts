@@ -1,0 +1,22 @@
+/** A replica's thread: loads one version from its bytes, packed, and runs batches until it is asked to end. */
+import { createExecutor } from "../../numeric/runtime/index.ts";
+import { markBusy, serveWorker, Transferred } from "../../threads/pool/index.ts";
+import { openPredictor, readVersion } from "../infer/index.ts";
+import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-messages.ts";
+
+await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
+  const setup = context.data as ReplicaSetup;
+  const executor = await createExecutor(setup.executor);
+  const version = readVersion(setup.files);
+  const predictor = await markBusy(() => openPredictor(version, executor, setup.predictor));
+  const { classes, profile } = predictor;
+  return [{
+    describe: () => ({ kind: "describe", profile, classes }),
+    run: async ({ rows }) => {
+      const answers = await markBusy(() => predictor.run(rows));
+      const logits = new Float32Array(rows.length * classes); // [B, classes]
+      answers.forEach((answer, row) => logits.set(answer, row * classes));
+      return new Transferred({ kind: "run", logits }, [logits.buffer]);
+    },
+  }, { onClose: () => markBusy(() => predictor.dispose()) }];
+});
