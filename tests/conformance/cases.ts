@@ -53,6 +53,14 @@ export const OPERATORS: readonly Case[] = [
   ...(["neg", "exp", "log", "sqrt", "reciprocal", "tanh", "relu", "erf", "gelu", "softmax", "logSoftmax"] as const).map(unary),
   ...both.flatMap((transA) => both.flatMap((transB) => ([2, 3] as const).flatMap((rank) => [1, 0.25].map((alpha) => matmul(transA, transB, alpha, rank))))),
   {
+    name: "products with a bias, every orientation", covers: ["matmul", "add"], symbols: { N: 5 },
+    graph: graphOf((b) => Object.fromEntries(both.flatMap((transA) => both.flatMap((transB) => [1, 0.5].map((alpha) => {
+      const product = b.matmul(b.input(`x${transA}${transB}${alpha}`, "real", transA ? [7, "N"] : ["N", 7]), b.parameter(`w${transA}${transB}${alpha}`, transB ? [6, 7] : [7, 6]), { transA, transB, alpha });
+      return [`y${transA}${transB}${alpha}`, b.add(product, b.parameter(`b${transA}${transB}${alpha}`, [6]))];
+    }))))),
+    inputs: Object.fromEntries(both.flatMap((transA) => both.flatMap((transB) => [1, 0.5].map((alpha) => [`x${transA}${transB}${alpha}`, reals(transA ? [7, 5] : [5, 7], 20)])))),
+  },
+  {
     name: "broadcasting both operands", covers: ["add", "input", "parameter", "constant"], symbols,
     graph: graphOf((b) => ({ z: b.mul(b.add(b.input("a", "real", ["B", 1, 8]), b.input("b", "real", ["T", 1])), b.sub(b.constant(2.5), b.parameter("w", [8]))) })),
     inputs: { a: reals([B, 1, 8], 5), b: reals([T, 1], 6) },
@@ -143,28 +151,29 @@ export const OPERATORS: readonly Case[] = [
   },
 ];
 
+export interface EncoderOptions { readonly C?: number; readonly H?: number; readonly V?: number; readonly rate?: number }
+
 /** A post-LN transformer block over embeddings, a selected-position head tied to the table, and a masked cross-entropy. */
-export function encoder(): Graph {
-  const [C, H, V] = [16, 4, 23];
+export function encoder({ C = 16, H = 4, V = 23, rate = 0.1 }: EncoderOptions = {}): Graph {
   const b = new GraphBuilder();
   const table = b.parameter("table", [V, C]);
   const tokens = b.input("tokens", "int", ["B", "T"]);
   const linear = (name: string, value: ValueId, rows: number, columns: number): ValueId =>
     b.add(b.matmul(value, b.parameter(`${name}.weight`, [rows, columns]), { transB: true }), b.parameter(`${name}.bias`, [rows]));
   const norm = (name: string, value: ValueId): ValueId => b.layerNorm(value, b.parameter(`${name}.gamma`, [C]), b.parameter(`${name}.beta`, [C]), { epsilon: 1e-12 }).y;
-  const drop = (value: ValueId, site: number): ValueId => b.mul(value, b.dropoutMask(b.shapeOf(value), { rate: 0.1, site }));
+  const drop = (value: ValueId, site: number): ValueId => rate === 0 ? value : b.mul(value, b.dropoutMask(b.shapeOf(value), { rate, site }));
   const heads = (value: ValueId): ValueId => b.transpose(b.reshape(value, ["B", "T", H, C / H]), [0, 2, 1, 3]);
 
-  const x = drop(norm("embeddings", b.embedding(table, tokens, { paddingId: 0 })), 0);
+  const x = drop(norm("embeddings", b.reshape(b.embedding(table, tokens, { paddingId: 0 }), ["B*T", C])), 0);
   const scores = b.matmul(heads(linear("q", x, C, C)), heads(linear("k", x, C, C)), { transB: true, alpha: 1 / Math.sqrt(C / H) });
   const probabilities = drop(b.softmax(b.add(scores, b.input("mask", "real", ["B", 1, 1, "T"]))), 1);
-  const attended = b.reshape(b.transpose(b.matmul(probabilities, heads(linear("v", x, C, C))), [0, 2, 1, 3]), ["B", "T", C]);
+  const attended = b.reshape(b.transpose(b.matmul(probabilities, heads(linear("v", x, C, C))), [0, 2, 1, 3]), ["B*T", C]);
   const h = norm("attention", b.add(x, linear("o", attended, C, C)));
   const y = norm("output", b.add(h, linear("down", b.gelu(linear("up", h, 4 * C, C)), C, 4 * C)));
-  const picked = b.gatherRows(b.reshape(y, ["B*T", C]), b.input("positions", "int", ["P"]));
+  const picked = b.gatherRows(y, b.input("positions", "int", ["P"]));
   const logits = b.add(b.matmul(picked, table, { transB: true }), b.parameter("decoder.bias", [V]));
   const target = b.oneHot(b.input("labels", "int", ["P"]), { depth: V });
-  b.output("hidden", y);
+  b.output("hidden", b.reshape(y, ["B", "T", C]));
   b.output("loss", b.neg(b.reduceSum(b.mul(b.logSoftmax(logits), target), [0, 1])));
   return b.build();
 }

@@ -22,7 +22,7 @@ export const EXECUTOR_NAMES = Object.keys(CREATE) as readonly ExecutorName[];
 /** RUNTIME_MISSING, with the line that installs it, where its package is not there or does not load on this machine. */
 export function createExecutor<Name extends ExecutorName>(name: Name, options?: ExecutorOptions[Name]): Promise<Executor> {
   if (!Object.hasOwn(CREATE, name)) throw new LockstepError("OPTION_INVALID", `no executor is called ${JSON.stringify(name)}; there are ${EXECUTOR_NAMES.join(", ")}`, { executor: name });
-  return CREATE[name](options ?? {} as ExecutorOptions[Name]);
+  return CREATE[name](options ?? {});
 }
 
 /** Loads each once to see; the reference interpreter is always there. */

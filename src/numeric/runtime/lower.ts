@@ -6,6 +6,7 @@ import { LockstepError } from "../../base/index.ts";
 import { evalShape, type Graph, type Node, type OpName, type Shape, type Value, type ValueId } from "../graph/index.ts";
 import type { Form } from "./contract.ts";
 import { Emitter, MICROSOFT } from "./emit.ts";
+import { biasedProducts, type BiasedProduct } from "./fuse.ts";
 import { encodeModel, type Element, type Initializer, type ValueInfo } from "./onnx.ts";
 import type { Declared, GatherFeed, LoweredProgram, MaskFeed, ResultPlan, RowGradient } from "./program.ts";
 import { RULES, type SessionOp } from "./rules.ts";
@@ -26,6 +27,9 @@ class Lowering {
   readonly #form: Form;
   readonly #producer: readonly Node[];
   readonly #sparse: ReadonlySet<ValueId>;
+  readonly #biased: ReadonlyMap<Node, BiasedProduct>;
+  /** Products that are written where their bias is added. */
+  readonly #takenUp: ReadonlySet<Node>;
   readonly #emit = new Emitter();
   readonly #needed = new Set<ValueId>();
   readonly #names = new Map<ValueId, string>();
@@ -44,6 +48,8 @@ class Lowering {
     this.#form = form;
     this.#producer = producers(graph);
     this.#sparse = sparseValues(graph);
+    this.#biased = biasedProducts(graph);
+    this.#takenUp = new Set([...this.#biased.values()].map(({ product }) => product));
   }
 
   /** A result is a dense sum (often of one value), computed in the session, and row gradients added to it by the host. */
@@ -73,8 +79,22 @@ class Lowering {
       }
       case "dropoutMask": this.#maskFeeds.push({ feed: this.#feed(`mask:${node.attributes.site}`, output), ...node.attributes }); return;
       case "embeddingGrad": throw new LockstepError("GRAPH_INVALID", `value ${output} (${type}), an embedding's gradient, may only be a summand of an output`, { value: output });
-      default: this.#lowerSessionNode(node);
+      default: this.#lowerComputed(node);
     }
+  }
+
+  #lowerComputed(node: Node<SessionOp>): void {
+    const biased = this.#biased.get(node);
+    if (biased !== undefined) this.#lowerBiased(biased, node);
+    else if (!this.#takenUp.has(node)) this.#lowerSessionNode(node);
+  }
+
+  #lowerBiased({ product, bias }: BiasedProduct, add: Node): void {
+    const { transA, transB, alpha } = product.attributes;
+    this.#emit.node("Gemm", [...product.inputs, bias].map((id) => this.#name(id)), {
+      outputs: add.outputs.map((id) => this.#name(id)),
+      attributes: { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } },
+    });
   }
 
   finish(): LoweredProgram {

@@ -4,7 +4,7 @@ import type { Executor, Form } from "./contract.ts";
 import { PLAIN_KERNELS } from "./host.ts";
 import { loadProgram, type Library } from "./load.ts";
 import { NATIVE_OPTIONS, type NativeOptions } from "./options.ts";
-import { loadLibrary, type OrtSessionOptions } from "./ort.ts";
+import { loadLibrary, QUIET, type OrtSessionOptions } from "./ort.ts";
 import { cpuClass, LOWERING, profileOf } from "./profile.ts";
 
 export async function createNativeExecutor(options: NativeOptions = {}): Promise<Executor> {
@@ -22,7 +22,7 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
     interOpNumThreads: 1,
     executionMode: "sequential",
     graphOptimizationLevel: "all",
-    logSeverityLevel: 3, // errors only: they are thrown as well
+    ...QUIET,
     ...(trace === undefined ? {} : { enableProfiling: true, profileFilePrefix: trace }),
   };
   const binding: Library = { library, options: sessionOptions, kernels, writesInPlace: true };

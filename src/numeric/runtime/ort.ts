@@ -9,7 +9,7 @@ export interface OrtTensor { readonly data: TypedArray; readonly dims: readonly 
 
 export interface OrtInferenceSession {
   /** `fetches`: names, or tensors over buffers that the native library writes in place. */
-  run(feeds: Readonly<Record<string, OrtTensor>>, fetches: Readonly<Record<string, OrtTensor>> | readonly string[]): Promise<Readonly<Record<string, OrtTensor>>>;
+  run(feeds: Readonly<Record<string, OrtTensor>>, fetches: Readonly<Record<string, OrtTensor>> | readonly string[], options: { readonly logSeverityLevel: 4 }): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
 }
 
@@ -47,3 +47,6 @@ export async function loadLibrary(name: string, load: () => Promise<unknown>): P
     throw new LockstepError("RUNTIME_MISSING", `${name} cannot be loaded (${why}). Install it with: npm install ${name}`, { package: name }, { cause });
   }
 }
+
+/** Fatal messages only. What goes wrong is thrown, so the library need not print it as well. */
+export const QUIET = { logSeverityLevel: 4 } as const;

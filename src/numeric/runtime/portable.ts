@@ -3,12 +3,12 @@
  * thread: the WebAssembly standard fixes every bit, so the profile names the .wasm and no CPU. Results are copied: the
  * library ignores preallocated outputs in silence.
  */
-import { parseOptions, sha256Hex } from "../../base/index.ts";
+import { LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import type { Executor } from "./contract.ts";
 import { PLAIN_KERNELS } from "./host.ts";
 import { loadProgram, type Library } from "./load.ts";
 import { PORTABLE_OPTIONS, type PortableOptions } from "./options.ts";
-import { loadLibrary } from "./ort.ts";
+import { loadLibrary, QUIET, type OrtLibrary } from "./ort.ts";
 import { LOWERING, profileOf } from "./profile.ts";
 
 const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
@@ -16,13 +16,11 @@ const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 export async function createPortableExecutor(options: PortableOptions = {}): Promise<Executor> {
   const { kernels = PLAIN_KERNELS, wasm } = parseOptions(PORTABLE_OPTIONS, options, "options of the portable executor");
   const library = await loadLibrary("onnxruntime-web", () => import("onnxruntime-web/wasm"));
-  const wasmBinary = wasm ?? await installedWasm();
-  // what is hashed is the very buffer that is handed over; the first executor of a thread decides, later ones reuse its module
-  Object.assign(library.env.wasm, { numThreads: 1, proxy: false, simd: true, wasmBinary });
-  const build = `onnxruntime-web ${library.env.versions["web"] ?? "unknown"}, wasm ${sha256Hex(wasmBinary)}, lowering ${LOWERING}`;
+  const digest = handOver(library, wasm ?? await installedWasm());
+  const build = `onnxruntime-web ${library.env.versions["web"] ?? "unknown"}, wasm ${digest}, lowering ${LOWERING}`;
   const binding: Library = {
     library, kernels, writesInPlace: false,
-    options: { executionProviders: ["wasm"], executionMode: "sequential", graphOptimizationLevel: "all", logSeverityLevel: 3 },
+    options: { executionProviders: ["wasm"], executionMode: "sequential", graphOptimizationLevel: "all", ...QUIET },
   };
   return {
     name: "portable",
@@ -31,7 +29,19 @@ export async function createPortableExecutor(options: PortableOptions = {}): Pro
   };
 }
 
+/** What is hashed is the very buffer that the library gets. It compiles one module for each thread: the first one handed over. */
+function handOver({ env }: OrtLibrary, wasmBinary: Uint8Array): string {
+  const digest = sha256Hex(wasmBinary);
+  const earlier = env.wasm.wasmBinary;
+  if (earlier !== undefined && sha256Hex(new Uint8Array(earlier)) !== digest) {
+    throw new LockstepError("OPTION_INVALID", "this thread already runs another build of onnxruntime-web; use the same .wasm, or another worker", { wasm: digest });
+  }
+  Object.assign(env.wasm, { numThreads: 1, proxy: false, simd: true, ...(earlier === undefined ? { wasmBinary } : {}) });
+  return digest;
+}
+
 async function installedWasm(): Promise<Uint8Array> {
+  if (!("process" in globalThis)) throw new LockstepError("OPTION_INVALID", `outside Node the portable executor needs its option "wasm": the bytes of ${WASM}`, { option: "wasm" });
   const { readFile } = await import("node:fs/promises");
   return readFile(new URL(import.meta.resolve(WASM)));
 }

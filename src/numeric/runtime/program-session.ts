@@ -7,7 +7,7 @@ import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
 import { elements, type HostTensor } from "../tensor/index.ts";
 import type { Bindings, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
 import { checkIds, Scratch, type HostKernels } from "./host.ts";
-import type { OrtInferenceSession, OrtLibrary, OrtTensor } from "./ort.ts";
+import { QUIET, type OrtInferenceSession, type OrtLibrary, type OrtTensor } from "./ort.ts";
 import type { LoweredProgram, ResultPlan } from "./program.ts";
 
 export interface ProgramSessionOptions {
@@ -93,7 +93,7 @@ export class ProgramSession implements Session {
   }
 
   #feeds(inputs: Bindings, symbols: SymbolBindings, random: RandomKey | undefined): Feeds {
-    const { name, program, weights, kernels, library } = this.#options;
+    const { program, weights, kernels, library } = this.#options;
     const feeds: Feeds = { ...this.#weights };
     for (const [input, feed] of program.inputFeeds) feeds[feed] = this.#tensor(inputs[input] as HostTensor); // #bind saw them all
     for (const { feed, dims } of program.shapeFeeds) feeds[feed] = new library.Tensor("int64", BigInt64Array.from(evalShape(dims, symbols), BigInt), [dims.length]);
@@ -140,10 +140,10 @@ export class ProgramSession implements Session {
     const { name, session, writesInPlace } = this.#options;
     try {
       if (writesInPlace) {
-        await session.run(feeds, Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])));
+        await session.run(feeds, Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])), QUIET);
         return;
       }
-      const results = await session.run(feeds, [...fetches.keys()]);
+      const results = await session.run(feeds, [...fetches.keys()], QUIET);
       for (const [fetch, target] of fetches) (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
     } catch (cause) {
       const shapes = Object.entries(symbols).map(([symbol, value]) => `${symbol} = ${value}`).join(", ");
