@@ -63,7 +63,7 @@ for (const name of BERT_CASES) {
       const state = executor.real === "float64" ? plainOptimizer(golden) : kernelOptimizer(golden);
       const program = differentiate(bertGraph(golden.config, golden.head, { loss: true }), { loss: "loss" });
       const session = await executor.load(program, { form: "shared", weights: state.weights });
-      const real = (shape: readonly number[]): HostTensor => ({ dtype: executor.real, shape, data: executor.real === "float32" ? new Float32Array(elements(shape)) : new Float64Array(elements(shape)) }) as HostTensor;
+      const real = (shape: readonly number[]): HostTensor => ({ dtype: executor.real, shape, data: executor.real === "float32" ? new Float32Array(elements(shape)) : new Float64Array(elements(shape)) });
       const worst = { logits: 0, gradients: 0, losses: 0, weights: 0 };
       const expectedLogits = golden.expected.get("logits")!;
       const logits = real([elements(expectedLogits.shape.slice(0, -1)), expectedLogits.shape.at(-1)!]);

@@ -49,7 +49,7 @@ export async function encodeDataset(tokenizer: Tokenizer, texts: readonly string
     turn = performance.now();
   }
   const ids = sharedInts(total);
-  rows.forEach((row, i) => ids.set(row, offsets[i] as number));
+  rows.forEach((row, i) => ids.set(row, offsets[i]));
   onProgress?.(texts.length, texts.length);
   return { ids, offsets, labels: labels === undefined ? undefined : copyShared(labels), truncated };
 }

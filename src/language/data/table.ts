@@ -68,7 +68,7 @@ async function readCsv(chunks: AsyncIterable<string>, rows: Rows, { text, label,
     if (cells.length !== header.length) {
       throw new LockstepError("DATA_INVALID", `line ${line} of ${rows.path} has ${cells.length} cells, the header has ${header.length}; a comma or a quote inside a text needs quotes around it`, { path: rows.path, line });
     }
-    rows.add(cells[at.text] as string, at.label < 0 ? undefined : (cells[at.label] as string), columns, line);
+    rows.add(cells[at.text] as string, at.label < 0 ? undefined : (cells[at.label]), columns, line);
   }
   return columns;
 }

@@ -23,7 +23,7 @@ type RealArray = Float32Array | Float64Array;
 export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchShape): Record<string, HostTensor> {
   const B = Math.max(rows.length, shape.minimumRows ?? 2);
   const T = shape.tokens;
-  const real = (dims: readonly number[], data: RealArray): HostTensor => ({ dtype: shape.real, shape: dims, data }) as HostTensor;
+  const real = (dims: readonly number[], data: RealArray): HostTensor => ({ dtype: shape.real, shape: dims, data });
   const newReal = (length: number): RealArray => (shape.real === "float32" ? new Float32Array(length) : new Float64Array(length));
 
   const ids = new Int32Array(B * T).fill(shape.padId);

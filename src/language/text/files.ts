@@ -8,7 +8,7 @@ const configShape = z.looseObject({
   unk_token: tokenName, sep_token: tokenName, pad_token: tokenName, cls_token: tokenName, mask_token: tokenName,
 });
 
-export interface SpecialNames { readonly pad: string; readonly unk: string; readonly cls: string; readonly sep: string; readonly mask: string }
+export type SpecialNames = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", string>>;
 
 export const BERT_NAMES: SpecialNames = Object.freeze({ pad: "[PAD]", unk: "[UNK]", cls: "[CLS]", sep: "[SEP]", mask: "[MASK]" });
 

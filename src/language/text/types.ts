@@ -19,13 +19,7 @@ export interface EncodeOptions {
 }
 
 /** Ids of the special tokens; -1 for one that the tokenizer does not have. */
-export interface SpecialIds {
-  readonly pad: number;
-  readonly unk: number;
-  readonly cls: number;
-  readonly sep: number;
-  readonly mask: number;
-}
+export type SpecialIds = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", number>>;
 
 /** The files of the Hugging Face layout. `vocab.txt` exists for WordPiece only. */
 export interface TokenizerFiles {
