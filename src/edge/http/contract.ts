@@ -49,7 +49,7 @@ export const modelsResponse = z.object({ models: z.array(modelInfo) });
 
 export const publishRequest = z.strictObject({
   source: z.string().min(1).max(4096).meta({ description: "A version's name in the store, or a folder on the server's machine." }),
-  alias: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/, "expected lower-case letters, digits and hyphens").optional(),
+  alias: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected lower-case letters, digits, dots, hyphens and underscores, at most 64").optional(),
 });
 
 const interval = z.object({ value: z.number(), low: z.number(), high: z.number() }).meta({ description: "A share with its 95 % interval." });
