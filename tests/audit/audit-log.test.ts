@@ -10,12 +10,12 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { isLockstepError, ManualClock, sha256Hex, type ErrorCode } from "../../src/base/index.ts";
 import { GENESIS, openAuditLog, refersTo, verifyLog } from "../../src/work/audit/index.ts";
-import { fixture, input, PROFILE, VERSION, write, type Fixture } from "./support/inputs.ts";
+import { fixture, holds, input, PROFILE, VERSION, write, type Fixture } from "./support/inputs.ts";
 
 const coded = (code: ErrorCode, message: RegExp) => (error: unknown): boolean => isLockstepError(error) && error.code === code && message.test(error.message);
 
 test("receipts are chained in the order of the calls, found again, and verify", async (t) => {
-  const { log, key } = await fixture(t);
+  const { folder, log, key } = await fixture(t);
   await using open = await openAuditLog(log, { keyPath: key, signEvery: 10 });
   assert.equal(open.head, GENESIS);
   const receipts = await Promise.all(Array.from({ length: 25 }, (_, i) => open.append(input(i))));
@@ -37,6 +37,8 @@ test("receipts are chained in the order of the calls, found again, and verify", 
   await open.close();
   await open.close();
   await assert.rejects(open.append(input(1)), coded("SHUTTING_DOWN", /closed/));
+  assert.deepEqual((await readdir(join(folder, "log"))).sort(), ["receipts.sqlite", "receipts.sqlite.head.json"], "closed, it is one plain file and its head");
+  assert.deepEqual([...(await readFile(log)).subarray(18, 20)], [1, 1], "without a journal mode that needs a writable folder");
   assert.ok(refersTo(log, VERSION));
   assert.ok(!refersTo(`${log}.none`, VERSION));
 });
@@ -107,10 +109,6 @@ test("what is erased is in no file any more; the chain verifies, and the receipt
   assert.ok((await verifyLog(log)).ok);
 });
 
-async function holds(folder: string, text: string): Promise<boolean> {
-  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  return (await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name))))).some((bytes) => bytes.includes(text));
-}
 
 test("the key: made once, for its owner only, and the log stays with it", async (t) => {
   const { folder, log, key } = await fixture(t);

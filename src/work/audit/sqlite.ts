@@ -58,6 +58,11 @@ export function onLog<T>(path: string, work: () => T): T {
   }
 }
 
+/** Another connection holds a lock. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" && (error.errcode & 255) === 5;
+}
+
 export function logError(path: string, error: unknown): unknown {
   if (isLockstepError(error) || !(error instanceof Error)) return error;
   if (!("errcode" in error) || typeof error.errcode !== "number") return diskError("use the audit log", path, error);

@@ -13,7 +13,7 @@ import { readHeadFile, writeHeadFile } from "./head-file.ts";
 import type { ListQuery, LogStatus, WriterOptions } from "./messages.ts";
 import { chainReceipt, GENESIS, parseReceipt, receiptHash, type PreparedReceipt, type Receipt } from "./receipt.ts";
 import { openSigner, signedHeadSchema, type SignedHead, type Signer } from "./signing.ts";
-import { FORMAT, immediately, onLog, RECEIPT_COLUMNS, TABLES } from "./sqlite.ts";
+import { FORMAT, immediately, isBusy, onLog, RECEIPT_COLUMNS, TABLES } from "./sqlite.ts";
 
 const BUSY_MS = 5_000;
 
@@ -72,8 +72,10 @@ export class LogWriter {
     return onLog(this.#path, () => {
       const { changes } = immediately(this.#database, () => this.#database.prepare(
         "UPDATE receipts SET request = NULL, summary = NULL, salt = NULL, erased_at = ? WHERE (hash = ? OR request_id = ?) AND erased_at IS NULL").run(at, id, id));
-      // The journal still has the old pages.
-      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      // The main file still has the old pages, until the journal has been copied over them.
+      if (this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] !== 0) {
+        throw new LockstepError("TIMEOUT", `${Number(changes)} receipts are erased from ${this.#path}, but a reader keeps their old bytes in the file; they go when the log is next closed or something else is erased`, { erased: Number(changes) });
+      }
       return Number(changes);
     });
   }
@@ -86,7 +88,7 @@ export class LogWriter {
   close(): void {
     onLog(this.#path, () => {
       if (immediately(this.#database, () => this.#sign(this.#end(), 1))) this.#publishHead();
-      this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      leaveJournal(this.#database);
       this.#database.close();
     });
   }
@@ -193,9 +195,19 @@ function useJournal(database: DatabaseSync): void {
     try {
       database.exec("PRAGMA journal_mode = WAL");
     } catch (error) {
-      if (performance.now() > deadline) throw error;
+      if (!isBusy(error) || performance.now() > deadline) throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
     }
+  }
+}
+
+/** A closed log is one plain file that can be read from a read-only disk; while another process has it open, that one will see to it. */
+function leaveJournal(database: DatabaseSync): void {
+  database.exec("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 0");
+  try {
+    database.exec("PRAGMA journal_mode = DELETE");
+  } catch (error) {
+    if (!isBusy(error)) throw error;
   }
 }
 

@@ -184,6 +184,12 @@ export class Store {
     return folder;
   }
 
+  /** Removes a run's checkpoints: its version is published. No such run is success. */
+  async removeRun(run: string): Promise<void> {
+    const folder = this.#path("runs", requireRunName(run));
+    await onDisk("remove", folder, () => this.#fs.remove(folder));
+  }
+
   async #requireExpected(alias: string, expected: string | null): Promise<void> {
     const actual = await readAlias(this.#fs, this.#path("aliases"), alias) ?? null;
     if (actual === expected) return;

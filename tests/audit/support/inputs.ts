@@ -1,5 +1,5 @@
 /** Receipts that mean nothing, and a log full of them. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -32,4 +32,10 @@ export function write(log: string, count: number, options: { readonly keyPath?: 
   const receipts = writer.append(Array.from({ length: count }, (_, i) => prepareReceipt(input(i))));
   writer.close();
   return receipts;
+}
+
+/** Whether any file in `folder` has these bytes in it. */
+export async function holds(folder: string, text: string): Promise<boolean> {
+  const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+  return (await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name))))).some((bytes) => bytes.includes(text));
 }

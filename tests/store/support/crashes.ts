@@ -35,7 +35,7 @@ function* found(disk: SimulatedDisk, done: number): Generator<Crash> {
 
 /** All combinations of choices, depth first; stops once there are too many. */
 function* exhaustive(disk: SimulatedDisk): Generator<SimulatedDisk> {
-  let script: { value: number; options: number }[] = [];
+  const script: { value: number; options: number }[] = [];
   for (let count = 0; count <= EXHAUSTIVE; count++) {
     let at = 0;
     const choose: Choose = (options) => {
