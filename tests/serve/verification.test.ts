@@ -127,3 +127,21 @@ test("a replica that dies while it verifies is replaced, and the answer waits fo
   assert.equal(replicas[1]?.closed, true);
   await scheduler.close();
 });
+
+test("rows that wait while the replicas verify are run when that is done", async () => {
+  const { scheduler, replicas } = rig({ replicas: 2, verifySample: 1, gated: true, maxBatchRows: 1 });
+  await scheduler.publish(version(1));
+  const [a, b] = replicas as [FakeReplica, FakeReplica];
+  const first = [scheduler.submit(ask("a", row(4))), scheduler.submit(ask("b", row(5)))];
+  await settle();
+  a.release();
+  b.release();
+  await settle(); // each now verifies the other's row
+  const last = scheduler.submit(ask("c", row(6)));
+  await settle();
+  assert.deepEqual([a.batches.length, b.batches.length], [2, 2]);
+  a.open();
+  b.open();
+  await Promise.all([...first, last]);
+  await scheduler.close();
+});

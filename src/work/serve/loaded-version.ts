@@ -14,10 +14,12 @@ export class Replica {
   #rows = 0;
   #leaving = false;
   readonly #closed = Promise.withResolvers<void>();
+  readonly #onFree: () => void;
 
-  constructor(id: number, backend: ReplicaBackend) {
+  constructor(id: number, backend: ReplicaBackend, onFree: () => void) {
     this.id = id;
     this.#backend = backend;
+    this.#onFree = onFree;
   }
 
   /** Batches inside it. */
@@ -44,6 +46,7 @@ export class Replica {
     } finally {
       this.#running--;
       if (this.#leaving) this.#closeIfIdle();
+      else this.#onFree();
     }
   }
 
@@ -61,6 +64,13 @@ export class Replica {
   }
 }
 
+export interface LoadedVersionHooks {
+  /** A replica has room, because it has come or because a run has ended. */
+  readonly onFree: () => void;
+  /** A replica failed to close. */
+  readonly onError: (error: unknown) => void;
+}
+
 export class LoadedVersion<V extends NamedVersion> {
   readonly version: V;
   readonly queue = new RowQueue<V>();
@@ -70,16 +80,15 @@ export class LoadedVersion<V extends NamedVersion> {
   opening = 0;
   readonly #close = Promise.withResolvers<void>();
   readonly #replicas: Replica[] = [];
-  readonly #onError: (error: unknown) => void;
+  readonly #hooks: LoadedVersionHooks;
   #nextId = 0;
   #pins = 1; // its own, until it is superseded
   #leaving = false;
   readonly #leavers: Promise<void>[] = [];
 
-  /** `onError` hears of replicas that failed to close. */
-  constructor(version: V, backends: readonly ReplicaBackend[], onError: (error: unknown) => void) {
+  constructor(version: V, backends: readonly ReplicaBackend[], hooks: LoadedVersionHooks) {
     this.version = version;
-    this.#onError = onError;
+    this.#hooks = hooks;
     this.closed = this.#close.promise;
     for (const backend of backends) this.add(backend);
   }
@@ -94,8 +103,9 @@ export class LoadedVersion<V extends NamedVersion> {
   }
 
   add(backend: ReplicaBackend): Replica {
-    const replica = new Replica(this.#nextId++, backend);
+    const replica = new Replica(this.#nextId++, backend, this.#hooks.onFree);
     this.#replicas.push(replica);
+    this.#hooks.onFree();
     return replica;
   }
 
@@ -131,7 +141,7 @@ export class LoadedVersion<V extends NamedVersion> {
     try {
       await replica.close();
     } catch (thrown) {
-      this.#onError(thrown);
+      this.#hooks.onError(thrown);
     }
   }
 

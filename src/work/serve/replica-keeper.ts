@@ -26,13 +26,10 @@ export async function openAll(count: number, open: () => Promise<ReplicaBackend>
 export class ReplicaKeeper<V extends NamedVersion> {
   readonly #openReplica: (version: V) => Promise<ReplicaBackend>;
   readonly #hooks: ServeHooks;
-  readonly #wake: () => void;
 
-  /** `wake`: a replica has come; there may be work for it. */
-  constructor(openReplica: (version: V) => Promise<ReplicaBackend>, hooks: ServeHooks, wake: () => void) {
+  constructor(openReplica: (version: V) => Promise<ReplicaBackend>, hooks: ServeHooks) {
     this.#openReplica = openReplica;
     this.#hooks = hooks;
-    this.#wake = wake;
   }
 
   /** Takes a replica out of service and opens another. */
@@ -81,7 +78,6 @@ export class ReplicaKeeper<V extends NamedVersion> {
     const placed = loser !== null && this.#retire(loaded, loser, "mismatch") ? loaded.add(backend) : null;
     const version = loaded.version.name;
     this.#hooks.onMismatch?.({ version, requestId, row: index, replicas: pair.map(({ id }) => id).concat(placed === null ? [] : [placed.id]), odd: loser?.id ?? null });
-    this.#wake();
     if (placed === null) await this.#discard(backend);
     if (loser !== null) {
       requireFinite(third, index);
@@ -118,7 +114,6 @@ export class ReplicaKeeper<V extends NamedVersion> {
     } finally {
       loaded.opening--;
       loaded.unpin();
-      this.#wake();
     }
   }
 }

@@ -58,7 +58,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     this.#maxQueue = options.maxQueue ?? 1024;
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options.hooks ?? {};
-    this.#keeper = new ReplicaKeeper(options.openReplica, this.#hooks, () => this.#wake());
+    this.#keeper = new ReplicaKeeper(options.openReplica, this.#hooks);
   }
 
   get current(): V | null {
@@ -177,7 +177,6 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
       this.#retry(loaded, replica, jobs, thrown);
     } finally {
       loaded.unpin();
-      this.#wake();
     }
   }
 
@@ -225,6 +224,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
       this.#count(job.ticket, 1);
       this.#hooks.count?.("rows_retried", 1);
       loaded.queue.add({ ...job, failures: job.failures + 1 });
+      this.#wake();
     }
   }
 
@@ -249,7 +249,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     const refuse = (): LockstepError => new LockstepError("SHUTTING_DOWN", `the server is closing: version ${version.name} is not published`, { version: version.name });
     if (this.#closing !== null) throw refuse();
     const backends = await openAll(this.#options.replicas, () => this.#options.openReplica(version), this.#hooks);
-    const loaded = new LoadedVersion(version, backends, (error) => this.#hooks.onError?.(error));
+    const loaded = new LoadedVersion(version, backends, { onFree: () => this.#wake(), onError: (error) => this.#hooks.onError?.(error) });
     this.#loaded.add(loaded);
     void loaded.closed.then(() => this.#loaded.delete(loaded));
     if (this.#closing !== null) {
