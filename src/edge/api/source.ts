@@ -6,6 +6,9 @@ import { openFolder, openStore, type LoadedVersion, type Store } from "../../wor
 /** The alias that a training moves, and that is meant where none is named. */
 export const DEFAULT_ALIAS = "champion";
 
+/** Shared buffers, so that replicas read the very bytes that were hashed, without a copy. */
+const allocate = (_file: string, bytes: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(bytes));
+
 export interface ModelSource extends LoadedVersion {
   /** The store it came from; undefined for a folder. */
   readonly store: Store | undefined;
@@ -18,10 +21,10 @@ export interface ModelSource extends LoadedVersion {
 export async function openSource(path: string, ref: string | undefined): Promise<ModelSource> {
   if (await isStore(path)) {
     const store = await openStore(path);
-    return { ...(await store.open(ref ?? (await soleVersion(store)))), store };
+    return { ...(await store.open(ref ?? (await soleVersion(store)), { allocate })), store };
   }
   if (ref !== undefined) throw new LockstepError("NOT_FOUND", `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`, { path, version: ref });
-  return { ...(await openFolder(path)), store: undefined };
+  return { ...(await openFolder(path, { allocate })), store: undefined };
 }
 
 /** The champion, or the only version there is. */

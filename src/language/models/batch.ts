@@ -30,7 +30,7 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
   const types = new Int32Array(B * T);
   const positions = new Int32Array(B * T);
   const bias = newReal(B * T).fill(-Infinity);
-  const mean = newReal(B * T);
+  const mean = newReal(B * 2 * T);
   const first = new Int32Array(B);
   for (let b = 0; b < B; b++) {
     const row = rows[b];
@@ -41,7 +41,7 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
     if (row?.typeIds !== undefined) types.set(row.typeIds, at);
     for (let t = 0; t < T; t++) positions[at + t] = t;
     bias.fill(0, at, at + length);
-    mean.fill(1 / length, at, at + length);
+    mean.fill(1 / length, 2 * at, 2 * at + length);
     first[b] = at;
   }
   const inputs: Record<string, HostTensor> = {
@@ -52,7 +52,7 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
   };
   if (head.kind === "sequence" || head.kind === "encoder") {
     if (head.pooling === "first") inputs["first_index"] = tensor("int32", [B], first);
-    else inputs["mean_weights"] = real([B, T, 1], mean);
+    else inputs["mean_weights"] = real([B, 2, T], mean);
   }
   return inputs;
 }

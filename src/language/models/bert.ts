@@ -57,7 +57,7 @@ export function bertParameters(config: BertConfig, head: Head): readonly Paramet
 
 /**
  * Inputs: `input_ids`, `token_type_ids`, `position_ids` int [B, T]; `attention_bias` [B, 1, 1, T], 0 or −∞. By head:
- * `first_index` int [B] (row b's first token among the N) or `mean_weights` [B, T, 1] (1/length on tokens, 0 on padding);
+ * `first_index` int [B] (row b's first token among the N) or `mean_weights` [B, 2, T] (1/length on tokens, 0 on padding; then zeros);
  * `positions` int [P] among the N for masked LM. Outputs: `logits` ([B, L], [N, L] or [P, V]) or `pooled` [B, C].
  */
 export function bertGraph(config: BertConfig, head: Head, options: BertGraphOptions = {}): Graph {
@@ -116,11 +116,15 @@ function encoderLayer(context: LayerContext, config: BertConfig, layer: number, 
   return context.layerNorm(g.add(out, y), `${at}.output.LayerNorm`, C, config.layer_norm_eps);
 }
 
-/** hidden [N, C] → [B, C] */
+/**
+ * hidden [N, C] → [B, C]. The mean is a product with two rows of weights, the second of them zeros: a reduction over tokens
+ * takes another kernel for a single row (measured: other bits), and so does a product of one row; x + 0 is exact in any order.
+ */
 function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): ValueId {
   if (pooling === "first") return g.gatherRows(hidden, g.input("first_index", "int", ["B"]));
-  const weights = g.input("mean_weights", "real", ["B", "T", 1]);
-  return g.reduceSum(g.mul(g.reshape(hidden, ["B", "T", C]), weights), [1], { keepDims: false });
+  const weights = g.input("mean_weights", "real", ["B", 2, "T"]);
+  const means = g.matmul(weights, g.reshape(hidden, ["B", "T", C])); // [B, 2, C]
+  return g.reduceSum(means, [1], { keepDims: false });
 }
 
 function headLogits(context: LayerContext, config: BertConfig, head: Exclude<Head, { kind: "encoder" }>, hidden: ValueId): { logits: ValueId; classes: number } {

@@ -1,5 +1,5 @@
 /** What a model's parameters are (name, shape, first value, decay) and how their first values are drawn. */
-import { PURPOSE, invariant, normal, type Seed } from "../../base/index.ts";
+import { PURPOSE, fillNormal, invariant, type Seed } from "../../base/index.ts";
 import { elements, tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 
 export interface ParameterInfo {
@@ -24,9 +24,7 @@ export function initializeParameters(parameters: readonly ParameterInfo[], devia
 export function initializeParameter(info: ParameterInfo, place: number, deviation: number, seed: Seed): HostTensor<"float32"> {
   const data = new Float32Array(elements(info.shape));
   if (info.init === "ones") data.fill(1);
-  if (info.init === "normal") {
-    for (let i = 0; i < data.length; i++) data[i] = deviation * normal(seed, PURPOSE.init, place, 0, i);
-  }
+  if (info.init === "normal") fillNormal(data, 0, deviation, seed, PURPOSE.init, place, 0);
   return tensor("float32", info.shape, data);
 }
 

@@ -56,7 +56,7 @@ export interface Encoder {
 /** @throws MODEL_INVALID, TOKENIZER_INVALID with the file that is wrong. */
 export function readVersionInfo(files: VersionFiles): VersionInfo {
   const { config, labels: configLabels, architecture } = parseBertConfig(parseJson(files, "config.json"));
-  const own = files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
+  const own = readLockstepFile(files);
   const labels = own?.labels ?? configLabels;
   if (labels === undefined) throw new LockstepError("MODEL_INVALID", `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot classify; fine-tune it first (train --from)`, {});
   const maxTokens = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
@@ -78,7 +78,7 @@ export function readVersion(files: VersionFiles): Version {
 /** @throws as readVersion; a missing head is no error. */
 export function readEncoder(files: VersionFiles, maxTokens: number): Encoder {
   const { config } = parseBertConfig(parseJson(files, "config.json"));
-  const own = files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
+  const own = readLockstepFile(files);
   const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
   checkVocabulary(config, tokenizer);
   return { config, pooling: own?.pooling ?? "mean", tokenizer, tensors: readWeights(files) };
@@ -100,6 +100,11 @@ function checkVocabulary(config: BertConfig, tokenizer: Tokenizer): void {
   if (tokenizer.vocabSize > config.vocab_size) {
     throw new LockstepError("MODEL_INVALID", `tokenizer.json has ${tokenizer.vocabSize} tokens, but config.json says "vocab_size" ${config.vocab_size}: they are not of the same model`, { tokens: tokenizer.vocabSize, vocab_size: config.vocab_size });
   }
+}
+
+/** `lockstep.json` of a folder that has one. @throws MODEL_INVALID */
+export function readLockstepFile(files: VersionFiles): LockstepFile | undefined {
+  return files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
 }
 
 function parseLockstepFile(files: VersionFiles): LockstepFile {

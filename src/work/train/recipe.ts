@@ -73,6 +73,8 @@ export const recipeSchema = z.strictObject({
     /** Share of the input tokens replaced by [MASK], anew at every step. */
     token_dropout: rate.default(0),
   }),
+  /** Answers abstain below the confidence at which the validation split reaches this accuracy; null: they never do. */
+  target_accuracy: z.number().min(0).max(1).nullable().default(null),
   /** Which arithmetic decides the bits. */
   executor: z.enum(["native", "portable"]).default("native"),
 });

@@ -1,0 +1,188 @@
+/**
+ * A model: one published version at a time, on worker threads, callable by any number of callers at once. The calling thread never
+ * computes: it tokenizes, queues and reads logits. Publishing another version swaps it in between two requests.
+ */
+import { randomUUID } from "node:crypto";
+import { z } from "zod";
+import { LockstepError, parseOptions } from "../../base/index.ts";
+import { checkText } from "../../language/text/index.ts";
+import type { Profile } from "../../numeric/runtime/index.ts";
+import { readLockstepFile, readVersionInfo, toAnswer, type Answer, type LockstepFile, type VersionInfo } from "../../work/infer/index.ts";
+import { createScheduler, openThreadReplica, type Scheduler, type ServeHooks } from "../../work/serve/index.ts";
+import type { LoadedVersion } from "../../work/store/index.ts";
+import { defaultThreads, signalSchema, threadsSchema } from "./options.ts";
+import { openSource } from "./source.ts";
+
+const modelSchema = z.strictObject({
+  version: z.string().min(1).optional(),
+  executor: z.enum(["native", "portable"]).optional(),
+  threads: threadsSchema.optional(),
+  maxQueue: z.int().min(1).max(1_000_000).default(1024),
+  maxBatchRows: z.int().min(1).max(4096).default(32),
+  timeoutMs: z.int().min(1).max(3_600_000).default(30_000),
+  verifySample: z.number().min(0).max(1).default(0),
+  hooks: z.custom<ServeHooks>().optional(),
+});
+
+export interface ModelOptions {
+  /** An alias, a version's name, or at least four characters of one. @default the alias "champion", or the only version */
+  readonly version?: string | undefined;
+  /** @default the one that the version was made with */
+  readonly executor?: "native" | "portable" | undefined;
+  /** Replicas, each on a thread of its own with packed weights of its own. @default all cores */
+  readonly threads?: number | undefined;
+  /** Texts that may wait; more are refused with OVERLOADED. @default 1024 */
+  readonly maxQueue?: number | undefined;
+  /** Texts a batch at most. Batch mates never change an answer. @default 32 */
+  readonly maxBatchRows?: number | undefined;
+  /** Milliseconds from asking to answer. @default 30000 */
+  readonly timeoutMs?: number | undefined;
+  /** Share of texts computed a second time on another replica and compared bit for bit, 0 to 1. @default 0 */
+  readonly verifySample?: number | undefined;
+  readonly hooks?: ServeHooks | undefined;
+}
+
+const classifySchema = z.strictObject({ topK: z.int().min(1).max(100_000).default(5), id: z.string().min(1).max(200).optional(), timeoutMs: z.int().min(1).optional(), signal: signalSchema });
+
+export interface ClassifyOptions {
+  /** Likeliest labels to list. @default 5 */
+  readonly topK?: number | undefined;
+  /** Names the request; a sample for verification is drawn by it. @default a fresh one */
+  readonly id?: string | undefined;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Classification extends Answer {
+  /** The one version that the answer comes from. */
+  readonly version: string;
+}
+
+/** Of a version in memory. */
+interface ModelVersion {
+  readonly name: string;
+  readonly files: LoadedVersion["files"];
+  readonly info: VersionInfo;
+  readonly own: LockstepFile | undefined;
+  /** Known once a replica is open. */
+  profile?: Profile;
+}
+
+/** Texts in one request of a long list, and how many such requests wait at once. */
+const CHUNK = 64;
+const CHUNKS_AT_ONCE = 4;
+
+export class Model implements AsyncDisposable {
+  readonly #scheduler: Scheduler<ModelVersion>;
+
+  private constructor(scheduler: Scheduler<ModelVersion>) { this.#scheduler = scheduler; }
+
+  /** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID, NUMERICS_UNTRUSTED, RUNTIME_MISSING */
+  static async open(source: LoadedVersion, options: ModelOptions = {}): Promise<Model> {
+    const { executor, threads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(modelSchema, options, "the options of loadModel");
+    const scheduler = createScheduler<ModelVersion>({
+      replicas: threads ?? defaultThreads(), maxQueue, maxBatchRows, timeoutMs, verifySample, ...(hooks === undefined ? {} : { hooks }),
+      openReplica: async (version) => {
+        const replica = await openThreadReplica({ files: version.files, executor: executor ?? executorOf(version), name: "replica" });
+        version.profile ??= replica.profile;
+        return replica;
+      },
+    });
+    const model = new Model(scheduler);
+    try {
+      await model.publish(source);
+    } catch (thrown) {
+      await model.close();
+      throw thrown;
+    }
+    return model;
+  }
+
+  /** Name of the version that new questions are answered by: 64 hexadecimal characters. */
+  get version(): string { return this.#current.name; }
+  /** By class id. */
+  get labels(): readonly string[] { return this.#current.info.labels; }
+  /** What decides the bits of its answers. */
+  get profile(): Profile {
+    const { profile } = this.#current;
+    if (profile === undefined) throw new LockstepError("INTERNAL", "a published version has replicas");
+    return profile;
+  }
+  get info(): VersionInfo { return this.#current.info; }
+  /** `lockstep.json` of the version: recipe, metrics, hashes; undefined for a plain folder. */
+  get description(): LockstepFile | undefined { return this.#current.own; }
+  /** Texts that wait. */
+  get waiting(): number { return this.#scheduler.waiting; }
+
+  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
+  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
+  /**
+   * One answer a text, all from one version. At most `maxQueue` texts at a time.
+   * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN
+   */
+  async classify(texts: string | readonly string[], options: ClassifyOptions = {}): Promise<Classification | readonly Classification[]> {
+    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
+    const list = typeof texts === "string" ? [texts] : texts;
+    const { version, logits } = await this.#ask(list, id, timeoutMs, signal);
+    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
+    return typeof texts === "string" ? answers[0]! : answers;
+  }
+
+  /** Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas as questions do. */
+  async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
+    const rows = new Array<Float32Array>(texts.length);
+    let next = 0;
+    const take = async (): Promise<void> => {
+      for (let from = next; from < texts.length; from = next) {
+        next = from + CHUNK;
+        const { logits } = await this.#ask(texts.slice(from, from + CHUNK), randomUUID(), undefined, signal);
+        logits.forEach((row, index) => { rows[from + index] = row; });
+      }
+    };
+    await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, take));
+    return rows;
+  }
+
+  /** Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they began with. */
+  async publish(source: LoadedVersion): Promise<void> {
+    const info = readVersionInfo(source.files);
+    await this.#scheduler.publish({ name: source.name, files: source.files, info, own: readLockstepFile(source.files) });
+  }
+
+  /** Answers what was asked, then ends the threads. Idempotent. */
+  close(): Promise<void> { return this.#scheduler.close(); }
+  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+
+  get #current(): ModelVersion {
+    const { current } = this.#scheduler;
+    if (current === null) throw new LockstepError("SHUTTING_DOWN", "the model is closed");
+    return current;
+  }
+
+  #ask(texts: readonly string[], id: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
+    if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
+    texts.forEach((text, index) => { requireText(text, texts.length === 1 ? "the text" : `text ${index}`); });
+    return this.#scheduler.submit({
+      id, rows: texts.length,
+      encode: ({ info: { tokenizer } }) => texts.map((text) => tokenizer.encode(text)),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }),
+    });
+  }
+}
+
+/** @throws as `openSource` and `Model.open` */
+export async function loadModel(path: string, options: ModelOptions = {}): Promise<Model> {
+  const source = await openSource(path, options.version);
+  return await Model.open(source, options);
+}
+
+function requireText(text: string, what: string): void {
+  checkText(text, what);
+  if (text.trim() === "") throw new LockstepError("INPUT_INVALID", `${what} is blank`, { what });
+}
+
+/** A version is judged and served with the arithmetic it was made with, unless told otherwise. */
+function executorOf({ own }: ModelVersion): "native" | "portable" {
+  const recipe = own?.["recipe"];
+  return typeof recipe === "object" && recipe !== null && "executor" in recipe && recipe.executor === "portable" ? "portable" : "native";
+}

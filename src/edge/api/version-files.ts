@@ -1,0 +1,56 @@
+/** A trained model as the files of a version, in the Hugging Face layout. Everything in them follows from the recipe; no clock is read. */
+import { canonicalJson } from "../../base/index.ts";
+import { formatBertConfig, type BertConfig } from "../../language/models/index.ts";
+import type { Tokenizer } from "../../language/text/index.ts";
+import { digestTensors, encodeSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
+import type { Calibration, LockstepFile } from "../../work/infer/index.ts";
+import { recipeHash, type Recipe } from "../../work/train/index.ts";
+
+/** A share with its 95 % interval (Wilson), and of how many. */
+export interface Share { readonly value: number; readonly low: number; readonly high: number; readonly total: number }
+
+/** Measured figures that are kept in the version. */
+export interface Metrics {
+  readonly validation?: { readonly accuracy: Share; readonly negative_log_likelihood: number; readonly expected_calibration_error: number };
+  readonly test?: { readonly accuracy: Share; readonly macro_f1: number; readonly expected_calibration_error: number; readonly data_sha256: string };
+  readonly baseline?: { readonly name: string; readonly accuracy: Share };
+}
+
+export interface VersionContent {
+  readonly recipe: Recipe;
+  readonly config: BertConfig;
+  readonly labels: readonly string[];
+  readonly tokenizer: Tokenizer;
+  readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
+  readonly calibration: Calibration;
+  readonly metrics: Metrics;
+}
+
+const UTF8 = new TextEncoder();
+
+export function weightsHash(weights: ReadonlyMap<string, HostTensor<"float32">>): string {
+  return digestTensors(weights);
+}
+
+/** Shared buffers, so that replicas read the very bytes that were hashed. */
+export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
+  const { recipe, config, labels, tokenizer, weights, calibration, metrics } = content;
+  const own: LockstepFile = {
+    format: 1, task: "classify", labels: [...labels], pooling: recipe.pooling, max_tokens: Math.min(recipe.max_tokens, tokenizer.maxLength), calibration: { ...calibration },
+    weights_sha256: weightsHash(weights), recipe_sha256: recipeHash(recipe), recipe, metrics,
+  };
+  const architecture = recipe.pooling === "first" ? "BertForSequenceClassification" : "BertModel";
+  const files = new Map<string, Uint8Array>([
+    ["config.json", UTF8.encode(formatBertConfig(config, architecture, labels))],
+    ["lockstep.json", UTF8.encode(`${canonicalJson(own)}\n`)],
+    ["model.safetensors", encodeSafetensors(weights, { format: "pt" })],
+  ]);
+  for (const [name, text] of Object.entries(tokenizer.files)) if (typeof text === "string") files.set(name, UTF8.encode(text));
+  return new Map([...files].map(([name, bytes]) => [name, toShared(bytes)]));
+}
+
+export function toShared(bytes: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
+}
