@@ -89,6 +89,25 @@ describe("properties", () => {
   });
 });
 
+describe("long texts", () => {
+  const tokenizer = tiny("uncased", 16);
+  it("an overlong word is one unknown token with its true end", () => {
+    const encoded = tokenizer.encode(`${"é".repeat(5_000)} card`);
+    assert.deepEqual([...encoded.ids].slice(0, 2), [tokenizer.special.cls, tokenizer.special.unk]);
+    assert.deepEqual(encoded.offsets[1], [0, 5_000]);
+    assert.equal(encoded.ids[2], tokenizer.encode("card").ids[1]);
+  });
+  it("added tokens win over words, the longest first", () => {
+    const json = JSON.parse(read("../tiny/tokenizer-uncased/tokenizer.json")) as { added_tokens: object[]; model: { vocab: object } };
+    const size = Object.keys(json.model.vocab).length;
+    for (const [i, content] of ["<a>", "<a><b>"].entries()) json.added_tokens.push({ id: size + i, content, special: true, normalized: false });
+    const { ids, offsets } = loadTokenizer({ tokenizerJson: json }).encode("<a><b><a> <a");
+    assert.deepEqual([...ids.slice(1, 3)], [size + 1, size]);
+    assert.deepEqual(offsets.slice(1, 3), [[0, 6], [6, 9]]);
+    assert.ok(!ids.slice(3).includes(size));
+  });
+});
+
 describe("refusals", () => {
   const tokenizer = tiny("uncased", 64);
   const cases: [string, () => unknown, RegExp, string][] = [

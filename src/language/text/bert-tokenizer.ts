@@ -1,10 +1,11 @@
 /**
  * The tokenizer of the BERT family: BertNormalizer, BertPreTokenizer, WordPiece and a template of special tokens. Written here,
  * because `@huggingface/tokenizers` gives neither offsets nor truncation; that library and Python's are its oracles in the tests. It has no
- * regular expressions from the file, so it runs on any thread and its time is linear in the text.
+ * regular expressions from the file, so it runs on any thread; it reads a single long text only until enough tokens are found.
  */
 import { LockstepError } from "../../base/index.ts";
-import { bertWords, type BertNormalizerOptions } from "./bert-words.ts";
+import { AddedTokens } from "./added-tokens.ts";
+import { BertWords, type BertNormalizerOptions } from "./bert-words.ts";
 import { specialIds, specialNames, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
 import { invalid, vocabEntries, type TokenizerJson } from "./schema.ts";
@@ -36,11 +37,10 @@ export class BertTokenizer implements Tokenizer {
   readonly maxLength: number;
   readonly aligned = true;
   readonly files: TokenizerFiles;
-  readonly #normalizer: BertNormalizerOptions;
+  readonly #words: BertWords;
   readonly #wordPiece: WordPiece;
   readonly #template: Template;
-  readonly #added: RegExp | undefined;
-  readonly #idOf: ReadonlyMap<string, number>;
+  readonly #added: AddedTokens;
   readonly #tokens: readonly string[];
   readonly #hidden: ReadonlySet<number>;
   readonly #prefix: string;
@@ -51,30 +51,34 @@ export class BertTokenizer implements Tokenizer {
     const idOf = new Map(vocab);
     for (const token of json.added_tokens) idOf.set(token.content, token.id);
     this.#tokens = tokensById(idOf);
-    this.#idOf = idOf;
     this.vocabSize = this.#tokens.length;
     this.special = specialIds(names, idOf);
     for (const name of ["pad", "unk", "cls", "sep"] as const) {
       if (this.special[name] < 0) throw invalid(`the special token ${names[name]} (${name}) is not in the vocabulary`);
     }
-    this.#normalizer = readNormalizer(json.normalizer);
+    const normalizer = readNormalizer(json.normalizer);
+    this.#words = new BertWords(normalizer);
     this.#prefix = readPrefix(json.model);
     this.#wordPiece = new WordPiece({ vocab, unknownId: unknownId(json.model, vocab), prefix: this.#prefix, maxWordLength: readMaxWord(json.model) });
     this.#template = readTemplate(json.post_processor, idOf);
-    this.#added = addedPattern(json.added_tokens.map((token) => token.content));
+    this.#added = new AddedTokens(json.added_tokens);
     this.#hidden = new Set([...json.added_tokens.filter((token) => token.special).map((token) => token.id), ...Object.values(this.special)]);
     this.maxLength = checkMaxLength(maxLength, specialCount(this.#template.pair) + 2, TOKEN_LIMIT);
-    this.files = tokenizerFiles(text, config ?? defaultConfig(names, this.#normalizer, maxLength), names, this.#tokens);
+    this.files = tokenizerFiles(text, config ?? defaultConfig(names, normalizer, maxLength), names, this.#tokens);
   }
 
   encode(text: string, options: EncodeOptions = {}): Encoded {
     checkText(text);
-    const first = this.#tokensOf(text);
-    const second = options.pair === undefined ? undefined : (checkText(options.pair, "the second text"), this.#tokensOf(options.pair));
-    const places = second === undefined ? this.#template.single : this.#template.pair;
+    const { pair } = options;
+    if (pair !== undefined) checkText(pair, "the second text");
+    const places = pair === undefined ? this.#template.single : this.#template.pair;
     const special = specialCount(places);
     const limit = options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
-    const [keepFirst, keepSecond] = fit(first.ids.length, second?.ids.length ?? 0, limit - special);
+    const room = limit - special;
+    // One token too many tells that a text alone is cut. Of two, it matters which is the longer.
+    const first = this.#tokensOf(text, pair === undefined ? room + 1 : Infinity);
+    const second = pair === undefined ? undefined : this.#tokensOf(pair, Infinity);
+    const [keepFirst, keepSecond] = fit(first.ids.length, second?.ids.length ?? 0, room);
     const truncated = keepFirst < first.ids.length || keepSecond < (second?.ids.length ?? 0);
     return assemble(places, first, keepFirst, second, keepSecond, special, truncated);
   }
@@ -92,24 +96,23 @@ export class BertTokenizer implements Tokenizer {
     return text.replace(/ ([.,?!])/g, "$1");
   }
 
-  /** Added tokens are found in the raw text first, as in the reference; what lies between them is split into words. */
-  #tokensOf(text: string): Tokens {
+  /** Added tokens are found in the raw text first, as in the reference; what lies between them is split into words. Ends soon after `enough` tokens. */
+  #tokensOf(text: string, enough: number): Tokens {
     const tokens: Tokens = { ids: [], offsets: [] };
-    let at = 0;
-    if (this.#added !== undefined) {
-      for (const match of text.matchAll(this.#added)) {
-        this.#appendWords(text, at, match.index, tokens);
-        at = match.index + match[0].length;
-        tokens.ids.push(this.#idOf.get(match[0]) as number);
-        tokens.offsets.push([match.index, at]);
+    for (let at = 0; at < text.length && tokens.ids.length < enough;) {
+      const added = this.#added.find(text, at);
+      this.#appendWords(text, at, added?.start ?? text.length, tokens, enough);
+      if (added !== undefined) {
+        tokens.ids.push(added.id);
+        tokens.offsets.push([added.start, added.end]);
       }
+      at = added?.end ?? text.length;
     }
-    this.#appendWords(text, at, text.length, tokens);
     return tokens;
   }
 
-  #appendWords(text: string, from: number, to: number, tokens: Tokens): void {
-    for (const word of bertWords(text, this.#normalizer, from, to)) {
+  #appendWords(text: string, from: number, to: number, tokens: Tokens, enough: number): void {
+    this.#words.forEach(text, from, to, (word) => {
       const { ids, ends } = this.#wordPiece.pieces(word.text);
       let start = 0;
       for (let i = 0; i < ids.length; i++) {
@@ -118,7 +121,8 @@ export class BertTokenizer implements Tokenizer {
         tokens.offsets.push([word.starts[start] as number, word.ends[end - 1] as number]);
         start = end;
       }
-    }
+      return tokens.ids.length < enough;
+    });
   }
 }
 
@@ -184,7 +188,7 @@ function readPrefix(model: TokenizerJson["model"]): string {
 
 function readMaxWord(model: TokenizerJson["model"]): number {
   const value = model["max_input_chars_per_word"] ?? 100;
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 10_000) throw invalid("model.max_input_chars_per_word is not a whole number from 1 to 10000");
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 1000) throw invalid("model.max_input_chars_per_word is not a whole number from 1 to 1000");
   return value as number;
 }
 
@@ -192,13 +196,6 @@ function unknownId(model: TokenizerJson["model"], vocab: ReadonlyMap<string, num
   const id = vocab.get(String(model["unk_token"] ?? "[UNK]"));
   if (id === undefined) throw invalid(`model.unk_token ${JSON.stringify(model["unk_token"])} is not in model.vocab`);
   return id;
-}
-
-/** Leftmost, then longest: alternatives in the order of falling length. */
-function addedPattern(contents: readonly string[]): RegExp | undefined {
-  if (contents.length === 0) return undefined;
-  const escaped = [...contents].sort((x, y) => y.length - x.length || (x < y ? -1 : 1)).map((content) => RegExp.escape(content));
-  return new RegExp(escaped.join("|"), "gu");
 }
 
 function defaultConfig(names: ReturnType<typeof specialNames>, normalizer: BertNormalizerOptions, maxLength: number): object {

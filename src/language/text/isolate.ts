@@ -8,7 +8,7 @@ import { z } from "zod";
 import { checkText } from "./input.ts";
 import { DEFAULT_MAX_LENGTH, loadTokenizer } from "./load.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./messages.ts";
-import { findRegexes, parseTokenizerJson } from "./schema.ts";
+import { findUnbounded, parseTokenizerJson } from "./schema.ts";
 import type { EncodeOptions, Encoded, SpecialIds, TokenizerSource } from "./types.ts";
 
 const isolateOptions = z.strictObject({
@@ -32,11 +32,11 @@ const MEMORY = { maxOldGenerationSizeMb: 1024, stackSizeMb: 4 };
 
 /**
  * Resolves with how the tokenizer may be run: "thread" by `loadTokenizer`, "isolated" only by `openIsolatedTokenizer`. Rejects with
- * TOKENIZER_INVALID when it is damaged, or holds a regular expression that did not end on a probe text within `timeoutMs`.
+ * TOKENIZER_INVALID when it is damaged, or does not come to an end on a probe text within `timeoutMs`.
  */
 export async function checkTokenizer(source: TokenizerSource, options: IsolateOptions = {}): Promise<"thread" | "isolated"> {
   const settled = parseOptions(isolateOptions, options, "the options of checkTokenizer");
-  if (findRegexes(parseTokenizerJson(source.tokenizerJson)).length === 0) {
+  if (findUnbounded(parseTokenizerJson(source.tokenizerJson)) === undefined) {
     loadTokenizer(source, { maxLength: settled.maxLength });
     return "thread";
   }

@@ -1,7 +1,7 @@
 /** From the files of a model folder to a tokenizer that runs on the calling thread. */
 import { BertTokenizer, isBertFamily } from "./bert-tokenizer.ts";
 import { LibraryTokenizer } from "./library-tokenizer.ts";
-import { findRegexes, invalid, parseTokenizerJson } from "./schema.ts";
+import { findUnbounded, invalid, parseTokenizerJson } from "./schema.ts";
 import type { Tokenizer, TokenizerSource } from "./types.ts";
 
 export interface LoadTokenizerOptions {
@@ -12,8 +12,8 @@ export interface LoadTokenizerOptions {
 export const DEFAULT_MAX_LENGTH = 512;
 
 /**
- * Throws TOKENIZER_INVALID when the file is damaged, too large, of unknown parts, or brings regular expressions of its own: those
- * could hold this thread for ever, so such a file is opened with `openIsolatedTokenizer`.
+ * Throws TOKENIZER_INVALID when the file is damaged, too large, of unknown parts, or has parts that could
+ * hold this thread for ever, such as regular expressions of its own, so such a file is opened with `openIsolatedTokenizer`.
  */
 export function loadTokenizer(source: TokenizerSource, options: LoadTokenizerOptions = {}): Tokenizer {
   return build(source, options, false);
@@ -24,11 +24,11 @@ export function loadTokenizerUnguarded(source: TokenizerSource, options: LoadTok
   return build(source, options, true);
 }
 
-function build(source: TokenizerSource, { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions, regexes: boolean): Tokenizer {
+function build(source: TokenizerSource, { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions, anything: boolean): Tokenizer {
   const json = parseTokenizerJson(source.tokenizerJson);
-  const [first] = findRegexes(json);
-  if (first !== undefined && !regexes) {
-    throw invalid(`it has regular expressions of its own (${first.path}: ${JSON.stringify(first.source.slice(0, 60))}), which can run without end; use a tokenizer without them, or openIsolatedTokenizer, which runs them in a worker under a time limit`);
+  const unbounded = findUnbounded(json);
+  if (unbounded !== undefined && !anything) {
+    throw invalid(`it has ${unbounded}, which can run without end; use a tokenizer without such parts, or openIsolatedTokenizer, which runs it in a worker under a time limit`);
   }
   const text = typeof source.tokenizerJson === "string" ? source.tokenizerJson : JSON.stringify(source.tokenizerJson);
   const Kind = isBertFamily(json) ? BertTokenizer : LibraryTokenizer;

@@ -1,18 +1,18 @@
 /**
  * A `tokenizer.json` from a stranger, checked before anything is built from it: size, shape, known components only, ids that
- * are small whole numbers and used once, and where it brings regular expressions of its own (those may run forever, see
+ * are small whole numbers and used once, and whether it holds parts that may run for ever (regular expressions above all, see
  * isolate.ts). Format: the serialization of Hugging Face `tokenizers` 0.x.
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 
-/** Largest `tokenizer.json` in UTF-16 code units, most tokens, longest token: far above any published model's. */
-export const TOKENIZER_LIMITS = Object.freeze({ jsonLength: 64 << 20, vocab: 1 << 20, tokenLength: 4096, depth: 32 });
+/** Largest `tokenizer.json` in UTF-16 code units, most tokens, longest token and added token: far above any published model's. */
+export const TOKENIZER_LIMITS = Object.freeze({ jsonLength: 64 << 20, vocab: 1 << 20, tokenLength: 4096, addedLength: 256, depth: 32 });
 
 const component = z.looseObject({ type: z.string() }).nullable();
 const addedToken = z.looseObject({
   id: z.int().min(0).max(TOKENIZER_LIMITS.vocab),
-  content: z.string().min(1).max(TOKENIZER_LIMITS.tokenLength),
+  content: z.string().min(1).max(TOKENIZER_LIMITS.addedLength),
   single_word: z.boolean().default(false),
   lstrip: z.boolean().default(false),
   rstrip: z.boolean().default(false),
@@ -78,7 +78,7 @@ export function vocabEntries(json: TokenizerJson): [string, number][] {
   const { vocab } = json.model;
   if (!Array.isArray(vocab)) return Object.entries(vocab) as [string, number][];
   return vocab.map((item: unknown, id): [string, number] => {
-    const [token, score]: readonly unknown[] = Array.isArray(item) ? item : [];
+    const [token, score]: readonly unknown[] = Array.isArray(item) ? (item as unknown[]) : [];
     if (typeof token !== "string" || typeof score !== "number") throw invalid(`model.vocab[${id}] is not a [token, score] pair`);
     return [token, id];
   });
@@ -102,21 +102,35 @@ function checkVocab(entries: readonly [string, number][], added: readonly AddedT
   }
 }
 
-/** Where the file brings regular expressions of its own: every key `Regex` outside the vocabulary and merges. */
-export function findRegexes(json: TokenizerJson): { readonly path: string; readonly source: string }[] {
-  const found: { path: string; source: string }[] = [];
-  const walk = (value: unknown, path: string, depth: number): void => {
-    if (typeof value !== "object" || value === null) return;
-    if (depth > TOKENIZER_LIMITS.depth) throw invalid(`${path.slice(0, 80)}… is nested more than ${TOKENIZER_LIMITS.depth} deep`);
+/** Components whose time and memory are a small multiple of the text's length, whatever the file says. */
+const BOUNDED: Readonly<Record<string, readonly string[]>> = Object.freeze({
+  normalizer: ["BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Lowercase", "Sequence"],
+  pre_tokenizer: ["BertPreTokenizer", "Whitespace", "WhitespaceSplit", "ByteLevel", "Punctuation", "Digits", "Sequence"],
+  post_processor: ["TemplateProcessing", "ByteLevel", "BertProcessing", "RobertaProcessing"],
+  decoder: ["ByteLevel", "WordPiece", "BPEDecoder", "Fuse", "ByteFallback", "Sequence"],
+});
+
+/**
+ * The first part of the file that might run without end, with its path; undefined when there is none. Regular expressions may, and so may
+ * parts that rewrite the text (a chain of "a becomes aa" doubles it each time), advance by a length from the file, or repeat it.
+ */
+export function findUnbounded(json: TokenizerJson): string | undefined {
+  let regex: string | undefined;
+  let found: string | undefined;
+  const walk = (value: unknown, section: string, path: string, depth: number): void => {
+    if (regex !== undefined || typeof value !== "object" || value === null) return;
+    if (depth > 4 * TOKENIZER_LIMITS.depth) throw invalid(`${path.slice(0, 80)}… is nested too deep`);
     for (const [key, item] of Object.entries(value)) {
-      if (path === "model" && (key === "vocab" || key === "merges")) continue;
-      const here = path === "" ? key : `${path}.${key}`;
-      if (key === "Regex") found.push({ path: here, source: String(item) });
-      walk(item, here, depth + 1);
+      const here = `${path}.${key}`;
+      if (key === "Regex") regex ??= `a regular expression of its own, ${here}: ${quote(String(item))}`;
+      if (key === "type" && typeof item === "string" && !BOUNDED[section]?.includes(item)) found ??= `a part that rewrites or repeats the text, ${path} (${item})`;
+      walk(item, section, here, depth + 1);
     }
+    const { single, pair } = value as Record<string, unknown>;
+    for (const places of [single, pair]) if (Array.isArray(places) && places.length > 64) found ??= `a template of ${places.length} places, ${path}`;
   };
-  walk(json, "", 0);
-  return found;
+  for (const section of ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const) walk(json[section], section, section, 0);
+  return regex ?? found;
 }
 
 export function invalid(problem: string): LockstepError {

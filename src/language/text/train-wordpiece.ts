@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { BertTokenizer } from "./bert-tokenizer.ts";
-import { bertWords, type BertNormalizerOptions } from "./bert-words.ts";
+import { BertWords, type BertNormalizerOptions } from "./bert-words.ts";
 import { BERT_NAMES } from "./files.ts";
 import { checkText } from "./input.ts";
 import { mergePairs } from "./merges.ts";
@@ -48,11 +48,12 @@ export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceO
 
 /** Distinct words with their counts, in the order of UTF-16 code units. */
 function countWords(texts: Iterable<string>, normalizer: BertNormalizerOptions): [string, number][] {
+  const words = new BertWords(normalizer);
   const counts = new Map<string, number>();
   let row = 0;
   for (const text of texts) {
     checkText(text, `text ${row++}`);
-    for (const word of bertWords(text, normalizer)) {
+    for (const word of words.all(text)) {
       if (word.text.length <= MAX_WORD) counts.set(word.text, (counts.get(word.text) ?? 0) + 1);
     }
   }
