@@ -1,0 +1,114 @@
+/**
+ * The package as others get it: built, packed and installed into an empty project, where its examples and its command
+ * run, a training with workers among them, and a consumer's code type-checks with every declaration read.
+ */
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const root = dirname(dirname(import.meta.dirname));
+const project = mkdtempSync(join(tmpdir(), "lockstep-consumer-"));
+const npm = process.platform === "win32" ? "npm.cmd" : "npm";
+// The condition of this run's own Node must not reach the consumer's: it would look for sources.
+const env = { ...process.env, NODE_OPTIONS: "" };
+const inProject = { cwd: project, env, maxBuffer: 64 << 20, timeout: 600_000 };
+
+/** Runs the installed command in the project. */
+const lockstep = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  run(process.execPath, [join("node_modules", "lockstep", "bin", "lockstep.mjs"), ...args], inProject);
+
+/** Few texts of few words, so that a training takes seconds. */
+function writeTable(name: string, rows: number): void {
+  const words = { weather: ["rain", "snow", "sun", "wind"], food: ["bread", "soup", "rice", "cake"], music: ["song", "drum", "choir", "tune"] };
+  const lines = Array.from({ length: rows }, (_, i) => {
+    const label = (["weather", "food", "music"] as const)[i % 3]!;
+    const pick = (shift: number): string => words[label][(i + shift) % 4]!;
+    return `"is there ${pick(0)} or ${pick(1)} on day ${i % 11}",${label}`;
+  });
+  writeFileSync(join(project, name), ["text,label", ...lines].join("\n"));
+}
+
+describe("the package in an empty project", () => {
+  before(async () => {
+    const { stdout } = await run(process.execPath, [join(root, "tools", "package.mjs"), "--destination", project], { cwd: root, maxBuffer: 64 << 20 });
+    const archive = stdout.trim().split("\n").at(-1)!;
+    writeFileSync(join(project, "package.json"), JSON.stringify({ name: "consumer", version: "1.0.0", private: true, type: "module" }));
+    await run(npm, ["install", archive, "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"], { ...inProject, shell: process.platform === "win32" });
+    cpSync(join(root, "examples"), join(project, "examples"), { recursive: true });
+    writeTable("train.csv", 240);
+    writeTable("test.csv", 60);
+  });
+  after(() => rmSync(project, { recursive: true, force: true }));
+
+  test("has no development dependency and no source", () => {
+    for (const name of ["typescript", "eslint", "playwright-core", "node", "lockstep/src", "lockstep/tests"]) {
+      assert.equal(existsSync(join(project, "node_modules", name)), false, name);
+    }
+  });
+
+  test("the command trains with two workers, predicts and verifies", async () => {
+    await lockstep("train", "--task", "classify", "--data", "train.csv", "--text", "text", "--label", "label", "--out", "models/tiny", "--threads", "2", "--json");
+    const { stdout } = await lockstep("predict", "is there soup or rice on day 3", "--model", "models/tiny", "--json");
+    assert.match(stdout, /weather|food|music/);
+    JSON.parse(stdout);
+  });
+
+  test("the command refuses what it does not know with exit code 2", async () => {
+    await assert.rejects(lockstep("train", "--no-such-flag"), (error: { code?: number }) => error.code === 2);
+  });
+
+  for (const example of globSync("*.{ts,mjs}", { cwd: join(root, "examples") }).sort()) {
+    test(`examples/${example} runs`, async () => {
+      await runExample(example);
+    });
+  }
+
+  test("a consumer's code type-checks with skipLibCheck off", async () => {
+    writeFileSync(join(project, "consumer.ts"), [
+      'import { loadModel, serve, train } from "lockstep";',
+      "export const verbs: readonly unknown[] = [train, loadModel, serve];",
+      "export type Options = Parameters<typeof serve>[1];",
+      'export const model: Awaited<ReturnType<typeof loadModel>> = await loadModel("models/tiny");',
+    ].join("\n"));
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({
+      compilerOptions: { target: "esnext", module: "nodenext", lib: ["esnext"], types: ["node"], strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true },
+      files: ["consumer.ts"],
+    }));
+    mkdirSync(join(project, "node_modules", "@types"), { recursive: true });
+    for (const name of ["@types/node", "undici-types"]) {
+      if (!existsSync(join(project, "node_modules", name))) symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name), "junction");
+    }
+    const { stdout } = await run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."], inProject)
+      .catch((error: unknown) => error as { stdout: string });
+    assert.equal(stdout, "");
+  });
+});
+
+/** Runs an example to its end; one that serves is asked whether it is ready, then interrupted. */
+async function runExample(example: string): Promise<void> {
+  const child = spawn(process.execPath, [join("examples", example)], { cwd: project, env, stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  let asked: Promise<void> | undefined;
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += String(chunk);
+      const url = /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0];
+      if (url === undefined || asked !== undefined) return;
+      asked = fetch(`${url}/healthz`).then((response) => {
+        assert.equal(response.status, 200);
+        child.kill("SIGINT");
+      });
+      asked.catch(() => child.kill("SIGKILL"));
+    });
+  }
+  const timer = setTimeout(() => child.kill("SIGKILL"), 600_000);
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  clearTimeout(timer);
+  await asked;
+  assert.ok(code === 0 || (asked !== undefined && (code === 130 || code === null)), `exit code ${code}:\n${output}`);
+}
