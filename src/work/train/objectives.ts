@@ -4,7 +4,7 @@
  */
 import { invariant, PURPOSE, uniform, type Seed } from "../../base/index.ts";
 import { maskTokens } from "../../language/data/index.ts";
-import { batchInputs, type Head } from "../../language/models/index.ts";
+import { batchInputs, type Head, type TokenRow } from "../../language/models/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import { tokenCount, type TrainingData } from "./plan.ts";
@@ -22,32 +22,43 @@ export interface ShardInputs {
   readonly paddedTokens: number;
 }
 
+interface ShardKey { readonly seed: Seed; readonly step: number; readonly shard: number }
+
 export function headOf(options: ObjectiveOptions): Head {
   return options.kind === "masked-lm" ? { kind: "masked-lm" } : { kind: "sequence", labels: options.labels, pooling: options.pooling };
 }
 
 /** The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded to two. */
-export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, examples: Int32Array, key: { seed: Seed; step: number; shard: number }): ShardInputs {
-  const lengths = Array.from(examples, (example) => tokenCount(data, example));
-  const T = Math.max(2, ...lengths);
+export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, examples: Int32Array, key: ShardKey): ShardInputs {
   const rows = Array.from(examples, (example) => ({ ids: data.ids.subarray(data.offsets[example], data.offsets[example + 1]) }));
-  const inputs = batchInputs(rows, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
-  const tokens = lengths.reduce((sum, length) => sum + length, 0);
-  const paddedTokens = rows.length * T;
+  const kept = options.kind === "classify" && options.tokenDropout > 0 ? dropTokens(rows, special, options.tokenDropout, key) : rows;
+  const lengths = kept.map((row) => row.ids.length);
+  const T = Math.max(2, ...lengths);
+  const inputs = batchInputs(kept, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
+  const sizes = { tokens: lengths.reduce((sum, length) => sum + length, 0), paddedTokens: kept.length * T };
+  if (options.kind === "classify") {
+    const labels = examples.map((example) => data.labels[example]!);
+    return { inputs: { ...inputs, ...targets(labels, Math.max(2, kept.length)) }, count: labels.length, ...sizes };
+  }
   const ids = inputs["input_ids"]?.data;
   invariant(ids instanceof Int32Array, "token ids are int32");
+  const masked = maskTokens(ids, special, options.vocabSize, { rate: options.maskRate, ...key });
+  ids.set(masked.inputs);
+  const P = Math.max(2, masked.positions.length);
+  const positions = new Int32Array(P);
+  positions.set(masked.positions);
+  return { inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(masked.labels, P) }, count: masked.positions.length, ...sizes };
+}
 
-  if (options.kind === "masked-lm") {
-    const masked = maskTokens(ids, special, options.vocabSize, { rate: options.maskRate, ...key });
-    ids.set(masked.inputs);
-    const P = Math.max(2, masked.positions.length);
-    const positions = new Int32Array(P);
-    positions.set(masked.positions);
-    return { inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(masked.labels, P) }, count: masked.positions.length, tokens, paddedTokens };
-  }
-  if (options.tokenDropout > 0) dropTokens(ids, special, options.tokenDropout, key);
-  const labels = examples.map((example) => data.labels[example]!);
-  return { inputs: { ...inputs, ...targets(labels, Math.max(2, rows.length)) }, count: labels.length, tokens, paddedTokens };
+/** Leaves out ordinary tokens, each with probability `rate`: the row gets shorter (word dropout, Iyyer et al. 2015). */
+function dropTokens(rows: readonly TokenRow[], special: SpecialIds, rate: number, key: ShardKey): TokenRow[] {
+  let place = 0;
+  return rows.map(({ ids }) => ({
+    ids: ids.filter((id) => {
+      const draw = uniform(key.seed, PURPOSE.augment, key.step, key.shard, place++);
+      return id === special.cls || id === special.sep || draw >= rate;
+    }),
+  }));
 }
 
 function targets(labels: Int32Array, rows: number): Record<string, HostTensor> {
@@ -55,13 +66,4 @@ function targets(labels: Int32Array, rows: number): Record<string, HostTensor> {
   padded.set(labels);
   const weights = new Float32Array(rows).fill(1, 0, labels.length);
   return { labels: tensor("int32", [rows], padded), label_weights: tensor("float32", [rows], weights) };
-}
-
-/** Replaces ordinary tokens by [MASK], each with probability `rate`. */
-function dropTokens(ids: Int32Array, special: SpecialIds, rate: number, key: { seed: Seed; step: number; shard: number }): void {
-  for (let i = 0; i < ids.length; i++) {
-    const id = ids[i];
-    if (id === special.pad || id === special.cls || id === special.sep) continue;
-    if (uniform(key.seed, PURPOSE.augment, key.step, key.shard, i) < rate) ids[i] = special.mask;
-  }
 }

@@ -48,15 +48,15 @@ export const recipeSchema = z.strictObject({
   /** Of a model from nothing; ignored with `from`. */
   model: z.strictObject({
     hidden_size: z.int().min(8).max(4096).multipleOf(4).default(256),
-    num_hidden_layers: z.int().min(1).max(48).default(2),
+    num_hidden_layers: z.int().min(1).max(48).default(1),
     num_attention_heads: z.int().min(1).max(64).default(4),
     intermediate_size: z.int().min(8).max(16_384).default(1024),
     /** Standard deviation of the first weights. */
-    initializer_range: z.number().positive().max(1).default(0.02),
+    initializer_range: z.number().positive().max(1).default(0.04),
   }).prefault({}),
   /** Trained on the training texts; ignored with `from`. */
   tokenizer: z.strictObject({
-    vocab_size: z.int().min(64).max(200_000).default(4096),
+    vocab_size: z.int().min(64).max(200_000).default(2048),
     min_frequency: z.int().min(1).max(1_000_000).default(2),
     lowercase: z.boolean().default(true),
   }).prefault({}),
@@ -70,7 +70,7 @@ export const recipeSchema = z.strictObject({
   }),
   finetune: phaseSchema.extend({
     label_smoothing: z.number().min(0).max(0.9).default(0.1),
-    /** Share of the input tokens replaced by [MASK], anew at every step. */
+    /** Share of the input tokens left out, drawn anew at every step; never [CLS] and [SEP]. */
     token_dropout: rate.default(0),
   }),
   /** Answers abstain below the confidence at which the validation split reaches this accuracy; null: they never do. */
@@ -88,8 +88,8 @@ type DeepPartial<T> = T extends object ? { readonly [Key in keyof T]?: DeepParti
 
 /** Rates that suit a small model from nothing, on thousands of short texts. */
 const FROM_NOTHING: RecipeInput = {
-  pretrain: { epochs: 6, batch_size: 32, learning_rate: 1.5e-3 },
-  finetune: { epochs: 8, batch_size: 32, learning_rate: 1e-3 },
+  pretrain: { epochs: 5, batch_size: 32, learning_rate: 1.5e-3, adam_beta2: 0.98 },
+  finetune: { epochs: 8, batch_size: 32, learning_rate: 1e-3, adam_beta2: 0.98, token_dropout: 0.15 },
 };
 
 /** Rates that suit a pre-trained encoder. */
