@@ -53,7 +53,7 @@ export class FakeDeps implements HttpDeps {
     this.status_ = status;
     for (const listener of this.listeners) listener(status);
   }
-  receipt(id: string): unknown { return id.startsWith("r-") ? { id, version: MODEL.version } : undefined; }
+  async receipt(id: string): Promise<unknown> { return id.startsWith("r-") ? { id, version: MODEL.version } : undefined; }
   async publish(request: PublishRequest): Promise<ModelInfo> {
     this.published.push(request);
     return MODEL;

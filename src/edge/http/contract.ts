@@ -39,10 +39,10 @@ export const modelInfo = z.object({
   version: z.string(),
   aliases: z.array(z.string()),
   serving: z.boolean(),
-  labels: z.int(),
-  parameters: z.int(),
-  profile: z.string().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
-  weights_sha256: z.string(),
+  labels: z.int().nullable().meta({ description: "How many; null, as the next three, for a version that is not loaded." }),
+  parameters: z.int().nullable(),
+  profile: z.string().nullable().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
+  weights_sha256: z.string().nullable(),
   created: z.string().nullable(),
 });
 export const modelsResponse = z.object({ models: z.array(modelInfo) });
@@ -116,7 +116,7 @@ export interface HttpDeps {
   /** Calls `listener` at every change of status (its `history` left out); the result ends that. */
   subscribe(listener: (status: Status) => void): () => void;
   /** The record named by an answer's receipt, or undefined. */
-  receipt(id: string): unknown;
+  receipt(id: string): Promise<unknown>;
   /** Publishes into the running server. Absent: the route refuses. */
   publish?(request: PublishRequest): Promise<ModelInfo>;
   /** Whether questions can be answered now. */

@@ -37,9 +37,9 @@ export function addRoutes(app: FastifyInstance, { deps, metrics, streams, key, r
     return await deps.publish(parseOptions(publishRequest, request.body, "the request", "INPUT_INVALID"));
   });
 
-  app.get<{ Params: { id: string } }>("/v1/receipts/:id", (request) => {
+  app.get<{ Params: { id: string } }>("/v1/receipts/:id", async (request) => {
     const { id } = request.params;
-    const receipt = /^[\w.:-]{1,200}$/.test(id) ? deps.receipt(id) : undefined;
+    const receipt = /^[\w.:-]{1,200}$/.test(id) ? await deps.receipt(id) : undefined;
     if (receipt === undefined) throw new LockstepError("NOT_FOUND", "no such receipt in this server's log");
     return receipt;
   });

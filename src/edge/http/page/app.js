@@ -63,7 +63,8 @@ function renderPhases({ phases, phase }) {
 }
 
 function renderServing({ model, accuracy, baseline, examples }) {
-  const facts = [`A model of ${count(model.parameters)} parameters sorts it into ${model.labels} intents.`];
+  const size = model.parameters === null ? "A model" : `A model of ${count(model.parameters)} parameters`;
+  const facts = [`${size} sorts it into ${model.labels ?? "its"} intents.`];
   if (accuracy) facts.push(`Test accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ${share(accuracy.high)})${baseline ? `; a linear baseline reaches ${share(baseline.value)}` : ""}.`);
   find("facts").textContent = facts.join(" ");
   if (version === model.version) return;
