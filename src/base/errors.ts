@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   STORE_CORRUPT: { http: 500, retry: false, exit: 1 },
   CHECKPOINT_INVALID: { http: 500, retry: false, exit: 1 },
   DISK_FAILED: { http: 507, retry: true, exit: 1 },
+  SERVER_UNREACHABLE: { http: 502, retry: true, exit: 1 },
   PORT_IN_USE: { http: 500, retry: true, exit: 2 },
   RUNTIME_MISSING: { http: 500, retry: false, exit: 2 },
   RUNTIME_FAILED: { http: 500, retry: false, exit: 1 },

@@ -45,6 +45,8 @@ export function goldenInputs(golden: GoldenCase, batch: GoldenBatch, real: "floa
   const reals = (shape: number[], values: number[]): HostTensor => (real === "float32" ? tensor("float32", shape, Float32Array.from(values)) : tensor("float64", shape, Float64Array.from(values)));
   return {
     ...inputs,
+    // the reference numbers padding too, and its logits are compared there
+    position_ids: tensor("int32", [rows.length, T], Int32Array.from({ length: rows.length * T }, (_, i) => i % T)),
     ...(golden.head.kind === "masked-lm" ? { positions: tensor("int32", [rows.length * T], Int32Array.from({ length: rows.length * T }, (_, i) => i)) } : {}),
     labels: tensor("int32", [labels.length], labels),
     label_weights: reals([labels.length], weights),

@@ -46,3 +46,9 @@ export async function isStore(path: string): Promise<boolean> {
     throw thrown;
   }
 }
+
+/** What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the store. */
+export async function openPublishSource(store: Store, source: string): Promise<LoadedVersion> {
+  const isFolder = source.includes("/") || source.includes("\\") || source === "." || source === "..";
+  return isFolder ? await openFolder(source, { allocate }) : await store.open(source, { allocate });
+}

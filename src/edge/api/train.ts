@@ -132,8 +132,8 @@ async function measureBaseline({ table, split, labelIds: ids, labels, recipe }: 
 }
 
 /** Logits of every text, in order: [texts, classes] as one array. */
-export async function scoresOf(model: Model, texts: readonly string[]): Promise<Scores> {
-  const rows = await model.logits(texts);
+export async function scoresOf(model: Model, texts: readonly string[], signal?: AbortSignal): Promise<Scores> {
+  const rows = await model.logits(texts, signal);
   const numClasses = model.labels.length;
   const logits = new Float32Array(texts.length * numClasses);
   rows.forEach((row, index) => { logits.set(row, index * numClasses); });

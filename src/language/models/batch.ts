@@ -39,7 +39,7 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
     const at = b * T;
     if (row !== undefined) ids.set(row.ids, at);
     if (row?.typeIds !== undefined) types.set(row.typeIds, at);
-    for (let t = 0; t < T; t++) positions[at + t] = t;
+    for (let t = 0; t < length; t++) positions[at + t] = t; // padding stays at 0: its own positions may lie beyond the table
     bias.fill(0, at, at + length);
     mean.fill(1 / length, 2 * at, 2 * at + length);
     first[b] = at;

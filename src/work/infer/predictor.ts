@@ -4,6 +4,7 @@
  */
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
 import { batchInputs, bertGraph, type TokenRow } from "../../language/models/index.ts";
+import type { Graph } from "../../numeric/graph/index.ts";
 import { selfCheckRows, type Executor, type Profile, type Session } from "../../numeric/runtime/index.ts";
 import { tensor } from "../../numeric/tensor/index.ts";
 import type { Version } from "./version.ts";
@@ -29,8 +30,7 @@ export interface Predictor {
 
 /** @throws NUMERICS_UNTRUSTED where a row's bits depend on its mates here; RUNTIME_FAILED */
 export async function openPredictor(version: Version, executor: Executor, options: PredictorOptions = {}): Promise<Predictor> {
-  const session = await executor.load(bertGraph(version.config, version.head), { form: "packed", weights: version.weights });
-  const predictor = new PackedPredictor(version, session, options);
+  const predictor = await openProgram(version, executor, bertGraph(version.config, version.head), options);
   if (options.selfCheck ?? true) {
     try {
       await selfCheckRows({ run: (rows) => predictor.run(rows), probes: probeRows(version) });
@@ -40,6 +40,12 @@ export async function openPredictor(version: Version, executor: Executor, option
     }
   }
   return predictor;
+}
+
+/** A predictor over any program with the version's inputs, parameters and `logits`; nothing is checked. */
+export async function openProgram(version: Version, executor: Executor, graph: Graph, options: PredictorOptions = {}): Promise<Predictor> {
+  const session = await executor.load(graph, { form: "packed", weights: version.weights });
+  return new PackedPredictor(version, session, options);
 }
 
 /** A row's padded length: a fixed function of its own token count, and at least two. */

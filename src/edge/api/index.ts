@@ -1,0 +1,19 @@
+/** The public door: `import { train, loadModel, serve } from "lockstep"`. Each verb is one function. */
+export { train, type TrainResult } from "./train.ts";
+export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
+export { loadModel, type Classification, type ClassifyOptions, type Model, type ModelOptions } from "./model.ts";
+export { serve, type ServeOptions, type Server } from "./serve.ts";
+export { start, type StartEvent, type StartOptions } from "./start.ts";
+export { requireVerified, verify, type VerifyCheck, type VerifyOptions, type VerifyProgress, type VerifyReport } from "./verify.ts";
+export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
+export { list, type ListedVersion, type StoreListing } from "./list.ts";
+export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
+export { classifyEach, textsOf, type TextClassification } from "./predict.ts";
+export { completeRecipeFile, mergeRecipeFiles, readRecipeFile, trainArguments, type RecipeFile, type RunSettings } from "./recipe-file.ts";
+export { formatCount, formatDuration } from "../../base/index.ts";
+export { replay, type ReplayOptions } from "./replay.ts";
+export type { Metrics, Share } from "./version-files.ts";
+export type { HttpOptions } from "../http/index.ts";
+export type { Recipe, RecipeInput } from "../../work/train/index.ts";
+export type { ReplayReport } from "../../work/audit/index.ts";
+export { isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";

@@ -1,0 +1,81 @@
+/** `replay`: every answer of a log computed again from its receipt, on the version and the executor that gave it. */
+import { z } from "zod";
+import { isLockstepError, parseOptions } from "../../base/index.ts";
+import { replayLog, type Receipt, type Recomputed, type ReplayReport } from "../../work/audit/index.ts";
+import { Model } from "./model.ts";
+import { callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
+import { receiptsPath } from "./serve.ts";
+import { summaryOf } from "./service.ts";
+import { isStore, openSource } from "./source.ts";
+
+const replaySchema = z.strictObject({
+  log: pathSchema.optional(),
+  threads: threadsSchema.optional(),
+  executor: z.enum(["native", "portable"]).optional(),
+  publicKey: z.string().optional(),
+  expectedHead: z.string().optional(),
+  minCount: z.int().min(0).optional(),
+  from: z.int().min(0).default(0),
+  limit: z.int().min(1).optional(),
+  tolerance: z.number().min(0).max(1).default(1e-4),
+  signal: signalSchema,
+  onProgress: callbackSchema<(done: number) => void>(),
+});
+
+export interface ReplayOptions {
+  /** @default receipts.sqlite in the store's folder */
+  readonly log?: string | undefined;
+  readonly threads?: number | undefined;
+  /** @default the one that each answer was given on */
+  readonly executor?: "native" | "portable" | undefined;
+  /** The log must be signed by this key (SPKI, DER, base64). @default the key that the log itself names */
+  readonly publicKey?: string | undefined;
+  /** The log must contain this head. */
+  readonly expectedHead?: string | undefined;
+  /** The log must have at least as many receipts. */
+  readonly minCount?: number | undefined;
+  /** First receipt. @default 0 */
+  readonly from?: number | undefined;
+  /** Most receipts. @default all */
+  readonly limit?: number | undefined;
+  /** Across profiles: most difference of two probabilities. @default 1e-4 */
+  readonly tolerance?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+const recordedRequest = z.object({ text: z.string(), top_k: z.int().min(1) });
+const recordedProfile = z.object({ executor: z.enum(["native", "portable"]) });
+
+/** @throws LOG_CORRUPT when the log does not verify: then nothing is replayed; NOT_FOUND */
+export async function replay(store: string, options: ReplayOptions = {}): Promise<ReplayReport> {
+  const { log, threads, executor, ...rest } = parseOptions(replaySchema, options, "the options of replay");
+  const models = new Map<string, Promise<Model | undefined>>();
+  const modelOf = (version: string, on: "native" | "portable"): Promise<Model | undefined> => {
+    const key = `${version} ${on}`;
+    const known = models.get(key) ?? openVersion(store, version, on, threads);
+    models.set(key, known);
+    return known;
+  };
+  const recompute = async (receipt: Receipt, request: unknown): Promise<Recomputed | undefined> => {
+    const { text, top_k: topK } = recordedRequest.parse(request);
+    const model = await modelOf(receipt.version, executor ?? recordedProfile.parse(JSON.parse(receipt.profile)).executor);
+    if (model === undefined) return undefined;
+    const answer = await model.classify(text, { topK });
+    return { answerDigest: answer.digest, summary: summaryOf(answer), profileId: model.profile.id };
+  };
+  try {
+    return await replayLog(log ?? receiptsPath(store), recompute, Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)));
+  } finally {
+    for (const model of models.values()) await (await model.catch(() => undefined))?.close();
+  }
+}
+
+/** Undefined: that version is not there any more. */
+async function openVersion(path: string, version: string, executor: "native" | "portable", threads: number | undefined): Promise<Model | undefined> {
+  const source = await openSource(path, (await isStore(path)) ? version : undefined).catch((thrown: unknown) => {
+    if (isLockstepError(thrown) && thrown.code === "NOT_FOUND") return undefined;
+    throw thrown;
+  });
+  return source?.name === version ? await Model.open(source, { executor, threads: threads ?? 1 }) : undefined;
+}

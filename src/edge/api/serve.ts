@@ -1,0 +1,95 @@
+/** `serve`: a model behind HTTP, with receipts. */
+import { join } from "node:path";
+import { z } from "zod";
+import { parseOptions, type LockstepError } from "../../base/index.ts";
+import { openAuditLog, type AuditLog } from "../../work/audit/index.ts";
+import { openStore, type Store } from "../../work/store/index.ts";
+import { createHttpServer, type HttpOptions, type HttpServer } from "../http/index.ts";
+import { ServingFigures } from "./figures.ts";
+import { Model, type ModelOptions } from "./model.ts";
+import { callbackSchema, pathSchema } from "./options.ts";
+import { Service } from "./service.ts";
+import { isStore, openSource } from "./source.ts";
+import { stateFolder } from "./state-folder.ts";
+
+const serveSchema = z.strictObject({
+  http: z.custom<HttpOptions>().default({}),
+  audit: z.union([pathSchema, z.literal(false)]).optional(),
+  auditKey: z.union([pathSchema, z.literal(false)]).optional(),
+  examples: z.array(z.string()).readonly().default([]),
+  store: pathSchema.optional(),
+  onError: callbackSchema<(error: LockstepError) => void>(),
+});
+
+export interface ServeOptions {
+  /** Address, port, limits, key file; see HttpOptions. */
+  readonly http?: HttpOptions | undefined;
+  /** The log of receipts; false keeps none. @default receipts.sqlite in the store's folder; for a plain folder none */
+  readonly audit?: string | false | undefined;
+  /** The key that signs the log's head; false leaves it unsigned. @default in `$LOCKSTEP_HOME`, made when missing */
+  readonly auditKey?: string | false | undefined;
+  /** Questions that the page offers. */
+  readonly examples?: readonly string[] | undefined;
+  /** Hears of failures that no client was told about. */
+  readonly onError?: ((error: LockstepError) => void) | undefined;
+}
+
+export interface Server extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly model: Model;
+  /** The log of receipts, or undefined. */
+  readonly auditPath: string | undefined;
+  /** Lets requests under way finish, then ends the model too if `serve` loaded it. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a store (its champion), a folder, or a loaded model.
+ * @throws PORT_IN_USE, OPTION_INVALID, LOG_CORRUPT, and what `loadModel` throws
+ */
+export async function serve(source: string | Model, options: ServeOptions & ModelOptions = {}): Promise<Server> {
+  const { http, audit, auditKey, examples, onError, ...modelOptions } = options;
+  const resolved = parseOptions(serveSchema, { http, audit, auditKey, examples, onError }, "the options of serve");
+  const figures = new ServingFigures();
+  const store = typeof source === "string" && (await isStore(source)) ? await openStore(source) : undefined;
+  const model = typeof source === "string" ? await Model.open(await openSource(source, modelOptions.version), { ...modelOptions, hooks: figures.hooks }) : source;
+  const parts: AsyncDisposable[] = typeof source === "string" ? [model] : [];
+  try {
+    const log = await openReceipts(store, resolved.audit, resolved.auditKey);
+    if (log !== undefined) parts.push(log);
+    const service = new Service({ status: { state: "failed", code: "SHUTTING_DOWN", message: "starting" }, figures, examples: resolved.examples, ...(resolved.onError === undefined ? {} : { onError: resolved.onError }) });
+    await service.begin(model, store, log);
+    const server = await createHttpServer(service, withKeyFile(resolved.http), resolved.onError === undefined ? {} : { onError: resolved.onError });
+    return runningServer(server, model, log?.path, parts);
+  } catch (thrown) {
+    await closeAll(parts);
+    throw thrown;
+  }
+}
+
+/** Where receipts go. */
+export async function openReceipts(store: Store | undefined, audit: string | false | undefined, auditKey: string | false | undefined): Promise<AuditLog | undefined> {
+  const path = audit ?? (store === undefined ? false : receiptsPath(store.root));
+  if (path === false) return undefined;
+  const keyPath = auditKey ?? join(stateFolder(), "receipts-key.pem");
+  return await openAuditLog(path, keyPath === false ? {} : { keyPath });
+}
+
+export function receiptsPath(storeRoot: string): string { return join(storeRoot, "receipts.sqlite"); }
+
+/** Publishing needs a key; its file is the user's, unless another is named. */
+export function withKeyFile(http: HttpOptions): HttpOptions {
+  return { keyFile: join(stateFolder(), "publish-key"), ...http };
+}
+
+export function runningServer(server: HttpServer, model: Model, auditPath: string | undefined, parts: readonly AsyncDisposable[]): Server {
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => (closing ??= server.close().then(() => closeAll(parts)));
+  return { url: server.url, port: server.port, model, auditPath, close, [Symbol.asyncDispose]: close };
+}
+
+/** Last opened first. */
+export async function closeAll(parts: readonly AsyncDisposable[]): Promise<void> {
+  for (const part of [...parts].reverse()) await part[Symbol.asyncDispose]();
+}

@@ -1,0 +1,136 @@
+/**
+ * `verify`: P2 shown for one version on this machine. Raw bits of every row, alone against every batch size, position and mix of lengths,
+ * in every executor, and through the scheduler on several threads; with a negative control that the same comparison must catch.
+ */
+import { z } from "zod";
+import { LockstepError, parseOptions } from "../../base/index.ts";
+import { availableExecutors, type Profile } from "../../numeric/runtime/index.ts";
+import { createPool } from "../../threads/pool/index.ts";
+import { BATCH_SIZES, firstOf, invarianceRows, readVersionInfo, rowAt, shuffled, type Difference, type InvarianceEvent, type InvarianceReply, type InvarianceRequest, type RowRef, type RowSet } from "../../work/infer/index.ts";
+import { createScheduler, openThreadReplica } from "../../work/serve/index.ts";
+import { callbackSchema, signalSchema, threadsSchema } from "./options.ts";
+import { openSource, type ModelSource } from "./source.ts";
+
+type ExecutorChoice = "native" | "portable";
+
+const verifySchema = z.strictObject({
+  version: z.string().min(1).optional(),
+  executors: z.array(z.enum(["native", "portable"])).min(1).optional(),
+  threads: z.array(threadsSchema).min(1).default([1, 2, 4]),
+  quick: z.boolean().default(false),
+  signal: signalSchema,
+  onProgress: callbackSchema<(event: VerifyProgress) => void>(),
+});
+
+export interface VerifyOptions {
+  /** @default the alias "champion", or the only version */
+  readonly version?: string | undefined;
+  /** @default every one that is installed */
+  readonly executors?: readonly ExecutorChoice[] | undefined;
+  /** Replica threads to go through. @default 1, 2, 4 */
+  readonly threads?: readonly number[] | undefined;
+  /** A few windows of each batch size instead of every position. @default false */
+  readonly quick?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((event: VerifyProgress) => void) | undefined;
+}
+
+export interface VerifyProgress { readonly executor: ExecutorChoice; readonly check: string; readonly rows: number }
+
+export interface VerifyCheck { readonly executor: ExecutorChoice; readonly check: string; readonly runs: number; readonly rows: number; readonly difference: Difference | null }
+
+export interface VerifyReport {
+  /** No difference anywhere, and every control was caught. */
+  readonly ok: boolean;
+  readonly version: string;
+  readonly profiles: readonly Profile[];
+  /** Padded tokens of the rows. */
+  readonly lengths: readonly number[];
+  readonly batchSizes: readonly number[];
+  readonly checks: readonly VerifyCheck[];
+  /** Whether the comparison saw a program whose rows do depend on their mates. */
+  readonly controls: readonly { readonly executor: ExecutorChoice; readonly caught: boolean }[];
+  readonly seconds: number;
+}
+
+/** @throws as `openSource`; VERSION_CORRUPT where a byte is not as published; CANCELLED. A difference is in the report. */
+export async function verify(path: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { version, executors, threads, quick, signal, onProgress } = parseOptions(verifySchema, options, "the options of verify");
+  const started = performance.now();
+  const source = await openSource(path, version);
+  const { tokenizer, maxTokens } = readVersionInfo(source.files);
+  const sets = invarianceRows(tokenizer, maxTokens);
+  const installed = await availableExecutors();
+  const chosen = executors ?? (["native", "portable"] as const).filter((name) => installed.includes(name));
+  const profiles: Profile[] = [];
+  const checks: VerifyCheck[] = [];
+  const controls: { executor: ExecutorChoice; caught: boolean }[] = [];
+  for (const executor of chosen) {
+    const report = (check: string) => (rows: number): void => onProgress?.({ executor, check, rows });
+    const direct = await verifyDirect(source, executor, sets, quick, signal, report);
+    profiles.push(direct.profile);
+    checks.push(...direct.checks);
+    controls.push({ executor, caught: direct.caught });
+    for (const count of threads) checks.push(await verifyScheduled(source, executor, sets, direct.alone, count, signal, report(`${count} threads`)));
+  }
+  const ok = checks.every(({ difference }) => difference === null) && controls.every(({ caught }) => caught);
+  return { ok, version: source.name, profiles, lengths: sets.map(({ tokens }) => tokens), batchSizes: [...BATCH_SIZES], checks, controls, seconds: (performance.now() - started) / 1000 };
+}
+
+interface Direct { readonly profile: Profile; readonly alone: readonly (readonly Float32Array[])[]; readonly checks: readonly VerifyCheck[]; readonly caught: boolean }
+
+/** Exact batches, run by run, on one worker thread. */
+async function verifyDirect(source: ModelSource, executor: ExecutorChoice, sets: readonly RowSet[], quick: boolean, signal: AbortSignal | undefined, report: (check: string) => (rows: number) => void): Promise<Direct> {
+  let onRows = report("alone");
+  await using pool = createPool<InvarianceRequest, InvarianceReply, InvarianceEvent>({
+    entry: import.meta.resolve("#entry/work/infer/invariance-worker"), size: 1, name: "verify", workerData: { files: source.files, executor, sets },
+    onEvent: (_, { rows }) => { onRows(rows); },
+  });
+  await pool.ready();
+  const requestOptions = signal === undefined ? {} : { signal };
+  const { profile, classes, logits } = await pool.request(0, { kind: "alone" }, requestOptions);
+  const checks: VerifyCheck[] = [];
+  for (const [set, { tokens }] of sets.entries()) {
+    const check = `batches of rows of ${tokens} tokens`;
+    onRows = report(check);
+    const { runs, rows, difference } = await pool.request(0, { kind: "batches", set, windows: quick ? 2 : 32 }, requestOptions);
+    checks.push({ executor, check, runs, rows, difference });
+  }
+  onRows = report("mates of other lengths");
+  const mixed = await pool.request(0, { kind: "mixed", orders: quick ? 1 : 4 }, requestOptions);
+  checks.push({ executor, check: "mates of other lengths", runs: mixed.runs, rows: mixed.rows, difference: mixed.difference });
+  if (executor === "native") {
+    onRows = report("two threads inside an operator");
+    const intra = await pool.request(0, { kind: "intraOp", threads: 2 }, requestOptions);
+    checks.push({ executor, check: "two threads inside an operator", runs: intra.runs, rows: intra.rows, difference: intra.difference });
+  }
+  onRows = report("negative control");
+  const control = await pool.request(0, { kind: "control" }, requestOptions);
+  const alone = logits.map((flat, set) => (sets[set]?.rows ?? []).map((_, row) => flat.slice(row * classes, (row + 1) * classes)));
+  return { profile, alone, checks, caught: control.difference !== null };
+}
+
+/** Every row of every set as a request of its own, all at once and in shuffled order, through the scheduler that serves. */
+async function verifyScheduled(source: ModelSource, executor: ExecutorChoice, sets: readonly RowSet[], alone: Direct["alone"], threads: number, signal: AbortSignal | undefined, onRows: (rows: number) => void): Promise<VerifyCheck> {
+  const check = `through the scheduler on ${threads} ${threads === 1 ? "thread" : "threads"}`;
+  await using scheduler = createScheduler<{ readonly name: string }>({ replicas: threads, openReplica: () => openThreadReplica({ files: source.files, executor, name: "verify" }), timeoutMs: 600_000 });
+  await scheduler.publish({ name: source.name });
+  const refs = shuffled(sets.flatMap(({ rows }, set) => rows.map((_, row): RowRef => ({ set, row }))), threads, 0);
+  const answers = await Promise.all(refs.map(async (ref, index) => {
+    const { logits } = await scheduler.submit({ id: `verify-${index}`, encode: () => [rowAt(sets, ref)], ...(signal === undefined ? {} : { signal }) });
+    onRows(1);
+    return logits[0] ?? new Float32Array(0);
+  }));
+  return { executor, check, runs: refs.length, rows: refs.length, difference: firstOf(sets, alone, refs, answers) };
+}
+
+/** @throws CHECK_FAILED with the first difference, or the control that was not caught */
+export function requireVerified(report: VerifyReport): void {
+  const failed = report.checks.find(({ difference }) => difference !== null);
+  if (failed?.difference != null) {
+    const { difference: d } = failed;
+    throw new LockstepError("CHECK_FAILED", `${failed.executor}, ${failed.check}: row ${d.row} of ${d.length} tokens gave ${d.actual} at position ${d.position} of ${d.batch}, but ${d.expected} alone (element ${d.element}, float32 bits): answers of this version depend on load here`, { executor: failed.executor, batch: d.batch, position: d.position, length: d.length, element: d.element, expected: d.expected, actual: d.actual });
+  }
+  const missed = report.controls.find(({ caught }) => !caught);
+  if (missed !== undefined) throw new LockstepError("CHECK_FAILED", `${missed.executor}: the negative control, whose rows do depend on their mates, was not caught, so the comparison proves nothing`, { executor: missed.executor });
+}
