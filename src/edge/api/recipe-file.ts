@@ -13,7 +13,7 @@ import { digestTensors } from "../../numeric/tensor/index.ts";
 import { readEncoder } from "../../work/infer/index.ts";
 import { recipeSchema, resolveRecipe, type RecipeInput } from "../../work/train/index.ts";
 import { aliasSchema, defaultThreads, pathSchema, threadsSchema } from "./options.ts";
-import { DEFAULT_ALIAS, openSource } from "./source.ts";
+import { openSource } from "./source.ts";
 import { resolveTrainOptions, type TrainInput, type TrainOptions } from "./train-options.ts";
 
 /** Where an editor finds the schema in a project that has the package installed. */
@@ -98,11 +98,11 @@ function isRecord(value: unknown): value is Record<string, unknown> { return typ
  */
 export function completeRecipeFile({ recipe = {}, run = {} }: RecipeFile): RecipeFile {
   const NO_HASH = "0".repeat(64);
-  const complete: Record<string, unknown> = { ...resolveRecipe({ ...recipe, ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }) }) };
-  if (recipe.from === undefined) delete complete["from"];
-  if (run.from !== undefined) for (const key of ["pooling", "model", "tokenizer"] as const) if (recipe[key] === undefined) delete complete[key];
+  const resolved = resolveRecipe({ ...recipe, ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }) });
+  const saidByFiles = new Set<string>([...(recipe.from === undefined ? ["from"] : []), ...(run.from === undefined ? [] : (["pooling", "model", "tokenizer"] as const).filter((key) => recipe[key] === undefined))]);
+  const complete: RecipeInput = Object.fromEntries(Object.entries(resolved).filter(([key]) => !saidByFiles.has(key)));
   const { out, alias, resume, checkpointSeconds, baseline, threads = defaultThreads() } = resolveTrainOptions(runOptions(run));
-  return { $schema: RECIPE_SCHEMA_PATH, recipe: complete as RecipeInput, run: { ...run, out, alias, resume, checkpoint_seconds: checkpointSeconds, baseline, threads } };
+  return { $schema: RECIPE_SCHEMA_PATH, recipe: complete, run: { ...run, out, alias, resume, checkpoint_seconds: checkpointSeconds, baseline, threads } };
 }
 
 /**

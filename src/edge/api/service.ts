@@ -57,7 +57,7 @@ export class Service implements HttpDeps {
   setStatus(status: Status): void {
     this.#status = status;
     const { history: _, ...event } = status as Status & { history?: unknown };
-    for (const listener of this.#listeners) listener(event as Status);
+    for (const listener of this.#listeners) listener(event);
   }
 
   async classify(texts: readonly string[], { model: wanted, topK, seed, signal }: ClassifyOptions): Promise<readonly ClassifyAnswer[]> {

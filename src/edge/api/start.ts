@@ -64,9 +64,8 @@ const EXAMPLES = 6;
 export async function start(input: TrainInput, options: StartOptions = {}): Promise<Server> {
   const { out, alias, fresh, http, audit, auditKey, sample, signal, onEvent, threads = defaultThreads() } = parseOptions(startSchema, options, "the options of start");
   const figures = new ServingFigures();
-  let service: Service | undefined;
-  const tracker = new TrainingStatusTracker(threads, (status) => service?.setStatus(status));
-  service = new Service({ status: tracker.status, figures });
+  const tracker = new TrainingStatusTracker(threads, (status) => { service.setStatus(status); });
+  const service: Service = new Service({ status: tracker.status, figures });
   const parts: AsyncDisposable[] = [];
   const server = await createHttpServer(service, withKeyFile(http));
   parts.push({ [Symbol.asyncDispose]: () => server.close() });
@@ -83,7 +82,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     const source = await openSource(out, alias);
     const model = await Model.open(source, { threads, hooks: figures.hooks });
     parts.push(model);
-    if (known !== undefined) onEvent?.({ kind: "found", version: model.version, metrics: (model.description?.["metrics"] ?? {}) as Metrics });
+    if (known !== undefined) onEvent?.({ kind: "found", version: model.version, metrics: (model.description?.["metrics"] ?? {}) });
     onEvent?.({ kind: "checked", ...(await selfCheck(model, source, questions, threads)) });
     const log = await openReceipts(store, audit, auditKey);
     if (log !== undefined) parts.push(log);

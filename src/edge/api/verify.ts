@@ -126,10 +126,9 @@ async function verifyScheduled(source: ModelSource, executor: ExecutorChoice, se
 
 /** @throws CHECK_FAILED with the first difference, or the control that was not caught */
 export function requireVerified(report: VerifyReport): void {
-  const failed = report.checks.find(({ difference }) => difference !== null);
-  if (failed?.difference != null) {
-    const { difference: d } = failed;
-    throw new LockstepError("CHECK_FAILED", `${failed.executor}, ${failed.check}: row ${d.row} of ${d.length} tokens gave ${d.actual} at position ${d.position} of ${d.batch}, but ${d.expected} alone (element ${d.element}, float32 bits): answers of this version depend on load here`, { executor: failed.executor, batch: d.batch, position: d.position, length: d.length, element: d.element, expected: d.expected, actual: d.actual });
+  for (const { executor, check, difference: d } of report.checks) {
+    if (d === null) continue;
+    throw new LockstepError("CHECK_FAILED", `${executor}, ${check}: row ${d.row} of ${d.length} tokens gave ${d.actual} at position ${d.position} of ${d.batch}, but ${d.expected} alone (element ${d.element}, float32 bits): answers of this version depend on load here`, { executor, batch: d.batch, position: d.position, length: d.length, element: d.element, expected: d.expected, actual: d.actual });
   }
   const missed = report.controls.find(({ caught }) => !caught);
   if (missed !== undefined) throw new LockstepError("CHECK_FAILED", `${missed.executor}: the negative control, whose rows do depend on their mates, was not caught, so the comparison proves nothing`, { executor: missed.executor });

@@ -4,7 +4,8 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { link, open, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, open, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { LockstepError } from "../../base/index.ts";
 
 const OTHERS = 0o077;
@@ -36,6 +37,7 @@ async function createKey(path: string): Promise<void> {
   if (existsSync(path)) return;
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(temporary, `${randomBytes(32).toString("base64url")}\n`, { flag: "wx", mode: 0o600, flush: true });
     await link(temporary, path);
   } catch (error) {

@@ -7,7 +7,7 @@ import { maskTokens } from "../../language/data/index.ts";
 import { batchInputs, type Head, type TokenRow } from "../../language/models/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
-import { tokenCount, type TrainingData } from "./plan.ts";
+import type { TrainingData } from "./plan.ts";
 
 export type ObjectiveOptions =
   | { readonly kind: "masked-lm"; readonly maskRate: number; readonly vocabSize: number }
