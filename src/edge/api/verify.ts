@@ -5,8 +5,7 @@
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { availableExecutors, type Profile } from "../../numeric/runtime/index.ts";
-import { createPool } from "../../threads/pool/index.ts";
-import { BATCH_SIZES, firstOf, invarianceRows, readVersionInfo, rowAt, shuffled, type Difference, type InvarianceEvent, type InvarianceReply, type InvarianceRequest, type RowRef, type RowSet } from "../../work/infer/index.ts";
+import { BATCH_SIZES, firstOf, invarianceRows, openInvariancePool, readVersionInfo, rowAt, shuffled, type Difference, type RowRef, type RowSet } from "../../work/infer/index.ts";
 import { createScheduler, openThreadReplica } from "../../work/serve/index.ts";
 import { callbackSchema, signalSchema, threadsSchema } from "./options.ts";
 import { openSource, type ModelSource } from "./source.ts";
@@ -82,10 +81,7 @@ interface Direct { readonly profile: Profile; readonly alone: readonly (readonly
 /** Exact batches, run by run, on one worker thread. */
 async function verifyDirect(source: ModelSource, executor: ExecutorChoice, sets: readonly RowSet[], quick: boolean, signal: AbortSignal | undefined, report: (check: string) => (rows: number) => void): Promise<Direct> {
   let onRows = report("alone");
-  await using pool = createPool<InvarianceRequest, InvarianceReply, InvarianceEvent>({
-    entry: import.meta.resolve("#entry/work/infer/invariance-worker"), size: 1, name: "verify", workerData: { files: source.files, executor, sets },
-    onEvent: (_, { rows }) => { onRows(rows); },
-  });
+  await using pool = openInvariancePool({ files: source.files, executor, sets }, (rows) => { onRows(rows); });
   await pool.ready();
   const requestOptions = signal === undefined ? {} : { signal };
   const { profile, classes, logits } = await pool.request(0, { kind: "alone" }, requestOptions);

@@ -36,13 +36,14 @@ export async function loadKey(path: string): Promise<string> {
 async function createKey(path: string): Promise<void> {
   if (existsSync(path)) return;
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
+  const cannot = (cause: unknown) => new LockstepError("OPTION_INVALID", `the key file ${path} cannot be made`, { path }, { cause });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => { throw cannot(error); });
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeFile(temporary, `${randomBytes(32).toString("base64url")}\n`, { flag: "wx", mode: 0o600, flush: true });
     await link(temporary, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return; // The other one was first.
-    throw new LockstepError("OPTION_INVALID", `the key file ${path} cannot be made`, { path }, { cause: error });
+    throw cannot(error);
   } finally {
     await rm(temporary, { force: true });
   }

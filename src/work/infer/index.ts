@@ -3,4 +3,4 @@ export { openPredictor, rowLength, type Predictor, type PredictorOptions, type T
 export { lockstepFileSchema, readEncoder, readLockstepFile, readVersion, readVersionInfo, readWeights, type Calibration, type Encoder, type LockstepFile, type Version, type VersionFiles, type VersionInfo } from "./version.ts";
 export { BATCH_SIZES, compareBatches, firstOf, mixedBatches, rowAt, runAlone, shuffled, slidingBatches, type ComparedRuns, type Difference, type RowRef, type RowSet, type RunRows } from "./invariance.ts";
 export { invarianceRows } from "./invariance-rows.ts";
-export type { InvarianceEvent, InvarianceReply, InvarianceRequest } from "./invariance-messages.ts";
+export { openInvariancePool } from "./invariance-pool.ts";

@@ -17,7 +17,7 @@ await serveWorker<InvarianceRequest, InvarianceReply, InvarianceEvent>(async ({ 
   const predictor = await open(executor);
   let alone: Alone = [];
 
-  const runner = ({ run }: Predictor): RunRows => (rows) => markBusy(() => run(rows));
+  const runner = (on: Predictor): RunRows => (rows) => markBusy(() => on.run(rows));
   /** A turn of the event loop, in which a cancellation can arrive. */
   const reporter = ({ signal }: RequestContext) => async (rows: number): Promise<void> => {
     emit({ rows });
