@@ -4,12 +4,13 @@
  * LOCKSTEP_LOAD_SECONDS sets how long (20 if unset).
  */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isLockstepError, loadModel, replay, serve, type Classification } from "../../src/edge/api/index.ts";
 import { readTable } from "../../src/language/data/index.ts";
-import { exportLog, verifyExport } from "../../src/work/audit/index.ts";
+import { } from "../../src/work/audit/index.ts";
 import { openLoad, percentile } from "./load.ts";
 import { TABLE, tinyStore } from "./tiny-store.ts";
 
@@ -78,4 +79,17 @@ test("open-loop load with a publish every two seconds, then replay of its log", 
   assert.ok(replayed.count >= 200);
   assert.equal(replayed.same, replayed.count, JSON.stringify(replayed.details[0]));
   t.diagnostic(`replay: ${replayed.same} of ${replayed.count} the same`);
+
+  const exported = join(tiny.folder, "receipts.jsonl");
+  await exportLog(log, exported);
+  assert.equal((await verifyExport(exported)).problem, undefined);
+  const bytes = await readFile(exported);
+  const middle = bytes.length >> 1;
+  bytes[middle] = bytes[middle]! ^ 1;
+  await writeFile(exported, bytes);
+  assert.ok((await verifyExport(exported)).problem, "one changed byte");
+  const database = new DatabaseSync(log);
+  database.exec(`DELETE FROM receipts WHERE idx >= ${replayed.count - 3}`);
+  database.close();
+  await assert.rejects(replay(tiny.store, { log }), (error) => isLockstepError(error) && error.code === "LOG_CORRUPT", "a dropped tail");
 });
