@@ -10,7 +10,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isLockstepError, loadModel, replay, serve, type Classification } from "../../src/edge/api/index.ts";
 import { readTable } from "../../src/language/data/index.ts";
-import { } from "../../src/work/audit/index.ts";
+import { exportLog, verifyExport } from "../../src/work/audit/index.ts";
 import { openLoad, percentile } from "./load.ts";
 import { TABLE, tinyStore } from "./tiny-store.ts";
 
