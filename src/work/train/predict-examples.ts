@@ -29,7 +29,7 @@ export class ExamplePredictor {
   async classes(examples: Int32Array): Promise<Int32Array> {
     const { data, objective } = this.#setup;
     if (objective.kind !== "classify") return new Int32Array(examples.length);
-    this.#session ??= this.#executor.load(bertGraph(this.#setup.config, headOf(objective)), { form: "shared", weights: this.#memory.weights() });
+    this.#session ??= this.#busy(() => this.#executor.load(bertGraph(this.#setup.config, headOf(objective)), { form: "shared", weights: this.#memory.weights() }));
     const session = await this.#session;
     const best = new Int32Array(examples.length);
     const order = Array.from(examples.keys()).sort((a, b) => tokenCount(data, examples[a]!) - tokenCount(data, examples[b]!) || a - b);

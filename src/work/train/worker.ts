@@ -12,7 +12,7 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, em
   const memory = TrainingMemory.attach(setup.segments, setup.memory);
   const collective = ThreadCollective.attach(setup.collective, index);
   const executor = await trainingExecutor(setup.executor);
-  const runner = await StepRunner.open(setup, memory, collective, executor, markBusy);
+  const runner = await markBusy(() => StepRunner.open(setup, memory, collective, executor, markBusy));
   const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
   return [{
     steps: async ({ from, to }) => {
@@ -30,8 +30,8 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, em
     predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
   }, {
     onClose: async () => {
-      await runner.dispose();
-      await predictor.dispose();
+      await markBusy(() => runner.dispose());
+      await markBusy(() => predictor.dispose());
     },
   }];
 });
