@@ -11,7 +11,7 @@ if (!existsSync(data)) throw new Error(`${data} is not there; name a CSV or JSON
 const interrupted = new AbortController();
 process.once("SIGINT", () => { interrupted.abort(); });
 
-// A few passes only, so that the example is over in a minute or so. Leave pretrain and finetune out for the defaults.
+// A few passes only, so that the example is over in a minute on two cores. Leave pretrain and finetune out for the defaults.
 const version = await train(
   { data, seed: 1, pretrain: { epochs: 1 }, finetune: { epochs: 3 } },
   {
