@@ -6,9 +6,14 @@ import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { availableExecutors, type Profile } from "../../numeric/runtime/index.ts";
 import { BATCH_SIZES, firstOf, invarianceRows, openInvariancePool, readVersionInfo, rowAt, shuffled, type Difference, type RowRef, type RowSet } from "../../work/infer/index.ts";
-import { createScheduler, openThreadReplica } from "../../work/serve/index.ts";
+import { createScheduler, openThreadReplica, type ReplicaBackend } from "../../work/serve/index.ts";
 import { callbackSchema, signalSchema, threadsSchema } from "./options.ts";
 import { openSource, type ModelSource } from "./source.ts";
+
+/** Rows in a request, by turns; the scheduler makes its own batches of them. */
+const REQUEST_ROWS = [1, 3, 2, 5, 1, 4];
+/** A slow machine is no difference. */
+const LONG_MS = 3_600_000;
 
 type ExecutorChoice = "native" | "portable";
 
@@ -106,18 +111,50 @@ async function verifyDirect(source: ModelSource, executor: ExecutorChoice, sets:
   return { profile, alone, checks, caught: control.difference !== null };
 }
 
-/** Every row of every set as a request of its own, all at once and in shuffled order, through the scheduler that serves. */
+/**
+ * Every row of every set, in shuffled order and in requests of one to five rows, all at once through the scheduler that serves. Each batch
+ * that a replica gets to run is compared where it stands in it; the answers that come out are compared once more.
+ */
 async function verifyScheduled(source: ModelSource, executor: ExecutorChoice, sets: readonly RowSet[], alone: Direct["alone"], threads: number, signal: AbortSignal | undefined, onRows: (rows: number) => void): Promise<VerifyCheck> {
   const check = `through the scheduler on ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  await using scheduler = createScheduler<{ readonly name: string }>({ replicas: threads, openReplica: () => openThreadReplica({ files: source.files, executor, name: "verify" }), timeoutMs: 600_000 });
-  await scheduler.publish({ name: source.name });
   const refs = shuffled(sets.flatMap(({ rows }, set) => rows.map((_, row): RowRef => ({ set, row }))), threads, 0);
-  const answers = await Promise.all(refs.map(async (ref, index) => {
-    const { logits } = await scheduler.submit({ id: `verify-${index}`, encode: () => [rowAt(sets, ref)], ...(signal === undefined ? {} : { signal }) });
-    onRows(1);
-    return logits[0] ?? new Float32Array(0);
+  const refOf = new Map(refs.map((ref) => [rowAt(sets, ref), ref]));
+  let runs = 0;
+  let inBatch: Difference | null = null;
+  const openReplica = async (): Promise<ReplicaBackend> => {
+    // not checked when it is opened: what that would throw is to be reported, with its place
+    const replica = await openThreadReplica({ files: source.files, executor, name: "verify", predictor: { selfCheck: false } });
+    return {
+      close: () => replica.close(),
+      run: async (rows) => {
+        const answers = await replica.run(rows);
+        runs++;
+        onRows(rows.length);
+        inBatch ??= firstOf(sets, alone, rows.map((row) => refOf.get(row)!), answers);
+        return answers;
+      },
+    };
+  };
+  await using scheduler = createScheduler<{ readonly name: string }>({ replicas: threads, openReplica, timeoutMs: LONG_MS, maxQueue: refs.length });
+  await scheduler.publish({ name: source.name });
+  const requests = inTurn(refs, REQUEST_ROWS);
+  const answers = await Promise.all(requests.map(async (request, index) => {
+    const rows = request.map((ref) => rowAt(sets, ref));
+    return (await scheduler.submit({ id: `verify-${index}`, rows: rows.length, encode: () => rows, ...(signal === undefined ? {} : { signal }) })).logits;
   }));
-  return { executor, check, runs: refs.length, rows: refs.length, difference: firstOf(sets, alone, refs, answers) };
+  const outcome = requests.map((request, index) => firstOf(sets, alone, request, answers[index] ?? [])).find((difference) => difference !== null);
+  return { executor, check, runs, rows: refs.length, difference: inBatch ?? outcome ?? null };
+}
+
+/** Cut into pieces of the given lengths, over and over. */
+function inTurn<T>(items: readonly T[], lengths: readonly number[]): T[][] {
+  const pieces: T[][] = [];
+  for (let at = 0; at < items.length;) {
+    const length = lengths[pieces.length % lengths.length] ?? 1;
+    pieces.push(items.slice(at, at + length));
+    at += length;
+  }
+  return pieces;
 }
 
 /** @throws CHECK_FAILED with the first difference, or the control that was not caught */

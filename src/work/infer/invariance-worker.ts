@@ -49,8 +49,8 @@ await serveWorker<InvarianceRequest, InvarianceReply, InvarianceEvent>(async ({ 
   /** Compared with the control's own rows alone: only the mates may make a difference. */
   async function controlled(context: RequestContext): Promise<ComparedRuns> {
     const control = await markBusy(() => openControl(version, executor));
-    const own = await runAlone(runner(control), sets.slice(0, 1), reporter(context));
     try {
+      const own = await runAlone(runner(control), sets.slice(0, 1), reporter(context));
       return await compareBatches(runner(control), sets, own, slidingBatches(0, sets[0]?.rows.length ?? 0, 1), reporter(context));
     } finally {
       await markBusy(() => control.dispose());
