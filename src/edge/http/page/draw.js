@@ -31,14 +31,14 @@ function thin(points) {
   return points.filter((_, i) => i % every === 0 || i === points.length - 1);
 }
 
-/** A running mean that starts again with each phase, whose losses are of another kind. */
+/** A running mean (weights that fall by a tenth, corrected at the start) that starts again with each phase, whose losses are of another kind. */
 function smooth(points) {
-  let mean;
-  let phase;
+  let [sum, weight, phase] = [0, 0, undefined];
   return points.map((point) => {
-    mean = phase === point.phase ? mean * 0.8 + point.y * 0.2 : point.y;
-    phase = point.phase;
-    return { ...point, y: mean };
+    if (point.phase !== phase) [sum, weight, phase] = [0, 0, point.phase];
+    sum = sum * 0.9 + point.y;
+    weight = weight * 0.9 + 1;
+    return { ...point, y: sum / weight };
   });
 }
 
