@@ -10,8 +10,14 @@ import { createScheduler, openThreadReplica, type ReplicaBackend } from "../../w
 import { callbackSchema, signalSchema, threadsSchema } from "./options.ts";
 import { openSource, type ModelSource } from "./source.ts";
 
-/** Rows in a request, by turns; the scheduler makes its own batches of them. */
+/** Of the short rows, one stands at every position of every batch size in turn; of longer ones, which cost more, four stand at every position. */
+const EVERY_WINDOW = 32;
+const SOME_WINDOWS = 4;
+/** Rows in a request, by turns, and requests under way at once per replica; the scheduler makes its own batches of them. */
 const REQUEST_ROWS = [1, 3, 2, 5, 1, 4];
+const REQUESTS_AT_ONCE = 4;
+/** Times that all rows are asked, each time in another order. */
+const PASSES = 2;
 /** A slow machine is no difference. */
 const LONG_MS = 3_600_000;
 
@@ -94,7 +100,7 @@ async function verifyDirect(source: ModelSource, executor: ExecutorChoice, sets:
   for (const [set, { tokens }] of sets.entries()) {
     const check = `batches of rows of ${tokens} tokens`;
     onRows = report(check);
-    const { runs, rows, difference } = await pool.request(0, { kind: "batches", set, windows: quick ? 2 : 32 }, requestOptions);
+    const { runs, rows, difference } = await pool.request(0, { kind: "batches", set, windows: quick ? 2 : set === 0 ? EVERY_WINDOW : SOME_WINDOWS }, requestOptions);
     checks.push({ executor, check, runs, rows, difference });
   }
   onRows = report("mates of other lengths");
@@ -112,13 +118,14 @@ async function verifyDirect(source: ModelSource, executor: ExecutorChoice, sets:
 }
 
 /**
- * Every row of every set, in shuffled order and in requests of one to five rows, all at once through the scheduler that serves. Each batch
- * that a replica gets to run is compared where it stands in it; the answers that come out are compared once more.
+ * Every row of every set through the scheduler that serves, in shuffled order, in requests of one to five rows, several under way at once.
+ * Each batch that a replica gets to run is compared where it stands in it; the answers that come out are compared once more.
  */
 async function verifyScheduled(source: ModelSource, executor: ExecutorChoice, sets: readonly RowSet[], alone: Direct["alone"], threads: number, signal: AbortSignal | undefined, onRows: (rows: number) => void): Promise<VerifyCheck> {
   const check = `through the scheduler on ${threads} ${threads === 1 ? "thread" : "threads"}`;
-  const refs = shuffled(sets.flatMap(({ rows }, set) => rows.map((_, row): RowRef => ({ set, row }))), threads, 0);
-  const refOf = new Map(refs.map((ref) => [rowAt(sets, ref), ref]));
+  const all = sets.flatMap(({ rows }, set) => rows.map((_, row): RowRef => ({ set, row })));
+  const refOf = new Map(all.map((ref) => [rowAt(sets, ref), ref]));
+  const refs = Array.from({ length: PASSES }, (_, pass) => shuffled(all, threads, pass)).flat();
   let runs = 0;
   let inBatch: Difference | null = null;
   const openReplica = async (): Promise<ReplicaBackend> => {
@@ -135,15 +142,19 @@ async function verifyScheduled(source: ModelSource, executor: ExecutorChoice, se
       },
     };
   };
-  await using scheduler = createScheduler<{ readonly name: string }>({ replicas: threads, openReplica, timeoutMs: LONG_MS, maxQueue: refs.length });
+  await using scheduler = createScheduler<{ readonly name: string }>({ replicas: threads, openReplica, timeoutMs: LONG_MS });
   await scheduler.publish({ name: source.name });
-  const requests = inTurn(refs, REQUEST_ROWS);
-  const answers = await Promise.all(requests.map(async (request, index) => {
-    const rows = request.map((ref) => rowAt(sets, ref));
-    return (await scheduler.submit({ id: `verify-${index}`, rows: rows.length, encode: () => rows, ...(signal === undefined ? {} : { signal }) })).logits;
-  }));
-  const outcome = requests.map((request, index) => firstOf(sets, alone, request, answers[index] ?? [])).find((difference) => difference !== null);
-  return { executor, check, runs, rows: refs.length, difference: inBatch ?? outcome ?? null };
+  const requests = inTurn(refs, REQUEST_ROWS).values();
+  let outcome: Difference | null = null;
+  const ask = async (): Promise<void> => {
+    for (const request of requests) {
+      const rows = request.map((ref) => rowAt(sets, ref));
+      const { logits } = await scheduler.submit({ id: "verify", rows: rows.length, encode: () => rows, ...(signal === undefined ? {} : { signal }) });
+      outcome ??= firstOf(sets, alone, request, logits);
+    }
+  };
+  await Promise.all(Array.from({ length: REQUESTS_AT_ONCE * threads }, ask));
+  return { executor, check, runs, rows: refs.length, difference: inBatch ?? outcome };
 }
 
 /** Cut into pieces of the given lengths, over and over. */
