@@ -45,8 +45,16 @@ export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
     ["lockstep.json", UTF8.encode(`${canonicalJson(own)}\n`)],
     ["model.safetensors", encodeSafetensors(weights, { format: "pt" })],
   ]);
-  for (const [name, text] of Object.entries(tokenizer.files)) if (typeof text === "string") files.set(name, UTF8.encode(text));
+  for (const [name, text] of Object.entries(tokenizer.files)) {
+    if (typeof text === "string") files.set(name, UTF8.encode(name === "tokenizer_config.json" ? withMaxLength(text, own.max_tokens) : text));
+  }
   return new Map([...files].map(([name, bytes]) => [name, toShared(bytes)]));
+}
+
+/** Fine-tuned on shorter rows than the tokenizer it came with allows: elsewhere, too, texts are to be cut where they are cut here. */
+function withMaxLength(tokenizerConfig: string, maxTokens: number): string {
+  const config = JSON.parse(tokenizerConfig) as Record<string, unknown>;
+  return config["model_max_length"] === maxTokens ? tokenizerConfig : `${JSON.stringify({ ...config, model_max_length: maxTokens }, null, 2)}\n`;
 }
 
 export function toShared(bytes: Uint8Array): Uint8Array {
