@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--json] [--only NAME]… [--layers N] [--rounds N] [--minilm FOLDER]`: the speeds that Lockstep promises, each beside what
+ * `npm run bench -- [--json] [--only NAME]… [--layers N] [--rounds N] [--threads N] [--minilm FOLDER]`: the speeds that Lockstep promises, each beside what
  * it is measured against in the same run. Exit code 1 only if a benchmark failed to run: a bar that was missed is a figure, not an error.
  */
 import { join, resolve } from "node:path";
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true, default: Object.keys(BENCHMARKS) },
     layers: { type: "string", default: "12" },
     rounds: { type: "string", default: "7" },
+    threads: { type: "string", default: "2" },
     minilm: { type: "string", default: join(import.meta.dirname, "../../shared/models/all-MiniLM-L6-v2") },
   },
 });
@@ -30,7 +31,7 @@ if (unknown !== undefined) {
   process.exitCode = 2;
 } else {
   const options: BenchOptions = {
-    layers: positive("layers", values.layers), rounds: positive("rounds", values.rounds), minilm: resolve(values.minilm),
+    layers: positive("layers", values.layers), rounds: positive("rounds", values.rounds), threads: positive("threads", values.threads), minilm: resolve(values.minilm),
     python: process.env["LOCKSTEP_PEER_PYTHON"] ?? "python3",
     progress: (text) => { process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`); },
   };

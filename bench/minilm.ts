@@ -10,14 +10,13 @@ import { join } from "node:path";
 import { TrainingPlan } from "../src/work/train/plan.ts";
 import { learningRate } from "../src/work/train/schedule.ts";
 import { bankingTask, openTraining, type Task } from "./banking.ts";
-import { missingTorch, openPeer } from "./peer.ts";
+import { missingTorch, openFasterPeer, openPeer } from "./peer.ts";
 import type { Benchmark, BenchOptions } from "./report.ts";
 import { median, medianRatio, processSeconds } from "./timing.ts";
 
-const THREADS = Number(process.env.TT ?? 2);
 const STEPS = 4;
 const NAME = "minilm";
-const NOTE = `whole steps of fine-tuning MiniLM on BANKING77, ${THREADS} threads each, ${STEPS} steps a round, same texts, interleaved; real tokens`;
+const NOTE = `whole steps of fine-tuning MiniLM on BANKING77, ${STEPS} steps a round, same texts, interleaved; real tokens`;
 
 export const minilm: Benchmark = async (options) => {
   const { minilm: folder, python, progress } = options;
@@ -28,17 +27,18 @@ export const minilm: Benchmark = async (options) => {
   const scratch = await mkdtemp(join(tmpdir(), "lockstep-bench-"));
   try {
     const job = join(scratch, "job.json");
-    await writeFile(job, JSON.stringify(await peerJob(task, folder, (options.rounds + 1) * STEPS)));
+    await writeFile(job, JSON.stringify(await peerJob(task, folder, options)));
     return await compare(task, noPeer, job, options);
   } finally {
     await rm(scratch, { recursive: true });
   }
 };
 
-async function compare(task: Task, noPeer: string | undefined, job: string, { rounds, python, progress }: BenchOptions) {
+async function compare(task: Task, noPeer: string | undefined, job: string, { rounds, threads, python, progress }: BenchOptions) {
   progress("MiniLM: starting both sides");
-  const peer = noPeer === undefined ? await openPeer(python, join(import.meta.dirname, "peers/minilm_finetune.py"), job) : undefined;
-  const ours = await openTraining(task, THREADS);
+  const script = join(import.meta.dirname, "peers/minilm_finetune.py");
+  const peer = noPeer === undefined ? await openFasterPeer((policy) => openPeer(python, script, job, policy), { from: 0, to: 1 }) : undefined;
+  const ours = await openTraining(task, threads);
   const rates = { ours: [] as number[], peer: [] as number[], oursCpu: [] as number[], peerCpu: [] as number[] };
   const losses = { ours: 0, peer: 0 };
   try {
@@ -72,7 +72,7 @@ async function compare(task: Task, noPeer: string | undefined, job: string, { ro
   if (peer === undefined) return { name: NAME, note: NOTE, figures, skipped: `PyTorch: ${noPeer ?? ""}` };
   return {
     name: NAME,
-    note: `${NOTE}; PyTorch ${String(peer.about["torch"])}, AdamW ${String(peer.about["adamw"])}; last losses ${losses.ours.toFixed(3)} and ${losses.peer.toFixed(3)}`,
+    note: `${NOTE}; threads ${threads}; PyTorch ${String(peer.about["torch"])}, AdamW ${String(peer.about["adamw"])}, OpenMP waits ${peer.policy.toLowerCase()}; last losses ${losses.ours.toFixed(3)} and ${losses.peer.toFixed(3)}`,
     figures: [
       { what: "Lockstep against PyTorch", value: medianRatio(rates.ours, rates.peer), unit: "x", bar: { min: 1 } },
       { what: "Lockstep against PyTorch, processor time", value: medianRatio(rates.oursCpu, rates.peerCpu), unit: "x" },
@@ -84,15 +84,15 @@ async function compare(task: Task, noPeer: string | undefined, job: string, { ro
 }
 
 /** What the peer needs: the first steps' texts as our plan has them, and the recipe's rates. */
-async function peerJob(task: Task, folder: string, steps: number): Promise<unknown> {
+async function peerJob(task: Task, folder: string, { rounds, threads }: BenchOptions): Promise<unknown> {
   const { data, plan, recipe, objective } = task;
   const schedule = new TrainingPlan(data, plan);
   return {
     weights: join(folder, "model.safetensors"), config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as unknown,
-    labels: objective.labels, label_smoothing: objective.labelSmoothing, dropout: recipe.hidden_dropout, threads: THREADS,
+    labels: objective.labels, label_smoothing: objective.labelSmoothing, dropout: recipe.hidden_dropout, threads,
     head_multiplier: recipe.finetune.head_multiplier,
     weight_decay: recipe.finetune.weight_decay, max_grad_norm: recipe.finetune.max_grad_norm,
-    steps: Array.from({ length: steps }, (_, step) => {
+    steps: Array.from({ length: (rounds + 1) * STEPS }, (_, step) => {
       const examples = schedule.step(step).shards.flatMap((shard) => Array.from(shard));
       const learning_rate = learningRate(recipe.finetune.learning_rate, step, schedule.steps, recipe.finetune.warmup_ratio);
       return { learning_rate, texts: examples.map((example) => Array.from(data.ids.subarray(data.offsets[example], data.offsets[example + 1]))), labels: examples.map((example) => data.labels[example]) };

@@ -1,4 +1,8 @@
-/** A peer: a Python process that does the same work in rounds, asked line by line, so that rounds can be interleaved with ours. */
+/**
+ * A peer: a Python process that does the same work in rounds, asked line by line, so that rounds can be interleaved with ours.
+ * Its OpenMP threads may spin or sleep between loops: spinning is a little faster on an idle machine, and ruinous on a busy one (one sixth of
+ * the speed was seen). Both are tried, and the faster one is measured.
+ */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -18,8 +22,23 @@ export function missingTorch(python: string): string | undefined {
   return status === 0 ? undefined : `${python} has no torch; name one that has in LOCKSTEP_PEER_PYTHON`;
 }
 
-export async function openPeer(python: string, script: string, job: string): Promise<Peer> {
-  const child = spawn(python, [script, job], { stdio: ["pipe", "pipe", "inherit"] });
+/** The faster of the two ways to wait, judged by the rounds `trial` says; the other one is ended. */
+export async function openFasterPeer(start: (policy: WaitPolicy) => Promise<Peer>, trial: { readonly from: number; readonly to: number }): Promise<Peer & { readonly policy: WaitPolicy }> {
+  const timed: { readonly policy: WaitPolicy; readonly peer: Peer; readonly seconds: number }[] = [];
+  for (const policy of ["ACTIVE", "PASSIVE"] as const) {
+    const peer = await start(policy);
+    await peer.round(trial.from, trial.to); // warms up
+    timed.push({ policy, peer, seconds: (await peer.round(trial.from, trial.to)).seconds });
+  }
+  const [first, second] = timed.sort((a, b) => a.seconds - b.seconds);
+  await second!.peer.close();
+  return { ...first!.peer, policy: first!.policy };
+}
+
+export type WaitPolicy = "ACTIVE" | "PASSIVE";
+
+export async function openPeer(python: string, script: string, job: string, policy: WaitPolicy): Promise<Peer> {
+  const child = spawn(python, [script, job], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, OMP_WAIT_POLICY: policy } });
   const exited = once(child, "exit");
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const next = async (): Promise<unknown> => {

@@ -22,6 +22,8 @@ export interface BenchOptions {
   readonly layers: number;
   /** Rounds of every interleaved comparison. */
   readonly rounds: number;
+  /** Threads of each side in the comparison with PyTorch. */
+  readonly threads: number;
   /** Folder of all-MiniLM-L6-v2 in the Hugging Face layout. */
   readonly minilm: string;
   /** Python that has torch. */
