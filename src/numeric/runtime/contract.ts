@@ -30,6 +30,11 @@ export type Bindings = Readonly<Record<string, HostTensor>>;
 /** What dropout masks are a function of, beside the graph's site. All are unsigned 32-bit integers; seed is two of them. */
 export interface RandomKey { readonly seed: readonly [number, number]; readonly step: number; readonly shard: number }
 
+export interface RunOptions {
+  /** Outputs whose tensors hold nothing but zeros: where one is a gradient of embedding rows alone, it need not be zeroed first. */
+  readonly zeroed?: ReadonlySet<string>;
+}
+
 export interface LoadOptions {
   /** What messages call the program. @default the names of its outputs */
   readonly name?: string;
@@ -45,7 +50,7 @@ export interface Session {
    * `outputs` has a preallocated tensor for each wanted output (a subset is allowed; the others are not returned).
    * A mask without `random` in a graph that has dropout is an error. One run at a time per session.
    */
-  run(inputs: Bindings, outputs: Bindings, random?: RandomKey): Promise<void>;
+  run(inputs: Bindings, outputs: Bindings, random?: RandomKey, options?: RunOptions): Promise<void>;
   /** Releases the library's session. Idempotent. */
   dispose(): Promise<void>;
 }

@@ -5,7 +5,7 @@
 import { LockstepError } from "../../base/index.ts";
 import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
 import { elements, type HostTensor } from "../tensor/index.ts";
-import type { Bindings, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
+import type { Bindings, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
 import { checkIds, Scratch, type HostKernels } from "./host.ts";
 import { QUIET, type OrtInferenceSession, type OrtLibrary, type OrtTensor } from "./ort.ts";
 import type { LoweredProgram, ResultPlan } from "./program.ts";
@@ -24,6 +24,7 @@ export interface ProgramSessionOptions {
 }
 
 type Feeds = Record<string, OrtTensor>;
+type Wanted = readonly [output: string, plan: ResultPlan, target: HostTensor];
 
 export class ProgramSession implements Session {
   readonly profile: Profile;
@@ -41,11 +42,11 @@ export class ProgramSession implements Session {
     }
   }
 
-  async run(inputs: Bindings, outputs: Bindings, random?: RandomKey): Promise<void> {
+  async run(inputs: Bindings, outputs: Bindings, random?: RandomKey, options: RunOptions = {}): Promise<void> {
     const { name } = this.#options;
     if (this.#disposed) throw new LockstepError("RUNTIME_FAILED", `${name}: the session was disposed; load the program again`, { program: name });
     if (this.#running !== null) throw new LockstepError("RUNTIME_FAILED", `${name}: a run is in progress, and a session runs one at a time; await it, or load another session`, { program: name });
-    this.#running = this.#step(inputs, outputs, random);
+    this.#running = this.#step(inputs, outputs, random, options);
     try { await this.#running; } finally { this.#running = null; }
   }
 
@@ -57,13 +58,14 @@ export class ProgramSession implements Session {
     this.#scratch.clear();
   }
 
-  async #step(inputs: Bindings, outputs: Bindings, random: RandomKey | undefined): Promise<void> {
+  async #step(inputs: Bindings, outputs: Bindings, random: RandomKey | undefined, { zeroed }: RunOptions): Promise<void> {
     const symbols = this.#bind(inputs);
     const wanted = this.#wanted(outputs, symbols);
     const feeds = this.#feeds(inputs, symbols, random);
+    for (const [output, { fetch }, target] of wanted) if (fetch === null && zeroed?.has(output) !== true) target.data.fill(0 as never);
     const fetches = this.#fetches(wanted, symbols);
     await this.#compute(feeds, fetches, symbols);
-    for (const [plan, target] of wanted) this.#addRowGradients(plan, target, inputs, symbols);
+    for (const [, plan, target] of wanted) this.#addRowGradients(plan, target, inputs, symbols);
   }
 
   #bind(inputs: Bindings): SymbolBindings {
@@ -78,7 +80,7 @@ export class ProgramSession implements Session {
     }));
   }
 
-  #wanted(outputs: Bindings, symbols: SymbolBindings): [ResultPlan, HostTensor][] {
+  #wanted(outputs: Bindings, symbols: SymbolBindings): Wanted[] {
     const { name, program } = this.#options;
     return Object.entries(outputs).map(([output, target]) => {
       const plan = program.results.get(output);
@@ -88,7 +90,7 @@ export class ProgramSession implements Session {
       if (target.dtype !== dtype || target.shape.join() !== shape.join()) {
         throw new LockstepError("INPUT_INVALID", `${name}: output ${output} will be ${dtype}[${shape.join(", ")}], but its tensor is ${target.dtype}[${target.shape.join(", ")}]`, { program: name, output, shape, actual: target.shape });
       }
-      return [plan, target];
+      return [output, plan, target];
     });
   }
 
@@ -125,11 +127,10 @@ export class ProgramSession implements Session {
   }
 
   /** Where the session's results go: wanted outputs, and scratch memory for the rows of embedding gradients. */
-  #fetches(wanted: readonly [ResultPlan, HostTensor][], symbols: SymbolBindings): Map<string, HostTensor> {
+  #fetches(wanted: readonly Wanted[], symbols: SymbolBindings): Map<string, HostTensor> {
     const fetches = new Map<string, HostTensor>();
-    for (const [{ fetch, rowGradients }, target] of wanted) {
-      if (fetch === null) target.data.fill(0 as never);
-      else fetches.set(fetch, target);
+    for (const [, { fetch, rowGradients }, target] of wanted) {
+      if (fetch !== null) fetches.set(fetch, target);
       for (const gradient of rowGradients) fetches.set(gradient.fetch, this.#scratchTensor(gradient.fetch, gradient.shape, symbols));
     }
     return fetches;

@@ -7,6 +7,7 @@ import type { PhaseRecipe } from "./recipe.ts";
 import type { Segment } from "./layout.ts";
 import type { Exchange } from "./exchange.ts";
 import type { MemoryHandle } from "./memory.ts";
+import type { TouchedRowsHandle } from "./touched-rows.ts";
 import type { ThreadCollectiveHandle } from "../../threads/collective/index.ts";
 
 /** All that a worker needs for one phase; the same for every worker but for its number. */
@@ -20,6 +21,7 @@ export interface PhaseSetup {
   readonly rates: PhaseRecipe;
   readonly segments: readonly Segment[];
   readonly memory: MemoryHandle;
+  readonly rows: TouchedRowsHandle;
   readonly exchange: Exchange;
   readonly collective: ThreadCollectiveHandle;
   readonly workers: number;

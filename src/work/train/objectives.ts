@@ -4,7 +4,9 @@
  */
 import { invariant, PURPOSE, uniform, type Seed } from "../../base/index.ts";
 import { maskTokens } from "../../language/data/index.ts";
-import { batchInputs, type Head, type TokenRow } from "../../language/models/index.ts";
+import { batchInputs, bertGraph, type BertConfig, type Head, type TokenRow } from "../../language/models/index.ts";
+import { differentiate } from "../../numeric/autodiff/index.ts";
+import type { Graph } from "../../numeric/graph/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { TrainingData } from "./plan.ts";
@@ -26,6 +28,12 @@ interface ShardKey { readonly seed: Seed; readonly step: number; readonly shard:
 
 export function headOf(options: ObjectiveOptions): Head {
   return options.kind === "masked-lm" ? { kind: "masked-lm" } : { kind: "sequence", labels: options.labels, pooling: options.pooling };
+}
+
+/** Outputs: `loss`, and `grad.<parameter>` for each parameter. */
+export function gradientProgram(config: BertConfig, options: ObjectiveOptions): Graph {
+  const labelSmoothing = options.kind === "classify" ? options.labelSmoothing : 0;
+  return differentiate(bertGraph(config, headOf(options), { loss: true, dropout: true, labelSmoothing }), { loss: "loss", keep: ["loss"] });
 }
 
 /** The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded to two. */

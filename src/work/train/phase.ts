@@ -13,9 +13,11 @@ import { createExchange } from "./exchange.ts";
 import { blocksOf, planSegments } from "./layout.ts";
 import { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./messages.ts";
-import { headOf, type ObjectiveOptions } from "./objectives.ts";
+import { gradientProgram, headOf, type ObjectiveOptions } from "./objectives.ts";
 import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
 import type { PhaseRecipe } from "./recipe.ts";
+import { rowTables } from "./row-tables.ts";
+import { TouchedRows } from "./touched-rows.ts";
 
 export interface PhaseOptions {
   readonly name: "pretrain" | "finetune";
@@ -38,6 +40,7 @@ export class Phase {
   readonly stepsPerEpoch: number;
   readonly parameters: readonly ParameterInfo[];
   readonly #memory: TrainingMemory;
+  #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
   private constructor(options: PhaseOptions) {
@@ -50,12 +53,13 @@ export class Phase {
     const segments = planSegments(this.parameters);
     const slots = assignShards(plan.shards, threads).map((range) => slotsNeeded(range, plan.shards));
     const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
-    this.#memory = TrainingMemory.create(segments, slots.reduce((sum, count) => sum + count, 0));
+    const allSlots = slots.reduce((sum, count) => sum + count, 0);
+    this.#memory = TrainingMemory.create(segments, allSlots);
     this.#load(options.weights);
     const collective = ThreadCollective.create(threads);
     const setup: PhaseSetup = {
       executor: options.executor, config, objective, special: options.special, data, plan, rates: options.rates, segments,
-      memory: this.#memory.handle, exchange: createExchange(plan.shards, blocksOf(segments).length), collective, workers: threads, slotBase,
+      memory: this.#memory.handle, rows: TouchedRows.create(rowTables(gradientProgram(config, objective), segments), allSlots), exchange: createExchange(plan.shards, blocksOf(segments).length), collective, workers: threads, slotBase,
     };
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
       entry: import.meta.resolve("#entry/work/train/worker"), size: threads, name: options.name, workerData: setup,
@@ -81,6 +85,7 @@ export class Phase {
 
   /** Steps from..to-1 on every worker. */
   async train(from: number, to: number): Promise<void> {
+    this.#trained = true;
     await this.#pool.broadcast({ kind: "steps", from, to });
   }
 
@@ -104,8 +109,9 @@ export class Phase {
     return new Map([...this.#memory.state()].map(([name, { buffer, byteOffset, byteLength }]) => [name, new Uint8Array(buffer, byteOffset, byteLength)]));
   }
 
-  /** Goes on from a saved state. @throws CHECKPOINT_INVALID where it is not one of this model's. */
+  /** Goes on from a saved state; before the first step only, when workers look which rows have moments. @throws CHECKPOINT_INVALID where it is not one of this model's. */
   restore(saved: ReadonlyMap<string, Uint8Array>): void {
+    invariant(!this.#trained, "a state is restored before the first step");
     for (const [name, target] of this.state()) {
       const source = saved.get(name);
       if (source?.byteLength !== target.byteLength) throw new LockstepError("CHECKPOINT_INVALID", `the checkpoint's ${name} has ${source?.byteLength ?? 0} bytes, but this model's has ${target.byteLength}; start again without resuming`, { buffer: name });

@@ -6,16 +6,16 @@
 import { invariant, LockstepError, type Seed } from "../../base/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import { differentiate } from "../../numeric/autodiff/index.ts";
-import { bertGraph } from "../../language/models/index.ts";
 import { assignShards, FoldStack, normTree, type Collective, type CompletionAdd, type ShardRange, type SlotRef } from "../../threads/collective/index.ts";
 import type { Exchange } from "./exchange.ts";
-import { blocksOf, stretchesOf, type Block } from "./layout.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
-import { headOf, shardInputs } from "./objectives.ts";
+import { gradientProgram, shardInputs } from "./objectives.ts";
 import { TrainingPlan, type StepPlan } from "./plan.ts";
+import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
 import { biasCorrection, learningRate } from "./schedule.ts";
+import { at, Slice, type SlotPair } from "./slice.ts";
+import { TouchedRows } from "./touched-rows.ts";
 import { divisor, shardScale } from "./weights-policy.ts";
 
 /** Marks the thread as one that must not be stopped now. */
@@ -30,7 +30,10 @@ export class StepRunner {
   readonly #busy: Busy;
   readonly #plan: TrainingPlan;
   readonly #ranges: readonly ShardRange[];
-  readonly #blocks: readonly { readonly block: Block; readonly index: number }[];
+  readonly #slice: Slice;
+  readonly #rows: TouchedRows;
+  /** All of each segment but its row tables. */
+  readonly #spans: readonly (readonly Span[])[];
   /** The first slot of each worker among all gradient slots. */
   readonly #slotBase: readonly number[];
   readonly #gradients = new Map<number, Record<string, HostTensor<"float32">>>();
@@ -45,15 +48,13 @@ export class StepRunner {
     this.#plan = new TrainingPlan(setup.data, setup.plan);
     this.#ranges = assignShards(setup.plan.shards, setup.workers);
     this.#slotBase = setup.slotBase;
-    const blocks = blocksOf(setup.segments).map((block, index) => ({ block, index }));
-    const edge = (rank: number) => Math.floor((rank * blocks.length) / setup.workers);
-    this.#blocks = blocks.slice(edge(collective.rank), edge(collective.rank + 1));
+    this.#rows = TouchedRows.attach(setup.rows);
+    this.#slice = new Slice(memory, this.#rows, { rank: collective.rank, workers: setup.workers });
+    this.#spans = setup.segments.map(({ index, length }) => denseSpans({ segment: index, offset: 0, length }, this.#rows.tables));
   }
 
   static async open(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, executor: Executor, busy: Busy): Promise<StepRunner> {
-    const { objective } = setup;
-    const loss = bertGraph(setup.config, headOf(objective), { loss: true, dropout: true, labelSmoothing: objective.kind === "classify" ? objective.labelSmoothing : 0 });
-    const program = differentiate(loss, { loss: "loss", keep: ["loss"] });
+    const program = gradientProgram(setup.config, setup.objective);
     const session = await executor.load(program, { form: "shared", weights: memory.weights() });
     return new StepRunner(setup, memory, collective, session, busy);
   }
@@ -95,49 +96,36 @@ export class StepRunner {
     this.#exchange.losses[shard] = 0;
     if (prepared === undefined || count === 0) return { slot: null };
     const slot = fold.begin();
+    this.#rows.clear(this.#base + slot);
+    this.#rows.mark(this.#base + slot, prepared.inputs);
     const loss = tensor("float32", [], new Float32Array(1));
     const scale = tensor("float32", [], Float32Array.of(shardScale(rates.shard_weights, count)));
-    await this.#busy(() => this.#session.run({ ...prepared.inputs, loss_scale: scale }, { loss, ...this.#slotTensors(this.#base + slot) }, key));
+    await this.#busy(() => this.#session.run({ ...prepared.inputs, loss_scale: scale }, { loss, ...this.#slotTensors(this.#base + slot) }, key, { zeroed: this.#rows.zeroed }));
     this.#exchange.losses[shard] = loss.data[0]!;
     return { slot };
   }
 
-  async #completeTree(): Promise<{ root: number | null; adds: readonly { dst: number; src: number }[] }> {
-    const adds: { dst: number; src: number }[] = [];
+  async #completeTree(): Promise<{ root: number | null; adds: readonly SlotPair[] }> {
+    const adds: SlotPair[] = [];
     const add = ({ dst, src }: CompletionAdd) => { adds.push({ dst: this.#slotOf(dst), src: this.#slotOf(src) }); };
     const root = await this.#collective.reduce({ ranges: this.#ranges, weights: Array.from(this.#exchange.counts), add });
     return { root: root === null ? null : this.#slotOf(root), adds };
   }
 
-  /** Block by block, while a block is in the cache: the tree's upper additions, the divisor, the sum of squares. */
-  #reduceSlice(root: number | null, adds: readonly { dst: number; src: number }[]): void {
-    if (root === null) return;
-    const total = divisor(this.#setup.rates.shard_weights, this.#exchange.counts);
-    for (const { block, index } of this.#blocks) {
-      const { kernels, slots } = this.#views(block.segment);
-      const at = (slot: number) => byteOffset(slots[slot], block.offset);
-      for (const { dst, src } of adds) kernels.add(at(dst), at(src), block.length);
-      kernels.divide(at(root), total, block.length);
-      this.#exchange.blockSums[index] = kernels.sumSquares(at(root), block.length);
-    }
+  #reduceSlice(root: number | null, adds: readonly SlotPair[]): void {
+    if (root !== null) this.#slice.reduce(root, adds, divisor(this.#setup.rates.shard_weights, this.#exchange.counts), this.#exchange.blockSums);
   }
 
   #updateSlice(root: number | null, report: StepReport): void {
     if (root === null) return;
-    const { rates, segments } = this.#setup;
+    const { rates } = this.#setup;
     const { step, gradientNorm, learningRate: rate } = report;
     const clip = gradientNorm > rates.max_grad_norm ? rates.max_grad_norm / gradientNorm : 1;
     const shared = {
       beta1: rates.adam_beta1, beta2: rates.adam_beta2, epsilon: rates.adam_epsilon, gradScale: clip,
       correction1: biasCorrection(rates.adam_beta1, step), correction2: biasCorrection(rates.adam_beta2, step),
     };
-    for (const { block } of this.#blocks) {
-      const { kernels, w, m, v, slots } = this.#views(block.segment);
-      for (const { offset, length, decay, group } of stretchesOf(segments[block.segment]!, block)) {
-        const settings = { ...shared, learningRate: group === "head" ? rate * rates.head_multiplier : rate, weightDecay: decay ? rates.weight_decay : 0 };
-        kernels.adamw({ w: byteOffset(w, offset), g: byteOffset(slots[root], offset), m: byteOffset(m, offset), v: byteOffset(v, offset), n: length }, settings);
-      }
-    }
+    this.#slice.update(root, ({ decay, group }) => ({ ...shared, learningRate: group === "head" ? rate * rates.head_multiplier : rate, weightDecay: decay ? rates.weight_decay : 0 }));
   }
 
   /** @throws NON_FINITE before any weight is touched, in every worker alike. */
@@ -158,14 +146,14 @@ export class StepRunner {
 
   #slotOf({ worker, slot }: SlotRef): number { return (this.#slotBase[worker] ?? 0) + slot; }
 
-  #views(segment: number) {
-    const found = this.#memory.views[segment];
-    invariant(found !== undefined, `no segment ${segment}`);
-    return found;
-  }
-
   #addWhole(dst: number, src: number): void {
-    for (const { kernels, slots } of this.#memory.views) kernels.add(byteOffset(slots[dst], 0), byteOffset(slots[src], 0), slots[dst]!.length);
+    this.#memory.views.forEach(({ kernels, slots }, segment) => {
+      const spans = this.#spans[segment] ?? [];
+      const touched = this.#rows.tables.flatMap((table) => (table.segment === segment ? rowSpans(table, { offset: table.offset, length: table.rows * table.width }, this.#rows.of(src)) : []));
+      for (const { offset, length } of [...spans, ...touched]) kernels.add(at(slots[dst], offset), at(slots[src], offset), length);
+      for (const { offset, length } of touched) kernels.zero(at(slots[src], offset), length);
+    });
+    this.#rows.move(dst, src);
   }
 
   #slotTensors(slot: number): Record<string, HostTensor<"float32">> {
@@ -175,11 +163,6 @@ export class StepRunner {
   }
 
   dispose(): Promise<void> { return this.#session.dispose(); }
-}
-
-function byteOffset(view: Float32Array | undefined, element: number): number {
-  invariant(view !== undefined, "a gradient slot exists");
-  return view.byteOffset + element * 4;
 }
 
 function sum(values: ArrayLike<number>): number {
