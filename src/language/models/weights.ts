@@ -1,4 +1,7 @@
-/** Matching a folder's tensors to a model's parameters: the `bert.` prefix may be missing; shapes must agree. */
+/**
+ * Matching a folder's tensors to a model's parameters: the `bert.` prefix may be missing, and layer norms may have their old names
+ * (`gamma`, `beta`: the first published BERT weights have); shapes must agree.
+ */
 import { LockstepError } from "../../base/index.ts";
 import { elements, tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { ParameterInfo } from "./parameters.ts";
@@ -17,11 +20,17 @@ export function matchWeights(parameters: readonly ParameterInfo[], tensors: Read
   const weights = new Map<string, HostTensor<"float32">>();
   const missing: ParameterInfo[] = [];
   for (const info of parameters) {
-    const found = tensors.get(info.name) ?? tensors.get(info.name.replace(/^bert\./, ""));
+    const found = namesOf(info.name).map((name) => tensors.get(name)).find((candidate) => candidate !== undefined);
     if (found === undefined) missing.push(info);
     else weights.set(info.name, fitting(info, found));
   }
   return { weights, missing };
+}
+
+/** The names that a parameter is known by, the first one first. */
+function namesOf(name: string): string[] {
+  const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
+  return [name, old].flatMap((one) => [one, one.replace(/^bert\./, "")]);
 }
 
 function fitting(info: ParameterInfo, found: HostTensor): HostTensor<"float32"> {
