@@ -114,6 +114,6 @@ function byLength(rows: readonly TokenRow[]): Map<number, number[]> {
 
 /** Short and long rows of made-up ids, within the version's limits. */
 function probeRows(version: Version): TokenRow[] {
-  const lengths = [2, 7, 7, 16, 16, 33].filter((length) => length <= version.maxTokens);
+  const lengths = [2, 7, 7, 16, 16, 33].map((length) => Math.min(length, version.maxTokens));
   return lengths.map((length, probe) => ({ ids: Int32Array.from({ length }, (_, t) => (1 + probe * 7919 + t * 104_729) % version.config.vocab_size) }));
 }
