@@ -1,8 +1,8 @@
-/** Padded tokens as a share of all tokens computed, over whole epochs of the default recipes, from the plan that training follows. */
+/** Padded tokens as a share of all tokens computed, over whole epochs of the default recipes, from the inputs that training computes, word dropout included. */
 import { existsSync } from "node:fs";
 import { bankingTask, type Task } from "./banking.ts";
 import type { Benchmark, Figure } from "./report.ts";
-import { tokenCount, TrainingPlan } from "../src/work/train/plan.ts";
+import { objectivePlan, shardInputs } from "../src/work/train/objectives.ts";
 
 export const padding: Benchmark = async ({ minilm, progress }) => {
   progress("padding: planning epochs");
@@ -11,17 +11,18 @@ export const padding: Benchmark = async ({ minilm, progress }) => {
   return { name: "padding", note: "BANKING77, two epochs of the default recipes", figures, ...(existsSync(minilm) ? {} : { skipped: `MiniLM: no folder ${minilm}` }) };
 };
 
-function share({ data, plan }: Task): number {
-  const schedule = new TrainingPlan(data, plan);
+function share({ data, plan, objective, tokenizer: { special } }: Task): number {
+  const schedule = objectivePlan(objective, data, special, plan);
   let real = 0;
   let computed = 0;
   for (let step = 0; step < 2 * schedule.stepsPerEpoch; step++) {
-    for (const shard of schedule.step(step).shards) {
-      if (shard.length === 0) continue;
-      const lengths = Array.from(shard, (example) => tokenCount(data, example));
-      real += lengths.reduce((sum, length) => sum + length, 0);
-      computed += lengths.length * Math.max(...lengths);
-    }
+    const { epoch, shards } = schedule.step(step);
+    shards.forEach((examples, shard) => {
+      if (examples.length === 0) return;
+      const { tokens, paddedTokens } = shardInputs(objective, data, special, examples, { epoch, seed: plan.seed, step, shard });
+      real += tokens;
+      computed += paddedTokens;
+    });
   }
   return 100 * (1 - real / computed);
 }

@@ -2,14 +2,15 @@
  * What a phase trains for: its head, its loss program, and how a shard's examples become that program's inputs. An objective
  * adds nothing to the order of things: inputs are a function of (examples, seed, step, shard).
  */
-import { invariant, PURPOSE, uniform, type Seed } from "../../base/index.ts";
+import { invariant, type Seed } from "../../base/index.ts";
 import { maskTokens } from "../../language/data/index.ts";
-import { batchInputs, bertGraph, type BertConfig, type Head, type TokenRow } from "../../language/models/index.ts";
+import { batchInputs, bertGraph, type BertConfig, type Head } from "../../language/models/index.ts";
 import { differentiate } from "../../numeric/autodiff/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
-import type { TrainingData } from "./plan.ts";
+import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
+import { WordDropout } from "./word-dropout.ts";
 
 export type ObjectiveOptions =
   | { readonly kind: "masked-lm"; readonly maskRate: number; readonly vocabSize: number }
@@ -24,7 +25,7 @@ export interface ShardInputs {
   readonly paddedTokens: number;
 }
 
-interface ShardKey { readonly seed: Seed; readonly step: number; readonly shard: number }
+interface ShardKey { readonly epoch: number; readonly seed: Seed; readonly step: number; readonly shard: number }
 
 export function headOf(options: ObjectiveOptions): Head {
   return options.kind === "masked-lm" ? { kind: "masked-lm" } : { kind: "sequence", labels: options.labels, pooling: options.pooling };
@@ -36,17 +37,27 @@ export function gradientProgram(config: BertConfig, options: ObjectiveOptions): 
   return differentiate(bertGraph(config, headOf(options), { loss: true, dropout: true, labelSmoothing }), { loss: "loss", keep: ["loss"] });
 }
 
+/** The plan of a phase: by the lengths that rows have once words were dropped. */
+export function objectivePlan(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, plan: PlanOptions): TrainingPlan {
+  const dropout = wordDropout(options, data, special, plan.seed);
+  return new TrainingPlan(data, plan, (epoch, example) => dropout.tokens(epoch, example).length);
+}
+
+function wordDropout(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, seed: Seed): WordDropout {
+  return new WordDropout(data, special, options.kind === "classify" ? options.tokenDropout : 0, seed);
+}
+
 /** The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded to two. */
 export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, examples: Int32Array, key: ShardKey): ShardInputs {
-  const rows = Array.from(examples, (example) => ({ ids: data.ids.subarray(data.offsets[example], data.offsets[example + 1]) }));
-  const kept = options.kind === "classify" && options.tokenDropout > 0 ? dropTokens(rows, special, options.tokenDropout, key) : rows;
-  const lengths = kept.map((row) => row.ids.length);
+  const dropout = wordDropout(options, data, special, key.seed);
+  const rows = Array.from(examples, (example) => ({ ids: dropout.tokens(key.epoch, example) }));
+  const lengths = rows.map(({ ids }) => ids.length);
   const T = Math.max(2, ...lengths);
-  const inputs = batchInputs(kept, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
-  const sizes = { tokens: lengths.reduce((sum, length) => sum + length, 0), paddedTokens: kept.length * T };
+  const inputs = batchInputs(rows, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
+  const sizes = { tokens: lengths.reduce((sum, length) => sum + length, 0), paddedTokens: rows.length * T };
   if (options.kind === "classify") {
     const labels = examples.map((example) => data.labels[example]!);
-    return { inputs: { ...inputs, ...targets(labels, Math.max(2, kept.length)) }, count: labels.length, ...sizes };
+    return { inputs: { ...inputs, ...targets(labels, Math.max(2, rows.length)) }, count: labels.length, ...sizes };
   }
   const ids = inputs["input_ids"]?.data;
   invariant(ids instanceof Int32Array, "token ids are int32");
@@ -56,17 +67,6 @@ export function shardInputs(options: ObjectiveOptions, data: TrainingData, speci
   const positions = new Int32Array(P);
   positions.set(masked.positions);
   return { inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(masked.labels, P) }, count: masked.positions.length, ...sizes };
-}
-
-/** Leaves out ordinary tokens, each with probability `rate`: the row gets shorter (word dropout, Iyyer et al. 2015). */
-function dropTokens(rows: readonly TokenRow[], special: SpecialIds, rate: number, key: ShardKey): TokenRow[] {
-  let place = 0;
-  return rows.map(({ ids }) => ({
-    ids: ids.filter((id) => {
-      const draw = uniform(key.seed, PURPOSE.augment, key.step, key.shard, place++);
-      return id === special.cls || id === special.sep || draw >= rate;
-    }),
-  }));
 }
 
 function targets(labels: Int32Array, rows: number): Record<string, HostTensor> {

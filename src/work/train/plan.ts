@@ -24,14 +24,16 @@ export class TrainingPlan {
   readonly stepsPerEpoch: number;
   readonly #data: TrainingData;
   readonly #options: PlanOptions;
-  readonly #lengths: Int32Array;
+  readonly #lengthOf: (epoch: number, example: number) => number;
+  #lengths = new Int32Array(0);
   #epoch = -1;
   #batches: readonly Int32Array[] = [];
 
-  constructor(data: TrainingData, options: PlanOptions) {
+  /** `lengthOf`: tokens of an example in an epoch. @default all of its tokens */
+  constructor(data: TrainingData, options: PlanOptions, lengthOf: (epoch: number, example: number) => number = (_, example) => tokenCount(data, example)) {
     this.#data = data;
     this.#options = options;
-    this.#lengths = data.examples.map((example) => tokenCount(data, example));
+    this.#lengthOf = lengthOf;
     this.stepsPerEpoch = Math.ceil(data.examples.length / options.batchSize);
     this.steps = this.stepsPerEpoch * options.epochs;
   }
@@ -47,6 +49,7 @@ export class TrainingPlan {
 
   #batchesOf(epoch: number): readonly Int32Array[] {
     if (epoch !== this.#epoch) {
+      this.#lengths = this.#data.examples.map((example) => this.#lengthOf(epoch, example));
       this.#batches = planEpoch({ lengths: this.#lengths, batchSize: this.#options.batchSize, seed: this.#options.seed, epoch });
       this.#epoch = epoch;
     }
@@ -56,6 +59,10 @@ export class TrainingPlan {
 
 export function tokenCount(data: TrainingData, example: number): number {
   return data.offsets[example + 1]! - data.offsets[example]!;
+}
+
+export function tokensOf(data: TrainingData, example: number): Int32Array {
+  return data.ids.subarray(data.offsets[example], data.offsets[example + 1]);
 }
 
 /** The most shards, a power of two, that leave each at least 256 tokens; two at least, so that two threads have work. */

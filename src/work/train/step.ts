@@ -10,8 +10,8 @@ import { assignShards, FoldStack, normTree, type Collective, type CompletionAdd,
 import type { Exchange } from "./exchange.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
-import { gradientProgram, shardInputs } from "./objectives.ts";
-import { TrainingPlan, type StepPlan } from "./plan.ts";
+import { gradientProgram, objectivePlan, shardInputs } from "./objectives.ts";
+import type { StepPlan, TrainingPlan } from "./plan.ts";
 import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
 import { biasCorrection, learningRate } from "./schedule.ts";
 import { at, Slice, type SlotPair } from "./slice.ts";
@@ -45,7 +45,7 @@ export class StepRunner {
     this.#collective = collective;
     this.#session = session;
     this.#busy = busy;
-    this.#plan = new TrainingPlan(setup.data, setup.plan);
+    this.#plan = objectivePlan(setup.objective, setup.data, setup.special, setup.plan);
     this.#ranges = assignShards(setup.plan.shards, setup.workers);
     this.#slotBase = setup.slotBase;
     this.#rows = TouchedRows.attach(setup.rows);
@@ -88,7 +88,7 @@ export class StepRunner {
     const examples = plan.shards[shard];
     invariant(examples !== undefined, `the plan has no shard ${shard}`);
     const key: { seed: Seed; step: number; shard: number } = { seed, step, shard };
-    const prepared = examples.length === 0 ? undefined : shardInputs(objective, data, special, examples, key);
+    const prepared = examples.length === 0 ? undefined : shardInputs(objective, data, special, examples, { ...key, epoch: plan.epoch });
     const count = prepared?.count ?? 0;
     this.#exchange.counts[shard] = count;
     this.#exchange.tokens[shard] = prepared?.tokens ?? 0;
