@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { ERROR_TABLE, LockstepError, isLockstepError, parseOptions, type ErrorCode } from "../../base/index.ts";
 import { readVersion } from "../../work/infer/index.ts";
-import { openFolder, openStore, type Store, type VersionRef } from "../../work/store/index.ts";
+import { openStore, type Store, type VersionRef } from "../../work/store/index.ts";
 import { aliasSchema, pathSchema, signalSchema } from "./options.ts";
-import { DEFAULT_ALIAS, isStore, openPublishSource } from "./source.ts";
+import { DEFAULT_ALIAS, isStore, openModelFolder, openPublishSource } from "./source.ts";
 import { stateFolder } from "./state-folder.ts";
 
 const publishSchema = z.strictObject({
@@ -69,7 +69,7 @@ async function take(path: string, source: string): Promise<VersionRef & { readon
     readVersion(files);
     return { store, ...(await store.resolve(source)) };
   }
-  const { files } = await openFolder(source);
+  const { files } = await openModelFolder(source);
   readVersion(files);
   const store = await openStore(path, { create: true });
   return { store, ...(await store.publish(files)) };

@@ -1,6 +1,7 @@
 /** What a path means: a store (then which version of it), one version's folder, or any folder in the Hugging Face layout. */
 import { readdir } from "node:fs/promises";
 import { LockstepError } from "../../base/index.ts";
+import { checkWeightsSize } from "../../work/infer/index.ts";
 import { openFolder, openStore, type LoadedVersion, type Store } from "../../work/store/index.ts";
 
 /** The alias that a training moves, and that is meant where none is named. */
@@ -24,7 +25,12 @@ export async function openSource(path: string, ref: string | undefined): Promise
     return { ...(await store.open(ref ?? (await soleVersion(store)), { allocate })), store };
   }
   if (ref !== undefined) throw new LockstepError("NOT_FOUND", `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`, { path, version: ref });
-  return { ...(await openFolder(path, { allocate })), store: undefined };
+  return { ...(await openModelFolder(path)), store: undefined };
+}
+
+/** A folder in the Hugging Face layout that somebody else made: what its weights may weigh is settled before memory is taken for them. */
+export async function openModelFolder(path: string): Promise<LoadedVersion> {
+  return await openFolder(path, { allocate, beforeWeights: checkWeightsSize });
 }
 
 /** The champion, or the only version there is. */
@@ -50,5 +56,5 @@ export async function isStore(path: string): Promise<boolean> {
 /** What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the store. */
 export async function openPublishSource(store: Store, source: string): Promise<LoadedVersion> {
   const isFolder = source.includes("/") || source.includes("\\") || source === "." || source === "..";
-  return isFolder ? await openFolder(source, { allocate }) : await store.open(source, { allocate });
+  return isFolder ? await openModelFolder(source) : await store.open(source, { allocate });
 }

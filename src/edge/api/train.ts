@@ -6,7 +6,7 @@ import { LockstepError } from "../../base/index.ts";
 import { labelIds, readTable } from "../../language/data/index.ts";
 import { accuracy, chooseThreshold, confidences, expectedCalibrationError, fitTemperature, macroF1, negativeLogLikelihood, predictedClasses, runLinearBaseline, type Accuracy, type Scores } from "../../work/evaluate/index.ts";
 import type { Calibration } from "../../work/infer/index.ts";
-import { openStore } from "../../work/store/index.ts";
+import { openStore, type FileSystem } from "../../work/store/index.ts";
 import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
 import { seedFrom } from "../../base/index.ts";
 import { Model } from "./model.ts";
@@ -33,6 +33,14 @@ export interface TrainResult {
   readonly metrics: Metrics;
 }
 
+/** For proofs that kill a training, or give it a disk that fails: no part of the public door. */
+export interface TrainSeams {
+  /** The disk that checkpoints and versions are written to. @default the real one */
+  readonly fs?: FileSystem;
+  /** In place of the option, which is a second at least. */
+  readonly checkpointSeconds?: number;
+}
+
 const NO_CALIBRATION: Calibration = { temperature: 1, threshold: 0 };
 
 /**
@@ -40,6 +48,10 @@ const NO_CALIBRATION: Calibration = { temperature: 1, threshold: 0 };
  * DISK_FAILED when the work failed. A failed or interrupted training publishes nothing.
  */
 export async function train(input: TrainInput, options: TrainOptions = {}): Promise<TrainResult> {
+  return await trainOn({}, input, options);
+}
+
+export async function trainOn({ fs, ...seams }: TrainSeams, input: TrainInput, options: TrainOptions): Promise<TrainResult> {
   const { out, alias, resume, checkpointSeconds, digests, baseline, signal, onProgress, threads = defaultThreads() } = resolveTrainOptions(options);
   const started = performance.now();
   const onStage = (stage: Stage) => { stopIfAborted(signal); onProgress?.({ kind: "stage", stage }); };
@@ -47,10 +59,10 @@ export async function train(input: TrainInput, options: TrainOptions = {}): Prom
   const prepared = await prepare(input, onStage, signal);
   const testLabels = test?.labels === undefined ? undefined : labelIds(test.labels, prepared.labels, test.lines);
   if (test !== undefined && testLabels === undefined) throw new LockstepError("DATA_INVALID", `${test.path} has no column of labels; the test table needs the same columns as the training table`, { path: test.path });
-  const store = await openStore(out, { create: true });
+  const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   const folder = await store.runFolder(recipeHash(prepared.recipe).slice(0, 16));
   const trained = await runTraining(trainingInput(prepared), {
-    threads, digests, checkpoints: { folder, everySeconds: checkpointSeconds, resume },
+    threads, digests, checkpoints: { folder, everySeconds: seams.checkpointSeconds ?? checkpointSeconds, resume, ...(fs === undefined ? {} : { fs }) },
     ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onEvent: onProgress }),
   });
 

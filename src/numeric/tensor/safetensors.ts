@@ -13,6 +13,8 @@ export interface SafetensorsLimits {
   readonly maxHeaderBytes?: number;
   /** Largest file accepted, in bytes. @default 68719476736 (64 GiB) */
   readonly maxBytes?: number;
+  /** What messages call bytes that are not given by path. @default "the safetensors bytes" */
+  readonly name?: string;
 }
 export interface Safetensors {
   /** In the order of the file's bytes. F16 and BF16 are converted to float32, exactly. */
@@ -25,7 +27,7 @@ interface Source { readonly what: string; readonly size: number; read(begin: num
 
 /** Names, types and shapes only: to compare with a configuration before any memory is taken. */
 export function readSafetensorsHeader(source: string | Uint8Array, limits: SafetensorsLimits = {}): SafetensorsHeader {
-  return withSource(source, (opened) => headerOf(opened, limits));
+  return withSource(source, limits, (opened) => headerOf(opened, limits));
 }
 
 /**
@@ -33,7 +35,7 @@ export function readSafetensorsHeader(source: string | Uint8Array, limits: Safet
  * the bytes), else copies. Anything wrong is WEIGHTS_INVALID; that a file is missing or unreadable is NOT_FOUND or DISK_FAILED.
  */
 export function readSafetensors(source: string | Uint8Array, limits: SafetensorsLimits = {}): Safetensors {
-  return withSource(source, (opened) => {
+  return withSource(source, limits, (opened) => {
     const { entries, metadata, dataStart } = headerOf(opened, limits);
     const tensors = new Map<string, HostTensor>();
     for (const [name, entry] of entries) {
@@ -110,9 +112,9 @@ function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor 
   }
 }
 
-function withSource<T>(source: string | Uint8Array, use: (source: Source) => T): T {
+function withSource<T>(source: string | Uint8Array, { name = "the safetensors bytes" }: SafetensorsLimits, use: (source: Source) => T): T {
   if (typeof source !== "string") {
-    return use({ what: "the safetensors bytes", size: source.byteLength, read: (begin, end) => source.subarray(begin, end) });
+    return use({ what: name, size: source.byteLength, read: (begin, end) => source.subarray(begin, end) });
   }
   const file = openFile(source);
   try {

@@ -3,8 +3,8 @@
  * becomes something that can be loaded. Nothing is trusted: every file is checked before it is used.
  */
 import { z } from "zod";
-import { LockstepError, toLockstepError } from "../../base/index.ts";
-import { bertParameters, matchWeights, parseBertConfig, type BertConfig, type Head, type Pooling } from "../../language/models/index.ts";
+import { formatBytes, LockstepError, toLockstepError } from "../../base/index.ts";
+import { bertParameters, matchWeights, parameterCount, parseBertConfig, type BertConfig, type Head, type Pooling } from "../../language/models/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { firstNonFinite, readSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
 
@@ -84,8 +84,28 @@ export function readEncoder(files: VersionFiles, maxTokens: number): Encoder {
   return { config, pooling: own?.pooling ?? "mean", tokenizer, tensors: readWeights(files) };
 }
 
+const WEIGHTS = "model.safetensors";
+
+/** Bytes beside the parameters that a weights file may have: its header, position ids, a next-sentence head. */
+const WEIGHTS_MARGIN = 32 * 1024 * 1024;
+
+/**
+ * Refuses a weights file that is larger than everything a BERT of config.json's sizes has, in double precision; asked before memory
+ * is taken for it. One that is too small is found by its header. @throws MODEL_INVALID, WEIGHTS_INVALID
+ */
+export function checkWeightsSize(files: VersionFiles, weightBytes: number): void {
+  const { config, labels } = parseBertConfig(parseJson(files, "config.json"));
+  const { hidden_size: C, vocab_size: V } = config;
+  const classes = (labels ?? readLockstepFile(files)?.labels ?? []).length;
+  const heads = (V + classes) * (C + 1) + 2 * C * (C + 2);
+  const most = 8 * (parameterCount(bertParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;
+  if (weightBytes > most) {
+    throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has ${formatBytes(weightBytes)}, but a model of the sizes in config.json has at most ${formatBytes(most)}: the two are not of the same model; fetch the folder again`, { bytes: weightBytes, most });
+  }
+}
+
 export function readWeights(files: VersionFiles): ReadonlyMap<string, HostTensor> {
-  const { tensors } = readSafetensors(need(files, "model.safetensors"));
+  const { tensors } = readSafetensors(need(files, WEIGHTS), { name: WEIGHTS });
   const bad = firstNonFinite(tensors);
   if (bad !== undefined) throw new LockstepError("WEIGHTS_INVALID", `tensor "${bad.name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is damaged or its training diverged`, { tensor: bad.name, index: bad.index });
   return tensors;
@@ -111,7 +131,7 @@ function parseLockstepFile(files: VersionFiles): LockstepFile {
   const parsed = lockstepFileSchema.safeParse(parseJson(files, "lockstep.json"));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new LockstepError("MODEL_INVALID", `lockstep.json: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "invalid"}`, { field: issue?.path.join(".") ?? "" });
+  throw new LockstepError("MODEL_INVALID", `lockstep.json: "${issue?.path.join(".") ?? ""}" is not as this version of Lockstep writes it: ${issue?.message ?? "invalid"}`, { field: issue?.path.join(".") ?? "" });
 }
 
 function need(files: VersionFiles, name: string): Uint8Array {
@@ -124,7 +144,7 @@ function text(files: VersionFiles, name: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(need(files, name));
   } catch (thrown) {
-    if (thrown instanceof TypeError) throw new LockstepError("MODEL_INVALID", `${name} is not UTF-8 text`, { file: name });
+    if (thrown instanceof TypeError) throw new LockstepError("MODEL_INVALID", `${name} is not UTF-8 text; the file is damaged, fetch it again`, { file: name });
     throw thrown;
   }
 }
@@ -134,6 +154,6 @@ function parseJson(files: VersionFiles, name: string): unknown {
   try {
     return JSON.parse(source);
   } catch (thrown) {
-    throw new LockstepError("MODEL_INVALID", `${name} is not JSON: ${toLockstepError(thrown).message}`, { file: name });
+    throw new LockstepError("MODEL_INVALID", `${name} is not JSON (${toLockstepError(thrown).message}); the file is damaged, fetch it again`, { file: name });
   }
 }

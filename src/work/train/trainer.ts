@@ -6,7 +6,7 @@ import { LockstepError, seedFrom } from "../../base/index.ts";
 import { initializeParameters, type BertConfig, type Head } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
-import { loadLatestCheckpoint, saveCheckpoint, type LoadedCheckpoint } from "../store/index.ts";
+import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
 import type { ObjectiveOptions } from "./objectives.ts";
 import { Phase } from "./phase.ts";
 import { defaultShards, TrainingPlan, type TrainingData } from "./plan.ts";
@@ -35,7 +35,7 @@ export interface TrainingRun {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Where checkpoints go. Absent: none are written. */
-  readonly checkpoints?: { readonly folder: string; readonly everySeconds: number; readonly resume: boolean };
+  readonly checkpoints?: { readonly folder: string; readonly everySeconds: number; readonly resume: boolean; readonly fs?: FileSystem };
   /** SHA-256 of weights and optimizer state after every step, as an event. Slow: for proofs. @default false */
   readonly digests?: boolean;
 }
@@ -93,7 +93,7 @@ async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput
   const save = async (): Promise<string | undefined> => {
     if (checkpoints === undefined) return undefined;
     const meta = { recipe: recipeHash(input.recipe), phase: index, step };
-    const path = await saveCheckpoint(checkpoints.folder, { step: stepsBefore + step, meta, buffers: phase.state() });
+    const path = await saveCheckpoint(checkpoints.folder, { step: stepsBefore + step, meta, buffers: phase.state() }, checkpoints.fs);
     savedAt = performance.now();
     onEvent?.({ kind: "checkpoint", phase: phase.name, step, path });
     return path;
@@ -158,7 +158,7 @@ interface ResumePoint { readonly phase: number; readonly step: number; readonly 
 
 async function resumePoint(recipe: Recipe, phases: readonly PhasePlan[], { checkpoints, onEvent }: TrainingRun): Promise<ResumePoint | undefined> {
   if (checkpoints?.resume !== true) return undefined;
-  const content = await loadLatestCheckpoint(checkpoints.folder);
+  const content = await loadLatestCheckpoint(checkpoints.folder, checkpoints.fs);
   if (content === undefined) return undefined;
   const { recipe: hash, phase, step } = content.meta as { recipe?: unknown; phase?: unknown; step?: unknown };
   if (hash !== recipeHash(recipe)) throw new LockstepError("OPTION_INVALID", `the checkpoint in ${checkpoints.folder} is of another recipe or other data; give the same settings and file as then, or leave --resume out to start again`, { checkpoint: content.path });
