@@ -1,75 +1,101 @@
-/** The command as a user runs it: real processes, a tiny table, every exit code. */
+/** Verbs that answer and end, in real processes on a tiny table: what they print, where, and every exit code. */
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, describe, test } from "node:test";
+import { after, before, describe, test } from "node:test";
 import { recipeJsonSchema } from "../../src/edge/api/recipe-file.ts";
+import { Commands, jsonLines, refuses, ROOT, SMALL, TINY, type Failure } from "./command.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
-const BIN = join(ROOT, "bin/lockstep.mjs");
-const TINY = join(import.meta.dirname, "tiny.csv");
-const folder = mkdtempSync(join(tmpdir(), "lockstep-cli-"));
-const store = join(folder, "store");
-const SMALL = ["model.hidden_size=16", "model.num_attention_heads=2", "model.intermediate_size=32", "tokenizer.vocab_size=256", "pretrain.epochs=1", "finetune.epochs=6", "finetune.learning_rate=0.01", "max_tokens=24"].flatMap((text) => ["--set", text]);
-after(() => { rmSync(folder, { recursive: true, force: true }); });
-
-interface Outcome { readonly code: number | null; readonly stdout: string; readonly stderr: string }
-
-function run(args: readonly string[]): Promise<Outcome> {
-  const child = spawn(process.execPath, [BIN, ...args], { env: { ...process.env, LOCKSTEP_HOME: join(folder, "home") }, stdio: ["ignore", "pipe", "pipe"] });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => { stdout += chunk.toString(); });
-  child.stderr.on("data", (chunk: Buffer) => { stderr += chunk.toString(); });
-  return new Promise((resolve) => { child.on("close", (code) => { resolve({ code, stdout, stderr }); }); });
-}
+interface Answer { readonly version: string; readonly text: string; readonly label: string; readonly top: readonly unknown[] }
 
 describe("the command line", () => {
-  test("train, ls, predict, eval and verify on a user's table; standard output is JSON alone", async () => {
-    const trained = await run(["train", "--data", TINY, "--out", store, "--threads", "2", "--seed", "3", ...SMALL, "--json"]);
-    assert.equal(trained.code, 0, trained.stderr);
-    const { version } = JSON.parse(trained.stdout) as { version: string };
-    assert.match(version, /^[0-9a-f]{64}$/);
-    const again = await run(["train", "--data", TINY, "--out", store, "--threads", "1", "--seed", "3", ...SMALL, "--json"]);
-    assert.equal((JSON.parse(again.stdout) as { version: string }).version, version, "another number of threads publishes the same version");
+  const commands = new Commands();
+  const store = commands.path("store");
+  let version = "";
+  after(() => { commands[Symbol.dispose](); });
 
-    const listed = JSON.parse((await run(["ls", store, "--json"])).stdout) as { versions: { name: string; aliases: string[] }[] };
-    assert.deepEqual(listed.versions.map(({ name, aliases }) => [name, aliases]), [[version, ["champion"]]]);
-    const predicted = await run(["predict", store, "where is my card", "what is the weather", "--json", "--threads", "1"]);
-    assert.equal(predicted.stdout.trim().split("\n").length, 2);
-    for (const line of predicted.stdout.trim().split("\n")) assert.equal((JSON.parse(line) as { version: string }).version, version);
-    const evaluated = JSON.parse((await run(["eval", store, "--data", TINY, "--json", "--threads", "1"])).stdout) as { accuracy: { total: number } };
-    assert.equal(evaluated.accuracy.total, 60);
-    const verified = await run(["verify", store, "--executor", "native", "--quick"]);
+  before(async () => {
+    const { code, stdout, stderr } = await commands.run(["train", "--data", TINY, "--out", store, "--threads", "2", "--seed", "3", ...SMALL, "--json"]);
+    assert.equal(code, 0, stderr);
+    [{ version } = { version: "" }] = jsonLines<{ version: string }>(stdout);
+    assert.match(version, /^[0-9a-f]{64}$/);
+    assert.match(stderr, /fine-tuning: epoch 6 of 6 done, validation accuracy/);
+  });
+
+  test("a printed recipe has every setting; flags go before it; another number of threads publishes the same version", async () => {
+    const printed = await commands.run(["train", "--data", TINY, "--out", store, "--threads", "2", "--seed", "99", ...SMALL, "--print-recipe"]);
+    const file = commands.path("recipe.json");
+    writeFileSync(file, printed.stdout);
+    const { recipe, run } = JSON.parse(printed.stdout) as { recipe: { seed: number; finetune: { weight_decay: number } }; run: object };
+    assert.equal(recipe.seed, 99);
+    assert.equal(recipe.finetune.weight_decay, 0.01);
+    assert.deepEqual(run, { data: TINY, out: store, alias: "champion", threads: 2, resume: false, checkpoint_seconds: 30, baseline: false });
+    const trained = await commands.run(["train", "--recipe", file, "--seed", "3", "--threads", "1", "--json"]);
+    assert.deepEqual([trained.code, jsonLines<{ version: string }>(trained.stdout)[0]?.version], [0, version], trained.stderr);
+  });
+
+  test("ls, eval and verify", async () => {
+    const [listed, evaluated, verified] = await Promise.all([
+      commands.run(["ls", store, "--json"]), commands.run(["eval", store, "--data", TINY, "--json", "--threads", "1"]), commands.run(["verify", store, "--executor", "native", "--quick"]),
+    ]);
+    const [listing] = jsonLines<{ versions: { name: string; aliases: string[] }[] }>(listed.stdout);
+    assert.deepEqual(listing?.versions.map(({ name, aliases }) => [name, aliases]), [[version, ["champion"]]]);
+    const [report] = jsonLines<{ accuracy: { total: number; low: number; value: number; high: number } }>(evaluated.stdout);
+    assert.equal(report?.accuracy.total, 60);
+    assert.ok(report.accuracy.low <= report.accuracy.value && report.accuracy.value <= report.accuracy.high);
     assert.equal(verified.code, 0, verified.stderr);
     assert.match(verified.stdout, /caught/);
   });
 
-  test("what is refused before any work ends with 2, and says why", async () => {
-    const oneClass = join(folder, "one.csv");
-    writeFileSync(oneClass, "text,label\nhello there,a\ngood morning,a\n");
-    for (const [args, message] of [
-      [["train", "--data", join(folder, "none.csv")], /no such file/],
-      [["train", "--data", TINY, "--text", "nothing"], /nothing/],
-      [["train", "--data", oneClass, "--out", join(folder, "unused")], /two classes/],
-      [["train", "--data", TINY, "--set", "pretrain.epoch=3"], /epoch/],
-      [["train", "--unknown"], /unknown option/],
-      [["train"], /--data/],
-      [["frobnicate"], /unknown command/],
-      [["predict", join(folder, "no-store"), "hello"], /./],
-    ] as const) {
-      const { code, stderr } = await run(args);
-      assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
-      assert.match(stderr, message);
-    }
+  test("predict: texts, a table, lines from standard input; the same answers in each form", async () => {
+    const texts = ["where is my \u001b[31mcard\u001b[0m", "how do I change the login, or the profile"];
+    writeFileSync(commands.path("texts.jsonl"), texts.map((text) => `${JSON.stringify({ question: text })}\n`).join(""));
+    const [json, csv, lines, people] = await Promise.all([
+      commands.run(["predict", store, ...texts, "--json", "--threads", "1"]),
+      commands.run(["predict", store, "--file", commands.path("texts.jsonl"), "--csv", "--threads", "1"]),
+      commands.run(["predict", store, "--file", "-", "--json", "--top", "1", "--threads", "1"], `${texts[0]}\r\n\n${texts[1]}`),
+      commands.run(["predict", store, texts[0]!, "--threads", "1"]),
+    ]);
+    const answers = jsonLines<Answer>(json.stdout);
+    assert.deepEqual(answers.map(({ text, version: from, top }) => [text, from, top.length]), texts.map((text) => [text, version, 3]));
+    assert.deepEqual(jsonLines<Answer>(lines.stdout).map(({ label, top }) => [label, top.length]), answers.map(({ label }) => [label, 1]));
+    assert.deepEqual(csv.stdout.trimEnd().split("\n").map((line) => line.split(",")[0]), ["text", texts[0], '"how do I change the login']);
+    assert.match(csv.stdout, new RegExp(`,${answers[1]!.label},0\\.\\d+,false,${version}\n$`));
+    assert.ok(!people.stdout.includes("\u001b") && people.stdout.includes("\\u001b[31m"), "a text does not control the terminal");
   });
 
-  test("an error with --json is JSON too", async () => {
-    const { code, stdout } = await run(["train", "--data", join(folder, "none.csv"), "--json"]);
-    assert.equal(code, 2);
-    assert.equal((JSON.parse(stdout) as { error: { code: string } }).error.code, "NOT_FOUND");
+  test("an answer, then something that cannot be answered: the work failed", async () => {
+    const { code, stdout, stderr } = await commands.run(["predict", store, "--file", "-", "--json", "--threads", "1"], `${"where is my card\n".repeat(40)}${"x".repeat(2_000_000)}\n`);
+    assert.equal(code, 1, stderr);
+    const parts = jsonLines<Answer | Failure>(stdout);
+    assert.ok("label" in parts[0]! && "error" in parts.at(-1)!, stdout.slice(-300));
+  });
+
+  test("a version with a changed byte: the work failed", async () => {
+    const copy = commands.path("damaged");
+    await commands.run(["publish", copy, join(store, "versions", version)]);
+    const weights = join(copy, "versions", version, "model.safetensors");
+    const bytes = readFileSync(weights);
+    bytes[bytes.length - 1]! ^= 1;
+    writeFileSync(weights, bytes);
+    const { code, stdout, stderr } = await commands.run(["predict", copy, "hello", "--json"]);
+    assert.equal(code, 1);
+    assert.equal(jsonLines<Failure>(stdout)[0]?.error.code, "VERSION_CORRUPT");
+    assert.match(stderr, /^error: .*model\.safetensors.* \[VERSION_CORRUPT\]\n$/);
+  });
+
+  test("what is refused before any work ends with 2, says why, and leaves nothing behind", async () => {
+    writeFileSync(commands.path("one.csv"), "text,label\nhello there,a\ngood morning,a\n");
+    writeFileSync(commands.path("bad.json"), JSON.stringify({ recipe: { pretrain: { epoch: 3 } }, run: { thread: 2 } }));
+    const out = ["--out", commands.path("unused")];
+    await refuses(commands, [
+      [["train", "--data", commands.path("none.csv"), ...out], "NOT_FOUND", /no such file/],
+      [["train", "--data", TINY, "--text", "txet", ...out], "DATA_INVALID", /did you mean "text"/],
+      [["train", "--data", commands.path("one.csv"), ...out], "DATA_INVALID", /two classes/],
+      [["train", "--recipe", commands.path("bad.json"), ...out], "OPTION_INVALID", /bad\.json is not valid.*recipe\.pretrain.*run.*thread/],
+      [["train", "--unknown"], "OPTION_INVALID", /unknown option/],
+    ]);
+    assert.equal(existsSync(commands.path("unused")), false);
   });
 });
 

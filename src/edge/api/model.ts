@@ -161,7 +161,7 @@ export class Model implements AsyncDisposable {
 
   #ask(texts: readonly string[], id: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
     if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
-    texts.forEach((text, index) => { requireText(text, texts.length === 1 ? "the text" : `text ${index}`); });
+    texts.forEach((text, index) => { checkQuestion(text, texts.length === 1 ? "the text" : `text ${index}`); });
     return this.#scheduler.submit({
       id, rows: texts.length,
       encode: ({ info: { tokenizer } }) => texts.map((text) => tokenizer.encode(text)),
@@ -176,7 +176,8 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
   return await Model.open(source, options);
 }
 
-function requireText(text: string, what: string): void {
+/** @throws INPUT_INVALID, INPUT_TOO_LARGE */
+export function checkQuestion(text: string, what: string): void {
   checkText(text, what);
   if (text.trim() === "") throw new LockstepError("INPUT_INVALID", `${what} is blank`, { what });
 }

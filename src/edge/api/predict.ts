@@ -1,53 +1,68 @@
-/** Many texts through one model, as a stream: answers come in the order of the texts, and what waits is bounded. */
+/** Many texts through one model, as a stream: answers come in the order of the texts, as soon as they are there, and what waits is bounded. */
 import { open } from "node:fs/promises";
+import { addAbortSignal, type Readable } from "node:stream";
 import { LockstepError } from "../../base/index.ts";
 import { readTable } from "../../language/data/index.ts";
-import type { Classification, ClassifyOptions, Model } from "./model.ts";
+import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "./model.ts";
 
-/** Texts in one request, and requests under way at once: enough to keep every replica's batches full. */
-const CHUNK = 32;
-const CHUNKS_AT_ONCE = 8;
+/** Texts read ahead of the answers: enough to keep every replica's batches full. */
+const AHEAD = 256;
+/** Characters of a line; a longer one is not a text. */
+const MAX_LINE = 16 << 20;
 
 export interface TextClassification extends Classification {
   readonly text: string;
 }
 
-/** Reads ahead at most 256 texts. All answers of one chunk come from one version. @throws as `Model.classify` */
-export async function* classifyEach(model: Model, texts: Iterable<string> | AsyncIterable<string>, options: Omit<ClassifyOptions, "id"> = {}): AsyncGenerator<TextClassification> {
-  const waiting: { readonly texts: readonly string[]; readonly answers: Promise<readonly Classification[]> }[] = [];
-  for await (const chunk of chunks(texts)) {
-    const answers = model.classify(chunk, options);
-    answers.catch(() => undefined); // awaited below, in its turn
-    waiting.push({ texts: chunk, answers });
-    if (waiting.length >= CHUNKS_AT_ONCE) yield* next(waiting);
+type Texts = Iterable<string> | AsyncIterable<string>;
+
+/** A list is checked as a whole before the first answer; a stream as it comes. @throws as `Model.classify` */
+export async function* classifyEach(model: Model, texts: Texts, options: Omit<ClassifyOptions, "id"> = {}): AsyncGenerator<TextClassification> {
+  if (Array.isArray(texts)) texts.forEach((text: string, index) => { checkQuestion(text, texts.length === 1 ? "the text" : `text ${index + 1}`); });
+  const iterator = Symbol.asyncIterator in texts ? texts[Symbol.asyncIterator]() : texts[Symbol.iterator]();
+  const read = async (): Promise<{ readonly text: string | undefined }> => {
+    const next: IteratorResult<string, unknown> = await iterator.next();
+    return { text: next.done === true ? undefined : next.value };
+  };
+  const waiting: Promise<TextClassification>[] = [];
+  let reading: Promise<{ readonly text: string | undefined }> | undefined = inItsTurn(read());
+  try {
+    while (reading !== undefined || waiting.length > 0) {
+      const [first] = waiting;
+      const event = await Promise.race([...(reading !== undefined && waiting.length < AHEAD ? [reading] : []), ...(first === undefined ? [] : [first])]);
+      if ("version" in event) {
+        void waiting.shift();
+        yield event;
+      } else if (event.text === undefined) {
+        reading = undefined;
+      } else {
+        waiting.push(classifyOne(model, event.text, options));
+        reading = inItsTurn(read());
+      }
+    }
+  } finally {
+    await iterator.return?.();
   }
-  while (waiting.length > 0) yield* next(waiting);
 }
 
-async function* next(waiting: { readonly texts: readonly string[]; readonly answers: Promise<readonly Classification[]> }[]): AsyncGenerator<TextClassification> {
-  const first = waiting.shift();
-  if (first === undefined) return;
-  for (const [row, answer] of (await first.answers).entries()) yield { text: first.texts[row]!, ...answer };
+function classifyOne(model: Model, text: string, options: Omit<ClassifyOptions, "id">): Promise<TextClassification> {
+  return inItsTurn(model.classify(text, options).then((found) => ({ text, ...found })));
 }
 
-async function* chunks(texts: Iterable<string> | AsyncIterable<string>): AsyncGenerator<readonly string[]> {
-  let chunk: string[] = [];
-  for await (const text of texts) {
-    chunk.push(text);
-    if (chunk.length < CHUNK) continue;
-    yield chunk;
-    chunk = [];
-  }
-  if (chunk.length > 0) yield chunk;
+/** A failure before its turn waits for it. */
+function inItsTurn<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /**
- * The texts of a file: the text column of a CSV or JSON-lines table, which is read and checked as a whole first, or every line
- * of any other file that is not blank. @throws NOT_FOUND, DATA_INVALID, INPUT_TOO_LARGE
+ * The texts of a file: the text column of a CSV or JSON-lines table, which is read and checked as a whole first, or every line of any
+ * other file that is not blank; "-" is standard input. @throws NOT_FOUND, DATA_INVALID, INPUT_TOO_LARGE; CANCELLED while it waits for a line
  */
-export async function textsOf(path: string, column?: string): Promise<Iterable<string> | AsyncIterable<string>> {
+export async function textsOf(path: string, column?: string, signal?: AbortSignal): Promise<readonly string[] | AsyncIterable<string>> {
   if (/\.(csv|tsv|jsonl|ndjson|json)$/i.test(path)) return (await readTable(path, { label: false, ...(column === undefined ? {} : { text: column }) })).texts;
   if (column !== undefined) throw new LockstepError("OPTION_INVALID", `${path} is read line by line, so it has no column ${JSON.stringify(column)}; columns need a name that ends in .csv, .tsv or .jsonl`, { path });
+  if (path === "-") return linesOf(process.stdin, "standard input", signal);
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
     throw new LockstepError(error.code === "ENOENT" ? "NOT_FOUND" : "DATA_INVALID", `cannot open ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`, { path }, { cause: error });
   });
@@ -55,14 +70,11 @@ export async function textsOf(path: string, column?: string): Promise<Iterable<s
     await file.close();
     throw new LockstepError("DATA_INVALID", `${path} is a folder; give a file of texts`, { path });
   }
-  return linesOf(file.createReadStream(), path);
+  return linesOf(file.createReadStream(), path, signal);
 }
 
-/** Characters of a line; a longer one is not a text. */
-const MAX_LINE = 16 << 20;
-
 /** Lines of a stream that are not blank, as they come. @throws DATA_INVALID with the line from which it is not UTF-8, or that is too long */
-export async function* linesOf(stream: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
+async function* linesOf(stream: Readable, name: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
   let number = 0;
@@ -74,7 +86,7 @@ export async function* linesOf(stream: AsyncIterable<Uint8Array>, name: string):
       throw new LockstepError("DATA_INVALID", `${name} is not UTF-8 text after line ${number}; save it as UTF-8`, { path: name, line: number });
     }
   };
-  for await (const bytes of stream) {
+  for await (const bytes of chunksOf(stream, signal)) {
     const lines = (rest + decode(bytes)).split("\n");
     rest = lines.pop() ?? "";
     number += lines.length;
@@ -83,4 +95,13 @@ export async function* linesOf(stream: AsyncIterable<Uint8Array>, name: string):
   }
   rest += decode();
   if (rest.trim() !== "") yield rest;
+}
+
+/** Waiting for the next line of a pipe ends when the signal says so. */
+async function* chunksOf(stream: Readable, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  try {
+    yield* (signal === undefined ? stream : addAbortSignal(signal, stream)) as AsyncIterable<Uint8Array>;
+  } catch (thrown) {
+    throw signal?.aborted === true ? new LockstepError("CANCELLED", "stopped before the last text", {}, { cause: thrown }) : thrown;
+  }
 }

@@ -28,7 +28,7 @@ const MINIMUM_EXAMPLES = 8;
 export async function prepare(input: TrainInput, onStage: (stage: Stage) => void, signal: AbortSignal | undefined): Promise<Prepared> {
   onStage("read");
   const { data, text, label, from, test: _, ...settings } = input;
-  resolveRecipe(settings); // a wrong setting is refused before any file is read
+  checkHeads(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
   const table = await readTable(data, { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) });
   if (table.labels === undefined || table.columns.label === undefined) throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, { path: data });
   const { names: labels, ids: labelIds } = labelSpace(table.labels);
@@ -59,12 +59,14 @@ async function newTokenizer(recipe: Recipe, texts: readonly string[], signal: Ab
   return loadTokenizer({ tokenizerJson, tokenizerConfig: JSON.parse(tokenizerConfig) as object }, { maxLength: recipe.max_tokens });
 }
 
+function checkHeads({ model: { hidden_size, num_attention_heads } }: Recipe, from: string | undefined): void {
+  if (from !== undefined || hidden_size % num_attention_heads === 0) return;
+  throw new LockstepError("OPTION_INVALID", `model.hidden_size ${hidden_size} is not a multiple of model.num_attention_heads ${num_attention_heads}`, { hidden_size, num_attention_heads });
+}
+
 function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): BertConfig {
   const dropout = { hidden_dropout_prob: recipe.hidden_dropout, attention_probs_dropout_prob: recipe.attention_dropout, classifier_dropout: recipe.classifier_dropout };
   if (encoder !== undefined) return bertConfig({ ...encoder.config, ...dropout });
-  if (recipe.model.hidden_size % recipe.model.num_attention_heads !== 0) {
-    throw new LockstepError("OPTION_INVALID", `model.hidden_size ${recipe.model.hidden_size} is not a multiple of model.num_attention_heads ${recipe.model.num_attention_heads}`, { hidden_size: recipe.model.hidden_size, num_attention_heads: recipe.model.num_attention_heads });
-  }
   return bertConfig({ ...recipe.model, vocab_size: tokenizer.vocabSize, max_position_embeddings: recipe.max_tokens, type_vocab_size: 2, pad_token_id: tokenizer.special.pad, ...dropout });
 }
 

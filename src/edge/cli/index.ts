@@ -1,27 +1,64 @@
-/** The command line: one verb, one function of the public door. Exit codes: 0, 1 (the work failed), 2 (refused before any work), 130 (interrupted, and saved). */
+/**
+ * The command line: one verb, one file, one function of the public door. Exit codes: 0, 1 (the work failed), 2 (refused before any
+ * work), 130 (interrupted, and saved).
+ */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { addEval, addLs, addPredict, addPublish } from "./models.ts";
-import { reportError } from "./output.ts";
-import { addReplay, addServe, addVerify } from "./serving.ts";
+import { addEval } from "./eval.ts";
+import { addLs } from "./ls.ts";
+import { guardStreams, reportError, writeError } from "./output.ts";
+import { addPredict } from "./predict.ts";
+import { addPublish } from "./publish.ts";
+import { addReplay } from "./replay.ts";
+import { addServe } from "./serve.ts";
 import { addStart } from "./start.ts";
 import { addTrain } from "./train.ts";
+import { addVerify } from "./verify.ts";
 
-/** `argv` without node and script. Resolves to the exit code. */
+const VERBS = [addStart, addTrain, addLs, addPredict, addEval, addServe, addPublish, addVerify, addReplay];
+
+/** `argv` without node and script. Resolves to the exit code, when everything is closed. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0); // the reader has seen enough
-    throw error;
-  });
-  const program = new Command("lockstep")
-    .description("Train and serve transformer language models on many threads; concurrency never changes an answer.")
-    .exitOverride().showHelpAfterError("(--help says what there is)").enablePositionalOptions();
-  for (const add of [addStart, addTrain, addLs, addPredict, addEval, addServe, addPublish, addVerify, addReplay]) add(program);
-  for (const command of program.commands) command.exitOverride().showHelpAfterError(`(lockstep ${command.name()} --help says what there is)`);
+  const json = wantsJson(argv);
+  guardStreams();
+  // What nobody awaited still ends with one readable line and an exit code of the table.
+  process.on("uncaughtException", (thrown) => { process.exit(reportError(thrown, json)); });
   try {
-    await program.parseAsync([...argv], { from: "user" });
+    await createProgram().parseAsync([...argv], { from: "user" });
     return 0;
   } catch (thrown) {
-    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
-    return reportError(thrown, argv.includes("--json"));
+    return thrown instanceof CommanderError ? usage(thrown, json) : reportError(thrown, json);
   }
+}
+
+function createProgram(): Command {
+  const program = new Command("lockstep")
+    .description("Train and serve transformer language models on many threads; concurrency never changes an answer.")
+    .version(packageVersion(), "-V, --version", "print the version of lockstep")
+    .helpCommand(false).enablePositionalOptions()
+    .addHelpText("after", "\nlockstep <command> --help has examples. Exit codes: 0, 1 the work failed, 2 refused before any work, 130 interrupted and saved.");
+  for (const add of VERBS) add(program);
+  for (const command of [program, ...program.commands]) {
+    const full = command === program ? "lockstep" : `lockstep ${command.name()}`;
+    command.exitOverride().configureOutput({ outputError: (text, write) => { write(`${text.trimEnd()}\n${full} --help says what there is.\n`); } });
+  }
+  return program;
+}
+
+/** Commander has said already what is wrong. */
+function usage(error: CommanderError, json: boolean): number {
+  if (error.exitCode === 0) return 0;
+  if (json) writeError({ code: "OPTION_INVALID", message: error.message.replace(/^error: /, ""), details: {} });
+  return 2;
+}
+
+/** Also when the arguments cannot be parsed. */
+function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf("--");
+  return argv.slice(0, end < 0 ? argv.length : end).includes("--json");
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
+  return version;
 }

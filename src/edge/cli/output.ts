@@ -1,32 +1,78 @@
-/** Where a verb's words go: results to standard output (one JSON document with `--json`), everything else to standard error. */
-import { toLockstepError, type LockstepError } from "../../base/index.ts";
+/** Where a verb's words go: results to standard output (JSON with `--json`), everything else to standard error. */
+import { once } from "node:events";
+import { LockstepError, toLockstepError } from "../../base/index.ts";
 
 export interface Output {
   readonly json: boolean;
-  /** A result for people; nothing with `--json`. */
+  /** A result for people, one line; nothing with `--json`. */
   print(line: string): void;
-  /** The result for programs; nothing without `--json`. */
+  /** The result for programs: one line of JSON; nothing without `--json`. */
   result(value: unknown): void;
   /** What happens meanwhile. */
   note(line: string): void;
+  /** Waits while the reader of standard output is slower than the work. */
+  drained(): Promise<void>;
 }
 
 export function createOutput(json: boolean): Output {
   return {
     json,
-    print: (line) => { if (!json) process.stdout.write(`${line}\n`); },
+    print: (line) => { if (!json) process.stdout.write(`${printable(line)}\n`); },
     result: (value) => { if (json) process.stdout.write(`${JSON.stringify(value)}\n`); },
-    note: (line) => { process.stderr.write(`${line}\n`); },
+    note: (line) => { process.stderr.write(`${printable(line)}\n`); },
+    drained: async () => { if (process.stdout.writableNeedDrain) await once(process.stdout, "drain"); },
   };
 }
 
+/** Control characters and changes of direction in labels, texts and paths would move a terminal's cursor or hide what is said: they are shown as JSON escapes. */
+const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** An error that came when answers had been given already: the work failed, whatever the error is called. */
+export class FailedMidway extends Error {}
+
 /** Says what went wrong; returns the exit code. */
 export function reportError(thrown: unknown, json: boolean): number {
-  const error: LockstepError = toLockstepError(thrown);
-  process.stderr.write(`${error.code === "CANCELLED" ? "interrupted" : "error"}: ${error.message}${error.code === "CANCELLED" ? "" : ` [${error.code}]`}\n`);
-  if (process.env["LOCKSTEP_DEBUG"] === "1") process.stderr.write(`${error.cause instanceof Error ? error.cause.stack ?? "" : error.stack ?? ""}\n`);
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code: error.code, message: error.message, details: error.details } })}\n`);
-  return error.exitCode;
+  const midway = thrown instanceof FailedMidway;
+  const cause = midway ? thrown.cause : thrown;
+  const error = toLockstepError(cause);
+  process.stderr.write(`${describe(error)}\n`);
+  if (process.env["LOCKSTEP_DEBUG"] === "1") process.stderr.write(`${stackOf(cause)}\n`);
+  if (json) writeError(error);
+  return midway && error.exitCode === 2 ? 1 : error.exitCode;
+}
+
+export function writeError({ code, message, details }: Pick<LockstepError, "code" | "message" | "details">): void {
+  process.stdout.write(`${JSON.stringify({ error: { code, message, details } })}\n`);
+}
+
+function describe(error: LockstepError): string {
+  const message = printable(error.message.replaceAll(/\s*\n\s*/g, " "));
+  if (error.code === "CANCELLED") return `interrupted: ${message}`;
+  const hint = error.code === "INTERNAL" && process.env["LOCKSTEP_DEBUG"] !== "1" ? "\nThis is a fault of lockstep itself; LOCKSTEP_DEBUG=1 shows where." : "";
+  return `error: ${message} [${error.code}]${hint}`;
+}
+
+/** With what it was caused by. */
+function stackOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const stack = thrown.stack ?? thrown.message;
+  return thrown.cause === undefined ? stack : `${stack}\ncaused by: ${stackOf(thrown.cause)}`;
+}
+
+/**
+ * A reader that has seen enough (`| head`) ends the command quietly. A closed standard error only silences it: a training goes on when
+ * its terminal is gone.
+ */
+export function guardStreams(): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw new LockstepError("DISK_FAILED", `the result cannot be written to standard output: ${error.message}`, {}, { cause: error });
+  });
+  process.stderr.on("error", () => undefined); // there is nowhere left to say so
 }
 
 export function percent(share: number): string { return `${(share * 100).toFixed(1)} %`; }

@@ -1,54 +1,108 @@
-/** A training's progress on standard error: one line that updates on a terminal, plain lines now and then elsewhere. */
+/**
+ * A training's progress on standard error: one line that updates on a terminal, plain lines now and then elsewhere. The cursor is never
+ * hidden, so nothing has to be restored, however the process ends.
+ */
 import { formatCount, formatDuration, type TrainProgress } from "../api/index.ts";
-import { percent } from "./output.ts";
+import { percent, printable } from "./output.ts";
+
+type Step = Extract<TrainProgress, { kind: "step" }>;
+
+/** What the display needs of a stream. */
+export interface Terminal { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined; write(text: string): unknown }
 
 /** Milliseconds between two updates: of the line on a terminal, of plain lines elsewhere. */
 const LIVE = 100;
 const PLAIN = 5000;
 const BAR = 24;
+const CLEAR = "\r\u001b[K";
 
 const STAGES: Readonly<Record<string, string>> = {
   read: "reading the table", tokenizer: "training the tokenizer", encode: "encoding the texts", calibrate: "calibrating on the validation split",
   test: "measuring on the test table", baseline: "training a linear baseline", publish: "publishing",
 };
+const PHASES = { pretrain: "pretraining", finetune: "fine-tuning" } as const;
 
 export class ProgressDisplay {
-  readonly #live = process.stderr.isTTY && process.env["TERM"] !== "dumb" && process.env["CI"] === undefined;
-  #shown = false;
+  readonly #terminal: Terminal;
+  readonly #live: boolean;
+  readonly #full: string;
+  readonly #empty: string;
+  #shown = "";
   #last = -Infinity;
+
+  constructor(terminal: Terminal = process.stderr, env: Readonly<Record<string, string | undefined>> = process.env) {
+    this.#terminal = terminal;
+    this.#live = terminal.isTTY === true && env["TERM"] !== "dumb" && (env["CI"] ?? "") === "";
+    [this.#full, this.#empty] = hasUnicode(env) ? ["━", "─"] : ["#", "."];
+  }
 
   onProgress(event: TrainProgress): void {
     switch (event.kind) {
-      case "stage": return this.line(STAGES[event.stage] ?? event.stage);
-      case "phase": return this.line(`${event.phase}: ${event.epochs} epochs, ${event.steps} steps of ${event.shards} shards on ${event.threads} threads, ${formatCount(event.parameters)} parameters`);
-      case "epoch": return this.line(`${event.phase}: epoch ${event.epoch} of ${event.epochs}${event.validationAccuracy === undefined ? "" : `, validation accuracy ${percent(event.validationAccuracy)}`}`);
-      case "resumed": return this.line(`resumed ${event.phase} at step ${event.step}${event.skipped.length === 0 ? "" : ` (damaged and passed over: ${event.skipped.join(", ")})`}`);
+      case "stage": return this.#stage(event.stage);
+      case "phase": return this.line(`${PHASES[event.phase]}: ${formatCount(event.parameters)} parameters, ${plural(event.epochs, "epoch")}, ${plural(event.steps, "step")} of ${plural(event.shards, "shard")}, on ${plural(event.threads, "thread")}`);
+      case "epoch": return this.line(`${PHASES[event.phase]}: epoch ${event.epoch} of ${event.epochs} done${event.validationAccuracy === undefined ? "" : `, validation accuracy ${percent(event.validationAccuracy)}`}`);
+      case "resumed": return this.line(`resumed ${PHASES[event.phase]} at step ${event.step}${event.skipped.length === 0 ? "" : ` (damaged and passed over: ${event.skipped.join(", ")})`}`);
       case "digest": return this.line(`${event.phase} ${event.step} ${event.sha256}`);
       case "checkpoint": return;
       case "step": return this.#step(event);
     }
   }
 
-  /** A line that stays. */
-  line(text: string): void {
-    this.clear();
-    process.stderr.write(`${text}\n`);
-  }
+  /** A line that stays, above the one that updates. */
+  readonly line = (text: string): void => {
+    const shown = this.#shown;
+    this.#terminal.write(`${shown === "" ? "" : CLEAR}${printable(text)}\n${shown}`);
+  };
 
+  /** Takes the updating line away. */
   clear(): void {
-    if (this.#shown) process.stderr.write("\r\u001b[2K");
-    this.#shown = false;
+    if (this.#shown !== "") this.#terminal.write(CLEAR);
+    this.#shown = "";
   }
 
-  #step(event: Extract<TrainProgress, { kind: "step" }>): void {
-    const now = performance.now();
-    if (now - this.#last < (this.#live ? LIVE : PLAIN)) return;
-    this.#last = now;
-    const words = `${event.phase} ${event.step + 1}/${event.steps}  loss ${event.loss.toFixed(3)}  ${formatCount(Math.round(event.tokensPerSecond))} tokens/s  ${formatDuration(event.secondsLeft * 1000)} left`;
-    if (!this.#live) return this.line(`${percent(event.done).padStart(7)}  ${words}`);
-    const full = Math.round(event.done * BAR);
-    const line = `${"█".repeat(full)}${"░".repeat(BAR - full)} ${percent(event.done).padStart(7)}  ${words}`;
-    process.stderr.write(`\r\u001b[2K${line.slice(0, Math.max(20, process.stderr.columns - 1))}`);
-    this.#shown = true;
+  #stage(stage: string): void {
+    const text = STAGES[stage];
+    if (text === undefined) return; // a phase says so itself
+    this.clear();
+    this.line(text);
   }
+
+  #step(step: Step): void {
+    const now = performance.now();
+    const isLast = step.step + 1 === step.steps && this.#live;
+    if (!isLast && now - this.#last < (this.#live ? LIVE : PLAIN)) return;
+    this.#last = now;
+    if (!this.#live) return this.line(`${percent(step.done).padStart(7)}  ${wordsOf(step).map(({ text }) => text).join("  ")}`);
+    const width = Math.max(20, (this.#terminal.columns ?? 0) || 80) - 1;
+    this.#shown = fitted(step, width, this.#full, this.#empty);
+    this.#terminal.write(`\r${this.#shown}\u001b[K`);
+  }
+}
+
+/** Less important ones leave a narrow terminal first. */
+interface Word { readonly text: string; readonly importance: number }
+
+function wordsOf({ phase, step, steps, loss, tokensPerSecond, secondsLeft }: Step): Word[] {
+  return [
+    { text: `${PHASES[phase]} ${step + 1}/${steps}`, importance: 4 },
+    { text: `loss ${loss.toFixed(3)}`, importance: 3 },
+    { text: `${formatCount(Math.round(tokensPerSecond))} tokens/s`, importance: 1 },
+    { text: `${formatDuration(Math.round(secondsLeft) * 1000)} left`, importance: 5 },
+  ];
+}
+
+function fitted(step: Step, width: number, full: string, empty: string): string {
+  const done = Math.round(step.done * BAR);
+  let words: Word[] = [{ text: full.repeat(done) + empty.repeat(BAR - done), importance: 2 }, { text: `${Math.floor(step.done * 100)} %`.padStart(5), importance: 6 }, ...wordsOf(step)];
+  for (let importance = 1; importance < 6 && lengthOf(words) > width; importance++) words = words.filter((word) => word.importance !== importance);
+  return words.map(({ text }) => text).join("  ").slice(0, width);
+}
+
+function lengthOf(words: readonly Word[]): number { return words.reduce((sum, { text }) => sum + text.length + 2, -2); }
+
+function plural(count: number, word: string): string { return `${count} ${word}${count === 1 ? "" : "s"}`; }
+
+function hasUnicode(env: Readonly<Record<string, string | undefined>>): boolean {
+  if (process.platform === "win32") return env["WT_SESSION"] !== undefined || env["TERM_PROGRAM"] === "vscode";
+  return /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "");
 }

@@ -3,10 +3,11 @@ import type { Command } from "commander";
 import { LockstepError } from "../../base/index.ts";
 import { start, trainArguments, type HttpOptions, type Metrics, type Server, type StartEvent } from "../api/index.ts";
 import { createOutput, withInterval, type Output } from "./output.ts";
-import { integer } from "./parse.ts";
+import { integer } from "./flags.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
-import { addTrainFlags, printTrained, recipeOf, type TrainFlags } from "./train.ts";
+import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
+import { printTrained } from "./train.ts";
 
 interface StartFlags extends TrainFlags { readonly port?: number; readonly host?: string; readonly fresh?: true; readonly check?: true }
 
@@ -16,12 +17,18 @@ export function addStart(program: Command): void {
     .option("--host <address>", "address to bind (default: 127.0.0.1)")
     .option("--fresh", "train again, from the first step")
     .option("--check", "ask some questions over HTTP, then exit with 0 or 1")
+    .addHelpText("after", `
+Examples:
+  lockstep start --data questions.csv --test held-out.csv --label intent --out ./models/mine
+  lockstep start --recipe recipe.json --port 8080 --fresh
+
+Ctrl-C while training saves a checkpoint and exits with 130, and the next start goes on from it; while serving it exits with 0.`)
     .action(async (flags: StartFlags) => {
       const output = createOutput(flags.json === true);
       const { input, options } = await trainArguments(await recipeOf(flags));
       const http: HttpOptions = { ...(flags.port === undefined ? {} : { port: flags.port }), ...(flags.host === undefined ? {} : { host: flags.host }) };
-      using interrupted = onInterrupt(output.note, "stopping");
       const display = new ProgressDisplay();
+      using interrupted = onInterrupt(display.line, "stopping");
       let question = "";
       const onEvent = (event: StartEvent): void => {
         if (event.kind === "serving") question = event.question;

@@ -1,5 +1,23 @@
-/** Flags as values, and errors that name the flag. */
-import { InvalidArgumentError } from "commander";
+/** Flags that several verbs share, flags as values, and errors that name the flag. */
+import { InvalidArgumentError, Option, type Command } from "commander";
+
+export type Executor = "native" | "portable";
+
+export interface ModelFlags { readonly version?: string; readonly threads?: number; readonly executor?: Executor; readonly json?: true }
+
+export function addModelFlags(command: Command): Command {
+  return command
+    .option("--version <ref>", "alias, version name, or the start of one (default: champion)")
+    .option("--threads <k>", "replica threads (default: all cores)", integer(1, 256))
+    .addOption(executorOption("arithmetic (default: the one the version was made with)"));
+}
+
+export function executorOption(description: string): Option {
+  return new Option("--executor <name>", description).choices(["native", "portable"]);
+}
+
+export const JSON_FLAG = ["--json", "the result as JSON on standard output"] as const;
+export const MODEL_ARGUMENT = ["<model>", "a store, or a folder in the Hugging Face layout"] as const;
 
 export function integer(least: number, most: number): (text: string) => number {
   return (text) => {
@@ -17,7 +35,7 @@ export function share(text: string): number {
 
 /** `pretrain.epochs=3` onto the settings gathered so far; the value is JSON where it reads as JSON, else a word. */
 export function setting(text: string, gathered: Record<string, unknown> = {}): Record<string, unknown> {
-  const [, path, value] = /^([a-z0-9_.]+)=(.*)$/s.exec(text) ?? [];
+  const [, path, value] = /^([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)=(.*)$/s.exec(text) ?? [];
   if (path === undefined || value === undefined) throw new InvalidArgumentError("expected NAME=VALUE, such as pretrain.epochs=3.");
   return put(gathered, path.split("."), jsonOrWord(value));
 }
