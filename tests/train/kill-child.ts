@@ -1,16 +1,14 @@
-/** A training that is going to be killed. Arguments: folder for checkpoints, threads. Says when its first step is done, and in the end what came out. */
+/** A training that is going to be killed. Arguments: folder for checkpoints, threads. Says the state's digest after every step, and in the end what came out. */
+import { writeSync } from "node:fs";
 import { digestTensors } from "../../src/numeric/tensor/index.ts";
 import { runTraining } from "../../src/work/train/index.ts";
 import { smallInput } from "./small.ts";
 import { KILLED } from "./kill-recipe.ts";
 
 const [folder = "", threads = "1"] = process.argv.slice(2);
-let first = true;
+const say = (line: string): void => { writeSync(1, `${line}\n`); };
 const model = await runTraining(await smallInput(KILLED, 160), {
-  threads: Number(threads), checkpoints: { folder, everySeconds: 0.1, resume: true },
-  onEvent: ({ kind }) => {
-    if (kind === "step" && first) process.stdout.write("started\n");
-    if (kind === "step") first = false;
-  },
+  threads: Number(threads), digests: true, checkpoints: { folder, everySeconds: 0.03, resume: true },
+  onEvent: (event) => { if (event.kind === "digest") say(`${event.phase} ${event.step} ${event.sha256}`); },
 });
-process.stdout.write(`${JSON.stringify({ state: model.stateDigest, weights: digestTensors(model.weights), steps: model.steps })}\n`);
+say(JSON.stringify({ state: model.stateDigest, weights: digestTensors(model.weights), steps: model.steps }));
