@@ -5,6 +5,7 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { elementwise } from "./elementwise.ts";
+import { eventLoop } from "./event-loop.ts";
 import { gradient } from "./gradient.ts";
 import { minilm } from "./minilm.ts";
 import { padding } from "./padding.ts";
@@ -12,7 +13,7 @@ import { meets, table, type Benchmark, type BenchOptions, type Result } from "./
 import { serving } from "./serving.ts";
 import { threads } from "./threads.ts";
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { gradient, threads, elementwise, padding, serving, minilm };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { gradient, threads, elementwise, padding, serving, minilm, "event-loop": eventLoop };
 
 const { values } = parseArgs({
   options: {
