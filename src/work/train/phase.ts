@@ -3,7 +3,7 @@
  * no worker runs, so state is saved and hashed there; how many steps a request covers follows the clock, and decides nothing.
  */
 import { createHash } from "node:crypto";
-import { invariant, LockstepError } from "../../base/index.ts";
+import { invariant, LockstepError, toLockstepError } from "../../base/index.ts";
 import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
@@ -83,10 +83,13 @@ export class Phase {
     return phase;
   }
 
-  /** Steps from..to-1 on every worker. */
+  /** Steps from..to-1 on every worker. When one fails, the others give up: its own error is the one to report, whichever comes first. */
   async train(from: number, to: number): Promise<void> {
     this.#trained = true;
-    await this.#pool.broadcast({ kind: "steps", from, to });
+    const workers = Array.from({ length: this.#pool.size }, (_, worker) => this.#pool.request(worker, { kind: "steps", from, to }));
+    const failures = (await Promise.allSettled(workers)).flatMap((end) => (end.status === "rejected" ? [toLockstepError(end.reason)] : []));
+    const failure = failures.find(({ details }) => details["waitedFor"] === undefined) ?? failures[0];
+    if (failure !== undefined) throw failure;
   }
 
   /** Share of the examples whose likeliest class is their label. */

@@ -36,8 +36,8 @@ export interface TrainingRun {
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Where checkpoints go. Absent: none are written. */
   readonly checkpoints?: { readonly folder: string; readonly everySeconds: number; readonly resume: boolean; readonly fs?: FileSystem };
-  /** SHA-256 of weights and optimizer state after every step, as an event. Slow: for proofs. @default false */
-  readonly digests?: boolean;
+  /** SHA-256 of weights and optimizer state as an event, after every step (slow: for proofs) or every epoch. @default false */
+  readonly digests?: boolean | "epochs";
 }
 
 export interface TrainedModel {
@@ -104,13 +104,13 @@ async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput
       throw new LockstepError("CANCELLED", path === undefined ? `training was interrupted at step ${step} of ${phase.name}` : `training was interrupted at step ${step} of ${phase.name} and saved; go on with --resume`, { phase: phase.name, step, checkpoint: path ?? null });
     }
     const epochEnd = (Math.floor(step / phase.stepsPerEpoch) + 1) * phase.stepsPerEpoch;
-    const to = Math.min(step + (digests ? 1 : size), epochEnd);
+    const to = Math.min(step + (digests === true ? 1 : size), epochEnd);
     const started = performance.now();
     await phase.train(step, to);
     const perStep = (performance.now() - started) / (to - step);
     size = Math.max(1, Math.min(2 * size, Math.floor(REQUEST_MS / perStep)));
     step = to;
-    if (digests) onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
+    if (digests === true || (digests === "epochs" && step === epochEnd)) onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
     if (step === epochEnd) await endEpoch(phase, step, input, run);
     if (checkpoints !== undefined && performance.now() - savedAt >= checkpoints.everySeconds * 1000 && step < phase.steps) await save();
   }
