@@ -34,17 +34,15 @@ describe("the command line", () => {
     assert.deepEqual([trained.code, jsonLines<{ version: string }>(trained.stdout)[0]?.version], [0, version], trained.stderr);
   });
 
-  test("ls, eval and verify", async () => {
-    const [listed, evaluated, verified] = await Promise.all([
-      commands.run(["ls", store, "--json"]), commands.run(["eval", store, "--data", TINY, "--json", "--threads", "1"]), commands.run(["verify", store, "--executor", "native", "--quick"]),
+  test("ls and eval", async () => {
+    const [listed, evaluated] = await Promise.all([
+      commands.run(["ls", store, "--json"]), commands.run(["eval", store, "--data", TINY, "--json", "--threads", "1"]),
     ]);
     const [listing] = jsonLines<{ versions: { name: string; aliases: string[] }[] }>(listed.stdout);
     assert.deepEqual(listing?.versions.map(({ name, aliases }) => [name, aliases]), [[version, ["champion"]]]);
     const [report] = jsonLines<{ accuracy: { total: number; low: number; value: number; high: number } }>(evaluated.stdout);
     assert.equal(report?.accuracy.total, 60);
     assert.ok(report.accuracy.low <= report.accuracy.value && report.accuracy.value <= report.accuracy.high);
-    assert.equal(verified.code, 0, verified.stderr);
-    assert.match(verified.stdout, /caught/);
   });
 
   test("predict: texts, a table, lines from standard input; the same answers in each form", async () => {

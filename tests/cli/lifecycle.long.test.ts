@@ -76,6 +76,13 @@ describe("the command line for a while", () => {
     assert.deepEqual([gone.code, /no answer from/.test(gone.stderr)], [1, true], gone.stderr);
   });
 
+  test("verify compares, and its control is caught", async () => {
+    const { code, stdout, stderr } = await commands.run(["verify", store, "--version", versions[0]!, "--executor", "native", "--quick"]);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /same bits {2}native/);
+    assert.match(stdout, /caught .* negative control/);
+  });
+
   test("publish moves an alias, and only from where it was expected", async () => {
     const moved = await commands.run(["publish", store, versions[0]!, "--alias", "challenger", "--json"]);
     assert.equal(jsonLines<{ version: string }>(moved.stdout)[0]?.version, versions[0]);

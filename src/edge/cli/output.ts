@@ -1,5 +1,6 @@
 /** Where a verb's words go: results to standard output (JSON with `--json`), everything else to standard error. */
 import { once } from "node:events";
+import { basename, relative } from "node:path";
 import { LockstepError, toLockstepError } from "../../base/index.ts";
 
 export interface Output {
@@ -73,6 +74,12 @@ export function guardStreams(): void {
     throw new LockstepError("DISK_FAILED", `the result cannot be written to standard output: ${error.message}`, {}, { cause: error });
   });
   process.stderr.on("error", () => undefined); // there is nowhere left to say so
+}
+
+/** How this command was called, for a line to copy: a clone has no `lockstep` on its path. */
+export function commandName(): string {
+  const called = process.argv[1] ?? "";
+  return basename(called).endsWith(".mjs") ? `node ${relative(process.cwd(), called)}` : "lockstep";
 }
 
 export function percent(share: number): string { return `${(share * 100).toFixed(1)} %`; }

@@ -1,7 +1,7 @@
 /** `lockstep train`: a table in, a published version out. */
 import { Option, type Command } from "commander";
 import { completeRecipeFile, formatDuration, train, trainArguments, type TrainResult } from "../api/index.ts";
-import { createOutput, withInterval, type Output } from "./output.ts";
+import { commandName, createOutput, withInterval, type Output } from "./output.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
@@ -36,7 +36,7 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
         display.clear();
         output.result(result);
         printTrained(output, result);
-        output.print(`try it: lockstep predict ${result.store} "…"`);
+        output.print(`try it: ${commandName()} predict ${result.store} "…"`);
       } finally {
         display.clear();
       }
