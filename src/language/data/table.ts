@@ -43,7 +43,7 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
   const rows = new Rows(path, settled.maxCellBytes, settled.maxRows);
   const columns = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
   if (columns === undefined) throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
-  if (rows.texts.length === 0) throw new LockstepError("DATA_INVALID", `${path} has a header and no row`, { path });
+  if (rows.texts.length === 0) throw new LockstepError("DATA_INVALID", `${path} has a header and no row; give at least one`, { path });
   return {
     texts: rows.texts, labels: columns.label === undefined ? undefined : rows.labels, lines: Int32Array.from(rows.lines), columns, format, path, ...facts,
   };
@@ -129,7 +129,7 @@ class Rows {
     // A code unit takes at most three bytes, so most cells need no count.
     if (cell.length * 3 > this.#maxCell) {
       const bytes = Buffer.byteLength(cell);
-      if (bytes > this.#maxCell) throw new LockstepError("DATA_INVALID", `${where}: the cell has ${formatBytes(bytes)}, at most ${formatBytes(this.#maxCell)} are taken; a quote may be missing, or raise maxCellBytes`, { ...details, bytes });
+      if (bytes > this.#maxCell) throw new LockstepError("DATA_INVALID", `${where}: the cell has ${formatBytes(bytes)}, at most ${formatBytes(this.#maxCell)} are taken; a quote may be missing before it, or the text has to be shortened`, { ...details, bytes });
     }
     if (cell.trim() === "") throw new LockstepError("DATA_INVALID", `${where}: the cell is empty; fill it or leave the row out`, details);
     if (!cell.isWellFormed()) throw new LockstepError("DATA_INVALID", `${where}: the cell holds half a character (a lone surrogate)`, details);

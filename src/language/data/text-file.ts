@@ -50,7 +50,7 @@ export async function* readText(path: string, maxBytes: number, facts: FileFacts
 }
 
 function tooLarge(path: string, maxBytes: number): LockstepError {
-  return new LockstepError("INPUT_TOO_LARGE", `${path} is larger than ${formatBytes(maxBytes)}; split it, or raise maxFileBytes`, { path, maxFileBytes: maxBytes });
+  return new LockstepError("INPUT_TOO_LARGE", `${path} is larger than ${formatBytes(maxBytes)}; split it`, { path, maxFileBytes: maxBytes });
 }
 
 /** Where the last whole character ends: a sequence cut by the chunk's end waits for the next chunk. */

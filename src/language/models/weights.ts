@@ -36,7 +36,7 @@ function namesOf(name: string): string[] {
 function fitting(info: ParameterInfo, found: HostTensor): HostTensor<"float32"> {
   const same = found.shape.length === info.shape.length && found.shape.every((dim, axis) => dim === info.shape[axis]);
   if (!same || found.dtype !== "float32") {
-    throw new LockstepError("WEIGHTS_INVALID", `tensor "${info.name}" is ${found.dtype} [${found.shape.join(", ")}], but config.json asks for float32 [${info.shape.join(", ")}]`, { tensor: info.name, shape: found.shape, expected: info.shape });
+    throw new LockstepError("WEIGHTS_INVALID", `tensor "${info.name}" is ${found.dtype} [${found.shape.join(", ")}], but config.json asks for float32 [${info.shape.join(", ")}]: the two are not of the same model`, { tensor: info.name, shape: found.shape, expected: info.shape });
   }
   return tensor("float32", info.shape, found.data as Float32Array);
 }

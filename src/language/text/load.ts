@@ -28,7 +28,7 @@ function build(source: TokenizerSource, { maxLength = DEFAULT_MAX_LENGTH }: Load
   const json = parseTokenizerJson(source.tokenizerJson);
   const unbounded = findUnbounded(json);
   if (unbounded !== undefined && !anything) {
-    throw invalid(`it has ${unbounded}, which can run without end; use a tokenizer without such parts, or openIsolatedTokenizer, which runs it in a worker under a time limit`);
+    throw invalid(`it has ${unbounded}, which can run without end, so it is not run here; BERT's own tokenizers have no such part`);
   }
   const text = typeof source.tokenizerJson === "string" ? source.tokenizerJson : JSON.stringify(source.tokenizerJson);
   const Kind = isBertFamily(json) ? BertTokenizer : LibraryTokenizer;

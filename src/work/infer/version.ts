@@ -71,7 +71,7 @@ export function readVersion(files: VersionFiles): Version {
   const info = readVersionInfo(files);
   const { weights, missing } = matchWeights(bertParameters(info.config, info.head), readWeights(files));
   const first = missing[0];
-  if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing in all)`, { tensor: first.name });
+  if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing in all); the folder is incomplete, or config.json is that of another model`, { tensor: first.name });
   return { ...info, weights: Object.fromEntries(weights) };
 }
 
