@@ -4,25 +4,18 @@ import { test } from "node:test";
 import type { RecipeInput } from "../../src/work/train/index.ts";
 import { digestsOf, SMALL, smallInput } from "./small.ts";
 
-/** Few rows: two steps of each phase are enough to differ. The whole comparison is in threads.long.test.ts. */
-const CASES = [{ executor: "native", rows: 64, threads: [2, 3, 8] }, { executor: "portable", rows: 40, threads: [3] }] as const;
-
-/** One phase: WebAssembly takes long to start in every worker. */
-const PORTABLE: RecipeInput = { pretrain: { ...SMALL.pretrain, epochs: 0 } };
-
-for (const { executor, rows, threads } of CASES) {
-  test(`${executor}: weights and optimizer state after every step are the same for 1, ${threads.join(", ")} threads`, async (t) => {
-    const input = await smallInput({ ...SMALL, executor, ...(executor === "portable" ? PORTABLE : {}) }, rows);
-    const alone = await digestsOf(input, { threads: 1 });
-    assert.ok(alone.digests.length >= 2);
-    assert.equal(new Set(alone.digests).size, alone.digests.length, "every step changes the state");
-    for (const count of threads) assert.deepEqual((await digestsOf(input, { threads: count })).digests, alone.digests, `${count} threads`);
-    t.diagnostic(`${alone.digests.length} steps, last state ${alone.digests.at(-1)}`);
-  });
-}
+test("weights and optimizer state after every step are the same for 1 and 3 threads", async (t) => {
+  // Few rows: some steps of each phase are enough to differ. More threads, and the portable profile, are in threads.long.test.ts.
+  const input = await smallInput(SMALL, 64);
+  const alone = await digestsOf(input, { threads: 1 });
+  assert.ok(alone.digests.length >= 4);
+  assert.equal(new Set(alone.digests).size, alone.digests.length, "every step changes the state");
+  assert.deepEqual((await digestsOf(input, { threads: 3 })).digests, alone.digests);
+  t.diagnostic(`${alone.digests.length} steps, last state ${alone.digests.at(-1)}`);
+});
 
 test("another seed, or another number of shards, gives other weights: the comparison can fail", async () => {
-  const last = async (change: RecipeInput) => (await digestsOf(await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 }, ...change }, 48), { threads: 2 })).digests.at(-1);
+  const last = async (change: RecipeInput) => (await digestsOf(await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 }, ...change }, 48), { threads: 1 })).digests.at(-1);
   const base = await last({});
   assert.ok(base);
   assert.equal(await last({}), base);
