@@ -1,7 +1,8 @@
 /**
  * A peer: a Python process that does the same work in rounds, asked line by line, so that rounds can be interleaved with ours.
  * Its OpenMP threads may spin or sleep between loops: spinning is a little faster on an idle machine, and ruinous on a busy one (one sixth of
- * the speed was seen). Both are tried, and the faster one is measured.
+ * the speed was seen). Both are tried, and the faster one is measured. Between its rounds the peer is stopped: threads that spin while they
+ * wait would take our processors from us.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -47,13 +48,18 @@ export async function openPeer(python: string, script: string, job: string, poli
     return JSON.parse(value);
   };
   const about = (await next()) as Record<string, unknown>;
+  child.kill("SIGSTOP");
   return {
     about,
     round: async (from, to) => {
+      child.kill("SIGCONT");
       child.stdin.write(`${JSON.stringify({ from, to })}\n`);
-      return (await next()) as PeerRound;
+      const round = (await next()) as PeerRound;
+      child.kill("SIGSTOP");
+      return round;
     },
     close: async () => {
+      child.kill("SIGCONT");
       child.stdin.end();
       await exited;
     },
