@@ -103,11 +103,7 @@ export class Model implements AsyncDisposable {
   /** By class id. */
   get labels(): readonly string[] { return this.#current.info.labels; }
   /** What decides the bits of its answers. */
-  get profile(): Profile {
-    const { profile } = this.#current;
-    if (profile === undefined) throw new LockstepError("INTERNAL", "a published version has replicas");
-    return profile;
-  }
+  get profile(): Profile { return profileOf(this.#current); }
   get info(): VersionInfo { return this.#current.info; }
   /** `lockstep.json` of the version: recipe, metrics, hashes; undefined for a plain folder. */
   get description(): LockstepFile | undefined { return this.#current.own; }
@@ -121,11 +117,16 @@ export class Model implements AsyncDisposable {
    * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN
    */
   async classify(texts: string | readonly string[], options: ClassifyOptions = {}): Promise<Classification | readonly Classification[]> {
-    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
-    const list = typeof texts === "string" ? [texts] : texts;
-    const { version, logits } = await this.#ask(list, id, timeoutMs, signal);
-    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
+    const { answers } = await this.classifyOnProfile(typeof texts === "string" ? [texts] : texts, options);
     return typeof texts === "string" ? answers[0]! : answers;
+  }
+
+  /** As `classify`, with what decided the bits of these answers: `profile` above may be another version's by the time they are there. */
+  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<{ readonly answers: readonly Classification[]; readonly profile: Profile }> {
+    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
+    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal);
+    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
+    return { answers, profile: profileOf(version) };
   }
 
   /** Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas as questions do. */
@@ -180,6 +181,11 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
 export function checkQuestion(text: string, what: string): void {
   checkText(text, what);
   if (text.trim() === "") throw new LockstepError("INPUT_INVALID", `${what} is blank`, { what });
+}
+
+function profileOf({ profile }: ModelVersion): Profile {
+  if (profile === undefined) throw new LockstepError("INTERNAL", "a published version has replicas");
+  return profile;
 }
 
 /** A version is judged and served with the arithmetic it was made with, unless told otherwise. */

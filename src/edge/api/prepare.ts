@@ -5,7 +5,7 @@ import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../..
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
-import { resolveRecipe, trainTokenizer, type Recipe, type RecipeInput } from "../../work/train/index.ts";
+import { recordShards, resolveRecipe, trainTokenizer, type Recipe, type RecipeInput } from "../../work/train/index.ts";
 import { openSource } from "./source.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
 
@@ -44,7 +44,9 @@ export async function prepare(input: TrainInput, onStage: (stage: Stage) => void
   const tokenizer = encoder?.tokenizer ?? await newTokenizer(recipe, split.train.map((row) => table.texts[row]!), signal);
   onStage("encode");
   const dataset = await encodeDataset(tokenizer, table.texts, labelIds, { maxLength: Math.min(recipe.max_tokens, tokenizer.maxLength), ...(signal === undefined ? {} : { signal }) });
-  return { recipe, table, labels, labelIds, split, tokenizer, dataset, config: configOf(recipe, encoder, tokenizer), from: encoder === undefined ? undefined : encoderWeights(encoder, configOf(recipe, encoder, tokenizer)) };
+  const config = configOf(recipe, encoder, tokenizer);
+  const complete = recordShards(recipe, { ids: dataset.ids, offsets: dataset.offsets, labels: labelIds, examples: Int32Array.from(split.train) });
+  return { recipe: complete, table, labels, labelIds, split, tokenizer, dataset, config, from: encoder === undefined ? undefined : encoderWeights(encoder, config) };
 }
 
 async function openEncoder(path: string, settings: RecipeInput): Promise<Encoder> {

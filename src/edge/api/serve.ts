@@ -17,7 +17,6 @@ const serveSchema = z.strictObject({
   audit: z.union([pathSchema, z.literal(false)]).optional(),
   auditKey: z.union([pathSchema, z.literal(false)]).optional(),
   examples: z.array(z.string()).readonly().default([]),
-  store: pathSchema.optional(),
   onError: callbackSchema<(error: LockstepError) => void>(),
 });
 

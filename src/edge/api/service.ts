@@ -5,12 +5,13 @@
 import { randomUUID } from "node:crypto";
 import { canonicalJson, LockstepError, toLockstepError } from "../../base/index.ts";
 import { bertParameters, parameterCount } from "../../language/models/index.ts";
+import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
 import type { Store } from "../../work/store/index.ts";
 import type { ClassifyAnswer, ClassifyOptions, HttpDeps, MetricSample, ModelInfo, PublishRequest, ServingStatus, Status } from "../http/index.ts";
 import type { ServingFigures } from "./figures.ts";
 import type { Classification, Model } from "./model.ts";
-import { DEFAULT_ALIAS, openPublishSource } from "./source.ts";
+import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
 import type { Metrics, Share } from "./version-files.ts";
 
 export interface ServiceOptions {
@@ -36,6 +37,7 @@ export class Service implements HttpDeps {
   readonly #listeners = new Set<(status: Status) => void>();
   #examples: readonly string[];
   #status: Status;
+  #publishing: Promise<void> = Promise.resolve();
   #serving: Serving | undefined;
 
   constructor({ status, figures, examples = [], onError = () => undefined }: ServiceOptions) {
@@ -64,8 +66,8 @@ export class Service implements HttpDeps {
     const serving = this.#require();
     this.#requireServed(serving, wanted);
     const started = performance.now();
-    const answers = await serving.model.classify(texts, { topK, signal });
-    const receipts = await Promise.all(answers.map((answer, index) => this.#record(serving, answer, { text: texts[index]!, top_k: topK }, seed)));
+    const { answers, profile } = await serving.model.classifyOnProfile(texts, { topK, signal });
+    const receipts = await Promise.all(answers.map((answer, index) => this.#record(serving.audit, answer, profile, { text: texts[index]!, top_k: topK }, seed)));
     const latency_ms = Math.round((performance.now() - started) * 1000) / 1000;
     return answers.map(({ label, probability, abstained, top, version }, index) => ({ label: abstained ? null : label, probability, abstained, top: [...top], version, receipt: receipts[index] ?? null, latency_ms }));
   }
@@ -82,23 +84,31 @@ export class Service implements HttpDeps {
   }
 
   /** A version of the store, or a folder, which becomes one. Its replicas stand before the alias moves; questions under way keep their version. */
-  async publish({ source, alias = DEFAULT_ALIAS }: PublishRequest): Promise<ModelInfo> {
+  publish(request: PublishRequest): Promise<ModelInfo> {
+    // One at a time: two at once could leave the alias on one version and the replicas on the other.
+    const turn = this.#publishing.then(() => this.#publishNow(request));
+    this.#publishing = turn.then(() => undefined, () => undefined); // its caller is told; the next one's turn comes all the same
+    return turn;
+  }
+
+  async #publishNow({ source, alias = DEFAULT_ALIAS }: PublishRequest): Promise<ModelInfo> {
     const serving = this.#require();
     const { store, model } = serving;
     if (store === undefined) throw new LockstepError("FORBIDDEN", "this server serves a plain folder, which has no versions; serve a store to publish into it");
     const version = await openPublishSource(store, source);
     await model.publish(version);
-    await store.publish(version.files, { alias });
+    if (isFolderSource(source)) await store.publish(version.files, { alias });
+    else await store.setAlias(alias, version.name);
     await this.#refresh(serving);
     const info = serving.models.find((one) => one.version === version.name);
     if (info === undefined) throw new LockstepError("INTERNAL", `version ${version.name} is published, but the store does not list it`);
     return info;
   }
 
-  async #record({ audit, model }: Serving, answer: Classification, request: RecordedRequest, seed: number | undefined): Promise<string | null> {
+  async #record(audit: AuditLog | undefined, answer: Classification, profile: Profile, request: RecordedRequest, seed: number | undefined): Promise<string | null> {
     if (audit === undefined) return null;
     const receipt = await audit.append({
-      requestId: randomUUID(), version: answer.version, profile: model.profile, request: canonicalJson(request), answerDigest: answer.digest,
+      requestId: randomUUID(), version: answer.version, profile, request: canonicalJson(request), answerDigest: answer.digest,
       summary: summaryOf(answer), at: new Date().toISOString(), ...(seed === undefined ? {} : { seed }),
     });
     return receipt.hash;
@@ -129,10 +139,11 @@ export class Service implements HttpDeps {
     return this.#serving;
   }
 
-  #requireServed({ models }: Serving, wanted: string | undefined): void {
+  /** Compared with the version that a question asked now is pinned to; the list of models follows a publish a moment later. */
+  #requireServed({ model, models }: Serving, wanted: string | undefined): void {
     const served = models[0];
     if (wanted === undefined || served === undefined) return;
-    if (served.version === wanted || served.aliases.includes(wanted) || (wanted.length >= 4 && served.version.startsWith(wanted))) return;
+    if (served.aliases.includes(wanted) || (wanted.length >= 4 && model.version.startsWith(wanted))) return;
     throw new LockstepError("NOT_FOUND", `this server serves version ${served.version.slice(0, 12)} (${served.aliases.join(", ") || "no alias"}), not "${wanted}"`, { model: wanted });
   }
 }

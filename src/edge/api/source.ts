@@ -55,6 +55,10 @@ export async function isStore(path: string): Promise<boolean> {
 
 /** What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the store. */
 export async function openPublishSource(store: Store, source: string): Promise<LoadedVersion> {
-  const isFolder = source.includes("/") || source.includes("\\") || source === "." || source === "..";
-  return isFolder ? await openModelFolder(source) : await store.open(source, { allocate });
+  return isFolderSource(source) ? await openModelFolder(source) : await store.open(source, { allocate });
+}
+
+/** A path has a separator, or is a relative place; a version or an alias has none. */
+export function isFolderSource(source: string): boolean {
+  return /[\\/]/.test(source) || source === "." || source === "..";
 }

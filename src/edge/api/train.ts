@@ -2,13 +2,12 @@
  * `train`: from a table of texts to a published version. Reads, splits, trains a tokenizer and a model, calibrates and measures
  * the result in the form it will be served in, and publishes it. Everything that decides the version is in the recipe.
  */
-import { LockstepError } from "../../base/index.ts";
+import { LockstepError, seedFrom } from "../../base/index.ts";
 import { labelIds, readTable } from "../../language/data/index.ts";
 import { accuracy, chooseThreshold, confidences, expectedCalibrationError, fitTemperature, macroF1, negativeLogLikelihood, predictedClasses, runLinearBaseline, type Accuracy, type Scores } from "../../work/evaluate/index.ts";
 import type { Calibration } from "../../work/infer/index.ts";
 import { openStore, type FileSystem } from "../../work/store/index.ts";
 import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
-import { seedFrom } from "../../base/index.ts";
 import { Model } from "./model.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";

@@ -1,4 +1,5 @@
 export { recipeHash, recipeSchema, resolveRecipe, type PhaseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
+export { recordShards } from "./plan.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
 export type { Pace, PhaseName, TrainingEvent } from "./progress.ts";
 export { trainTokenizer, type TokenizerJob } from "./tokenizer-job.ts";
