@@ -48,6 +48,9 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   fastify: ["edge/http"],
   "prom-client": ["edge/http"],
   commander: ["edge/cli"],
+  acorn: ["threads/explore"],
+  "acorn-walk": ["threads/explore"],
+  "magic-string": ["threads/explore"],
 };
 
 export function mayImport(from: string, to: string): boolean {
