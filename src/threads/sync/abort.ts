@@ -4,12 +4,14 @@
  *
  * AbortWord, state machine (word 0):
  *   0 live ── abort(reason) ──▶ 1..4 the reason (final: the first reason wins, by compare-and-set)
- * Aborting also aborts every primitive bound to it in the same thread (`bind`), since a waiter sleeps on its
- * primitive's own word, and only a change of that word wakes it without a gap between check and sleep.
+ * A waiter sleeps on its primitive's own word, and only a change of that word wakes it without a gap between check and sleep. So
+ * `abort` also reaches what is bound to the word in the same thread (`bind`):
+ * - an `Abortable` (barrier, latch) is aborted itself, for everybody;
+ * - a `Wakeable` (mutex, semaphore, channel …) is only woken: its sleepers all look again, who waits with this word leaves, the others sleep on.
  * Memory order: what was written before `abort` is visible to whoever sees the reason (both are sequentially consistent).
  */
 import { LockstepError, type ErrorCode } from "../../base/index.ts";
-import { deadlineOf, sleepAsync, timedOut, type AsyncWaitOptions } from "./wait.ts";
+import { deadlineOf, sleepAsync, timedOut, type AbortCheck, type AsyncWaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
 /** Position + 1 is the number in the word. */
@@ -40,12 +42,17 @@ export interface Abortable {
   abort(reason: AbortReason): boolean;
 }
 
+/** What can make all its sleepers look again: adds 1 to its sequence words and notifies all. Any thread may call it at any time; nothing is lost. */
+export interface Wakeable {
+  wakeAll(): void;
+}
+
 export type AbortHandle = SyncHandle<"abort">;
 
-export class AbortWord implements Abortable {
+export class AbortWord implements Abortable, AbortCheck {
   readonly handle: AbortHandle;
   readonly #words: Words;
-  readonly #bound: Abortable[] = [];
+  readonly #bound: (Abortable | Wakeable)[] = [];
 
   private constructor(handle: AbortHandle) {
     this.handle = handle;
@@ -64,11 +71,14 @@ export class AbortWord implements Abortable {
     return reasonOf(load(this.#words, 0));
   }
 
-  /** From now on `abort` in this thread also aborts these; at once, if it was aborted already. */
-  bind(...targets: readonly Abortable[]): this {
+  /**
+   * From now on `abort` in this thread also aborts these, or wakes them if they cannot be aborted; at once, if it was aborted already. Bind in
+   * the thread that will call `abort`: what another thread has bound is not known here.
+   */
+  bind(...targets: readonly (Abortable | Wakeable)[]): this {
     this.#bound.push(...targets);
     const reason = this.reason;
-    if (reason !== null) for (const target of targets) target.abort(reason);
+    if (reason !== null) for (const target of targets) reach(target, reason);
     return this;
   }
 
@@ -76,7 +86,7 @@ export class AbortWord implements Abortable {
     const first = cas(this.#words, 0, 0, reasonNumber(reason));
     if (first) Atomics.notify(this.#words, 0);
     const decided = this.reason ?? reason;
-    for (const target of this.#bound) target.abort(decided);
+    for (const target of this.#bound) reach(target, decided);
     return first;
   }
 
@@ -102,4 +112,9 @@ export class AbortWord implements Abortable {
       if (!(await sleepAsync(this.#words, 0, 0, deadline, "waiting for an abort", options.signal))) throw timedOut("waiting for an abort", options);
     }
   }
+}
+
+function reach(target: Abortable | Wakeable, reason: AbortReason): void {
+  if ("abort" in target) target.abort(reason);
+  else target.wakeAll();
 }

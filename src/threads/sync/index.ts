@@ -1,9 +1,10 @@
 /** Primitives on SharedArrayBuffer. Each file is one state machine: its words, states, transitions and memory-order argument. */
-export { AbortWord, ABORT_REASONS, abortError, type Abortable, type AbortHandle, type AbortReason } from "./abort.ts";
+export { AbortWord, ABORT_REASONS, abortError, type Abortable, type AbortHandle, type AbortReason, type Wakeable } from "./abort.ts";
 export { Barrier, type BarrierHandle } from "./barrier.ts";
 export { Counter, type CounterHandle } from "./counter.ts";
 export { EpochCell, type EpochHandle, type Pin, type Reservation } from "./epoch-cell.ts";
 export { Latch, type LatchHandle } from "./latch.ts";
 export { Mutex, type MutexGuard, type MutexHandle } from "./mutex.ts";
-export type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
+export { isOwnerDied, OwnerDiedError, type Supervised } from "./owner-died.ts";
+export type { AbortCheck, AsyncWaitOptions, WaitOptions } from "./wait.ts";
 export type { SyncHandle, Words } from "./words.ts";
