@@ -1,0 +1,153 @@
+/**
+ * What transformed code calls in place of `a[i]` (transform.ts). For an element of a typed array over shared memory the sink is told before
+ * the access happens; for anything else these do what the language does, down to the order of conversions and the kind of error: each
+ * access is in the end the plain one, of the same object with the same key. Keys and values that are objects are converted before the
+ * sink is told, once for each access (as V8 does, which converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
+ */
+import { types } from "node:util";
+
+/** Where accesses to shared memory are reported, before they happen. May block: nothing else of the thread runs meanwhile. */
+export interface AccessSink {
+  plain(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number, write: boolean): void;
+}
+
+type Key = string | number | symbol;
+type Indexable = Record<Key, unknown>;
+type Elements = NodeJS.TypedArray;
+
+const { isView } = ArrayBuffer;
+const { isSharedArrayBuffer } = types;
+const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const tagOf = getter<string | undefined>(Symbol.toStringTag);
+const bufferOf = getter<ArrayBufferLike>("buffer");
+const byteOffsetOf = getter<number>("byteOffset");
+/** Elements of a typed array as it is now: 0 where its buffer has become too small. */
+export const lengthOf = getter<number>("length");
+
+const BYTES: Readonly<Record<string, number>> = {
+  Int8Array: 1, Uint8Array: 1, Uint8ClampedArray: 1, Int16Array: 2, Uint16Array: 2, Float16Array: 2,
+  Int32Array: 4, Uint32Array: 4, Float32Array: 4, Float64Array: 8, BigInt64Array: 8, BigUint64Array: 8,
+};
+
+/** The typed arrays' own getters: an instance or a subclass may have others under these names. */
+function getter<T>(name: string | symbol): (view: object) => T {
+  const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: object) => T;
+  return (view) => Reflect.apply<object, [], T>(get, view, []);
+}
+
+/** Whether it is a typed array (not a DataView) over shared memory. */
+export function isSharedElements(value: unknown): value is Elements & { readonly buffer: SharedArrayBuffer } {
+  return isView(value) && tagOf(value) !== undefined && isSharedArrayBuffer(bufferOf(value));
+}
+
+/** Whether it is a typed array or a DataView over shared memory. */
+export function isSharedView(value: unknown): value is NodeJS.ArrayBufferView & { readonly buffer: SharedArrayBuffer } {
+  return isView(value) && isSharedArrayBuffer(tagOf(value) === undefined ? (value as DataView).buffer : bufferOf(value));
+}
+
+/** Reports `count` bytes from `start` of a view, as far as they exist. */
+export function reportBytes(sink: AccessSink, view: NodeJS.ArrayBufferView, start: number, count: number, write: boolean): void {
+  const inside = Math.min(count, view.byteLength - start);
+  if (inside > 0) sink.plain(view.buffer as SharedArrayBuffer, view.byteOffset + start, inside, write);
+}
+
+/** Reports `count` elements from `start`, as far as they exist. */
+export function reportElements(sink: AccessSink, view: Elements, start: number, count: number, write: boolean): void {
+  const bytes = BYTES[tagOf(view) as string] as number;
+  const inside = Math.min(count, lengthOf(view) - start);
+  if (inside > 0) sink.plain(bufferOf(view) as SharedArrayBuffer, byteOffsetOf(view) + start * bytes, inside * bytes, write);
+}
+
+/** The integer index that a key names, or -1. */
+function indexOf(key: unknown): number {
+  if (typeof key === "number") return Number.isInteger(key) && key >= 0 ? key : -1;
+  if (typeof key !== "string" && typeof key !== "bigint") return -1;
+  const index = Number(key);
+  return Number.isInteger(index) && index >= 0 && String(index) === String(key) ? index : -1;
+}
+
+function toKey(key: unknown): Key {
+  if (typeof key === "object" || typeof key === "function") {
+    return Reflect.ownKeys({ [key as unknown as string]: 0 })[0] as Key; // a computed name is converted as a key is
+  }
+  return key as Key;
+}
+
+/** What storing into a typed array converts a value to first; throws what it would throw. */
+function toElement(view: Elements, value: unknown): unknown {
+  const tag = tagOf(view);
+  if (tag !== "BigInt64Array" && tag !== "BigUint64Array") return typeof value === "number" ? value : +(value as string);
+  if (typeof value === "bigint") return value;
+  const scratch = new BigInt64Array(1);
+  (scratch as unknown as Indexable)[0] = value;
+  return scratch[0];
+}
+
+export interface Reference { v: unknown }
+
+export interface Accessors {
+  readonly read: (target: unknown, key: unknown) => unknown;
+  readonly readOptional: (target: unknown, key: () => unknown) => unknown;
+  readonly at: (target: unknown, key: unknown) => Reference;
+  /** For code that is not strict, where a write that is refused is no error. */
+  readonly atSloppy: (target: unknown, key: unknown) => Reference;
+}
+
+export function createAccessors(sink: AccessSink): Accessors {
+  const read = (target: unknown, key: unknown): unknown => {
+    if (!isSharedElements(target)) return (target as Indexable)[key as Key];
+    const name = toKey(key);
+    const index = indexOf(name);
+    if (index >= 0) reportElements(sink, target, index, 1, false);
+    return (target as unknown as Indexable)[name];
+  };
+  /** Writes to shared elements, after reporting; false: it is something else. */
+  const wrote = (target: unknown, key: unknown, value: unknown): boolean => {
+    if (!isSharedElements(target)) return false;
+    const name = toKey(key);
+    const index = indexOf(name);
+    if (index < 0) {
+      (target as unknown as Indexable)[name] = value;
+      return true;
+    }
+    const element = toElement(target, value);
+    reportElements(sink, target, index, 1, true);
+    (target as unknown as Indexable)[name] = element;
+    return true;
+  };
+
+  class Strict implements Reference {
+    readonly target: unknown;
+    readonly key: unknown;
+    constructor(target: unknown, key: unknown) {
+      this.target = target;
+      this.key = key;
+    }
+    get v(): unknown { return read(this.target, this.key); }
+    set v(value: unknown) { if (!wrote(this.target, this.key, value)) (this.target as Indexable)[this.key as Key] = value; }
+  }
+
+  class Sloppy extends Strict {
+    override get v(): unknown { return read(this.target, this.key); }
+    override set v(value: unknown) {
+      const { target, key } = this;
+      if (wrote(target, key, value)) return;
+      if (target === null || target === undefined) (target as unknown as Indexable)[key as Key] = value; // throws, as it should
+      else Reflect.set(Object(target) as object, key as Key, value, target);
+    }
+  }
+
+  return {
+    read,
+    readOptional: (target, key) => target === null || target === undefined ? undefined : read(target, key()),
+    at: (target, key) => new Strict(target, key),
+    atSloppy: (target, key) => new Sloppy(target, key),
+  };
+}
+
+/** Defines in this thread the globals that transformed code calls. */
+export function installAccessors(sink: AccessSink): void {
+  const { read, readOptional, at, atSloppy } = createAccessors(sink);
+  const globals = { __lockstep_read: read, __lockstep_read_optional: readOptional, __lockstep_at: at, __lockstep_at_sloppy: atSloppy };
+  for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { value, configurable: true });
+}
