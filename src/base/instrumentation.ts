@@ -1,6 +1,6 @@
 /**
- * What production code says for the explorer's sake (threads/explore), and what it costs: nothing. The explorer installs its hook on
- * `globalThis` before it loads the code under exploration; everywhere else there is none, and these functions are empty.
+ * What production code says for the explorer's sake (threads/explore). Nobody listens unless the explorer has installed its hook in this thread, before it loaded
+ * the code under exploration: elsewhere each call is a test of a variable that is never set.
  */
 
 /** Installed by the explorer in its own threads only. */
@@ -11,16 +11,16 @@ export interface ExplorationHook {
   readonly resets: (() => void)[];
 }
 
-const SYMBOL = Symbol.for("lockstep.exploration");
+let hook: ExplorationHook | undefined;
 
-export function installExplorationHook(hook: ExplorationHook): void {
-  (globalThis as Record<symbol, unknown>)[SYMBOL] = hook;
+export function installExplorationHook(installed: ExplorationHook): void {
+  hook = installed;
 }
 
-const hook = (globalThis as Record<symbol, ExplorationHook | undefined>)[SYMBOL];
-
 /** Declares that these bytes are about to be read ("r") or written ("w") by a kernel, a runtime, or anything else outside JavaScript. */
-export const access: (view: ArrayBufferView, mode: "r" | "w") => void = hook === undefined ? () => {} : hook.access;
+export function access(view: ArrayBufferView, mode: "r" | "w"): void {
+  hook?.access(view, mode);
+}
 
 /** For the little state that a module keeps per thread (what it holds, what it has seen): in exploration it is forgotten before each schedule. */
 export function forgetBetweenSchedules(reset: () => void): void {
