@@ -9,7 +9,7 @@
  * typed array; Node's file and network calls, `crypto.hash`, compression. Production code declares those with `access`.
  */
 import { createHash, createHmac } from "node:crypto";
-import type { ExplorationHook } from "../../../base/index.ts";
+import { installExplorationHook } from "../../../base/index.ts";
 import { installAccessors, isSharedElements, isSharedView, lengthOf, reportBytes, reportElements, type AccessSink } from "./accessors.ts";
 import { CALLBACK_METHODS, reportingCallback, reportingIterator, type Native } from "./iteration.ts";
 
@@ -226,12 +226,10 @@ function absolute(start: unknown, end: unknown, length: number): [number, number
   return [clamp(start ?? 0), clamp(end ?? length)];
 }
 
-const EXPLORATION = Symbol.for("lockstep.exploration");
-
 /**
  * Makes accesses of this thread visible to the sink: those of transformed code, of built-ins, and those that production code declares with
- * `access` of base. Once in a thread, and before base is loaded there: base looks for the hook as it loads (which is why this sets
- * it by its symbol and imports nothing). What the sink itself touches while it is told is not reported.
+ * `access` of base. Once in a thread, before the code under exploration is loaded. What the sink itself touches while it is told is
+ * not reported.
  *
  * Returns the functions that forget module state, to be called before each schedule; it grows as modules load.
  */
@@ -244,12 +242,12 @@ export function installAccess(sink: AccessSink): readonly (() => void)[] {
       try { sink.plain(buffer, byteOffset, byteLength, write); } finally { telling = false; }
     },
   };
-  const hook: ExplorationHook = {
+  const resets: (() => void)[] = [];
+  installExplorationHook({
     access: (view, mode) => { if (isSharedView(view)) reportBytes(outside, view, 0, view.byteLength, mode === "w"); },
-    resets: [],
-  };
-  (globalThis as Record<symbol, unknown>)[EXPLORATION] = hook;
+    resets,
+  });
   installAccessors(outside);
   installBuiltins(outside);
-  return hook.resets;
+  return resets;
 }
