@@ -19,7 +19,7 @@ test("a mutex survives the death of any thread that uses it", async () => {
     if (mutex.threadDied(id)) broken++;
     const survivors = threads.filter((thread) => thread !== victim);
     for (const outcome of await Promise.all(survivors.map((thread) => thread.outcome))) {
-      assert.ok(outcome.value === true || (mutex.broken && outcome.code === "WORKER_DIED"), JSON.stringify(outcome));
+      assert.ok(outcome.value === true || (mutex.broken && outcome.code === "OWNER_DIED"), JSON.stringify(outcome));
     }
     assert.equal(mutex.owner, null);
     mutex.lockForRepair({ timeoutMs: 1000 }).release();

@@ -1,59 +1,116 @@
 /**
- * A mutex whose owner is written by the very compare-and-set that takes it. A thread can be terminated at any instruction,
- * and neither `using` nor `finally` runs then; had it to record itself in a second step, a death between the two
- * would leave a lock that is held by nobody.
+ * A mutex that knows its owner by the very compare-and-set that takes it, and that is fair by a number. A thread can be terminated at any
+ * instruction, and neither `using` nor `finally` runs then; had it to record itself in a second step, a death between the two would
+ * leave a lock that is held by nobody.
  *
- * Word 0: bits 0..28 OWNER (0: none): the thread's `threadId` + 1. Node never gives a threadId twice in a process, so it is
- *                   slot and generation in one: a late message about a dead owner cannot hit its successor
- *         bit 29 BROKEN  its owner died, or gave it up half done: what it protects may be torn
- *         bit 30 WAITERS somebody may sleep here
+ * Words: 0 LOCK   bits 0..22  OWNER    0: free; else the `threadId` + 1. Node never gives a threadId twice in a process, so it is slot and
+ *                                      generation in one: a late message about a dead owner cannot hit its successor
+ *                 bit 23      BROKEN   its owner died, or gave up inside: what it protects may be torn. All other bits are zero then
+ *                 bit 24      WAITERS  somebody may sleep in the queue
+ *                 bit 25      GRANTED  somebody was woken from the queue and has the *seat*: it is the next but for newcomers
+ *                 bits 26..30 BARGES   how many newcomers have taken the mutex since the seat was granted, at most K
+ *        1 QUEUE  sequence; the queue is who sleeps on it (FIFO, ECMA-262 §25.4.3). Changes with every grant
+ *        2 SEAT   sequence in steps of 2; who has the seat sleeps on it. Bit 0: somebody does
+ *        3 LIMIT  K, constant, stored before the handle exists
  *
- * Transitions (all by compare-and-set or exchange of the one word):
- *   FREE → owner                    lock, nobody there
- *   owner → owner|WAITERS           a second thread comes, then sleeps while the word is exactly that
- *   owner[|WAITERS] → FREE          release: exchange, and one wake-up if WAITERS was set
- *   FREE → owner|WAITERS            lock after having slept: others may still sleep, and this release must wake one
- *   owner… → BROKEN                 `threadDied(owner)` by the supervisor, or `guard.poison()`; all are woken
- *   BROKEN → owner                  `lockForRepair` only; `lock` throws WORKER_DIED while it is broken
- * A wake-up given to a thread that then dies is lost, so `threadDied` wakes all sleepers even if the dead one held nothing.
+ * Transitions of LOCK, each a compare-and-set:
+ *   take     OWNER 0 → self. A newcomer adds 1 to BARGES if GRANTED, and must not if BARGES is K. Who has the seat clears GRANTED and BARGES
+ *   queue up WAITERS is set (QUEUE was loaded before LOCK), then sleep on QUEUE. Woken: it has the seat. QUEUE changed before: newcomer again
+ *   release  nobody waits: self → 0. GRANTED: OWNER → 0, wake the seat if SEAT says somebody sleeps
+ *            WAITERS: still owning, WAITERS → 0 and GRANTED → 1, QUEUE += 1, notify one. It woke one: WAITERS → 1 (more may sleep), release as above.
+ *            It woke none: GRANTED → 0, and look again: who has come since has set WAITERS
+ *   give up  (time limit, abort, signal) in the queue: just leave. In the seat, or woken in the queue at the same time: pass the seat on: if owned,
+ *            GRANTED → 0 and WAITERS → 1, the owner's release grants the next; if free, take and release at once, which does the same
+ *   death    of the owner, or `poison`: → BROKEN. Of anybody else: GRANTED → 0, for the seat may have been the dead one's
+ *   repair   BROKEN → self, by `lockForRepair` only; every other taker gets OWNER_DIED
+ * A death, `poison` and `wakeAll` also change both sequences and wake everybody. So there may be *believers*: woken, but not granted. They
+ * see GRANTED 0 and are newcomers again; or they see a seat granted to somebody else, and compete for it: then one takes it, clears GRANTED, and
+ * the others find it gone. Whoever clears GRANTED therefore wakes SEAT.
  *
- * Memory order: release is a sequentially consistent write of 0, which the next owner's compare-and-set reads: all that was
- * written inside happens before. Fairness: none is promised (a newcomer may overtake sleepers). Re-locking one's own
- * mutex in the blocking form is an error, not a hang; in the async form the owner is the guard, so a second `lockAsync` of the same
- * thread waits for the first. After U. Drepper, "Futexes Are Tricky" (2011), mutex 3.
+ * No wake-up is lost: (1) who sleeps on the current QUEUE saw WAITERS set after it loaded QUEUE, and WAITERS is cleared only before a change of
+ * QUEUE by an owner that then notifies, and puts WAITERS back if it woke one; (2) who sleeps on the current SEAT announced itself in it and then
+ * saw an owner; that owner releases first and looks at SEAT second (Dekker's pattern, sequentially consistent); (3) every step between a
+ * change and its notification is made by the owner or undone by `threadDied`, which wakes all.
+ * The grant is made while owning, so nobody can reuse GRANTED between the change and the count of those woken (no ABA).
+ *
+ * Fairness: the queue is FIFO, and **once a waiter has the seat, at most K newcomers overtake it**; so at most (n + 1) K newcomers overtake one
+ * that sleeps behind n others. A death, an abort and `wakeAll` make everybody queue up anew, and the count begins again.
+ * Memory order: release is a sequentially consistent write of LOCK, which the next owner's compare-and-set reads: all that was written inside happens
+ * before. Uncontended: one compare-and-set to lock and one to release, nothing else shared.
+ * After U. Drepper, "Futexes Are Tricky" (2011), mutex 3; the seat with bounded barging after D. Dice and A. Kogan, "Malthusian Locks" (EuroSys 2017) and
+ * WebKit's ParkingLot (F. Pizlo, 2016).
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
-import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
+import type { Wakeable } from "./abort.ts";
+import { Guard, type Exit, type MutexGuard } from "./guard.ts";
+import { acquired, acquiring, acquiringAsync, attachLock, createLockRef, describeLock, released, waiting, withContext, type Lock } from "./held.ts";
+import type { LockRef } from "./lock-domain.ts";
+import { isOwnerDied, OwnerDiedError, type Supervised } from "./owner-died.ts";
+import { cancelled, deadlineOf, sleepOnce, sleepOnceAsync, timedOut, type AsyncWaitOptions, type SleepOutcome, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const OWNER = 0x1fff_ffff;
-const BROKEN = 1 << 29;
-const WAITERS = 1 << 30;
+const LOCK = 0;
+const QUEUE = 1;
+const SEAT = 2;
+const LIMIT = 3;
 
-export type MutexHandle = SyncHandle<"mutex">;
+const OWNER = 0x7f_ffff;
+const BROKEN = 1 << 23;
+const WAITERS = 1 << 24;
+const GRANTED = 1 << 25;
+const BARGE = 1 << 26;
+const MAX_BARGES = 31;
+const BARGES = MAX_BARGES * BARGE;
 
-/** The right to be inside. Released once: by `release`, by `poison`, or at the end of a `using` block. */
-export interface MutexGuard extends Disposable {
-  release(): void;
-  /** Releases, but leaves the mutex broken: the next `lock` throws until somebody repairs. */
-  poison(): void;
+export interface MutexOptions {
+  /** What messages call it. @default its number */
+  readonly name?: string;
+  /** K: how many newcomers may overtake the waiter that is next, 1 to 31. More is faster under contention, fewer is fairer. @default 31 */
+  readonly maxBarges?: number;
 }
 
-export class Mutex {
+export interface MutexHandle extends SyncHandle<"mutex"> {
+  readonly lock: LockRef;
+}
+
+/** What the acquiring protocol asks of its thread: one sleep. */
+interface Sleep {
+  readonly index: number;
+  readonly expected: number;
+}
+
+type Acquisition = Generator<Sleep, void, SleepOutcome | "cancelled">;
+
+export class Mutex implements Supervised, Wakeable {
   readonly handle: MutexHandle;
   readonly #words: Words;
   readonly #self: number;
+  readonly #full: number;
+  readonly #lock: Lock;
+  readonly #exit: Exit;
+  /** Asynchronous waits of this object that may still be in the queue, abandoned ones included. */
+  #asyncWaits = 0;
 
   private constructor(handle: MutexHandle) {
     this.handle = handle;
-    this.#words = attachWords(handle, "mutex", 1);
+    this.#words = attachWords(handle, "mutex", 4);
     this.#self = threadId + 1;
     invariant(this.#self <= OWNER, "thread ids are exhausted");
+    this.#full = load(this.#words, LIMIT) * BARGE;
+    this.#lock = attachLock("mutex", handle.lock);
+    this.#exit = { release: () => this.#release(), poison: () => this.#poison() };
   }
 
-  static create(): Mutex {
-    return new Mutex({ kind: "mutex", words: allocateWords(1) });
+  /** Throws OPTION_INVALID. */
+  static create(options: MutexOptions = {}): Mutex {
+    const maxBarges = options.maxBarges ?? MAX_BARGES;
+    if (!Number.isInteger(maxBarges) || maxBarges < 1 || maxBarges > MAX_BARGES) {
+      throw new LockstepError("OPTION_INVALID", `maxBarges of a mutex is a whole number from 1 to ${MAX_BARGES}, not ${maxBarges}`, { maxBarges });
+    }
+    const words = allocateWords(4);
+    words[LIMIT] = maxBarges;
+    return new Mutex({ kind: "mutex", words, lock: createLockRef(options.name) });
   }
 
   static attach(handle: MutexHandle): Mutex {
@@ -62,100 +119,289 @@ export class Mutex {
 
   /** The threadId of the thread inside, or null. */
   get owner(): number | null {
-    const owner = load(this.#words, 0) & OWNER;
+    const owner = load(this.#words, LOCK) & OWNER;
     return owner === 0 ? null : owner - 1;
   }
 
   get broken(): boolean {
-    return (load(this.#words, 0) & BROKEN) !== 0;
+    return (load(this.#words, LOCK) & BROKEN) !== 0;
   }
 
-  /** Takes the mutex only if nobody has it. Throws WORKER_DIED while broken. */
+  /** Takes the mutex only if it can be had at once; null otherwise, also where this thread has it already. Throws OWNER_DIED while broken. */
   tryLock(): MutexGuard | null {
-    this.#throwIfBroken(load(this.#words, 0));
-    return cas(this.#words, 0, 0, this.#self) ? this.#guard() : null;
+    for (let word = load(this.#words, LOCK); this.#open(word); word = load(this.#words, LOCK)) {
+      if (cas(this.#words, LOCK, word, this.#taken(word))) return this.#guard();
+    }
+    return null;
   }
 
-  /** Blocks until inside. Throws WORKER_DIED while broken, TIMEOUT, or INTERNAL when this thread is inside already. */
+  /**
+   * Blocks until inside. Throws OWNER_DIED while broken, TIMEOUT, the abort's reason, LOCK_ORDER if the opposite order of locks was seen before, and
+   * DEADLOCK if the wait would never end: this thread is inside already, or threads wait for each other in a circle.
+   */
   lock(options: WaitOptions = {}): MutexGuard {
-    return this.#lockBlocking(options, false);
+    this.#throwIfStopped(options);
+    acquiring(this.#lock);
+    if (!cas(this.#words, LOCK, 0, this.#self)) this.#block(options);
+    return this.#guard();
   }
 
-  /** Like `lock`, and also takes a broken mutex: the caller is to make the protected state whole before it releases. */
+  /** Like `lock`, and also takes a broken mutex: if `guard.broken`, make whole what it protects before you release. */
   lockForRepair(options: WaitOptions = {}): MutexGuard {
-    return this.#lockBlocking(options, true);
-  }
-
-  /** The form for a thread that must not block. */
-  async lockAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
-    const deadline = deadlineOf(options);
-    let slept = 0;
     for (;;) {
-      const awaited = this.#enter(slept, false);
-      if (awaited === null) return this.#guard();
-      if (!(await sleepAsync(this.#words, 0, awaited, deadline, "waiting for a mutex", options.signal))) throw timedOut("waiting for a mutex", options);
-      slept = WAITERS;
+      if (cas(this.#words, LOCK, BROKEN, this.#self)) return this.#guard(true);
+      try {
+        return this.lock(options);
+      } catch (thrown) {
+        if (!isOwnerDied(thrown)) throw thrown;
+      }
     }
   }
 
-  /** For the supervisor, once a thread has ended: its lock becomes broken, and every sleeper looks again. Never blocks. */
+  /**
+   * The form for a thread that must not block. The owner is the guard: a second `lockAsync` of the same thread waits for the first. A guard has no
+   * async context of its own (setting one would leak into the caller's siblings), so an order of locks and a re-lock are noticed only inside
+   * `withLock`. Besides what `lock` throws: CANCELLED.
+   */
+  async lockAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
+    this.#throwIfStopped(options);
+    acquiringAsync(this.#lock);
+    if (!cas(this.#words, LOCK, 0, this.#self)) await this.#waitAsync(options);
+    return this.#guard();
+  }
+
+  async lockForRepairAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
+    for (;;) {
+      if (cas(this.#words, LOCK, BROKEN, this.#self)) return this.#guard(true);
+      try {
+        return await this.lockAsync(options);
+      } catch (thrown) {
+        if (!isOwnerDied(thrown)) throw thrown;
+      }
+    }
+  }
+
+  /**
+   * Runs `fn` inside, and releases when it has settled, either way; `fn` may poison or release the guard itself. What it calls, and what that
+   * awaits, counts as inside: asking for this mutex again there throws DEADLOCK, for other locks in a known opposite order LOCK_ORDER.
+   */
+  async withLock<T>(fn: (guard: MutexGuard) => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
+    using guard = await this.lockAsync(options);
+    return await withContext(this.#lock, () => fn(guard));
+  }
+
+  /** For the supervisor, once a thread has ended: its mutex becomes broken, and every sleeper looks again. Never blocks. */
   threadDied(deadThreadId: number): boolean {
     let owned = false;
     for (;;) {
-      const word = load(this.#words, 0);
-      if ((word & OWNER) !== deadThreadId + 1) break;
-      if (!cas(this.#words, 0, word, BROKEN)) continue;
-      owned = true;
-      break;
+      const word = load(this.#words, LOCK);
+      owned = (word & OWNER) === deadThreadId + 1;
+      const next = owned ? BROKEN : word & ~(GRANTED | BARGES);
+      if (next === word || cas(this.#words, LOCK, word, next)) break;
     }
-    Atomics.notify(this.#words, 0);
+    this.wakeAll();
+    this.#lock.domain.threadDied(deadThreadId);
     return owned;
   }
 
-  #lockBlocking(options: WaitOptions, repair: boolean): MutexGuard {
-    const deadline = deadlineOf(options);
-    let slept = 0;
-    for (;;) {
-      if ((load(this.#words, 0) & OWNER) === this.#self) throw new LockstepError("INTERNAL", "this thread already holds the mutex: waiting for it would never end", { thread: threadId });
-      const awaited = this.#enter(slept, repair);
-      if (awaited === null) return this.#guard();
-      if (!sleep(this.#words, 0, awaited, deadline)) throw timedOut("waiting for a mutex", options);
-      slept = WAITERS;
-    }
+  wakeAll(): void {
+    Atomics.add(this.#words, QUEUE, 1);
+    Atomics.notify(this.#words, QUEUE);
+    this.#wakeSeat(true);
   }
 
-  /** One try. Null: inside. Else the word to sleep on, with WAITERS set in it. `slept`: WAITERS once this caller has slept. */
-  #enter(slept: number, repair: boolean): number | null {
-    for (;;) {
-      const word = load(this.#words, 0);
-      if (!repair) this.#throwIfBroken(word);
-      if ((word & OWNER) === 0) {
-        if (cas(this.#words, 0, word, this.#self | slept | (word & WAITERS))) return null;
+  #guard(broken = false): MutexGuard {
+    acquired(this.#lock);
+    return new Guard(this.#exit, broken);
+  }
+
+  #block(options: WaitOptions): void {
+    const deadline = deadlineOf(options);
+    const limited = deadline !== Infinity || options.abort !== undefined;
+    waiting(this.#lock, limited, () => {
+      const acquisition = this.#acquire(options);
+      for (let step = acquisition.next(); step.done !== true; ) {
+        const { index, expected } = step.value;
+        if (index === QUEUE && !limited) this.#refuseToWaitForThisThread();
+        step = acquisition.next(sleepOnce(this.#words, index, expected, deadline));
+      }
+    });
+  }
+
+  async #waitAsync(options: AsyncWaitOptions): Promise<void> {
+    const deadline = deadlineOf(options);
+    const acquisition = this.#acquire(options);
+    for (let step = acquisition.next(); step.done !== true; ) {
+      if (options.signal?.aborted) {
+        step = acquisition.next("cancelled");
         continue;
       }
-      if ((word & WAITERS) !== 0 || cas(this.#words, 0, word, word | WAITERS)) return word | WAITERS;
+      const { index, expected } = step.value;
+      this.#asyncWaits++;
+      const outcome = await sleepOnceAsync(this.#words, index, expected, deadline, options.signal, (received) => {
+        this.#asyncWaits--;
+        if (received && index === QUEUE) this.#passOn();
+      });
+      if (outcome !== "cancelled") this.#asyncWaits--;
+      step = acquisition.next(outcome);
     }
   }
 
-  #throwIfBroken(word: number): void {
-    if ((word & BROKEN) === 0) return;
-    throw new LockstepError("WORKER_DIED", "the mutex is broken: its owner died or gave up inside; repair what it protects (lockForRepair) or make it anew");
+  /** The acquiring protocol, the same for both forms: it yields whenever it has to sleep, and returns inside. */
+  *#acquire(options: AsyncWaitOptions): Acquisition {
+    for (;;) {
+      const queue = this.#enterOrQueueUp();
+      if (queue === null) return;
+      this.#throwIfStopped(options);
+      const outcome = yield { index: QUEUE, expected: queue };
+      if (outcome === "timed-out") throw timedOut(this.#what(), options);
+      if (outcome === "cancelled") throw cancelled(this.#what(), options.signal);
+      if (outcome === "ok" && (yield* this.#sit(options))) return;
+    }
   }
 
-  #guard(): MutexGuard {
-    let held = true;
-    const leave = (next: number): void => {
-      if (!held) throw new LockstepError("INTERNAL", "a mutex guard was released twice");
-      held = false;
-      const word = Atomics.exchange(this.#words, 0, next);
-      if ((word & WAITERS) !== 0) Atomics.notify(this.#words, 0, next === 0 ? 1 : Infinity);
-    };
-    return {
-      release: () => leave(0),
-      poison: () => leave(BROKEN),
-      [Symbol.dispose]: () => {
-        if (held) leave(0);
-      },
-    };
+  /** Woken from the queue. True: inside. False: the seat is gone, begin anew. */
+  *#sit(options: AsyncWaitOptions): Generator<Sleep, boolean, SleepOutcome | "cancelled"> {
+    for (;;) {
+      const seat = load(this.#words, SEAT);
+      try {
+        this.#throwIfStopped(options);
+      } catch (thrown) {
+        this.#passOn();
+        throw thrown;
+      }
+      const taken = this.#takeSeat();
+      if (taken !== null) return taken;
+      if ((seat & 1) === 0) {
+        cas(this.#words, SEAT, seat, seat | 1); // announced; now look again
+        continue;
+      }
+      const outcome = yield { index: SEAT, expected: seat };
+      if (outcome !== "timed-out") continue;
+      const last = this.#takeSeat();
+      if (last !== null) return last;
+      this.#passOn();
+      throw timedOut(this.#what(), options);
+    }
+  }
+
+  #throwIfStopped(options: AsyncWaitOptions): void {
+    if (options.abort !== undefined) options.abort.throwIfAborted(this.#what());
+    if (options.signal?.aborted === true) throw cancelled(this.#what(), options.signal);
+  }
+
+  #what(): string {
+    return `waiting for ${describeLock(this.#lock)}`;
+  }
+
+  /** Whether a newcomer may take it. Throws OWNER_DIED. */
+  #open(word: number): boolean {
+    if ((word & BROKEN) !== 0) throw new OwnerDiedError(describeLock(this.#lock), "repair what it protects (lockForRepair)");
+    return (word & OWNER) === 0 && ((word & GRANTED) === 0 || (word & BARGES) !== this.#full);
+  }
+
+  /** The word once a newcomer has taken it. */
+  #taken(word: number): number {
+    return (word | this.#self) + ((word & GRANTED) === 0 ? 0 : BARGE);
+  }
+
+  /** Null: inside. Else the value of QUEUE to sleep on, loaded before the word in which WAITERS is set. */
+  #enterOrQueueUp(): number | null {
+    for (;;) {
+      const queue = load(this.#words, QUEUE);
+      const word = load(this.#words, LOCK);
+      if (this.#open(word)) {
+        if (cas(this.#words, LOCK, word, this.#taken(word))) return null;
+      } else if ((word & WAITERS) !== 0 || cas(this.#words, LOCK, word, word | WAITERS)) return queue;
+    }
+  }
+
+  /** True: inside. False: no seat is granted (any more). Null: somebody is inside. */
+  #takeSeat(): boolean | null {
+    for (;;) {
+      const word = load(this.#words, LOCK);
+      if ((word & GRANTED) === 0) return false;
+      if ((word & OWNER) !== 0) return null;
+      if (!cas(this.#words, LOCK, word, this.#self | (word & WAITERS))) continue;
+      this.#wakeSeat();
+      return true;
+    }
+  }
+
+  /** The seat is not wanted by this waiter any more: somebody else shall have it. */
+  #passOn(): void {
+    for (;;) {
+      const word = load(this.#words, LOCK);
+      if ((word & GRANTED) === 0) return;
+      const free = (word & OWNER) === 0;
+      if (!cas(this.#words, LOCK, word, free ? this.#self | WAITERS : (word & ~(GRANTED | BARGES)) | WAITERS)) continue;
+      this.#wakeSeat();
+      if (free) this.#handOver();
+      return;
+    }
+  }
+
+  #release(): void {
+    released(this.#lock);
+    if (!cas(this.#words, LOCK, this.#self, 0)) this.#handOver();
+  }
+
+  #handOver(): void {
+    let sleepers = 0; // WAITERS: one was woken, so there may be more
+    for (;;) {
+      const word = this.#ownWord();
+      if ((word & GRANTED) !== 0) {
+        if (!cas(this.#words, LOCK, word, (word & ~OWNER) | sleepers)) continue;
+        this.#wakeSeat();
+        return;
+      }
+      if (((word | sleepers) & WAITERS) === 0) {
+        if (cas(this.#words, LOCK, word, 0)) return;
+      } else if (cas(this.#words, LOCK, word, this.#self | GRANTED)) {
+        Atomics.add(this.#words, QUEUE, 1);
+        sleepers = Atomics.notify(this.#words, QUEUE, 1) * WAITERS;
+        if (sleepers === 0) this.#revoke();
+      }
+    }
+  }
+
+  /** Nobody was in the queue, so nobody has the seat. */
+  #revoke(): void {
+    for (;;) {
+      const word = this.#ownWord();
+      if (!cas(this.#words, LOCK, word, word & ~(GRANTED | BARGES))) continue;
+      this.#wakeSeat();
+      return;
+    }
+  }
+
+  #poison(): void {
+    released(this.#lock);
+    while (!cas(this.#words, LOCK, this.#ownWord(), BROKEN));
+    this.wakeAll();
+  }
+
+  #ownWord(): number {
+    const word = load(this.#words, LOCK);
+    if ((word & OWNER) !== this.#self) throw new LockstepError("INTERNAL", `${describeLock(this.#lock)} was taken away from this thread: threadDied was called while it is alive`, { thread: threadId });
+    return word;
+  }
+
+  /** Makes who sleeps in the seat look again; `always`: also who is about to. */
+  #wakeSeat(always = false): void {
+    for (;;) {
+      const seat = load(this.#words, SEAT);
+      if (!always && (seat & 1) === 0) return;
+      if (!cas(this.#words, SEAT, seat, (seat + 2) & ~1)) continue;
+      if ((seat & 1) !== 0) Atomics.notify(this.#words, SEAT);
+      return;
+    }
+  }
+
+  #refuseToWaitForThisThread(): void {
+    const inside = this.owner === threadId;
+    if (!inside && this.#asyncWaits === 0) return;
+    const why = inside ? "this thread is inside already" : "an asynchronous wait of this thread comes first in the queue, and cannot go on while the thread blocks";
+    throw new LockstepError("DEADLOCK", `${describeLock(this.#lock)} would never be had: ${why}; release first, use lockAsync, or set a time limit`, { lock: describeLock(this.#lock), thread: threadId });
   }
 }

@@ -65,7 +65,9 @@ export function sleep(words: Words, index: number, expected: number, deadline: D
 /** The same without blocking. Rejects with CANCELLED when the signal fires first. */
 export async function sleepAsync(words: Words, index: number, expected: number, deadline: Deadline, what: string, signal?: AbortSignal, abort?: AbortCheck): Promise<boolean> {
   abort?.throwIfAborted(what);
-  const outcome = await sleepOnceAsync(words, index, expected, deadline, signal, () => void Atomics.notify(words, index, 1));
+  const outcome = await sleepOnceAsync(words, index, expected, deadline, signal, (received) => {
+    if (received) Atomics.notify(words, index, 1);
+  });
   if (outcome === "cancelled") throw cancelled(what, signal);
   passOnIfAborted(outcome, words, index, what, abort);
   return outcome !== "timed-out";
@@ -81,8 +83,11 @@ export function sleepOnce(words: Words, index: number, expected: number, deadlin
   return remaining <= 0 ? "timed-out" : Atomics.wait(words, index, expected, remaining);
 }
 
-/** The same without blocking. "cancelled": the signal fired first; should the abandoned wait be notified later, `onLate` is called. */
-export async function sleepOnceAsync(words: Words, index: number, expected: number, deadline: Deadline, signal: AbortSignal | undefined, onLate: () => void): Promise<SleepOutcome | "cancelled"> {
+/**
+ * The same without blocking. "cancelled": the signal fired first. The abandoned wait stays in the word's queue until it settles; then `onLate` is
+ * told whether it has received a notification. (Not called for a signal that had fired before.)
+ */
+export async function sleepOnceAsync(words: Words, index: number, expected: number, deadline: Deadline, signal: AbortSignal | undefined, onLate: (received: boolean) => void): Promise<SleepOutcome | "cancelled"> {
   if (signal?.aborted) return "cancelled";
   const remaining = deadline - performance.now();
   if (remaining <= 0) return "timed-out";
@@ -96,7 +101,7 @@ export async function sleepOnceAsync(words: Words, index: number, expected: numb
   }
 }
 
-function untilAborted(pending: Promise<"ok" | "timed-out">, signal: AbortSignal, onLate: () => void): Promise<SleepOutcome | "cancelled"> {
+function untilAborted(pending: Promise<"ok" | "timed-out">, signal: AbortSignal, onLate: (received: boolean) => void): Promise<SleepOutcome | "cancelled"> {
   return new Promise((resolve) => {
     let abandoned = false;
     const onAbort = (): void => {
@@ -107,7 +112,7 @@ function untilAborted(pending: Promise<"ok" | "timed-out">, signal: AbortSignal,
     void pending.then((outcome) => {
       signal.removeEventListener("abort", onAbort);
       if (!abandoned) resolve(outcome);
-      else if (outcome === "ok") onLate();
+      else onLate(outcome === "ok");
     });
   });
 }
