@@ -149,8 +149,7 @@ function createRules(sink: AccessSink) {
       const [from, last] = absolute(start, end, (self as Uint8Array).length);
       const count = typeof to === "number" ? Math.max(0, Math.min(last - from, target.byteLength - to)) : last - from;
       elements(self, [from, from + count], false);
-      if (typeof to === "number") elements(target, [to, to + count], true);
-      else whole(target, true);
+      if (count > 0) bytes(target, to, count, true);
     },
     compare: (self, [other, otherStart, otherEnd, start, end]) => {
       if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false);
