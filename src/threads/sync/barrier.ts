@@ -5,47 +5,52 @@
  * Words: 0 PHASE   bits 0..27 generation, bits 28..30 abort reason (0: none)
  *        1 ARRIVED how many have come in this generation
  *        2 PARTIES constant, stored before the handle exists
+ *        3 EVENTS  changes after PHASE has changed; waiters sleep here
  *
  * Transitions of a waiter that read PHASE = g:
- *   arrive, not the last   ARRIVED += 1, sleep while PHASE == g
- *   arrive, the last       ARRIVED = 0, then PHASE: g → g + 1 by compare-and-set, wake all
- *   abort(reason)          PHASE: g → g with reason, by compare-and-set, wake all; final
+ *   arrive, not the last   ARRIVED += 1; read EVENTS; while PHASE == g sleep while EVENTS is unchanged
+ *   arrive, the last       ARRIVED = 0, then PHASE: g → g + 1 by compare-and-set; EVENTS += 1, wake all
+ *   abort(reason)          PHASE: g → g with reason, by compare-and-set; EVENTS += 1, wake all; final
  * Who reads PHASE again sees one of three: the same g (spurious wake-up: sleep again), another generation (passed),
  * the same generation with a reason (throw it). Completion and abort compete for the same word, so **a generation is
  * passed by all or by none**, and an abort after it is met at the next `wait`.
  *
  * Why ARRIVED is reset before PHASE moves: a thread of the next generation adds to ARRIVED only after it saw the new PHASE.
- * Why a time limit aborts for everyone: a party that left would make the count wrong for the others.
+ * Why a time limit, a signal or a waiter's abort word aborts for everyone: a party that left would make the count wrong for the others.
+ * Deaths: a party that died will never arrive, so `threadDied` aborts with WORKER_DIED: give a supervisor only barriers in which every thread that it
+ * supervises is a party. It wakes all as well, since the dead one may have been the last to arrive and about to.
  * Generations wrap at 2^28; a sleeper is a party itself, so at most one generation can pass over it.
  * Memory order: every access is sequentially consistent, and each arrival is a read-modify-write of ARRIVED, so what any party
  * wrote before `wait` happens before what any party reads after it.
  * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the generation as the sense.
  */
-import { invariant, LockstepError } from "../../base/index.ts";
-import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason } from "./abort.ts";
+import { invariant, isLockstepError, LockstepError } from "../../base/index.ts";
+import { ABORT_REASONS, abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
+import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
 const PHASE = 0;
 const ARRIVED = 1;
 const PARTIES = 2;
+const EVENTS = 3;
 const GENERATION = 0x0fff_ffff;
 const REASON_SHIFT = 28;
 
 export type BarrierHandle = SyncHandle<"barrier">;
 
-export class Barrier implements Abortable {
+export class Barrier implements Abortable, Supervised, Wakeable {
   readonly handle: BarrierHandle;
   readonly #words: Words;
 
   private constructor(handle: BarrierHandle) {
     this.handle = handle;
-    this.#words = attachWords(handle, "barrier", 3);
+    this.#words = attachWords(handle, "barrier", 4);
   }
 
   static create(parties: number): Barrier {
     invariant(Number.isSafeInteger(parties) && parties >= 1, `a barrier needs at least one party, not ${parties}`);
-    const words = allocateWords(3);
+    const words = allocateWords(4);
     words[PARTIES] = parties;
     return new Barrier({ kind: "barrier", words });
   }
@@ -64,16 +69,22 @@ export class Barrier implements Abortable {
 
   /**
    * Blocks until all parties have come. True for exactly one of them (the last). Throws the abort's reason
-   * (CANCELLED, WORKER_DIED, INTERNAL), or TIMEOUT for every party when one waited longer than its limit.
+   * (CANCELLED, WORKER_DIED, INTERNAL), or TIMEOUT for every party when one waited longer than its limit. `abort`: a party that leaves
+   * aborts the barrier for all, with its word's reason.
    */
   wait(options: WaitOptions = {}): boolean {
     const deadline = deadlineOf(options);
     const phase = this.#arrive();
     if (phase === null) return true;
-    while (!this.#passed(phase)) {
-      if (!sleep(this.#words, PHASE, phase, deadline)) this.#abortPhase(phase, "TIMEOUT");
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.#passed(phase)) return false;
+      try {
+        if (!sleep(this.#words, EVENTS, events, deadline, "a barrier", options.abort)) this.#abortPhase(phase, "TIMEOUT");
+      } catch (thrown) {
+        this.#abortPhase(phase, reasonFor(thrown)); // what happened to the phase is read again above
+      }
     }
-    return false;
   }
 
   /** The same for a party that must not block. A signal aborts the barrier for all. */
@@ -81,14 +92,15 @@ export class Barrier implements Abortable {
     const deadline = deadlineOf(options);
     const phase = this.#arrive();
     if (phase === null) return true;
-    while (!this.#passed(phase)) {
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.#passed(phase)) return false;
       try {
-        if (!(await sleepAsync(this.#words, PHASE, phase, deadline, "a barrier", options.signal))) this.#abortPhase(phase, "TIMEOUT");
-      } catch {
-        this.#abortPhase(phase, "CANCELLED"); // the only rejection is the signal's; what happened to the phase is read again above
+        if (!(await sleepAsync(this.#words, EVENTS, events, deadline, "a barrier", options.signal, options.abort))) this.#abortPhase(phase, "TIMEOUT");
+      } catch (thrown) {
+        this.#abortPhase(phase, reasonFor(thrown));
       }
     }
-    return false;
   }
 
   abort(reason: AbortReason): boolean {
@@ -97,6 +109,18 @@ export class Barrier implements Abortable {
       if (phase >> REASON_SHIFT !== 0) return false;
       if (this.#abortPhase(phase, reason)) return true;
     }
+  }
+
+  wakeAll(): void {
+    Atomics.add(this.#words, EVENTS, 1);
+    Atomics.notify(this.#words, EVENTS);
+  }
+
+  /** Aborts with WORKER_DIED. True unless it was aborted before. */
+  threadDied(): boolean {
+    const aborted = this.abort("WORKER_DIED");
+    this.wakeAll();
+    return aborted;
   }
 
   /** Null: the last party, which has opened the barrier. Else the phase to sleep on. */
@@ -109,7 +133,7 @@ export class Barrier implements Abortable {
     if (arrived > parties) throw new LockstepError("INTERNAL", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, { parties, arrived });
     Atomics.store(this.#words, ARRIVED, 0);
     if (!cas(this.#words, PHASE, phase, (phase + 1) & GENERATION)) this.#throwIfAborted(load(this.#words, PHASE));
-    Atomics.notify(this.#words, PHASE);
+    this.wakeAll();
     return null;
   }
 
@@ -122,7 +146,7 @@ export class Barrier implements Abortable {
 
   #abortPhase(phase: number, reason: AbortReason): boolean {
     if (!cas(this.#words, PHASE, phase, phase | (reasonNumber(reason) << REASON_SHIFT))) return false;
-    Atomics.notify(this.#words, PHASE);
+    this.wakeAll();
     return true;
   }
 
@@ -130,4 +154,11 @@ export class Barrier implements Abortable {
     const reason = reasonOf(phase >> REASON_SHIFT);
     if (reason !== null) throw abortError(reason, "a barrier");
   }
+}
+
+/** Why a wait was given up: the reason of an abort word, or a signal's CANCELLED. */
+function reasonFor(thrown: unknown): AbortReason {
+  const reason = isLockstepError(thrown) ? ABORT_REASONS.find((known) => known === thrown.code) : undefined;
+  if (reason === undefined) throw thrown;
+  return reason;
 }

@@ -1,29 +1,41 @@
 /**
  * A shared number that many threads add to, and that one may wait for to become zero (work in flight, for instance).
  *
- * Word 0: the value, a signed 32-bit integer. Every change is one atomic read-modify-write; a step that lands on zero wakes all
- * waiters. Passing 2^31 − 1 or −2^31 is an error, never a wrap: the change is undone by not being made (compare-and-set).
- * `whenZero` is about a moment: the value may have left zero again when the waiter runs.
+ * Words: 0 VALUE   a signed 32-bit integer
+ *        1 EVENTS  changes whenever the value has become zero; waiters sleep here
+ *
+ * add    VALUE: v → v + n by compare-and-set; on landing on zero EVENTS += 1, wake all. Passing 2^31 − 1 or −2^31 is an error, never a wrap:
+ *        the change is not made
+ * wait   read EVENTS; VALUE is zero: done; else sleep while EVENTS is unchanged
+ * Waiting is about a moment, and it looks at the value, not at the past: a zero that was left again before the waiter ran is not seen.
+ * Memory order: every change is a sequentially consistent read-modify-write, so what a thread wrote before its `add` is visible to who reads its sum.
+ * Deaths: what a thread has added stays added, so whoever supervises must know what it owed. One that dies between landing on zero and the
+ * wake-up leaves sleepers asleep; `threadDied` wakes all.
  */
 import { invariant, LockstepError } from "../../base/index.ts";
+import type { Wakeable } from "./abort.ts";
+import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
+const VALUE = 0, EVENTS = 1;
+const WHAT = "waiting for a counter to become zero";
+
 export type CounterHandle = SyncHandle<"counter">;
 
-export class Counter {
+export class Counter implements Supervised, Wakeable {
   readonly handle: CounterHandle;
   readonly #words: Words;
 
   private constructor(handle: CounterHandle) {
     this.handle = handle;
-    this.#words = attachWords(handle, "counter", 1);
+    this.#words = attachWords(handle, "counter", 2);
   }
 
   static create(initial = 0): Counter {
     invariant((initial | 0) === initial, `a counter starts from a 32-bit integer, not ${initial}`);
-    const words = allocateWords(1);
-    words[0] = initial;
+    const words = allocateWords(2);
+    words[VALUE] = initial;
     return new Counter({ kind: "counter", words });
   }
 
@@ -32,34 +44,50 @@ export class Counter {
   }
 
   get value(): number {
-    return load(this.#words, 0);
+    return load(this.#words, VALUE);
   }
 
   /** Adds and returns the new value. */
   add(amount: number): number {
     for (;;) {
-      const before = load(this.#words, 0);
+      const before = load(this.#words, VALUE);
       const after = before + amount;
       if ((after | 0) !== after) throw new LockstepError("INTERNAL", `a counter at ${before} cannot take ${amount}: the result is not a 32-bit integer`, { before, amount });
-      if (!cas(this.#words, 0, before, after)) continue;
-      if (after === 0) Atomics.notify(this.#words, 0);
+      if (!cas(this.#words, VALUE, before, after)) continue;
+      if (after === 0) this.wakeAll();
       return after;
     }
   }
 
-  /** Blocks until the value is zero. */
+  /** Blocks until the value is zero. Throws TIMEOUT or the abort's reason. */
   waitZero(options: WaitOptions = {}): void {
     const deadline = deadlineOf(options);
-    for (let value = this.value; value !== 0; value = this.value) {
-      if (!sleep(this.#words, 0, value, deadline) && this.value !== 0) throw timedOut("waiting for a counter to become zero", options);
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.value === 0) return;
+      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && this.value !== 0) throw timedOut(WHAT, options);
     }
   }
 
+  /** The form for a thread that must not block. */
   async whenZero(options: AsyncWaitOptions = {}): Promise<void> {
     const deadline = deadlineOf(options);
-    for (let value = this.value; value !== 0; value = this.value) {
-      const inTime = await sleepAsync(this.#words, 0, value, deadline, "waiting for a counter to become zero", options.signal);
-      if (!inTime && this.value !== 0) throw timedOut("waiting for a counter to become zero", options);
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.value === 0) return;
+      const inTime = await sleepAsync(this.#words, EVENTS, events, deadline, WHAT, options.signal, options.abort);
+      if (!inTime && this.value !== 0) throw timedOut(WHAT, options);
     }
+  }
+
+  wakeAll(): void {
+    Atomics.add(this.#words, EVENTS, 1);
+    Atomics.notify(this.#words, EVENTS);
+  }
+
+  /** Wakes all, and changes nothing: a counter is held by nobody. */
+  threadDied(): boolean {
+    this.wakeAll();
+    return false;
   }
 }

@@ -10,3 +10,8 @@ export { Mutex, type MutexHandle, type MutexOptions } from "./mutex.ts";
 export { isOwnerDied, OwnerDiedError, type Supervised } from "./owner-died.ts";
 export type { AbortCheck, AsyncWaitOptions, WaitOptions } from "./wait.ts";
 export type { SyncHandle, Words } from "./words.ts";
+export { joinSupervisor, Supervisor, type ThreadDeath } from "./supervisor.ts";
+export { Channel, type ChannelCodec, type ChannelHandle, type ChannelOptions, type Message } from "./channel.ts";
+export { NumberChannel, type ChannelNumber, type NumberChannelHandle, type NumberChannelOptions } from "./number-channel.ts";
+export { SeqlockCell, type SeqlockHandle } from "./seqlock.ts";
+export type { EpochOptions } from "./epoch-cell.ts";

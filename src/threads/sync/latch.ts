@@ -1,32 +1,38 @@
 /**
  * A latch: opens once, after `count` events, and stays open.
  *
- * Word 0: n > 0 events are missing ── countDown ──▶ n − 1 ; 0 open (final) ; −r aborted with reason r (final)
- * `countDown` and `abort` are compare-and-sets from a positive value, so exactly one of the two final states is reached.
- * A waiter sleeps on the value it saw. Values between need no wake-up: only the step into a final state notifies, and
- * who sleeps on an older value is in the word's queue all the same.
+ * Words: 0 MISSING  n > 0 events are missing ── countDown ──▶ n − 1 ; 0 open (final) ; −r aborted with reason r (final)
+ *        1 EVENTS   changes when a final state has been reached; waiters sleep here
+ * `countDown` and `abort` are compare-and-sets from a positive value, so exactly one of the two final states is reached. Then EVENTS += 1, wake all.
+ * A waiter reads EVENTS, looks at MISSING, and sleeps while EVENTS is unchanged; values between need no wake-up.
  * Memory order: each event's compare-and-set is sequentially consistent; what its thread wrote before is visible after `wait`.
+ * Deaths: an event that a dead thread owed will never come, and the latch cannot know who owes one. So `threadDied` aborts it with WORKER_DIED, if it is not
+ * open: give a supervisor only latches in which every thread that it supervises has a part. A waiter's death leaves nothing.
  */
 import { invariant, LockstepError } from "../../base/index.ts";
-import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason } from "./abort.ts";
+import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
+import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
+const MISSING = 0, EVENTS = 1;
+const WHAT = "waiting for a latch";
+
 export type LatchHandle = SyncHandle<"latch">;
 
-export class Latch implements Abortable {
+export class Latch implements Abortable, Supervised, Wakeable {
   readonly handle: LatchHandle;
   readonly #words: Words;
 
   private constructor(handle: LatchHandle) {
     this.handle = handle;
-    this.#words = attachWords(handle, "latch", 1);
+    this.#words = attachWords(handle, "latch", 2);
   }
 
   static create(count: number): Latch {
     invariant(Number.isSafeInteger(count) && count >= 0 && count < 2 ** 31, `a latch counts from 0 to 2^31 − 1, not ${count}`);
-    const words = allocateWords(1);
-    words[0] = count;
+    const words = allocateWords(2);
+    words[MISSING] = count;
     return new Latch({ kind: "latch", words });
   }
 
@@ -35,51 +41,68 @@ export class Latch implements Abortable {
   }
 
   get open(): boolean {
-    return load(this.#words, 0) === 0;
+    return load(this.#words, MISSING) === 0;
   }
 
   /** Reports one event. After an abort it does nothing; on an open latch it is an error. */
   countDown(): void {
     for (;;) {
-      const missing = load(this.#words, 0);
+      const missing = load(this.#words, MISSING);
       if (missing < 0) return;
       if (missing === 0) throw new LockstepError("INTERNAL", "a latch was counted down more often than it was made for");
-      if (!cas(this.#words, 0, missing, missing - 1)) continue;
-      if (missing === 1) Atomics.notify(this.#words, 0);
+      if (!cas(this.#words, MISSING, missing, missing - 1)) continue;
+      if (missing === 1) this.wakeAll();
       return;
     }
   }
 
   abort(reason: AbortReason): boolean {
     for (;;) {
-      const missing = load(this.#words, 0);
+      const missing = load(this.#words, MISSING);
       if (missing <= 0) return false;
-      if (!cas(this.#words, 0, missing, -reasonNumber(reason))) continue;
-      Atomics.notify(this.#words, 0);
+      if (!cas(this.#words, MISSING, missing, -reasonNumber(reason))) continue;
+      this.wakeAll();
       return true;
     }
   }
 
-  /** Blocks until open. Throws the abort's reason, or TIMEOUT for this waiter only. */
+  /** Blocks until open. Throws the latch's abort reason; or, for this waiter only, TIMEOUT or the reason of its own abort word. */
   wait(options: WaitOptions = {}): void {
     const deadline = deadlineOf(options);
-    for (let missing = this.#missing(); missing > 0; missing = this.#missing()) {
-      if (!sleep(this.#words, 0, missing, deadline) && this.#missing() > 0) throw timedOut("waiting for a latch", options);
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.#isOpen()) return;
+      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && !this.#isOpen()) throw timedOut(WHAT, options);
     }
   }
 
+  /** The form for a thread that must not block. */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<void> {
     const deadline = deadlineOf(options);
-    for (let missing = this.#missing(); missing > 0; missing = this.#missing()) {
-      const inTime = await sleepAsync(this.#words, 0, missing, deadline, "waiting for a latch", options.signal);
-      if (!inTime && this.#missing() > 0) throw timedOut("waiting for a latch", options);
+    for (;;) {
+      const events = load(this.#words, EVENTS);
+      if (this.#isOpen()) return;
+      const inTime = await sleepAsync(this.#words, EVENTS, events, deadline, WHAT, options.signal, options.abort);
+      if (!inTime && !this.#isOpen()) throw timedOut(WHAT, options);
     }
   }
 
-  #missing(): number {
-    const missing = load(this.#words, 0);
+  wakeAll(): void {
+    Atomics.add(this.#words, EVENTS, 1);
+    Atomics.notify(this.#words, EVENTS);
+  }
+
+  /** Aborts with WORKER_DIED. True unless the latch had reached a final state. */
+  threadDied(): boolean {
+    const aborted = this.abort("WORKER_DIED");
+    this.wakeAll();
+    return aborted;
+  }
+
+  #isOpen(): boolean {
+    const missing = load(this.#words, MISSING);
     const reason = missing < 0 ? reasonOf(-missing) : null;
-    if (reason !== null) throw abortError(reason, "waiting for a latch");
-    return missing;
+    if (reason !== null) throw abortError(reason, WHAT);
+    return missing === 0;
   }
 }

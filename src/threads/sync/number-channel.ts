@@ -1,0 +1,226 @@
+/**
+ * A bounded channel of numbers, or of records of `width` numbers, between threads: what a message is, is known, so a cell has neither
+ * length nor encoding, and a batch is copied in one or two pieces at the cost of one message. States, transitions, memory order and deaths:
+ * channel-core.ts. With one sender and one receiver it is a ring of numbers that can also sleep.
+ */
+import { LockstepError } from "../../base/index.ts";
+import type { Wakeable } from "./abort.ts";
+import { allocateChannel, BLOCKED, ChannelCore, RECEIVERS, SENDERS, SHUT } from "./channel-core.ts";
+import { shut } from "./channel.ts";
+import type { Supervised } from "./owner-died.ts";
+import type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
+import type { SyncHandle } from "./words.ts";
+
+type Numbers = Int32Array | Float32Array | Float64Array;
+
+const TYPES = { int32: Int32Array, float32: Float32Array, float64: Float64Array } as const;
+/** Position is the number in the channel's words. */
+const NAMES = ["int32", "float32", "float64"] as const;
+
+export type ChannelNumber = (typeof NAMES)[number];
+type ArrayOf<N extends ChannelNumber> = N extends "int32" ? Int32Array : N extends "float32" ? Float32Array : Float64Array;
+
+export interface NumberChannelOptions<N extends ChannelNumber> {
+  /** Messages that it holds before senders wait: 1 to 2^24. */
+  readonly capacity: number;
+  readonly type: N;
+  /** Numbers in a message, which stay together. @default 1 */
+  readonly width?: number;
+  /** "one": only one thread sends, which then costs it no lock; a second is refused with CONFLICT. @default "many" */
+  readonly senders?: "one" | "many";
+  /** The same for receiving. @default "many" */
+  readonly receivers?: "one" | "many";
+  /** How often a blocking form looks again, each some 50 ns, before its thread sleeps; 0 for never. @default 100 */
+  readonly spins?: number;
+}
+
+export interface NumberChannelHandle<N extends ChannelNumber = ChannelNumber> extends SyncHandle<"number-channel"> {
+  readonly type: N;
+}
+
+/** Below this many numbers a loop copies faster than a call. */
+const FEW = 24;
+
+export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements Supervised, Wakeable {
+  readonly handle: NumberChannelHandle<N>;
+  /** Numbers in a message. */
+  readonly width: number;
+  readonly #core: ChannelCore;
+  readonly #cells: Numbers;
+
+  private constructor(handle: NumberChannelHandle<N>) {
+    this.handle = handle;
+    const core = new ChannelCore(handle, "number-channel");
+    this.#core = core;
+    const Type = TYPES[NAMES[core.extra]!] as new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Numbers;
+    this.width = core.cellBytes / TYPES[NAMES[core.extra]!].BYTES_PER_ELEMENT;
+    this.#cells = new Type(core.buffer, core.byteOffset, core.capacity * this.width);
+  }
+
+  static create<N extends ChannelNumber>(options: NumberChannelOptions<N>): NumberChannel<N> {
+    const { capacity, type, width = 1, senders = "many", receivers = "many", spins = 100 } = options;
+    if (!NAMES.includes(type)) throw new LockstepError("OPTION_INVALID", `a channel's numbers are of type ${NAMES.join(", ")}, not ${type as string}`, { type });
+    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 24) throw new LockstepError("OPTION_INVALID", `a message has 1 to 2^24 numbers, not ${width}`, { width });
+    const cellBytes = width * TYPES[type].BYTES_PER_ELEMENT;
+    const words = allocateChannel({ capacity, cellBytes, oneSender: senders === "one", oneReceiver: receivers === "one", spins, extra: NAMES.indexOf(type) });
+    return new NumberChannel<N>({ kind: "number-channel", words, type });
+  }
+
+  static attach<N extends ChannelNumber>(handle: NumberChannelHandle<N>): NumberChannel<N> {
+    return new NumberChannel<N>(handle);
+  }
+
+  get capacity(): number { return this.#core.capacity; }
+
+  /** Messages that are waiting; for metrics, as it may have changed when the caller looks. */
+  get size(): number { return this.#core.size; }
+
+  get closed(): boolean { return this.#core.closed; }
+
+  /** Width 1 only. Blocks while the channel is full. Throws SHUTTING_DOWN once it is closed, TIMEOUT, or the abort's reason. */
+  send(value: number, options?: WaitOptions): void {
+    if (!this.trySend(value)) this.#core.block(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options ?? {});
+  }
+
+  /** The form for a thread that must not block. */
+  async sendAsync(value: number, options: AsyncWaitOptions = {}): Promise<void> {
+    if (!this.trySend(value)) await this.#core.blockAsync(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options);
+  }
+
+  /** Width 1 only. False if the channel is full, or another thread is sending at this moment. Throws SHUTTING_DOWN once it is closed. */
+  trySend(value: number): boolean {
+    if (this.width !== 1) throw this.#wide();
+    const cell = this.#core.beginSend();
+    if (cell === BLOCKED) return false;
+    if (cell === SHUT) throw shut();
+    this.#cells[cell] = value;
+    if (!this.#core.endSend(1)) throw shut();
+    return true;
+  }
+
+  /**
+   * Sends all messages of `values` (a multiple of `width` numbers), in order, as many at a time as there is room for; other senders' messages may
+   * come between those. Throws as `send` does: what was sent until then stays sent.
+   */
+  sendMany(values: ArrayOf<N>, options?: WaitOptions): void {
+    const count = this.#messages(values);
+    for (let sent = 0; sent < count; ) {
+      sent += this.#put(values, sent, count) || this.#core.block(SENDERS, () => this.#put(values, sent, count) || undefined, "sending to a channel", options ?? {});
+    }
+  }
+
+  /** The form for a thread that must not block. `values` must not change until it is done. */
+  async sendManyAsync(values: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<void> {
+    const count = this.#messages(values);
+    for (let sent = 0; sent < count; ) {
+      sent += this.#put(values, sent, count) || await this.#core.blockAsync(SENDERS, () => this.#put(values, sent, count) || undefined, "sending to a channel", options);
+    }
+  }
+
+  /** Sends what there is room for, beginning with message `from`. Returns how many messages that was. */
+  trySendMany(values: ArrayOf<N>, from = 0): number {
+    const count = this.#messages(values);
+    return from < count ? this.#put(values, from, count) : 0;
+  }
+
+  /** Width 1 only. Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's reason. */
+  receive(options?: WaitOptions): number | null {
+    const received = this.tryReceive();
+    return received === undefined ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options ?? {}) : received;
+  }
+
+  /** The form for a thread that must not block. */
+  async receiveAsync(options: AsyncWaitOptions = {}): Promise<number | null> {
+    const received = this.tryReceive();
+    return received === undefined ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options) : received;
+  }
+
+  /** Width 1 only. Undefined if the channel is empty, or another thread is receiving at this moment; null once it is closed and drained. */
+  tryReceive(): number | null | undefined {
+    if (this.width !== 1) throw this.#wide();
+    const cell = this.#core.beginReceive();
+    if (cell < 0) return cell === SHUT ? null : undefined;
+    const value = this.#cells[cell]!;
+    this.#core.endReceive(1);
+    return value;
+  }
+
+  /** Blocks until there is at least one message, then takes as many as fit into `into`. Returns how many; 0 once closed and drained. */
+  receiveMany(into: ArrayOf<N>, options?: WaitOptions): number {
+    this.#messages(into);
+    return (this.#get(into) ?? this.#core.block(RECEIVERS, () => this.#get(into), "receiving from a channel", options ?? {}));
+  }
+
+  /** The form for a thread that must not block. `into` is written when it is done. */
+  async receiveManyAsync(into: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<number> {
+    this.#messages(into);
+    return this.#get(into) ?? await this.#core.blockAsync(RECEIVERS, () => this.#get(into), "receiving from a channel", options);
+  }
+
+  /** Takes what is there and fits. Returns how many messages; 0 if there is none now. `closed` says whether there ever will be. */
+  tryReceiveMany(into: ArrayOf<N>): number {
+    this.#messages(into);
+    return this.#get(into) ?? 0;
+  }
+
+  /** What is there is still received; further sends throw. True when this call closed it. */
+  close(): boolean {
+    return this.#core.close();
+  }
+
+  /** For a channel of one sender or receiver: lets another take this one's place. */
+  leave(): void {
+    this.#core.leave();
+  }
+
+  wakeAll(): void {
+    this.#core.wakeAll();
+  }
+
+  /** Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not begun. */
+  threadDied(deadThreadId: number): boolean {
+    return this.#core.threadDied(deadThreadId);
+  }
+
+  #put(values: ArrayOf<N>, from: number, to: number): number {
+    const core = this.#core;
+    const cell = core.beginSend();
+    if (cell === BLOCKED) return 0;
+    if (cell === SHUT) throw shut();
+    const count = Math.min(core.count, to - from);
+    const first = Math.min(count, core.capacity - cell);
+    const { width } = this;
+    copy(values, from * width, this.#cells, cell * width, first * width);
+    if (count > first) copy(values, (from + first) * width, this.#cells, 0, (count - first) * width);
+    if (!core.endSend(count)) throw shut();
+    return count;
+  }
+
+  #get(into: ArrayOf<N>): number | undefined {
+    const core = this.#core;
+    const cell = core.beginReceive();
+    if (cell < 0) return cell === SHUT ? 0 : undefined;
+    const { width } = this;
+    const count = Math.min(core.count, Math.floor(into.length / width));
+    const first = Math.min(count, core.capacity - cell);
+    copy(this.#cells, cell * width, into, 0, first * width);
+    if (count > first) copy(this.#cells, 0, into, first * width, (count - first) * width);
+    core.endReceive(count);
+    return count;
+  }
+
+  #messages(values: ArrayOf<N>): number {
+    const count = values.length / this.width;
+    if (!Number.isSafeInteger(count) || count < 1) throw new LockstepError("OPTION_INVALID", `an array of ${values.length} numbers is not a positive multiple of the channel's width, ${this.width}`, { length: values.length, width: this.width });
+    return count;
+  }
+
+  #wide(): LockstepError {
+    return new LockstepError("OPTION_INVALID", `a message of this channel has ${this.width} numbers: use sendMany and receiveMany`, { width: this.width });
+  }
+}
+
+function copy(from: Numbers, start: number, to: Numbers, at: number, count: number): void {
+  if (count > FEW) to.set(start === 0 && count === from.length ? from : from.subarray(start, start + count), at);
+  else for (let i = 0; i < count; i++) to[at + i] = from[start + i]!;
+}
