@@ -1,0 +1,80 @@
+/**
+ * The memory through which one exploration is steered, shared by the controller and the explored threads. Exactly one of them runs at a time: it holds
+ * the *baton*, which is passed by setting the receiver's GO word. Whoever holds it may read and write everything here; the store and load of
+ * GO order all the rest. A thread that comes to an operation on shared memory writes down what it wants to do (its *pending* operation) and decides
+ * itself who goes next (scheduler.ts), so a schedule in which nothing switches costs no wake-up at all.
+ */
+export const MAX_THREADS = 9;
+/** The index of the thread that runs `supervise`, and of the controller as a receiver of the baton. */
+export const CONTROLLER = MAX_THREADS;
+
+export const KIND = {
+  LOAD: 1, STORE: 2, RMW: 3, CAS: 4, WAIT: 5, ASYNC_WAIT: 6, NOTIFY: 7, TIMEOUT: 8, READ: 9, WRITE: 10, INVOKE: 11, RESPOND: 12, KILL: 13, SEND: 14, RECEIVE: 15,
+} as const;
+export const KIND_NAMES = ["", "load", "store", "rmw", "compareExchange", "wait", "waitAsync", "notify", "time limit", "read", "write", "begins", "ends", "is killed", "sends", "receives"] as const;
+
+export const STATUS = {
+  OFF: 0,
+  /** Has not run yet in this schedule, or was woken: it runs to its next operation before anything is chosen. */
+  DUE: 1,
+  /** At an operation, could go on. */
+  READY: 2,
+  /** In `Atomics.wait`. */
+  BLOCKED: 3,
+  /** Its event loop has nothing to do: waits for an asynchronous wait, or for a timer. */
+  IDLE: 4,
+  /** Reads the same again and again: goes on when somebody writes. */
+  SPINNING: 5,
+  DONE: 6,
+  KILLED: 7,
+} as const;
+
+export const OUTCOME = { NONE: 0, ENDED: 1, DEADLOCK: 2, REDUNDANT: 3, STEPS: 4, FAILED: 5, MISMATCH: 6, CRASHED: 7 } as const;
+export const STRATEGY = { STRAIGHT: 0, PRIORITIES: 1, WALK: 2 } as const;
+
+/** Header words. */
+export const H = {
+  STEP: 0, OUTCOME: 1, CUT: 2, THREADS: 3, PREFIX: 4, SLEEP: 5, STRATEGY: 6, MAX_STEPS: 7, SITES: 8, LAST: 9, SUPERVISOR: 10, SEED: 11, CHANGES: 12, STAMP: 13,
+  FAILED_THREAD: 14, EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21,
+} as const;
+
+/** Words of a thread's record, from `threadBase`. */
+export const T = {
+  GO: 0, STATUS: 1, KIND: 2, BUFFER: 3, OFFSET: 4, SIZE: 5, A: 6, B: 7, TIMED: 8, RESULT: 9, INBOX: 10, KILLED: 11, WOKEN_BY: 12, PRIORITY: 13, DEAD: 14, ASYNC: 15,
+} as const;
+const THREAD_WORDS = 16;
+const HEADER_WORDS = 32;
+export const threadBase = (thread: number): number => HEADER_WORDS + thread * THREAD_WORDS;
+
+/** An event of the trace: what was chosen at a step, and what was possible there. */
+export const E = {
+  THREAD: 0, KIND: 1, BUFFER: 2, OFFSET: 3, SIZE: 4, A: 5, B: 6, BEFORE: 7, AFTER: 8, WROTE: 9, ENABLED: 10, SLEEP: 11, INBOX: 12, WOKE: 13, WOKEN_BY: 14, ALIVE: 15, WOKEN: 16, READY: 17,
+} as const;
+export const EVENT_WORDS = 18;
+export const MAX_EVENTS = 20_000;
+
+/** Waiters of all addresses, in one table; a lower stamp waits longer. */
+export const W = { USED: 0, THREAD: 1, BUFFER: 2, OFFSET: 3, STAMP: 4, ASYNC: 5, ID: 6, RESOLVED: 7 } as const;
+const WAITER_WORDS = 8;
+export const MAX_WAITERS = 256;
+export const MAX_CHANGES = 16;
+
+const WAITERS_AT = threadBase(MAX_THREADS + 1);
+const CHANGES_AT = WAITERS_AT + MAX_WAITERS * WAITER_WORDS;
+const PREFIX_AT = CHANGES_AT + MAX_CHANGES;
+const EVENTS_AT = PREFIX_AT + MAX_EVENTS;
+export const CONTROL_WORDS = EVENTS_AT + MAX_EVENTS * EVENT_WORDS;
+
+export type Control = Int32Array<SharedArrayBuffer>;
+
+export const waiterBase = (index: number): number => WAITERS_AT + index * WAITER_WORDS;
+export const changeAt = (index: number): number => CHANGES_AT + index;
+export const prefixAt = (step: number): number => PREFIX_AT + step;
+export const eventBase = (step: number): number => EVENTS_AT + step * EVENT_WORDS;
+
+export function createControl(): Control {
+  return new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
+}
+
+/** A choice: a thread, or its death. */
+export const KILL_FLAG = 16;

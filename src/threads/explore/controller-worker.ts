@@ -1,0 +1,21 @@
+/** The controller's own thread: it waits for the explored threads by sleeping, which the caller's thread should not. */
+import { parentPort, workerData } from "node:worker_threads";
+import { encodeError, LockstepError } from "../../base/index.ts";
+import { Controller } from "./controller.ts";
+import type { ControllerSetup, FromController } from "./controller-messages.ts";
+import { programsOf } from "./program.ts";
+
+const { url, program: name, options, stop } = workerData as ControllerSetup;
+const say = (message: FromController): void => parentPort!.postMessage(message);
+
+try {
+  const found = programsOf((await import(url)) as Record<string, unknown>).get(name);
+  if (found === undefined) throw new LockstepError("NOT_FOUND", `${url} exports no program "${name}"`, { program: name });
+  const controller = new Controller(found, name, options, {
+    onProgress: (stage, schedules, seconds) => say({ kind: "progress", progress: { program: found.title ?? name, stage, schedules, seconds } }),
+    stopped: () => Atomics.load(stop, 0) !== 0,
+  });
+  say({ kind: "report", report: await controller.explore() });
+} catch (thrown) {
+  say({ kind: "failed", error: encodeError(thrown) });
+}

@@ -1,0 +1,177 @@
+/** One exploration: stages of search until something wrong is found or everything wanted is covered, and the confirmation of what was found. */
+import { LockstepError } from "../../base/index.ts";
+import { OUTCOME } from "./control.ts";
+import { judge, type Finding } from "./judge.ts";
+import type { CompleteOptions } from "./options.ts";
+import type { Program } from "./program.ts";
+import { formatTrace, type ExploreReport, type Failure, type Stage } from "./report.ts";
+import { Runner, type Plan, type Run } from "./runner.ts";
+import { formatSchedule, parseSchedule } from "./schedule-text.ts";
+import { BoundedSearch } from "./search-bounded.ts";
+import { ClassSearch } from "./search-classes.ts";
+import { RandomSearch } from "./search-random.ts";
+import type { Trace } from "./trace.ts";
+
+/** What a stage is to cover. */
+type Wanted = { readonly kind: "classes" } | { readonly kind: "replay" } | { readonly kind: "preemptions"; readonly bound: number } | { readonly kind: "random"; readonly seed: number };
+
+interface Search {
+  plan(): Plan | null;
+  learn(run: Run): void;
+}
+
+export interface ControllerHooks {
+  readonly onProgress: (stage: string, schedules: number, seconds: number) => void;
+  readonly stopped: () => boolean;
+}
+
+interface Found {
+  readonly finding: Finding;
+  readonly choices: readonly number[];
+  readonly trace: Trace;
+  readonly seed: number | null;
+}
+
+const PROGRESS_MS = 500;
+
+export class Controller {
+  readonly #program: Program;
+  readonly #name: string;
+  readonly #options: CompleteOptions;
+  readonly #hooks: ControllerHooks;
+  readonly #kills: number;
+  #longest = 0;
+
+  constructor(program: Program, name: string, options: CompleteOptions, hooks: ControllerHooks) {
+    this.#program = program;
+    this.#name = name;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#kills = options.kills ?? (program.supervise === undefined ? 0 : 1);
+    if (this.#kills > 0 && options.strategy === "classes") throw new LockstepError("OPTION_INVALID", `the strategy "classes" does not explore deaths; use "bounded" or "random", or kills: 0`, { kills: this.#kills });
+  }
+
+  async explore(): Promise<ExploreReport> {
+    const stages: Stage[] = [];
+    const runner = await this.#start();
+    let found: Found | null = null;
+    try {
+      for (const { coverage, search } of this.#stages()) {
+        const stage = this.#search(runner, coverage, search);
+        stages.push(stage.stage);
+        found = stage.found;
+        if (found !== null || this.#enough(stage.stage)) break;
+      }
+    } finally {
+      await runner.close();
+    }
+    const failure = found === null ? null : await this.#confirm(found);
+    return { program: this.#program.title ?? this.#name, threads: this.#program.threads.length, stages, failure, longest: this.#longest };
+  }
+
+  #start(): Promise<Runner> {
+    return Runner.start(this.#program, this.#name, { maxSteps: this.#options.maxSteps, kills: this.#kills });
+  }
+
+  *#stages(): Iterable<{ readonly coverage: Wanted; readonly search: Search }> {
+    const { strategy, preemptions, replay, seed, schedules, depth } = this.#options;
+    if (replay !== undefined) {
+      yield { coverage: { kind: "replay" }, search: once({ prefix: parseSchedule(replay) }) };
+      return;
+    }
+    if (strategy === "classes" || (strategy === "auto" && this.#kills === 0)) yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length) };
+    if (strategy === "bounded" || strategy === "auto") {
+      const bounds = preemptions === Infinity ? [Infinity] : Array.from({ length: preemptions + 1 }, (_, bound) => bound);
+      for (const bound of bounds) yield { coverage: { kind: "preemptions", bound }, search: new BoundedSearch({ preemptions: bound, kills: this.#kills }) };
+    }
+    if (strategy === "random" || strategy === "auto") yield { coverage: { kind: "random", seed }, search: new RandomSearch({ seed, schedules, depth, kills: this.#kills > 0 }) };
+  }
+
+  /** Nothing that would follow could add to it. */
+  #enough({ coverage }: Stage): boolean {
+    return coverage.complete && (coverage.kind === "classes" || coverage.kind === "replay");
+  }
+
+  #search(runner: Runner, coverage: Wanted, search: Search): { stage: Stage; found: Found | null } {
+    const { maxSchedules, maxSeconds } = this.#options;
+    const limited = coverage.kind === "classes" || coverage.kind === "preemptions";
+    const start = performance.now();
+    let told = start;
+    let schedules = 0;
+    let redundant = 0;
+    let steps = 0;
+    let complete = false;
+    let found: Found | null = null;
+    let previous: Run | null = null;
+    const name = stageName(coverage);
+    while (found === null) {
+      const plan = search.plan();
+      if (plan === null) {
+        complete = true;
+        break;
+      }
+      const now = performance.now();
+      if (now - told > PROGRESS_MS) {
+        told = now;
+        this.#hooks.onProgress(name, schedules, (now - start) / 1000);
+        if (this.#hooks.stopped()) throw new LockstepError("CANCELLED", "the exploration was cancelled");
+        if (limited && now - start > maxSeconds * 1000) break;
+      }
+      if (limited && schedules + redundant >= maxSchedules) break;
+      const run = runner.run(plan);
+      steps += run.trace.length;
+      this.#longest = Math.max(this.#longest, run.trace.length);
+      if (run.outcome === OUTCOME.REDUNDANT) redundant++;
+      else schedules++;
+      const differs = previous === null || plan.random !== undefined ? null : run.trace.differsFrom(previous.trace, plan.prefix.length - 1);
+      const finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
+      if (finding !== null) found = { finding, choices: run.trace.choices(), trace: run.trace, seed: plan.random?.seed ?? null };
+      else search.learn(run);
+      previous = run;
+    }
+    return { stage: { coverage: { ...coverage, complete: complete || found !== null }, schedules, redundant, steps, seconds: (performance.now() - start) / 1000 }, found };
+  }
+
+  /** A failure counts once it has been seen again, the same, in threads and memory made for it. */
+  async #confirm(found: Found): Promise<Failure> {
+    const runner = await this.#start();
+    try {
+      const run = runner.run({ prefix: found.choices, sites: true });
+      const differs = run.trace.differsFrom(found.trace, found.trace.length);
+      const finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
+      const confirmed = finding ?? { kind: "nondeterminism" as const, message: `the schedule failed once (${found.finding.kind}: ${found.finding.message}) and not when it was run again in fresh threads: something outside of the program's state decides what it does`, marks: new Map<number, string>() };
+      const sites = new Map(run.reports.flatMap(({ sites: own }) => [...(own ?? [])]));
+      return {
+        kind: confirmed.kind, message: confirmed.message, schedule: formatSchedule(found.choices), seed: found.seed,
+        trace: formatTrace(run.trace.events(), runner.parts, sites, confirmed.marks),
+      };
+    } finally {
+      await runner.close();
+    }
+  }
+}
+
+function nondeterministic(step: number): Finding {
+  return { kind: "nondeterminism", marks: new Map([[step, "was another operation before"]]), message: `the same schedule did not do the same at step ${step}: something outside of the program's state decides what it does (module state that is kept between schedules, real time, input)` };
+}
+
+function once(plan: Plan): Search {
+  let planned = false;
+  return {
+    plan: () => {
+      if (planned) return null;
+      planned = true;
+      return plan;
+    },
+    learn: () => {},
+  };
+}
+
+function stageName(wanted: Wanted): string {
+  switch (wanted.kind) {
+    case "classes": return "all classes of schedules";
+    case "preemptions": return wanted.bound === Infinity ? "all interleavings" : `all schedules with up to ${wanted.bound} preemptions`;
+    case "random": return "random schedules";
+    case "replay": return "replay";
+  }
+}

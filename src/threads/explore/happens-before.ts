@@ -1,0 +1,76 @@
+/**
+ * Which steps of a schedule depend on which, as vector clocks: `clock(i)[t]` is the last step of thread t that step i comes after in every equivalent schedule
+ * (−1: none), itself included. And which pairs of steps are in a *race* in the sense of partial-order reduction: dependent, of different threads, with nothing
+ * in between that orders them, so that another schedule has them the other way round.
+ */
+import { dependent } from "./dependence.ts";
+import type { TraceEvent } from "./trace.ts";
+
+export class HappensBefore {
+  readonly #threads: number;
+  readonly #events: TraceEvent[] = [];
+  readonly #clocks: Int32Array[] = [];
+  /** Steps of each thread, in order. */
+  readonly #steps: number[][];
+
+  constructor(threads: number) {
+    this.#threads = threads;
+    this.#steps = Array.from({ length: threads }, () => []);
+  }
+
+  get length(): number {
+    return this.#events.length;
+  }
+
+  event(step: number): TraceEvent {
+    return this.#events[step]!;
+  }
+
+  clock(step: number): Int32Array {
+    return this.#clocks[step]!;
+  }
+
+  /** Whether step i comes before step j (i < j) in every equivalent schedule. */
+  before(i: number, j: number): boolean {
+    return i <= this.#clocks[j]![this.#events[i]!.thread]!;
+  }
+
+  /** Forgets the steps from `length` on. */
+  truncate(length: number): void {
+    while (this.#events.length > length) {
+      const event = this.#events.pop()!;
+      this.#clocks.pop();
+      this.#steps[event.thread]!.pop();
+    }
+  }
+
+  /** Appends a step; returns the earlier steps that it races with, latest first. */
+  push(event: TraceEvent): number[] {
+    const step = this.#events.length;
+    const own = this.#steps[event.thread]!;
+    const previous = own.at(-1);
+    const clock = previous === undefined ? new Int32Array(this.#threads).fill(-1) : this.#clocks[previous]!.slice();
+    if (event.wokenBy >= 0) join(clock, this.#clocks[event.wokenBy]!);
+    const candidates: number[] = [];
+    for (let thread = 0; thread < this.#threads; thread++) {
+      if (thread === event.thread) continue;
+      const steps = this.#steps[thread]!;
+      for (let at = steps.length - 1; at >= 0 && steps[at]! > clock[thread]!; at--) {
+        if (!dependent(this.#events[steps[at]!]!, event)) continue;
+        candidates.push(steps[at]!);
+        break;
+      }
+    }
+    const races = candidates.filter((candidate) => candidates.every((other) => other === candidate || !this.before(candidate, other) || other < candidate));
+    for (const candidate of candidates) join(clock, this.#clocks[candidate]!);
+    clock[event.thread] = step;
+    this.#events.push(event);
+    this.#clocks.push(clock);
+    own.push(step);
+    return races.sort((a, b) => b - a);
+  }
+}
+
+function join(into: Int32Array, other: Int32Array): void {
+  for (let thread = 0; thread < into.length; thread++) if (other[thread]! > into[thread]!) into[thread] = other[thread]!;
+}

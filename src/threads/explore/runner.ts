@@ -1,0 +1,223 @@
+/** The controller's side of the explored threads: starts them once, then has them run one schedule after another. */
+import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
+import { decodeError, LockstepError } from "../../base/index.ts";
+import { awaitBaton, giveBaton } from "./baton.ts";
+import { changeAt, CONTROLLER, createControl, H, KIND, MAX_THREADS, MAX_WAITERS, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, waiterBase, type Control } from "./control.ts";
+import type { Program } from "./program.ts";
+import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
+import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
+import { random as draw } from "./scheduler.ts";
+import { Trace } from "./trace.ts";
+
+/** One schedule to be run. */
+export interface Plan {
+  /** Choices to be made first: a thread each, with KILL_FLAG for its death. */
+  readonly prefix: readonly number[];
+  /** Threads whose next operation has been explored from here already; holds from step `sleepAt` on. */
+  readonly sleep?: number;
+  readonly sleepAt?: number;
+  /** After the prefix; `seed` decides everything. @default straight on */
+  readonly random?: { readonly seed: number; readonly kind: "priorities" | "walk"; readonly length: number; readonly changes: number; readonly kill: boolean };
+  /** Note the call site of each step: slow. @default false */
+  readonly sites?: boolean;
+}
+
+export interface Run {
+  readonly outcome: number;
+  readonly trace: Trace;
+  readonly reports: readonly ThreadReport[];
+  /** Threads that slept, and where, when nobody could go on. */
+  readonly stuck: readonly Stuck[];
+  readonly deaths: readonly number[];
+}
+
+export interface Stuck {
+  readonly thread: number;
+  readonly asynchronous: boolean;
+  readonly buffer: number;
+  readonly offset: number;
+  /** What the word was expected to be, and what it is. */
+  readonly expected: number;
+  readonly value: number;
+}
+
+/** A thread that does not come to its next operation within this time computes, or sleeps where the explorer cannot see it. */
+const STALLED_MS = 30_000;
+
+export class Runner {
+  readonly program: Program;
+  readonly name: string;
+  readonly state: unknown;
+  readonly parts: readonly SharedPart[];
+  readonly threads: number;
+  readonly #control: Control;
+  readonly #snapshot: Snapshot;
+  readonly #workers: Worker[] = [];
+  readonly #ports: MessagePort[] = [];
+  readonly #maxSteps: number;
+  readonly #supervised: boolean;
+
+  private constructor(program: Program, name: string, maxSteps: number, kills: number) {
+    this.program = program;
+    this.name = name;
+    this.state = program.setup();
+    requirePostable(this.state, name);
+    this.#snapshot = new Snapshot(this.state);
+    this.parts = this.#snapshot.parts;
+    this.threads = program.threads.length;
+    this.#control = createControl();
+    this.#maxSteps = maxSteps;
+    this.#supervised = kills > 0 && program.supervise !== undefined;
+  }
+
+  /** Makes the state and starts the threads. */
+  static async start(program: Program, name: string, { maxSteps, kills }: { readonly maxSteps: number; readonly kills: number }): Promise<Runner> {
+    const runner = new Runner(program, name, maxSteps, kills);
+    try {
+      await Promise.all(Array.from({ length: runner.threads + (runner.#supervised ? 1 : 0) }, (_, index) => runner.#spawn(index)));
+    } catch (thrown) {
+      await runner.close();
+      throw thrown;
+    }
+    return runner;
+  }
+
+  async #spawn(index: number): Promise<void> {
+    const { port1, port2 } = new MessageChannel();
+    const data: ThreadSetup & { port: MessagePort } = {
+      control: this.#control, index, url: this.program.url, program: this.name, state: this.state, supervisor: index === this.threads, port: port2,
+    };
+    const worker = new Worker(new URL(import.meta.resolve("#entry/threads/explore/thread-worker")), { name: `explored-${index}`, workerData: data, transferList: [port2] });
+    this.#workers.push(worker);
+    this.#ports[index] = port1;
+    await new Promise<void>((resolve, reject) => {
+      worker.once("message", (message: ThreadReady) => {
+        if (message.kind === "ready") resolve();
+        else reject(decodeError(message.error));
+      });
+      worker.once("error", reject);
+      worker.once("exit", (code) => reject(new LockstepError("WORKER_DIED", `the explored thread ${index} of "${this.name}" ended with code ${code} before it had begun`)));
+    });
+  }
+
+  run(plan: Plan): Run {
+    const control = this.#control;
+    this.#snapshot.restore();
+    this.#prepare(plan);
+    giveBaton(control, 0);
+    this.#await();
+    const outcome = control[H.OUTCOME]!;
+    const stuck = outcome === OUTCOME.DEADLOCK ? this.#stuck() : [];
+    const deaths = Array.from({ length: this.threads }, (_, index) => index).filter((index) => control[threadBase(index) + T.KILLED] === 1);
+    const trace = new Trace(control, control[H.STEP]!);
+    this.#unwind();
+    return { outcome, trace, reports: this.#ports.flatMap(drain), stuck, deaths };
+  }
+
+  /** The state as it is after the last schedule, for `check`. */
+  stateNow(): unknown {
+    return copyState(this.state);
+  }
+
+  async close(): Promise<void> {
+    this.#control[H.EXIT] = 1;
+    for (let index = 0; index < this.#workers.length; index++) giveBaton(this.#control, index);
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    for (const port of this.#ports) port.close();
+  }
+
+  #prepare({ prefix, sleep = 0, sleepAt = 0, random, sites = false }: Plan): void {
+    const control = this.#control;
+    for (let index = 0; index < MAX_WAITERS; index++) control[waiterBase(index)] = 0;
+    control[H.STEP] = 0;
+    control[H.OUTCOME] = OUTCOME.NONE;
+    control[H.CUT] = 0;
+    control[H.THREADS] = this.#workers.length;
+    control[H.PREFIX] = prefix.length;
+    control[H.SLEEP] = sleep;
+    control[H.SLEEP_AT] = sleepAt;
+    control[H.MAX_STEPS] = this.#maxSteps;
+    control[H.SITES] = sites ? 1 : 0;
+    control[H.LAST] = -1;
+    control[H.SUPERVISOR] = this.#supervised ? this.threads : -1;
+    control[H.STAMP] = 1;
+    control[H.FAILED_THREAD] = -1;
+    control[H.DEATHS] = 0;
+    control[H.KILL_AT] = -1;
+    control[H.CHANGES] = 0;
+    control[H.STRATEGY] = random === undefined ? STRATEGY.STRAIGHT : random.kind === "walk" ? STRATEGY.WALK : STRATEGY.PRIORITIES;
+    prefix.forEach((choice, step) => { control[prefixAt(step)] = choice; });
+    for (let index = 0; index < MAX_THREADS; index++) {
+      const base = threadBase(index);
+      control.fill(0, base, base + 16);
+      control[base + T.STATUS] = index < this.threads ? STATUS.DUE : STATUS.OFF;
+      control[base + T.WOKEN_BY] = -1;
+    }
+    if (random !== undefined) this.#drawPriorities(random);
+  }
+
+  #drawPriorities({ seed, length, changes, kill }: NonNullable<Plan["random"]>): void {
+    const control = this.#control;
+    control[H.SEED] = seed;
+    control[H.LOW] = 0;
+    const order = Array.from({ length: this.#workers.length }, (_, index) => index);
+    for (let left = order.length; left > 1; left--) {
+      const drawn = draw(control, left);
+      [order[left - 1], order[drawn]] = [order[drawn]!, order[left - 1]!];
+    }
+    order.forEach((thread, place) => { control[threadBase(thread) + T.PRIORITY] = place + 1; });
+    control[H.CHANGES] = changes;
+    for (let change = 0; change < changes; change++) control[changeAt(change)] = draw(control, Math.max(1, length));
+    if (!kill) return;
+    control[H.KILL_WHO] = draw(control, this.threads);
+    control[H.KILL_AT] = draw(control, Math.max(1, length));
+  }
+
+  #await(): void {
+    if (awaitBaton(this.#control, CONTROLLER, STALLED_MS)) return;
+    const running = Array.from({ length: this.#workers.length }, (_, index) => index).filter((index) => this.#control[threadBase(index) + T.STATUS] === STATUS.READY);
+    throw new LockstepError("TIMEOUT", `a thread of "${this.name}" (one of ${running.join(", ")}) has not come to its next operation on shared memory for ${STALLED_MS / 1000} s: it computes without end, or sleeps where the explorer cannot see it`, { program: this.name, step: this.#control[H.STEP]! });
+  }
+
+  /** Ends every thread that is still within its body. */
+  #unwind(): void {
+    const control = this.#control;
+    control[H.CUT] = 1;
+    for (let index = 0; index < this.#workers.length; index++) {
+      const status = control[threadBase(index) + T.STATUS]!;
+      if (status === STATUS.DONE || status === STATUS.KILLED || status === STATUS.OFF) continue;
+      giveBaton(control, index);
+      this.#await();
+    }
+  }
+
+  #stuck(): Stuck[] {
+    const control = this.#control;
+    const found: Stuck[] = [];
+    for (let index = 0; index < MAX_WAITERS; index++) {
+      const at = waiterBase(index);
+      if (control[at] === 0) continue;
+      const [, thread, buffer, offset, , asynchronous] = control.subarray(at, at + 8) as unknown as [number, number, number, number, number, number];
+      const part = this.parts[buffer];
+      const value = part === undefined ? 0 : new Int32Array(part.buffer)[offset / 4]!;
+      found.push({ thread, asynchronous: asynchronous !== 0, buffer, offset, value, expected: expectedBy(control, thread, buffer, offset) });
+    }
+    return found;
+  }
+}
+
+/** What the last wait of that thread at that address had read. */
+function expectedBy(control: Control, thread: number, buffer: number, offset: number): number {
+  const trace = new Trace(control, control[H.STEP]!);
+  for (let step = trace.length - 1; step >= 0; step--) {
+    const event = trace.at(step);
+    if (event.thread === thread && event.buffer === buffer && event.offset === offset && (event.kind === KIND.WAIT || event.kind === KIND.ASYNC_WAIT)) return event.before;
+  }
+  return 0;
+}
+
+function drain(port: MessagePort): ThreadReport[] {
+  const reports: ThreadReport[] = [];
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) reports.push(received.message as ThreadReport);
+  return reports;
+}

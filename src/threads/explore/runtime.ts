@@ -1,0 +1,362 @@
+/**
+ * One explored thread: every operation on shared memory comes through `point`, which gives the baton to whoever is to run before it. The operation itself
+ * is then done for real, on the real memory; only sleeping and waking are the explorer's (a table of waiters instead of the platform's, with the same rules: first come, first
+ * woken; an abandoned asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says so.
+ */
+import { awaitBaton, giveBaton } from "./baton.ts";
+import { CONTROLLER, E, eventBase, H, KIND, MAX_WAITERS, OUTCOME, STATUS, T, threadBase, W, waiterBase, type Control } from "./control.ts";
+import { Scheduler } from "./scheduler.ts";
+import { SpinWatch } from "./spin.ts";
+
+/** Thrown out of a thread's code when its schedule is over or it has been killed; nobody is meant to catch it. */
+export class Cut extends Error {
+  override readonly name = "Cut";
+}
+/** One for all: a stack would cost, and says nothing. */
+const CUT = new Cut("this schedule is over");
+
+/** What `point` is told about an operation. */
+export interface Place {
+  readonly buffer: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+interface Timer {
+  readonly id: number;
+  readonly at: number;
+  readonly fire: () => void;
+  /** The asynchronous wait that it limits; 0: none. */
+  readonly wait: number;
+}
+
+export class ThreadRuntime {
+  readonly index: number;
+  /** False outside of a schedule: then everything is the platform's. */
+  active = false;
+  readonly #control: Control;
+  readonly #base: number;
+  readonly #scheduler: Scheduler;
+  readonly #spin = new SpinWatch();
+  readonly #known = new WeakMap<SharedArrayBuffer, number>();
+  #own = 0;
+  #now = 0;
+  #timers: Timer[] = [];
+  #nextTimer = 1;
+  readonly #asleep = new Map<number, (outcome: "ok" | "timed-out") => void>();
+  #nextWait = 1;
+  #cuts = 0;
+  /** Call sites by step, when they are wanted. */
+  readonly sites = new Map<number, string>();
+  /** Called for each step that this thread takes, with the stack as it is there. */
+  site: () => string = () => "";
+
+  constructor(control: Control, index: number) {
+    this.#control = control;
+    this.index = index;
+    this.#base = threadBase(index);
+    this.#scheduler = new Scheduler(control);
+  }
+
+  /** Milliseconds on this thread's clock. */
+  get now(): number {
+    return this.#now;
+  }
+
+  get step(): number {
+    return this.#control[H.STEP]!;
+  }
+
+  /** Names the buffers of the program's state, alike in all threads. */
+  know(buffers: readonly SharedArrayBuffer[]): void {
+    buffers.forEach((buffer, id) => this.#known.set(buffer, id));
+  }
+
+  bufferId(buffer: SharedArrayBuffer): number {
+    let id = this.#known.get(buffer);
+    if (id === undefined) {
+      id = 1000 * (this.index + 1) + this.#own++;
+      this.#known.set(buffer, id);
+    }
+    return id;
+  }
+
+  beginRun(): void {
+    this.#own = 0;
+    this.#now = 0;
+    this.#timers = [];
+    this.#nextTimer = 1;
+    this.#asleep.clear();
+    this.#nextWait = 1;
+    this.#cuts = 0;
+    this.sites.clear();
+    this.#spin.progress();
+    this.active = true;
+  }
+
+  /** The body has returned, thrown, or been cut: passes the baton on. */
+  endRun(): void {
+    this.active = false;
+    this.#control[this.#base + T.STATUS] = this.#control[this.#base + T.KILLED] === 1 ? STATUS.KILLED : STATUS.DONE;
+    giveBaton(this.#control, this.#cut ? CONTROLLER : this.#scheduler.next());
+  }
+
+  /** This thread's code threw: the schedule ends here. */
+  fail(): void {
+    if (this.#control[H.OUTCOME] === OUTCOME.NONE) {
+      this.#control[H.OUTCOME] = OUTCOME.FAILED;
+      this.#control[H.FAILED_THREAD] = this.index;
+    }
+  }
+
+  get killed(): boolean {
+    return this.#control[this.#base + T.KILLED] === 1;
+  }
+
+  get #cut(): boolean {
+    return this.#control[H.CUT] !== 0;
+  }
+
+  /**
+   * Comes to an operation, and returns the event's place in the control memory once it is this thread's turn. `peek`: the value that it would read, if it only reads, for
+   * noticing spins. `a` and `b` are the operands, for the trace.
+   */
+  point(kind: number, buffer: number, offset: number, size: number, a: number, b: number, peek: number | null): number {
+    this.#throwIfCut();
+    const control = this.#control;
+    const base = this.#base;
+    control[base + T.KIND] = kind;
+    control[base + T.BUFFER] = buffer;
+    control[base + T.OFFSET] = offset;
+    control[base + T.SIZE] = size;
+    control[base + T.A] = a;
+    control[base + T.B] = b;
+    control[base + T.STATUS] = peek !== null && this.#spin.spins(buffer, offset, peek) ? STATUS.SPINNING : STATUS.READY;
+    this.#pass();
+    const step = control[H.STEP]! - 1;
+    if (control[H.SITES] === 1) this.sites.set(step, this.site());
+    return eventBase(step);
+  }
+
+  /** The operation has been done. */
+  did(event: number, before: number, after: number, wrote: boolean, reads: boolean): void {
+    const control = this.#control;
+    control[event + E.BEFORE] = before;
+    control[event + E.AFTER] = after;
+    control[event + E.WROTE] = wrote ? 1 : 0;
+    if (wrote || !reads) {
+      this.#spin.progress();
+      if (wrote) this.#scheduler.wrote(this.index);
+    } else {
+      this.#spin.read(control[event + E.BUFFER]!, control[event + E.OFFSET]!, before);
+    }
+    this.#scheduler.wake(control[H.STEP]! - 1);
+  }
+
+  /** `Atomics.wait`, its word being what it should: sleeps until notified ("ok") or until the schedule lets its limit pass. */
+  sleep(event: number, value: number, timeoutMs: number): "ok" | "timed-out" {
+    const control = this.#control;
+    const base = this.#base;
+    control[event + E.BEFORE] = value;
+    control[event + E.AFTER] = value;
+    control[event + E.WOKE] = 1;
+    this.#enqueue(control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0, 0);
+    this.#spin.progress();
+    this.#scheduler.wake(control[H.STEP]! - 1);
+    control[base + T.RESULT] = 0;
+    control[base + T.TIMED] = Number.isFinite(timeoutMs) ? 1 : 0;
+    control[base + T.STATUS] = STATUS.BLOCKED;
+    this.#pass();
+    control[base + T.TIMED] = 0;
+    if (control[base + T.RESULT] === 0) return "ok";
+    this.#now += timeoutMs;
+    return "timed-out";
+  }
+
+  /** `Atomics.waitAsync`, likewise. */
+  sleepAsync(event: number, value: number, timeoutMs: number): Promise<"ok" | "timed-out"> {
+    const control = this.#control;
+    const id = this.#nextWait++;
+    control[event + E.BEFORE] = value;
+    control[event + E.AFTER] = value;
+    control[event + E.WOKE] = 1;
+    this.#enqueue(control[event + E.BUFFER]!, control[event + E.OFFSET]!, 1, id);
+    this.#spin.progress();
+    this.#scheduler.wake(control[H.STEP]! - 1);
+    const { promise, resolve } = Promise.withResolvers<"ok" | "timed-out">();
+    this.#asleep.set(id, resolve);
+    if (Number.isFinite(timeoutMs)) this.setTimer(() => this.#settle(id, "timed-out"), timeoutMs, id);
+    return promise;
+  }
+
+  /** `Atomics.notify`: wakes the first `count` sleepers there. */
+  notify(event: number, count: number): number {
+    const control = this.#control;
+    const buffer = control[event + E.BUFFER]!;
+    const offset = control[event + E.OFFSET]!;
+    const step = control[H.STEP]! - 1;
+    let woken = 0;
+    let who = 0;
+    let inbox = 0;
+    for (; woken < count; woken++) {
+      const at = this.#firstWaiter(buffer, offset);
+      if (at < 0) break;
+      const thread = control[at + W.THREAD]!;
+      const base = threadBase(thread);
+      control[base + T.WOKEN_BY] = step;
+      who |= 1 << thread;
+      if (control[at + W.ASYNC] === 0) {
+        control[at + W.USED] = 0;
+        control[base + T.RESULT] = 0;
+        control[base + T.STATUS] = STATUS.DUE;
+      } else {
+        control[at + W.RESOLVED] = 1;
+        inbox |= 1 << thread;
+        if (control[base + T.STATUS] === STATUS.IDLE) control[base + T.STATUS] = STATUS.DUE;
+      }
+    }
+    control[event + E.WOKE] = woken;
+    control[event + E.WOKEN] = who;
+    control[event + E.INBOX] = inbox;
+    this.#spin.progress();
+    this.#scheduler.wake(step);
+    return woken;
+  }
+
+  setTimer(fire: () => void, ms: number, wait = 0): number {
+    const id = this.#nextTimer++;
+    this.#timers.push({ id, at: this.#now + Math.max(0, ms), fire, wait });
+    this.#timers.sort((a, b) => a.at - b.at || a.id - b.id);
+    return id;
+  }
+
+  clearTimer(id: number): void {
+    this.#timers = this.#timers.filter((timer) => timer.id !== id);
+  }
+
+  /**
+   * The event loop has nothing left to do: waits until there is, and settles it; reactions run when the caller gives way. False: the schedule is over.
+   * Timers of one thread fire in the order of their times.
+   */
+  idle(): boolean {
+    const control = this.#control;
+    const base = this.#base;
+    if (this.#cut || this.killed) return false;
+    if (this.#mail() < 0) {
+      const first = this.#timers[0];
+      const sleeper = first === undefined || first.wait === 0 ? -1 : this.#ownWaiter(first.wait);
+      control[base + T.KIND] = KIND.TIMEOUT;
+      control[base + T.BUFFER] = sleeper < 0 ? -1 - this.index : control[sleeper + W.BUFFER]!;
+      control[base + T.OFFSET] = sleeper < 0 ? 0 : control[sleeper + W.OFFSET]!;
+      control[base + T.SIZE] = 0;
+      control[base + T.TIMED] = first === undefined ? 0 : 1;
+      control[base + T.STATUS] = STATUS.IDLE;
+      this.#give();
+      control[base + T.TIMED] = 0;
+      if (this.#cut || this.killed) return false;
+    }
+    const due = control[base + T.STATUS] === STATUS.DUE || this.#mail() >= 0;
+    control[base + T.STATUS] = STATUS.READY;
+    if (due) {
+      this.#settleMail();
+    } else {
+      if (control[H.SITES] === 1) this.sites.set(control[H.STEP]! - 1, "");
+      this.#fireFirst();
+      this.#scheduler.wake(control[H.STEP]! - 1);
+    }
+    return true;
+  }
+
+  #fireFirst(): void {
+    const timer = this.#timers.shift()!;
+    this.#now = Math.max(this.#now, timer.at);
+    const sleeper = timer.wait === 0 ? -1 : this.#ownWaiter(timer.wait);
+    if (sleeper >= 0) this.#control[sleeper + W.USED] = 0;
+    timer.fire();
+  }
+
+  /** Settles, in the order of their sleep, the waits that were notified. */
+  #settleMail(): void {
+    const control = this.#control;
+    for (let at = this.#mail(); at >= 0; at = this.#mail()) {
+      const id = control[at + W.ID]!;
+      control[at + W.USED] = 0;
+      this.#timers = this.#timers.filter((timer) => timer.wait !== id);
+      this.#settle(id, "ok");
+    }
+  }
+
+  #settle(id: number, outcome: "ok" | "timed-out"): void {
+    this.#asleep.get(id)?.(outcome);
+    this.#asleep.delete(id);
+  }
+
+  #enqueue(buffer: number, offset: number, asynchronous: number, id: number): void {
+    const control = this.#control;
+    for (let index = 0; index < MAX_WAITERS; index++) {
+      const at = waiterBase(index);
+      if (control[at + W.USED] !== 0) continue;
+      control[at + W.USED] = 1;
+      control[at + W.THREAD] = this.index;
+      control[at + W.BUFFER] = buffer;
+      control[at + W.OFFSET] = offset;
+      control[at + W.STAMP] = control[H.STAMP]!++;
+      control[at + W.ASYNC] = asynchronous;
+      control[at + W.ID] = id;
+      control[at + W.RESOLVED] = 0;
+      return;
+    }
+    throw new Error(`more than ${MAX_WAITERS} waits at once`);
+  }
+
+  #firstWaiter(buffer: number, offset: number): number {
+    const control = this.#control;
+    let first = -1;
+    for (let index = 0; index < MAX_WAITERS; index++) {
+      const at = waiterBase(index);
+      if (control[at + W.USED] === 0 || control[at + W.RESOLVED] !== 0 || control[at + W.BUFFER] !== buffer || control[at + W.OFFSET] !== offset) continue;
+      if (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!) first = at;
+    }
+    return first;
+  }
+
+  #ownWaiter(id: number): number {
+    const control = this.#control;
+    for (let index = 0; index < MAX_WAITERS; index++) {
+      const at = waiterBase(index);
+      if (control[at + W.USED] !== 0 && control[at + W.THREAD] === this.index && control[at + W.ASYNC] !== 0 && control[at + W.ID] === id) return at;
+    }
+    return -1;
+  }
+
+  /** The longest sleeper of this thread's own that was notified and not settled yet. */
+  #mail(): number {
+    const control = this.#control;
+    let first = -1;
+    for (let index = 0; index < MAX_WAITERS; index++) {
+      const at = waiterBase(index);
+      if (control[at + W.USED] === 0 || control[at + W.THREAD] !== this.index || control[at + W.RESOLVED] === 0) continue;
+      if (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!) first = at;
+    }
+    return first;
+  }
+
+  /** Gives the baton to whoever is next, and waits for it, unless that is this thread. */
+  #give(): void {
+    const next = this.#scheduler.next();
+    if (next === this.index) return;
+    giveBaton(this.#control, next);
+    awaitBaton(this.#control, this.index);
+  }
+
+  #pass(): void {
+    this.#give();
+    this.#throwIfCut();
+  }
+
+  #throwIfCut(): void {
+    if (!this.#cut && !this.killed) return;
+    if (++this.#cuts > 100_000) throw new Error("code under exploration goes on although its schedule is over: it catches what is not its own");
+    throw CUT;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Exhaustive search with partial-order reduction: source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas 2014). Every class of equivalent schedules (the same up to
+ * swaps of neighbours that do not depend on each other) is run at least once. A schedule is run to its end; then each race in it is looked at: if no
+ * explored beginning covers its other order, the first step of one that does is noted where the two paths part.
+ */
+import { KIND } from "./control.ts";
+import { HappensBefore } from "./happens-before.ts";
+import type { Plan, Run } from "./runner.ts";
+import type { TraceEvent } from "./trace.ts";
+
+interface Node {
+  chosen: number;
+  readonly enabled: number;
+  /** Threads to be tried here. */
+  todo: number;
+  /** Threads tried here, or known to be covered elsewhere. */
+  sleep: number;
+}
+
+export class ClassSearch {
+  readonly #nodes: Node[] = [];
+  readonly #order: HappensBefore;
+  #depth = 0;
+  #done = false;
+
+  constructor(threads: number) {
+    this.#order = new HappensBefore(threads);
+  }
+
+  /** The next schedule, or null when every class has been run. */
+  plan(): Plan | null {
+    if (this.#done) return null;
+    if (this.#nodes.length === 0) return { prefix: [] };
+    const prefix = this.#nodes.map(({ chosen }) => chosen);
+    return { prefix, sleep: this.#nodes.at(-1)!.sleep, sleepAt: prefix.length - 1 };
+  }
+
+  /** What the planned schedule did. */
+  learn(run: Run): void {
+    const { trace } = run;
+    const from = Math.max(0, this.#nodes.length - 1);
+    this.#order.truncate(from);
+    for (let step = from; step < trace.length; step++) {
+      const event = trace.at(step);
+      if (step >= this.#nodes.length) this.#nodes.push({ chosen: event.thread, enabled: event.enabled, todo: 1 << event.thread, sleep: event.sleep });
+      for (const earlier of this.#order.push(event)) this.#reverse(earlier, step);
+      if (event.kind === KIND.NOTIFY && event.woke > 0) this.#timeOutInstead(step, event);
+    }
+    this.#backtrack();
+  }
+
+  /** How many steps the shared beginning of this and the last schedule has. */
+  get depth(): number {
+    return this.#depth;
+  }
+
+  event(step: number): TraceEvent {
+    return this.#order.event(step);
+  }
+
+  /** Notes, where step i was chosen, a thread that begins a schedule in which j comes before i. */
+  #reverse(i: number, j: number): void {
+    const node = this.#nodes[i]!;
+    const initials = this.#initials(i, j) & node.enabled;
+    if (initials === 0 || (initials & (node.todo | node.sleep)) !== 0) return;
+    const own = 1 << this.#order.event(j).thread;
+    node.todo |= (initials & own) !== 0 ? own : initials & -initials;
+  }
+
+  /** Threads whose first step, among those after i that do not depend on it and j itself, depends on none of these. */
+  #initials(i: number, j: number): number {
+    const order = this.#order;
+    const path: number[] = [];
+    let seen = 0;
+    let initials = 0;
+    for (let step = i + 1; step <= j; step++) {
+      if (step !== j && order.before(i, step)) continue;
+      const thread = 1 << order.event(step).thread;
+      if ((seen & thread) === 0) {
+        seen |= thread;
+        if (!path.some((earlier) => order.before(earlier, step))) initials |= thread;
+      }
+      path.push(step);
+    }
+    return initials;
+  }
+
+  /** Somebody who could have timed out was woken: the time limit might have passed first. */
+  #timeOutInstead(step: number, event: TraceEvent): void {
+    this.#nodes[step]!.todo |= event.enabled & event.woken;
+  }
+
+  #backtrack(): void {
+    for (let node = this.#nodes.at(-1); node !== undefined; node = this.#nodes.at(-1)) {
+      node.sleep |= 1 << node.chosen;
+      const left = node.todo & ~node.sleep;
+      if (left !== 0) {
+        node.chosen = 31 - Math.clz32(left & -left);
+        this.#depth = this.#nodes.length - 1;
+        return;
+      }
+      this.#nodes.pop();
+    }
+    this.#done = true;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * The state of a program: which buffers are shared in it and what they are called, a copy of its bytes, and a copy of everything else for each thread and
+ * schedule. All threads walk it in the same order, so a buffer has the same number in all of them.
+ */
+import { LockstepError } from "../../base/index.ts";
+
+export interface SharedPart {
+  readonly buffer: SharedArrayBuffer;
+  /** Where it was met first: `mutex.words`. */
+  readonly name: string;
+  /** Of the view by which it was met: how its words are counted in a trace. */
+  readonly offset: number;
+  readonly wordBytes: number;
+}
+
+/** Every shared buffer that the state reaches, in order. */
+export function sharedParts(state: unknown): readonly SharedPart[] {
+  const parts: SharedPart[] = [];
+  const seen = new Set<unknown>();
+  const add = (buffer: SharedArrayBuffer, name: string, offset: number, wordBytes: number): void => {
+    if (!parts.some((part) => part.buffer === buffer)) parts.push({ buffer, name: name === "" ? "state" : name, offset, wordBytes });
+  };
+  const walk = (value: unknown, name: string): void => {
+    if (typeof value !== "object" || value === null || seen.has(value)) return;
+    seen.add(value);
+    if (value instanceof SharedArrayBuffer) return add(value, name, 0, 1);
+    if (isMemory(value)) return value.buffer instanceof SharedArrayBuffer ? add(value.buffer, name, 0, 4) : undefined;
+    if (ArrayBuffer.isView(value)) {
+      if (value.buffer instanceof SharedArrayBuffer) add(value.buffer, name, value.byteOffset, "BYTES_PER_ELEMENT" in value ? (value.BYTES_PER_ELEMENT as number) : 1);
+      return;
+    }
+    const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value.entries() : value instanceof Set ? [...value].entries() : Object.entries(value);
+    for (const [key, inner] of entries) walk(inner, join(name, key));
+  };
+  walk(state, "");
+  return parts;
+}
+
+function join(name: string, key: unknown): string {
+  if (typeof key === "number" || (typeof key === "string" && /^\d+$/.test(key))) return `${name}[${key}]`;
+  return name === "" ? String(key) : `${name}.${String(key)}`;
+}
+
+/** A fresh copy of what is not shared. */
+export function copyState(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof SharedArrayBuffer || isMemory(value)) return value;
+  if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) return value;
+  if (Array.isArray(value)) return value.map(copyState);
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyState(inner)]));
+  return structuredClone(value);
+}
+
+function isMemory(value: object): value is { readonly buffer: ArrayBufferLike } {
+  return Object.prototype.toString.call(value) === "[object WebAssembly.Memory]";
+}
+
+export class Snapshot {
+  readonly parts: readonly SharedPart[];
+  readonly #bytes: readonly Uint8Array[];
+
+  constructor(state: unknown) {
+    this.parts = sharedParts(state);
+    this.#bytes = this.parts.map(({ buffer }) => new Uint8Array(buffer).slice());
+  }
+
+  restore(): void {
+    this.parts.forEach(({ buffer }, index) => { new Uint8Array(buffer).set(this.#bytes[index]!); });
+  }
+}
+
+/** Throws where the state is not what `postMessage` can carry. */
+export function requirePostable(state: unknown, program: string): void {
+  try {
+    structuredClone(state);
+  } catch (thrown) {
+    throw new LockstepError("OPTION_INVALID", `setup of the program "${program}" made a state that cannot be sent to a thread (${(thrown as Error).message}); give handles and typed arrays, and attach in the threads`, { program });
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * An explored thread. What explored code would use of the platform is replaced before that code is loaded; then the thread runs its body once for each
+ * schedule, whenever the baton comes.
+ */
+import "./native.ts";
+import { createRequire, syncBuiltinESMExports } from "node:module";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
+import { encodeError, invariant, LockstepError } from "../../base/index.ts";
+import { exploredAtomics } from "./atomics.ts";
+import { awaitBaton } from "./baton.ts";
+import { H, KIND, STATUS, T, threadBase } from "./control.ts";
+import { installAccess } from "./instrument/builtins.ts";
+import { installLoadHook } from "./instrument/hooks.ts";
+import { programsOf, type Operation, type Program, type ThreadContext } from "./program.ts";
+import { Cut, ThreadRuntime } from "./runtime.ts";
+import { callSite } from "./sites.ts";
+import { copyState, sharedParts } from "./state.ts";
+import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
+import { installTime } from "./time.ts";
+
+const setup = workerData as ThreadSetup & { readonly port: MessagePort };
+const { control, index, state: template, port } = setup;
+const runtime = new ThreadRuntime(control, index);
+runtime.site = callSite;
+runtime.know(sharedParts(template).map(({ buffer }) => buffer));
+
+let uncaught: unknown = null;
+const onUncaught = (thrown: unknown): void => {
+  if (thrown instanceof Cut) return;
+  uncaught ??= thrown;
+};
+process.on("uncaughtException", onUncaught);
+process.on("unhandledRejection", onUncaught);
+
+async function load(): Promise<Program> {
+  resets = installAccess({
+    plain(buffer, byteOffset, byteLength, write) {
+      if (!runtime.active) return;
+      const event = runtime.point(write ? KIND.WRITE : KIND.READ, runtime.bufferId(buffer), byteOffset, byteLength, 0, 0, null);
+      runtime.did(event, 0, 0, write, !write);
+    },
+  });
+  installTime(runtime);
+  globalThis.Atomics = exploredAtomics(runtime);
+  const workers = createRequire(import.meta.url)("node:worker_threads") as { threadId: number };
+  workers.threadId = index + 1;
+  syncBuiltinESMExports();
+  installLoadHook();
+  const found = programsOf((await import(setup.url)) as Record<string, unknown>).get(setup.program);
+  invariant(found !== undefined, `the module has no program "${setup.program}" any more`);
+  return found;
+}
+
+/** Filled while the explored modules load. */
+let resets: readonly (() => void)[] = [];
+
+function body(program: Program, state: unknown, context: ThreadContext): unknown {
+  if (!setup.supervisor) return program.threads[index]!(state, context);
+  let result: unknown = null;
+  for (let dead = nextDeath(); dead !== null; dead = nextDeath()) result = program.supervise!(state, { thread: dead, threadId: dead + 1 });
+  return result;
+}
+
+function nextDeath(): number | null {
+  const deaths = control[H.DEATHS]!;
+  if (deaths === 0) return null;
+  const dead = 31 - Math.clz32(deaths & -deaths);
+  control[H.DEATHS] = deaths & ~(1 << dead);
+  return dead;
+}
+
+/** Lets everything that the last settled promise set off run to its end. */
+const giveWay = (): Promise<void> => new Promise((resolve) => { realImmediate(resolve); });
+const realImmediate = setImmediate;
+
+/** Runs the body once. Synchronous bodies never leave this function's first part, so most schedules need no turn of the event loop. */
+async function runAsync(pending: Promise<unknown>): Promise<unknown> {
+  let settled: { readonly value: unknown } | { readonly thrown: unknown } | null = null;
+  pending.then((value) => { settled = { value }; }, (thrown: unknown) => { settled = { thrown }; });
+  for (;;) {
+    await giveWay();
+    const now = settled as { readonly value: unknown } | { readonly thrown: unknown } | null;
+    if (uncaught !== null) throw uncaught as Error;
+    if (now !== null) {
+      if ("thrown" in now) throw now.thrown as Error;
+      return now.value;
+    }
+    if (!runtime.idle()) throw new Cut("this schedule is over");
+  }
+}
+
+async function serve(program: Program): Promise<never> {
+  for (;;) {
+    awaitBaton(control, index);
+    if (control[H.EXIT] !== 0) process.exit(0);
+    uncaught = null;
+    for (const reset of resets) reset();
+    runtime.beginRun();
+    const operations: Operation[] = [];
+    const report: { -readonly [Key in keyof ThreadReport]: ThreadReport[Key] } = { thread: index };
+    try {
+      control[threadBase(index) + T.STATUS] = STATUS.READY;
+      const returned = body(program, copyState(template), context(operations));
+      const result = isThenable(returned) ? await runAsync(Promise.resolve(returned)) : returned;
+      if (result !== undefined) report.result = result;
+    } catch (thrown) {
+      if (!(thrown instanceof Cut) && !runtime.killed && control[H.CUT] === 0) {
+        report.error = { ...encodeError(thrown), stack: (thrown as Error | null)?.stack, name: thrown instanceof Error ? thrown.name : "Error" };
+        runtime.fail();
+      }
+    }
+    if (operations.length > 0) report.operations = operations;
+    if (control[H.SITES] === 1) report.sites = new Map(runtime.sites);
+    if (report.result !== undefined || report.operations !== undefined || report.error !== undefined || report.sites !== undefined) port.postMessage(report);
+    runtime.endRun();
+  }
+}
+
+function context(operations: Operation[]): ThreadContext {
+  return {
+    index, threadId: index + 1,
+    operation<T>(name: string, argument: unknown, perform: () => T): T {
+      const called = mark(KIND.INVOKE);
+      const operation = { thread: index, name, argument, result: undefined as unknown, called, returned: null as number | null };
+      operations.push(operation);
+      const finish = (result: unknown): void => {
+        operation.returned = mark(KIND.RESPOND);
+        operation.result = result;
+      };
+      const result = perform();
+      if (!isThenable(result)) {
+        finish(result);
+        return result;
+      }
+      return result.then((value) => { finish(value); return value; }) as T;
+    },
+  };
+}
+
+function mark(kind: number): number {
+  const event = runtime.point(kind, -100, 0, 0, 0, 0, null);
+  runtime.did(event, 0, 0, false, false);
+  return runtime.step - 1;
+}
+
+function isThenable(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+const say = (message: ThreadReady): void => parentPort!.postMessage(message);
+try {
+  const program = await load();
+  say({ kind: "ready" });
+  await serve(program);
+} catch (thrown) {
+  say({ kind: "failed", error: encodeError(thrown instanceof Error ? thrown : new LockstepError("INTERNAL", String(thrown))) });
+}

@@ -1,0 +1,64 @@
+/** What happened in one schedule, step by step, read from the control memory (which the next schedule overwrites: `copy` what is to be kept). */
+import { E, EVENT_WORDS, eventBase, KILL_FLAG, KIND, type Control } from "./control.ts";
+import type { Footprint } from "./dependence.ts";
+
+export interface TraceEvent extends Footprint {
+  thread: number;
+  a: number;
+  b: number;
+  before: number;
+  after: number;
+  /** Threads that could take this step; whoever was put off because it spun is not among them. */
+  enabled: number;
+  /** Threads whose operation had been explored already when this step was chosen. */
+  sleep: number;
+  /** The step of the notification that this thread had been woken by since its last one, or −1. */
+  wokenBy: number;
+  alive: number;
+  /** Threads that this notification woke. */
+  woken: number;
+  /** Threads that stood at an operation, of those enabled: the others could only time out. */
+  ready: number;
+}
+
+export class Trace {
+  readonly length: number;
+  readonly #words: Int32Array;
+
+  constructor(control: Control, length: number) {
+    this.length = length;
+    this.#words = control.slice(eventBase(0), eventBase(length));
+  }
+
+  /** Whether the same threads did the same operations at the same places, in the first `steps` steps; else the first that differs. */
+  differsFrom(other: Trace, steps: number): number | null {
+    for (let step = 0; step < steps; step++) {
+      if (step >= this.length || step >= other.length) return step;
+      for (const word of [E.THREAD, E.KIND, E.BUFFER, E.OFFSET]) if (this.#words[step * EVENT_WORDS + word] !== other.#words[step * EVENT_WORDS + word]) return step;
+    }
+    return null;
+  }
+
+  /** As choices, to be made again. */
+  choices(): number[] {
+    return Array.from({ length: this.length }, (_, step) => {
+      const thread = this.#words[step * EVENT_WORDS + E.THREAD]!;
+      return this.#words[step * EVENT_WORDS + E.KIND] === KIND.KILL ? thread | KILL_FLAG : thread;
+    });
+  }
+
+  at(step: number): TraceEvent {
+    const words = this.#words;
+    const at = step * EVENT_WORDS;
+    return {
+      thread: words[at + E.THREAD]!, kind: words[at + E.KIND]!, buffer: words[at + E.BUFFER]!, offset: words[at + E.OFFSET]!, size: words[at + E.SIZE]!,
+      a: words[at + E.A]!, b: words[at + E.B]!, before: words[at + E.BEFORE]!, after: words[at + E.AFTER]!, writes: words[at + E.WROTE] !== 0,
+      enabled: words[at + E.ENABLED]!, sleep: words[at + E.SLEEP]!, inbox: words[at + E.INBOX]!, woke: words[at + E.WOKE]!, wokenBy: words[at + E.WOKEN_BY]!, alive: words[at + E.ALIVE]!,
+      woken: words[at + E.WOKEN]!, ready: words[at + E.READY]!,
+    };
+  }
+
+  events(): TraceEvent[] {
+    return Array.from({ length: this.length }, (_, step) => this.at(step));
+  }
+}
