@@ -15,3 +15,8 @@ export { Channel, type ChannelCodec, type ChannelHandle, type ChannelOptions, ty
 export { NumberChannel, type ChannelNumber, type NumberChannelHandle, type NumberChannelOptions } from "./number-channel.ts";
 export { SeqlockCell, type SeqlockHandle } from "./seqlock.ts";
 export type { EpochOptions } from "./epoch-cell.ts";
+export { Condition, ConditionGuard, type ConditionHandle } from "./condition.ts";
+export { Once, type AsyncOnceOptions, type OnceHandle, type OnceOptions, type OnceRun } from "./once.ts";
+export { RwLock, type RwLockHandle, type RwLockOptions } from "./rwlock.ts";
+export type { ReadGuard, WriteGuard } from "./rwlock-guards.ts";
+export { Semaphore, type SemaphoreGuard, type SemaphoreHandle, type SemaphoreOptions } from "./semaphore.ts";
