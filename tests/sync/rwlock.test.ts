@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
-import { AbortWord, RwLock, type ReadGuard, type WriteGuard } from "../../src/threads/sync/index.ts";
+import { AbortWord, Mutex, RwLock, type ReadGuard, type WriteGuard } from "../../src/threads/sync/index.ts";
 import { arrivals, cellsOf, code, kill, start, value } from "./holders.ts";
 
 test("rwlock: writers exclude everybody, readers see whole writes, no update is lost, in both forms", async () => {
@@ -220,6 +220,25 @@ test("rwlock: a dead reader, and dead waiters of either kind, are forgotten exac
   assert.equal(lock.threadDied(await kill(reader)), true);
   await value(last);
   assert.equal(lock.broken, false);
+  lock.tryWrite()!.release();
+});
+
+test("rwlock: takes part in the order of locks, for reading and for writing, in both forms", async () => {
+  const [lock, mutex] = [RwLock.create({ name: "table" }), Mutex.create({ name: "index" })];
+  {
+    using _outer = lock.read();
+    using _inner = mutex.lock();
+  }
+  {
+    using _outer = mutex.lock();
+    assert.throws(() => lock.write(), (error: Error) => code("LOCK_ORDER")(error) && /table/.test(error.message) && /index/.test(error.message));
+    assert.throws(() => lock.read(), code("LOCK_ORDER"));
+    lock.tryRead()!.release(); // does not wait
+  }
+  await mutex.withLock(async () => {
+    await assert.rejects(lock.writeAsync(), code("LOCK_ORDER"));
+  });
+  await lock.withWrite(async () => (await mutex.lockAsync()).release());
   lock.tryWrite()!.release();
 });
 
