@@ -11,6 +11,8 @@ export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
 export { classifyEach, textsOf, type TextClassification } from "./predict.ts";
 export { completeRecipeFile, mergeRecipeFiles, readRecipeFile, trainArguments, type RecipeFile, type RunSettings } from "./recipe-file.ts";
 export { formatCount, formatDuration } from "../../base/index.ts";
+export { exploreFile, listPrograms, type ExploreFileOptions } from "./explore.ts";
+export { formatReport, type ExploreProgress, type ExploreReport } from "../../threads/explore/index.ts";
 export { replay, type ReplayOptions } from "./replay.ts";
 export type { Metrics, Share } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";

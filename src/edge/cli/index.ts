@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addEval } from "./eval.ts";
+import { addExplore } from "./explore.ts";
 import { addLs } from "./ls.ts";
 import { guardStreams, reportError, writeError } from "./output.ts";
 import { addPredict } from "./predict.ts";
@@ -15,7 +16,7 @@ import { addStart } from "./start.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
-const VERBS = [addStart, addTrain, addLs, addPredict, addEval, addServe, addPublish, addVerify, addReplay];
+const VERBS = [addStart, addTrain, addLs, addPredict, addEval, addServe, addPublish, addVerify, addReplay, addExplore];
 
 /** `argv` without node and script. Resolves to the exit code, when everything is closed. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -4,16 +4,13 @@ import { OUTCOME } from "./control.ts";
 import { judge, type Finding } from "./judge.ts";
 import type { CompleteOptions } from "./options.ts";
 import type { Program } from "./program.ts";
-import { formatTrace, type ExploreReport, type Failure, type Stage } from "./report.ts";
+import { coverageName, formatTrace, type Coverage, type ExploreReport, type Failure, type Stage } from "./report.ts";
 import { Runner, type Plan, type Run } from "./runner.ts";
 import { formatSchedule, parseSchedule } from "./schedule-text.ts";
 import { BoundedSearch } from "./search-bounded.ts";
 import { ClassSearch } from "./search-classes.ts";
 import { RandomSearch } from "./search-random.ts";
 import type { Trace } from "./trace.ts";
-
-/** What a stage is to cover. */
-type Wanted = { readonly kind: "classes" } | { readonly kind: "replay" } | { readonly kind: "preemptions"; readonly bound: number } | { readonly kind: "random"; readonly seed: number };
 
 interface Search {
   plan(): Plan | null;
@@ -66,14 +63,14 @@ export class Controller {
       await runner.close();
     }
     const failure = found === null ? null : await this.#confirm(found);
-    return { program: this.#program.title ?? this.#name, threads: this.#program.threads.length, stages, failure, longest: this.#longest };
+    return { program: this.#name, title: this.#program.title ?? this.#name, threads: this.#program.threads.length, stages, failure, longest: this.#longest };
   }
 
   #start(): Promise<Runner> {
     return Runner.start(this.#program, this.#name, { maxSteps: this.#options.maxSteps, kills: this.#kills });
   }
 
-  *#stages(): Iterable<{ readonly coverage: Wanted; readonly search: Search }> {
+  *#stages(): Iterable<{ readonly coverage: Coverage; readonly search: Search }> {
     const { strategy, preemptions, replay, seed, schedules, depth } = this.#options;
     if (replay !== undefined) {
       yield { coverage: { kind: "replay" }, search: once({ prefix: parseSchedule(replay) }) };
@@ -88,11 +85,11 @@ export class Controller {
   }
 
   /** Nothing that would follow could add to it. */
-  #enough({ coverage }: Stage): boolean {
-    return coverage.complete && (coverage.kind === "classes" || coverage.kind === "replay");
+  #enough({ coverage, ended }: Stage): boolean {
+    return ended === "complete" && (coverage.kind === "classes" || coverage.kind === "replay");
   }
 
-  #search(runner: Runner, coverage: Wanted, search: Search): { stage: Stage; found: Found | null } {
+  #search(runner: Runner, coverage: Coverage, search: Search): { stage: Stage; found: Found | null } {
     const { maxSchedules, maxSeconds } = this.#options;
     const limited = coverage.kind === "classes" || coverage.kind === "preemptions";
     const start = performance.now();
@@ -100,14 +97,14 @@ export class Controller {
     let schedules = 0;
     let redundant = 0;
     let steps = 0;
-    let complete = false;
+    let ended: Stage["ended"] = "limit";
     let found: Found | null = null;
     let previous: Run | null = null;
-    const name = stageName(coverage);
+    const name = coverageName(coverage);
     while (found === null) {
       const plan = search.plan();
       if (plan === null) {
-        complete = true;
+        ended = "complete";
         break;
       }
       const now = performance.now();
@@ -129,7 +126,7 @@ export class Controller {
       else search.learn(run);
       previous = run;
     }
-    return { stage: { coverage: { ...coverage, complete: complete || found !== null }, schedules, redundant, steps, seconds: (performance.now() - start) / 1000 }, found };
+    return { stage: { coverage, ended: found === null ? ended : "failure", schedules, redundant, steps, seconds: (performance.now() - start) / 1000 }, found };
   }
 
   /** A failure counts once it has been seen again, the same, in threads and memory made for it. */
@@ -165,13 +162,4 @@ function once(plan: Plan): Search {
     },
     learn: () => {},
   };
-}
-
-function stageName(wanted: Wanted): string {
-  switch (wanted.kind) {
-    case "classes": return "all classes of schedules";
-    case "preemptions": return wanted.bound === Infinity ? "all interleavings" : `all schedules with up to ${wanted.bound} preemptions`;
-    case "random": return "random schedules";
-    case "replay": return "replay";
-  }
 }

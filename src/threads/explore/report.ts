@@ -3,18 +3,19 @@ import { KIND, KIND_NAMES } from "./control.ts";
 import type { SharedPart } from "./state.ts";
 import type { TraceEvent } from "./trace.ts";
 
-/** What was covered. */
+/** What a stage is to cover. */
 export type Coverage =
   /** Every class of equivalent schedules. */
-  | { readonly kind: "classes"; readonly complete: boolean }
+  | { readonly kind: "classes" }
   /** Every schedule with at most so many preemptions (Infinity: every one). */
-  | { readonly kind: "preemptions"; readonly bound: number; readonly complete: boolean }
-  /** So many random ones. */
-  | { readonly kind: "random"; readonly seed: number; readonly complete: boolean }
-  | { readonly kind: "replay"; readonly complete: boolean };
+  | { readonly kind: "preemptions"; readonly bound: number }
+  | { readonly kind: "random"; readonly seed: number }
+  | { readonly kind: "replay" };
 
 export interface Stage {
   readonly coverage: Coverage;
+  /** Whether all of it was run, a limit came first, or something wrong was found. */
+  readonly ended: "complete" | "limit" | "failure";
   /** Schedules that were run to their end. */
   readonly schedules: number;
   /** Schedules that turned out, on the way, to be equivalent to one that had been run. */
@@ -37,7 +38,9 @@ export interface Failure {
 }
 
 export interface ExploreReport {
+  /** As it is exported. */
   readonly program: string;
+  readonly title: string;
   readonly threads: number;
   readonly stages: readonly Stage[];
   /** Null: nothing wrong was found. A failure is reported only after it was seen again in fresh threads. */
@@ -46,25 +49,31 @@ export interface ExploreReport {
   readonly longest: number;
 }
 
-export function describeCoverage({ coverage, schedules, redundant }: Stage): string {
-  const count = `${schedules.toLocaleString("en")} schedules`;
-  const more = redundant > 0 ? ` (and ${redundant.toLocaleString("en")} cut short)` : "";
+/** In a phrase: `complete up to 2 preemptions: 1,204 schedules`. */
+export function describeCoverage({ coverage, ended, schedules, redundant }: Stage): string {
+  const count = `${schedules.toLocaleString("en")} schedule${schedules === 1 ? "" : "s"}${redundant > 0 ? ` (and ${redundant.toLocaleString("en")} cut short)` : ""}`;
+  const what = coverageName(coverage);
+  if (ended === "failure") return `${what}: went wrong after ${count}`;
+  if (coverage.kind === "random" || coverage.kind === "replay") return `${what}: ${count}`;
+  return ended === "complete" ? `complete, ${what}: ${count}` : `NOT complete, ${what}: ${count}, then the limit`;
+}
+
+export function coverageName(coverage: Coverage): string {
   switch (coverage.kind) {
-    case "classes": return coverage.complete ? `complete: every class of equivalent schedules, in ${count}${more}` : `not complete: ${count} of different classes${more}, then the limit`;
-    case "preemptions": {
-      const what = coverage.bound === Infinity ? "all interleavings" : `up to ${coverage.bound} preemption${coverage.bound === 1 ? "" : "s"}`;
-      return coverage.complete ? `complete ${coverage.bound === Infinity ? "" : "up to the bound "}(${what}): ${count}` : `not complete (${what}): ${count}, then the limit`;
-    }
-    case "random": return `${coverage.complete ? "" : "not all of the wanted "}random: ${count}, seed ${coverage.seed}`;
-    case "replay": return "one schedule, replayed";
+    case "classes": return "every class of equivalent schedules";
+    case "preemptions": return coverage.bound === Infinity ? "every interleaving" : `every schedule up to ${coverage.bound} preemption${coverage.bound === 1 ? "" : "s"}`;
+    case "random": return `random from seed ${coverage.seed}`;
+    case "replay": return "replayed";
   }
 }
 
-export function formatReport(report: ExploreReport): string {
-  const lines = report.stages.map((stage) => `${report.program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ${stage.seconds.toFixed(1)} s`);
-  const { failure } = report;
-  if (failure === null) return `${lines.join("\n")}\n${report.program}: nothing wrong was found`;
-  return `${lines.join("\n")}\n${report.program}: FAILED (${failure.kind}): ${failure.message}\n\n${failure.trace}\n\nreplay: --replay ${failure.schedule}${failure.seed === null ? "" : ` (found with seed ${failure.seed})`}`;
+/** For people: a line a stage, and a failure with its whole trace. */
+export function formatReport({ program, title, stages, failure }: ExploreReport): string {
+  const lines = stages.map((stage) => `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ${stage.seconds.toFixed(1)} s`);
+  const name = title === program ? program : `${program} (${title})`;
+  if (failure === null) return `${lines.join("\n")}\n${name}: nothing wrong was found`;
+  const again = `the same again: --replay ${failure.schedule}${failure.seed === null ? "" : ` (a random schedule, of seed ${failure.seed})`}`;
+  return `${lines.join("\n")}\n${name}: FAILED, ${failure.kind}: ${failure.message}\n\n${failure.trace}\n\n${again}`;
 }
 
 export function placeName(parts: readonly SharedPart[], buffer: number, offset: number, size: number): string {
@@ -93,19 +102,39 @@ export function describeEvent(event: TraceEvent, parts: readonly SharedPart[]): 
   }
 }
 
-/** The schedule in words: a line a step, with where in the code it stands, and a line where the thread changes. */
+/** The schedule in words: a line a step, with where in the code it stands, and a line where the thread changes. What repeats itself is told once. */
 export function formatTrace(events: readonly TraceEvent[], parts: readonly SharedPart[], sites: ReadonlyMap<number, string>, marks: ReadonlyMap<number, string>): string {
   const words = events.map((event) => describeEvent(event, parts));
+  const texts = events.map((event, step) => `${event.thread} ${words[step]!} ${sites.get(step) ?? ""}`);
   const width = Math.min(72, Math.max(0, ...words.map((text) => text.length)));
   const lines: string[] = [];
-  for (const [step, event] of events.entries()) {
-    if (step > 0 && events[step - 1]!.thread !== event.thread) lines.push("");
+  for (let step = 0; step < events.length; step++) {
+    if (step > 0 && events[step - 1]!.thread !== events[step]!.thread) lines.push("");
     const site = sites.get(step) ?? "";
-    lines.push(`${String(step).padStart(5)}  thread ${event.thread}  ${words[step]!.padEnd(width)}${site === "" ? "" : `  ${site}`}`.trimEnd());
+    lines.push(`${String(step).padStart(5)}  thread ${events[step]!.thread}  ${words[step]!.padEnd(width)}${site === "" ? "" : `  ${site}`}`.trimEnd());
     const mark = marks.get(step);
     if (mark !== undefined) lines.push(`       ^^^^^^^^  ${mark}`);
+    const { period, rounds } = repeats(texts, step + 1);
+    if (rounds < REPEATS_TOLD) continue;
+    lines.push(`       … the last ${period === 1 ? "step" : `${period} steps`} again, ${rounds} times`);
+    step += period * rounds;
   }
   return lines.join("\n");
+}
+
+const LONGEST_PERIOD = 16;
+const REPEATS_TOLD = 3;
+
+/** How often the steps before `from` are told again from there, in rounds of which length. */
+function repeats(texts: readonly string[], from: number): { readonly period: number; readonly rounds: number } {
+  let best = { period: 1, rounds: 0 };
+  for (let period = 1; period <= Math.min(LONGEST_PERIOD, from); period++) {
+    let same = 0;
+    while (from + same < texts.length && texts[from + same] === texts[from + same - period]) same++;
+    const rounds = Math.floor(same / period);
+    if (rounds >= REPEATS_TOLD && rounds * period > best.rounds * best.period) best = { period, rounds };
+  }
+  return best;
 }
 
 function members(mask: number): number[] {

@@ -15,11 +15,17 @@ export function describeStack(stack: string): string {
     const match = FRAME.exec(line.trim());
     if (match === null || match[2]!.startsWith(`${OWN}/`)) return [];
     const url = match[2]!.replace(/\?.*$/, "");
-    return [{ name: (match[1] ?? "").replace(/^(?:Object|Module)\./, ""), url, line: match[3]! }];
+    return [{ name: functionName(match[1] ?? ""), url, line: match[3]! }];
   });
   const [inner] = frames;
   if (inner === undefined) return "";
   const folder = inner.url.slice(0, inner.url.lastIndexOf("/"));
   const outer = frames.find(({ url }) => !url.startsWith(`${folder}/`));
-  return [inner, ...(outer === undefined ? [] : [outer])].map(({ name, url, line }) => `${url.slice(url.lastIndexOf("/") + 1)}:${line}${name === "" || name === "<anonymous>" ? "" : ` ${name}`}`).join(" < ");
+  return [inner, ...(outer === undefined ? [] : [outer])].map(({ name, url, line }) => `${url.slice(url.lastIndexOf("/") + 1)}:${line}${name === "" ? "" : ` ${name}`}`).join(" < ");
+}
+
+/** What V8 makes up for functions without a name says nothing. */
+function functionName(name: string): string {
+  const plain = name.replace(/^(?:Object|Module|new)[. ]/, "").replace(/ \[as .*\]$/, "");
+  return /^[#\w$]+(?:\.[#\w$]+)?$/.test(plain) ? plain : "";
 }

@@ -35,7 +35,7 @@ process.on("unhandledRejection", onUncaught);
 async function load(): Promise<Program> {
   resets = installAccess({
     plain(buffer, byteOffset, byteLength, write) {
-      if (!runtime.active) return;
+      if (!runtime.active || buffer === control.buffer) return;
       const event = runtime.point(write ? KIND.WRITE : KIND.READ, runtime.bufferId(buffer), byteOffset, byteLength, 0, 0, null);
       runtime.did(event, 0, 0, write, !write);
     },
