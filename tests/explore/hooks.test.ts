@@ -7,6 +7,7 @@ import { after, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { exploredAround, isExplored } from "../../src/threads/explore/instrument/hooks.ts";
+import type { Touched } from "./declared.ts";
 import type { Done, Job } from "./hooked.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lockstep-hooks-"));
@@ -90,5 +91,47 @@ describe("the load hook", () => {
   test("control: a thread without the hook is told nothing of elements", async () => {
     const ended = await inThread("none", file("control.mjs", "export const go = () => { const words = new Int32Array(new SharedArrayBuffer(8)); words[0] = 1; return words[0]; };\n"), "go");
     assert.deepEqual([ended.result, ended.told], [1, []]);
+  });
+});
+
+describe("what is declared because nobody can see it", () => {
+  const url = new URL("./declared.ts", import.meta.url);
+  /** What was told, by the names of the tensors; an element of one is only "element". */
+  const named = (told: readonly string[], { places }: Touched): string[] => {
+    const names = new Map(Object.entries(places).map(([name, place]) => [place, name]));
+    return told.map((line) => line.replace(/ (.*)/, (_, place: string) => ` ${names.get(place) ?? "element"}`));
+  };
+  const without = (lines: readonly string[]): string[] => lines.filter((line) => !line.endsWith("element"));
+
+  test("each kernel: what it reads, then what it changes", async () => {
+    const cases: Readonly<Record<string, string>> = {
+      adamw: "r b, r a, w a, r c, w c, r d, w d", add: "r b, r a, w a", addTo: "r b, r c, w a", addScaled: "r b, r a, w a", scale: "r a, w a", divide: "r a, w a", zero: "w a", copy: "r b, w a", sumSquares: "r a",
+      dropoutMask: "w a", gatherRows: "r ids, r b, w a", scatterAddRows: "r ids, r b, r a, w a",
+    };
+    const [native, hooked] = [await inThread("none", url, "kernels", Object.keys(cases)), await inThread("default", url, "kernels", Object.keys(cases))];
+    assert.equal(hooked.error, undefined, hooked.stack);
+    assert.deepEqual(hooked.result, native.result);
+    let at = 0;
+    Object.entries(cases).forEach(([name, expected], i) => {
+      const lines = expected.split(", ");
+      // The arrays are filled one element after another (64 accesses); after the kernel they are read for the result (32).
+      assert.equal(named(hooked.told.slice(at + 64, at + 64 + lines.length), (hooked.result as Touched[])[i]!).join(", "), expected, name);
+      at += 64 + lines.length + 32;
+    });
+    assert.equal(at, hooked.told.length);
+  });
+
+  test("a run: inputs and shared weights are read, outputs written; the same numbers with every built-in replaced", async () => {
+    const runs = [["native", "shared"], ["portable", "shared"], ["native", "packed"], ["reference", "shared"]] as const;
+    const [native, hooked] = [await inThread("none", url, "programs", runs), await inThread("default", url, "programs", runs)];
+    assert.equal(hooked.error, undefined, hooked.stack);
+    assert.deepEqual(hooked.result, native.result);
+    const touched = hooked.result as Touched[];
+    // Each arena begins at the same bytes, so the names are the same in all four.
+    const told = without(named(hooked.told, touched[0]!));
+    // What each of them had read when it wrote. Weights are read at each run in shared form and when the program is loaded in packed form;
+    // the portable library's own copies are seen as well; the reference executor reads in JavaScript, element by element, and sets its result.
+    const before = told.join(", ").split("w y").slice(0, -1).map((reads) => [...new Set(reads.split(", "))].filter(Boolean).sort().join());
+    assert.deepEqual(before, ["r shift,r weight,r x", "r shift,r weight,r x", "r shift,r weight,r x", ""]);
   });
 });

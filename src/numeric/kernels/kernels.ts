@@ -1,11 +1,12 @@
 /**
  * The SIMD kernels (assembly/, compiled to kernels.wasm) bound to one shared WebAssembly memory. Regions are byte offsets into
  * it (of a tensor in an arena: `data.byteOffset`) and counts of float32 elements; every region is checked before a kernel
- * runs. The regions of one call are equal or disjoint; other threads may work on other regions meanwhile.
+ * runs. The regions of one call are equal or disjoint; other threads may work on other regions meanwhile. What a kernel reads and
+ * writes is declared for the explorer just before it runs; row kernels declare their whole table, whose rows only they look up.
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { dropoutConstants, LockstepError, PHILOX, type DropoutKey } from "../../base/index.ts";
+import { access, dropoutConstants, LockstepError, PHILOX, type DropoutKey } from "../../base/index.ts";
 import { compileWasm, instantiate, MAX_MEMORY_BYTES, type SharedMemory, type WasmModule } from "../tensor/index.ts";
 import { adamwConstants, type AdamwSettings } from "./adamw.ts";
 import { BLOCK_LIMIT } from "./limits.ts";
@@ -77,36 +78,45 @@ export function compileKernels(): WasmModule {
 export function createKernels(memory: SharedMemory, module: WasmModule = compileKernels()): Kernels {
   const wasm = instantiate(module, memory) as Exports;
   const check = regionCheck(memory);
+  const { buffer } = memory; // its size is fixed
+  const reads = (offset: number, n: number): void => access({ buffer, byteOffset: offset, byteLength: n * 4 }, "r");
+  const writes = (offset: number, n: number): void => access({ buffer, byteOffset: offset, byteLength: n * 4 }, "w");
+  const changes = (offset: number, n: number): void => { reads(offset, n); writes(offset, n); };
   return {
     memory,
     adamw({ w, g, m, v, n }, settings) {
       check("adamw", n, w, g, m, v);
       const c = adamwConstants(settings);
+      reads(g, n); changes(w, n); changes(m, n); changes(v, n);
       wasm.adamw(w, g, m, v, n, c.gradScale, c.beta1, c.rest1, c.beta2, c.rest2, c.decay, c.step, c.rootCorrection, c.epsilon);
     },
-    add(dst, a, n) { check("add", n, dst, a); wasm.add(dst, a, n); },
-    addTo(dst, a, b, n) { check("addTo", n, dst, a, b); wasm.addTo(dst, a, b, n); },
-    addScaled(dst, a, s, n) { check("addScaled", n, dst, a); wasm.addScaled(dst, a, s, n); },
-    scale(dst, s, n) { check("scale", n, dst); wasm.scale(dst, s, n); },
-    divide(dst, d, n) { check("divide", n, dst); wasm.divide(dst, d, n); },
-    zero(dst, n) { check("zero", n, dst); wasm.zero(dst, n); },
-    copy(dst, a, n) { check("copy", n, dst, a); wasm.copy(dst, a, n); },
+    add(dst, a, n) { check("add", n, dst, a); reads(a, n); changes(dst, n); wasm.add(dst, a, n); },
+    addTo(dst, a, b, n) { check("addTo", n, dst, a, b); reads(a, n); reads(b, n); writes(dst, n); wasm.addTo(dst, a, b, n); },
+    addScaled(dst, a, s, n) { check("addScaled", n, dst, a); reads(a, n); changes(dst, n); wasm.addScaled(dst, a, s, n); },
+    scale(dst, s, n) { check("scale", n, dst); changes(dst, n); wasm.scale(dst, s, n); },
+    divide(dst, d, n) { check("divide", n, dst); changes(dst, n); wasm.divide(dst, d, n); },
+    zero(dst, n) { check("zero", n, dst); writes(dst, n); wasm.zero(dst, n); },
+    copy(dst, a, n) { check("copy", n, dst, a); reads(a, n); writes(dst, n); wasm.copy(dst, a, n); },
     sumSquares(a, n) {
       check("sumSquares", n, a);
       if (n > BLOCK_LIMIT) throw new LockstepError("INTERNAL", `sumSquares takes at most ${BLOCK_LIMIT} elements, not ${n}; add up blocks in a fixed tree`, { n });
+      reads(a, n);
       return wasm.sumSquares(a, n);
     },
     dropoutMask(dst, n, rate, site, { seed, step, shard }) {
       check("dropoutMask", n, dst);
       const { threshold, keep } = dropoutConstants(rate);
+      writes(dst, n);
       wasm.dropoutMask(dst, n, threshold, keep, seed[0], seed[1], site, step, shard, ...PHILOX);
     },
     gatherRows({ dst, table, rows, width, ids, count }) {
       checkRows("gatherRows", table, rows, width, dst, ids, count);
+      reads(table, rows * width); writes(dst, count * width);
       wasm.gatherRows(dst, table, ids, count, width);
     },
     scatterAddRows({ table, rows, width, dy, ids, count, paddingId }) {
       checkRows("scatterAddRows", table, rows, width, dy, ids, count);
+      reads(dy, count * width); changes(table, rows * width);
       wasm.scatterAddRows(table, dy, ids, count, width, paddingId);
     },
   };
@@ -115,6 +125,7 @@ export function createKernels(memory: SharedMemory, module: WasmModule = compile
     check(kernel, rows * width, table);
     check(kernel, count * width, data);
     check(kernel, count, ids);
+    reads(ids, count);
     const bad = wasm.firstOutside(ids, count, rows);
     if (bad < 0) return;
     const id = new DataView(memory.buffer).getInt32(ids + bad * 4, true);

@@ -2,7 +2,7 @@
  * What the host computes around a session, and where: embedding rows, dropout masks and the rows of embedding gradients.
  * These are the plain forms. The SIMD kernels give the same bits; whoever owns memory that they can reach hands them in.
  */
-import { fillDropoutMask, LockstepError } from "../../base/index.ts";
+import { access, fillDropoutMask, LockstepError } from "../../base/index.ts";
 import type { RandomKey } from "./contract.ts";
 
 export interface HostKernels {
@@ -17,7 +17,10 @@ export interface HostKernels {
 
 export const PLAIN_KERNELS: HostKernels = {
   allocate: (elements) => new Float32Array(elements),
-  fillDropoutMask,
+  fillDropoutMask: (target, rate, site, key) => {
+    access(target, "w"); // base is loaded before the explorer could watch it element by element
+    fillDropoutMask(target, rate, site, key);
+  },
   gatherRows: (target, table, ids, columns) => {
     for (let i = 0; i < ids.length; i++) {
       const row = (ids[i] as number) * columns;

@@ -2,7 +2,7 @@
  * One loaded program over either build of ONNX Runtime. A run is: bind symbols, feed (weights, inputs, shapes, gathered
  * rows, masks), run the library, then add embedding gradients. All validation is here, so that both executors refuse alike.
  */
-import { LockstepError } from "../../base/index.ts";
+import { access, LockstepError } from "../../base/index.ts";
 import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
 import { elements, type HostTensor } from "../tensor/index.ts";
 import type { Bindings, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
@@ -139,8 +139,10 @@ export class ProgramSession implements Session {
   async #compute(feeds: Feeds, fetches: ReadonlyMap<string, HostTensor>, symbols: SymbolBindings): Promise<void> {
     if (fetches.size === 0) return;
     const { name, session, writesInPlace } = this.#options;
+    for (const { data } of Object.values(feeds)) access(data, "r"); // inputs, and weights in shared form
     try {
       if (writesInPlace) {
+        for (const { data } of fetches.values()) access(data, "w");
         await session.run(feeds, Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])), QUIET);
         return;
       }

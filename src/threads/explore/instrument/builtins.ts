@@ -9,6 +9,7 @@
  * typed array; Node's file and network calls, `crypto.hash`, compression. Production code declares those with `access`.
  */
 import { createHash, createHmac } from "node:crypto";
+import { types } from "node:util";
 import { installExplorationHook } from "../../../base/index.ts";
 import { installAccessors, isSharedElements, isSharedView, lengthOf, reportBytes, reportElements, type AccessSink } from "./accessors.ts";
 import { CALLBACK_METHODS, reportingCallback, reportingIterator, type Native } from "./iteration.ts";
@@ -243,7 +244,8 @@ export function installAccess(sink: AccessSink): readonly (() => void)[] {
   };
   const resets: (() => void)[] = [];
   installExplorationHook({
-    access: (view, mode) => { if (isSharedView(view)) reportBytes(outside, view, 0, view.byteLength, mode === "w"); },
+    // A plain record of the three fields does as well as a view.
+    access: ({ buffer, byteOffset, byteLength }, mode) => { if (types.isSharedArrayBuffer(buffer) && byteLength > 0) outside.plain(buffer, byteOffset, byteLength, mode === "w"); },
     resets,
   });
   installAccessors(outside);
