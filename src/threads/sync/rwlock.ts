@@ -248,7 +248,7 @@ export class RwLock implements Supervised, Wakeable {
         this.#wakeOwner();
       }
     };
-    return { index: READERS, what: `waiting to read under ${describeLock(this.#shared)}`, step, giveUp: () => this.#leaveAsReader(slot) };
+    return { index: READERS, what: () => `waiting to read under ${describeLock(this.#shared)}`, step, giveUp: () => this.#leaveAsReader(slot) };
   }
 
   #writer(slot: number, repair: boolean): Waiting {
@@ -264,7 +264,7 @@ export class RwLock implements Supervised, Wakeable {
       if (!repair && (this.#turn.word & BROKEN) !== 0) throw this.#brokenError(); // it broke between the two looks
       return this.#slots.some(READING) ? seen : null;
     };
-    return { index, what: `waiting to write under ${describeLock(this.#alone)}`, step, giveUp: () => this.#withdraw(slot) };
+    return { index, what: () => `waiting to write under ${describeLock(this.#alone)}`, step, giveUp: () => this.#withdraw(slot) };
   }
 
   /** A reader's way out, whether it was inside, waited, or was admitted at this very moment. */

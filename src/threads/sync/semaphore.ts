@@ -153,7 +153,7 @@ export class Semaphore implements Supervised, Wakeable {
       this.#take(slot);
       return null;
     };
-    return { index, what: "waiting for a semaphore", step, giveUp: () => this.#giveUp(slot) };
+    return { index, what: () => "waiting for a semaphore", step, giveUp: () => this.#giveUp(slot) };
   }
 
   #take(slot: number): void {

@@ -25,7 +25,7 @@
  */
 import { waiting as publishWait, type Lock } from "./held.ts";
 import type { Slots } from "./slots.ts";
-import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
+import { cancelled, deadlineOf, sleepOnce, sleepOnceAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { cas, load, type Words } from "./words.ts";
 
 export const TURN = 0;
@@ -114,10 +114,14 @@ function joinedBy(word: number): number {
   return (word & ~JOINS) | WAITERS | ((word + JOIN) & JOINS);
 }
 
-/** How one acquisition waits: `step` says null when it is through, else the value of word `index` to sleep on. */
+/**
+ * How one acquisition waits. Its sequence word is always notified with all, so a wake-up that comes together with an abort, or reaches an abandoned
+ * async wait, is not missed by anybody else. `step` says null when it is through, else the value of word `index` to sleep on.
+ */
 export interface Waiting {
   readonly index: number;
-  readonly what: string;
+  /** For messages. */
+  readonly what: () => string;
   readonly step: () => number | null;
   /** Leaves no trace of this acquisition, and passes on whatever it was given. */
   readonly giveUp: () => void;
@@ -132,7 +136,8 @@ export function waitBlocking(words: Words, waiting: Waiting, options: WaitOption
     const sleepUntilThrough = (): void => {
       for (; seen !== null; seen = waiting.step()) {
         refuse();
-        if (!sleep(words, waiting.index, seen, deadline, waiting.what, options.abort)) throw timedOut(waiting.what, options);
+        options.abort?.throwIfAborted(waiting.what());
+        if (sleepOnce(words, waiting.index, seen, deadline) === "timed-out") throw timedOut(waiting.what(), options);
       }
     };
     if (lock === undefined) sleepUntilThrough();
@@ -147,7 +152,10 @@ export async function waitAsync(words: Words, waiting: Waiting, options: AsyncWa
   const deadline = deadlineOf(options);
   try {
     for (let seen = waiting.step(); seen !== null; seen = waiting.step()) {
-      if (!(await sleepAsync(words, waiting.index, seen, deadline, waiting.what, options.signal, options.abort))) throw timedOut(waiting.what, options);
+      options.abort?.throwIfAborted(waiting.what());
+      const outcome = await sleepOnceAsync(words, waiting.index, seen, deadline, options.signal, () => {});
+      if (outcome === "timed-out") throw timedOut(waiting.what(), options);
+      if (outcome === "cancelled") throw cancelled(waiting.what(), options.signal);
     }
   } catch (thrown) {
     waiting.giveUp();
