@@ -2,7 +2,7 @@
  * Which locks this thread holds, and what follows from it: the order of locks (lock-order.ts) and cycles of waits. For the locks of this
  * room (mutex, rwlock):
  *
- *   createLockRef(name)                   in `create`, once per lock; goes into its handle
+ *   createLockRef(name, ordered)          in `create`, once per lock; goes into its handle
  *   attachLock("mutex", handle.lock)      once per object that is created or attached; a lock with two modes makes one of each (shared or not)
  *   acquiring(lock)                       before a blocking acquisition; throws LOCK_ORDER, nothing has happened then
  *   acquiringAsync(lock)                  the same for an async one; throws DEADLOCK too, if this async context holds the lock
@@ -58,9 +58,9 @@ forgetBetweenSchedules(() => {
 });
 
 /** A new lock's place in this thread's domain, for its handle. `name` is what messages call it; at most 255 bytes of it are kept. */
-export function createLockRef(name?: string): LockRef {
+export function createLockRef(name?: string, ordered = true): LockRef {
   const domain = threadDomain();
-  return { domain: domain.words, id: domain.register(name) };
+  return { domain: domain.words, id: domain.register(name), ordered };
 }
 
 export function attachLock(kind: string, ref: LockRef, shared = false): Lock {
@@ -133,7 +133,8 @@ function keepsOut(heldMode: number, waitingFor: number): boolean {
 
 function checkOrder(before: Lock, after: Lock): void {
   const id = after.ref.id;
-  if (before.followers.has(id) || id === 0 || before.ref.id === 0 || before.ref.id === id || !before.domain.sameAs(after.domain)) return;
+  if (before.followers.has(id) || id === 0 || before.ref.id === 0 || before.ref.id === id) return;
+  if (!before.ref.ordered || !after.ref.ordered || !before.domain.sameAs(after.domain)) return;
   recordOrder(after.domain, before.ref.id, id, callSite);
   before.followers.add(id);
 }

@@ -8,7 +8,7 @@ export type { MutexGuard } from "./guard.ts";
 export type { LockRef } from "./lock-domain.ts";
 export { Mutex, type MutexHandle, type MutexOptions } from "./mutex.ts";
 export { isOwnerDied, OwnerDiedError, type Supervised } from "./owner-died.ts";
-export type { AbortCheck, AsyncWaitOptions, WaitOptions } from "./wait.ts";
+export { pause, type AbortCheck, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 export type { SyncHandle, Words } from "./words.ts";
 export { joinSupervisor, Supervisor, type ThreadDeath } from "./supervisor.ts";
 export { Channel, type ChannelCodec, type ChannelHandle, type ChannelOptions, type Message } from "./channel.ts";

@@ -51,6 +51,8 @@ const HELD = 5;
 export interface LockRef {
   readonly domain: Words;
   readonly id: number;
+  /** Whether the order in which it is acquired is checked. */
+  readonly ordered: boolean;
 }
 
 export interface Edge {

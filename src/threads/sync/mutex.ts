@@ -68,6 +68,11 @@ export interface MutexOptions {
   readonly name?: string;
   /** K: how many newcomers may overtake the waiter that is next, 1 to 31. More is faster under contention, fewer is fairer. @default 31 */
   readonly maxBarges?: number;
+  /**
+   * Whether a lock order that could deadlock is refused. False for locks whose order something else guarantees (an array of them, taken by index);
+   * an actual circle of waits is reported all the same. @default true
+   */
+  readonly checkOrder?: boolean;
 }
 
 export interface MutexHandle extends SyncHandle<"mutex"> {
@@ -110,7 +115,7 @@ export class Mutex implements Supervised, Wakeable {
     }
     const words = allocateWords(4);
     words[LIMIT] = maxBarges;
-    return new Mutex({ kind: "mutex", words, lock: createLockRef(options.name) });
+    return new Mutex({ kind: "mutex", words, lock: createLockRef(options.name, options.checkOrder ?? true) });
   }
 
   static attach(handle: MutexHandle): Mutex {
