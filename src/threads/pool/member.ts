@@ -6,7 +6,7 @@
  */
 import { Worker, type Transferable } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
-import { clearBusy, type BusyWords } from "./busy.ts";
+import type { BusyRuns } from "./busy.ts";
 import type { FromWorker, Message, PoolWorkerData, ToWorker } from "./protocol.ts";
 
 export interface MemberSpec {
@@ -14,7 +14,7 @@ export interface MemberSpec {
   readonly name: string;
   readonly index: number;
   readonly size: number;
-  readonly words: BusyWords;
+  readonly busy: BusyRuns;
   readonly data: unknown;
   /** Whether the thread, when nothing is pending, lets the process end. */
   readonly unref: boolean;
@@ -45,8 +45,8 @@ export class Member {
 
   constructor(spec: MemberSpec) {
     this.#spec = spec;
-    const { entry, name, index, size, words, data } = spec;
-    const workerData: PoolWorkerData = { lockstepPool: { name, index, size, words, data } };
+    const { entry, name, index, size, busy, data } = spec;
+    const workerData: PoolWorkerData = { lockstepPool: { name, index, size, busy: busy.handle, data } };
     this.#worker = new Worker(entry, { name: `${name}-${index}`, workerData });
     this.threadId = this.#worker.threadId;
     const ready = Promise.withResolvers<void>();
@@ -128,8 +128,8 @@ export class Member {
   }
 
   #onExit(code: number): LockstepError | null {
-    const { words, index } = this.#spec;
-    clearBusy(words, index);
+    const { busy, index } = this.#spec;
+    busy.clear(index);
     const asked = this.#state === "closing";
     const wasReady = this.#state !== "starting";
     this.#state = "dead";

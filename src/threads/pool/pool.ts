@@ -5,7 +5,7 @@
  */
 import type { Transferable } from "node:worker_threads";
 import { LockstepError, toLockstepError } from "../../base/index.ts";
-import { createBusyWords, stopAndWait } from "./busy.ts";
+import { BusyRuns } from "./busy.ts";
 import { Member } from "./member.ts";
 import type { Message, OfKind } from "./protocol.ts";
 
@@ -77,7 +77,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
   readonly name: string;
   readonly size: number;
   readonly #options: PoolOptions<Event> & { readonly entry: URL };
-  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #busy: BusyRuns;
   readonly #members: Member[];
   readonly #onExit: () => void;
   #closed: Promise<void> | null = null;
@@ -86,8 +86,8 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
     this.name = options.name;
     this.size = options.size;
     this.#options = options;
-    this.#words = createBusyWords(options.size);
-    this.#onExit = () => void stopAndWait(this.#words, options.exitTimeoutMs ?? 60_000);
+    this.#busy = BusyRuns.create(options.size);
+    this.#onExit = () => void this.#busy.stopAndWait(options.exitTimeoutMs ?? 60_000);
     process.setMaxListeners(process.getMaxListeners() + 1); // each pool has one, for as long as it lives: no leak to warn about
     process.on("exit", this.#onExit);
     this.#members = Array.from({ length: options.size }, (_, index) => this.#spawn(index));
@@ -163,7 +163,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
   #spawn(index: number): Member {
     const { entry, name, size, workerData, onEvent, onDeath, respawn = false, unref = false } = this.#options;
     const member: Member = new Member({
-      entry, name, index, size, words: this.#words, data: workerData, unref,
+      entry, name, index, size, busy: this.#busy, data: workerData, unref,
       onEvent: (body) => onEvent?.(index, body as Event),
       onDeath: (error, wasReady) => {
         const respawned = respawn && wasReady && this.#closed === null;

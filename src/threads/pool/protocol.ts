@@ -1,5 +1,6 @@
 /** What passes between a pool and its workers. Plain data; errors are encoded, since structured clone drops their class and code. */
 import type { EncodedError } from "../../base/index.ts";
+import type { BusyHandle } from "./busy.ts";
 
 /** Requests and replies are discriminated unions by `kind`; the reply to a request has the request's kind. */
 export interface Message {
@@ -27,8 +28,7 @@ export interface PoolWorkerData {
     readonly name: string;
     readonly index: number;
     readonly size: number;
-    /** See busy.ts. */
-    readonly words: Int32Array<SharedArrayBuffer>;
+    readonly busy: BusyHandle;
     readonly data: unknown;
   };
 }

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
 import { encodeError, invariant, LockstepError } from "../../base/index.ts";
-import { busyRuns, clearBusy } from "./busy.ts";
+import { BusyRuns } from "./busy.ts";
 import { isPoolWorkerData, type FromWorker, type Message, type OfKind, type PoolWorkerData, type ToWorker } from "./protocol.ts";
 
 export interface WorkerContext<Event = never> {
@@ -55,8 +55,9 @@ export async function serveWorker<Req extends Message, Res extends Message, Even
   const port = parentPort;
   const own: unknown = workerData;
   invariant(port !== null && isPoolWorkerData(own), "serveWorker runs in a worker that a pool has started");
-  const { name, index, size, words, data } = own.lockstepPool;
-  process.once("exit", () => clearBusy(words, index));
+  const { name, index, size, data } = own.lockstepPool;
+  const busy = BusyRuns.attach(own.lockstepPool.busy);
+  process.once("exit", () => busy.clear(index));
   port.ref(); // set-up may await something that keeps no event loop alive
   const post = (message: FromWorker, list?: readonly Transferable[]): void => port.postMessage(message, list ?? []);
   try {
@@ -71,10 +72,11 @@ export async function serveWorker<Req extends Message, Res extends Message, Even
 }
 
 /** Lets go of the port so that the thread ends by itself; if something still holds its loop a second later, it exits, when idle. */
-function leave(port: MessagePort, { lockstepPool: { words, index } }: PoolWorkerData): void {
+function leave(port: MessagePort, { lockstepPool: { busy, index } }: PoolWorkerData): void {
   port.close();
+  const runs = BusyRuns.attach(busy);
   setInterval(() => {
-    if (busyRuns(words, index) === 0) process.exit(0);
+    if (runs.count(index) === 0) process.exit(0);
   }, 1000).unref();
 }
 

@@ -14,7 +14,7 @@
  * - a wait cut short by a time limit uses the wait's own limit, so that "timed out" means no wake-up was consumed.
  */
 import { LockstepError } from "../../base/index.ts";
-import type { Words } from "./words.ts";
+import { allocateWords, type Words } from "./words.ts";
 
 /** What a wait asks whether it is to be given up; an `AbortWord` is one. */
 export interface AbortCheck {
@@ -71,6 +71,11 @@ export async function sleepAsync(words: Words, index: number, expected: number, 
   if (outcome === "cancelled") throw cancelled(what, signal);
   passOnIfAborted(outcome, words, index, what, abort);
   return outcome !== "timed-out";
+}
+
+/** Blocks this thread for so many milliseconds: for what no thread of this process will announce (another process has a file). */
+export function pause(ms: number): void {
+  Atomics.wait(allocateWords(1), 0, 0, ms);
 }
 
 /** "ok": a notification was received. "not-equal": the word had changed, nothing was received. "timed-out": nothing was received. */

@@ -7,6 +7,7 @@ import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { LockstepError } from "../../base/index.ts";
+import { pause } from "../../threads/sync/index.ts";
 import { diskError } from "../store/index.ts";
 import { syncFolder } from "./files.ts";
 import { readHeadFile, writeHeadFile } from "./head-file.ts";
@@ -196,7 +197,7 @@ function useJournal(database: DatabaseSync): void {
       database.exec("PRAGMA journal_mode = WAL");
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw error;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+      pause(20);
     }
   }
 }
