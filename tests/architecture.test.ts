@@ -1,6 +1,6 @@
 /**
  * Holds the architecture: rooms import only along the table's arrows and only through doors, nothing imports in a
- * circle, libraries stay in their rooms, long files say why. Each rule has a control: a made-up module that breaks it.
+ * circle, libraries and `Atomics` stay in their rooms, long files say why. Each rule has a control: a made-up module that breaks it.
  */
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { isBuiltin } from "node:module";
 import { posix, sep } from "node:path";
 import { describe, test } from "node:test";
 import { cycles, readImports } from "./architecture/imports.ts";
-import { ARROWS, LIBRARIES, mayImport } from "./architecture/rooms.ts";
+import { ARROWS, ATOMICS, LIBRARIES, mayImport } from "./architecture/rooms.ts";
 
 type Sources = Readonly<Record<string, string>>;
 
@@ -40,7 +40,7 @@ function violations(sources: Sources): string[] {
     graph.set(file, edges);
     if (ARROWS[room] === undefined) wrong.push(`${file}: ${room} is not a room of the table`);
 
-    const { imports, entries, sourceUrls } = readImports(file, text);
+    const { imports, entries, sourceUrls, atomics } = readImports(file, text);
     for (const specifier of imports) {
       if (specifier.startsWith(".")) {
         const target = posix.join(posix.dirname(file), specifier);
@@ -64,6 +64,7 @@ function violations(sources: Sources): string[] {
       else if (roomOf(target) !== room) wrong.push(`${file}: worker entry #entry/${entry} is another room's`);
     }
     for (const url of sourceUrls) wrong.push(`${file}: new URL("${url}") points nowhere once built; use "#entry/…"`);
+    if (atomics && !ATOMICS.includes(room)) wrong.push(`${file}: Atomics belong to ${ATOMICS.join(", ")}; use a primitive of threads/sync`);
     wrong.push(...longWithoutReason(file, text));
   }
   for (const group of cycles(graph)) wrong.push(`import cycle: ${group.join(", ")}`);
@@ -145,6 +146,7 @@ describe("controls: each rule finds what breaks it", () => {
     "a source by URL": [{ "src/work/train/index.ts": 'new URL("./worker.ts", import.meta.url);\n' }, /points nowhere once built/],
     "a library outside its room": [{ "src/work/infer/index.ts": 'import "onnxruntime-node";\n' }, /belongs to numeric\/runtime/],
     "an unknown library": [{ "src/base/index.ts": 'import "@scope/left-pad/x";\n' }, /library @scope\/left-pad is not in the table/],
+    "atomics outside their room": [{ "src/work/train/index.ts": "export const wake = (words: Int32Array) => globalThis.Atomics.notify(words, 0);\n" }, /Atomics belong to threads\/sync/],
     "an unknown room": [{ "src/work/misc/index.ts": door }, /not a room/],
     "a long file without a reason": [{ "src/base/index.ts": `/** Everything. */\n${door.repeat(401)}` }, /402 lines/],
   };
@@ -155,11 +157,12 @@ describe("controls: each rule finds what breaks it", () => {
     });
   }
 
-  test("what is allowed passes: an import in a comment or string, a long file that says why, an own worker entry", () => {
+  test("what is allowed passes: an import or Atomics in a comment or string, a long file that says why, an own worker entry", () => {
     const sources: Sources = {
       "src/base/index.ts": `/** A table, and so it is long. */\n// import "../edge/api/index.ts";\nexport const text = 'import "left-pad"';\n${"\n".repeat(500)}export const z = 1;\n`,
       "src/work/train/index.ts": 'import { z } from "zod";\nimport "../../base/index.ts";\nimport.meta.resolve("#entry/work/train/worker");\n',
-      "src/work/train/worker.ts": 'import { parentPort } from "node:worker_threads";\nexport { parentPort };\n',
+      "src/threads/sync/index.ts": "export const zero = (words: Int32Array) => Atomics.store(words, 0, 0);\n",
+      "src/work/train/worker.ts": '// Not with Atomics.\nexport const text = "Atomics";\nimport { parentPort } from "node:worker_threads";\nexport { parentPort };\n',
     };
     assert.deepEqual(violations(sources), []);
   });

@@ -1,6 +1,6 @@
 /**
  * Reads what a module imports, with TypeScript's own parser (a regular expression would see imports in comments and
- * strings): static and type imports, re-exports, `import()`, and the worker entries named by "#entry/…" strings.
+ * strings): static and type imports, re-exports, `import()`, the worker entries named by "#entry/…" strings, and whether it names `Atomics`.
  */
 import ts from "typescript";
 
@@ -11,6 +11,8 @@ export interface ModuleImports {
   readonly entries: readonly string[];
   /** `new URL("x.ts", …)`: survives the build unchanged and then points nowhere. */
   readonly sourceUrls: readonly string[];
+  /** Whether it names `Atomics`, however it gets at it. */
+  readonly atomics: boolean;
 }
 
 const ENTRY = "#entry/";
@@ -19,6 +21,7 @@ export function readImports(name: string, text: string): ModuleImports {
   const imports: string[] = [];
   const entries: string[] = [];
   const sourceUrls: string[] = [];
+  let atomics = false;
 
   const visit = (node: ts.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
@@ -33,10 +36,11 @@ export function readImports(name: string, text: string): ModuleImports {
       if (argument !== undefined && ts.isStringLiteralLike(argument) && argument.text.endsWith(".ts")) sourceUrls.push(argument.text);
     }
     if (ts.isStringLiteralLike(node) && node.text.startsWith(ENTRY)) entries.push(node.text.slice(ENTRY.length));
+    if (ts.isIdentifier(node) && node.text === "Atomics") atomics = true;
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(name, text, ts.ScriptTarget.Latest, true));
-  return { imports, entries, sourceUrls };
+  return { imports, entries, sourceUrls, atomics };
 }
 
 /** The strongly connected groups of more than one module (Tarjan 1972), and modules that import themselves. */

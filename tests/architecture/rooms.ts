@@ -53,6 +53,9 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   "magic-string": ["threads/explore"],
 };
 
+/** The rooms that may use `Atomics`: everything else shares memory through their primitives, which are explored. */
+export const ATOMICS: readonly string[] = ["threads/sync", "threads/explore"];
+
 export function mayImport(from: string, to: string): boolean {
   if (from === to || to === "base") return true;
   const floor = `${to.split("/")[0]}/*`;
