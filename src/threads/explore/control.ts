@@ -35,7 +35,7 @@ export const STRATEGY = { STRAIGHT: 0, PRIORITIES: 1, WALK: 2 } as const;
 /** Header words. */
 export const H = {
   STEP: 0, OUTCOME: 1, CUT: 2, THREADS: 3, PREFIX: 4, SLEEP: 5, STRATEGY: 6, MAX_STEPS: 7, SITES: 8, LAST: 9, SUPERVISOR: 10, SEED: 11, CHANGES: 12, STAMP: 13,
-  FAILED_THREAD: 14, EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21,
+  FAILED_THREAD: 14, EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21, BYTES: 22,
 } as const;
 
 /** Words of a thread's record, from `threadBase`. */
@@ -54,20 +54,35 @@ export const EVENT_WORDS = 18;
 export const MAX_EVENTS = 20_000;
 
 /** Waiters of all addresses, in one table; a lower stamp waits longer. */
-export const W = { USED: 0, THREAD: 1, BUFFER: 2, OFFSET: 3, STAMP: 4, ASYNC: 5, ID: 6, RESOLVED: 7 } as const;
-const WAITER_WORDS = 8;
-export const MAX_WAITERS = 256;
+export const W = { USED: 0, THREAD: 1, BUFFER: 2, OFFSET: 3, STAMP: 4, ID: 5, RESOLVED: 6 } as const;
+const WAITER_WORDS = 7;
+export const MAX_WAITERS = 64;
 export const MAX_CHANGES = 16;
+/** Messages that were sent and not received; `TO` is the side that gets it. Their bytes lie in an area of their own, one after another. */
+export const M = { USED: 0, CHANNEL: 1, TO: 2, AT: 3, LENGTH: 4, STAMP: 5 } as const;
+const MESSAGE_WORDS = 6;
+export const MAX_MESSAGES = 64;
+export const MESSAGE_BYTES = 1 << 18;
+/** Which thread listens at which end of a channel. */
+export const L = { USED: 0, CHANNEL: 1, SIDE: 2, THREAD: 3 } as const;
+const LISTENER_WORDS = 4;
+export const MAX_LISTENERS = 64;
 
 const WAITERS_AT = threadBase(MAX_THREADS + 1);
 const CHANGES_AT = WAITERS_AT + MAX_WAITERS * WAITER_WORDS;
-const PREFIX_AT = CHANGES_AT + MAX_CHANGES;
+const MESSAGES_AT = CHANGES_AT + MAX_CHANGES;
+const LISTENERS_AT = MESSAGES_AT + MAX_MESSAGES * MESSAGE_WORDS;
+const BYTES_AT = LISTENERS_AT + MAX_LISTENERS * LISTENER_WORDS;
+const PREFIX_AT = BYTES_AT + MESSAGE_BYTES / 4;
 const EVENTS_AT = PREFIX_AT + MAX_EVENTS;
 export const CONTROL_WORDS = EVENTS_AT + MAX_EVENTS * EVENT_WORDS;
 
 export type Control = Int32Array<SharedArrayBuffer>;
 
 export const waiterBase = (index: number): number => WAITERS_AT + index * WAITER_WORDS;
+export const messageBase = (index: number): number => MESSAGES_AT + index * MESSAGE_WORDS;
+export const listenerBase = (index: number): number => LISTENERS_AT + index * LISTENER_WORDS;
+export const messageBytes = (control: Control): Uint8Array => new Uint8Array(control.buffer, BYTES_AT * 4, MESSAGE_BYTES);
 export const changeAt = (index: number): number => CHANGES_AT + index;
 export const prefixAt = (step: number): number => PREFIX_AT + step;
 export const eventBase = (step: number): number => EVENTS_AT + step * EVENT_WORDS;

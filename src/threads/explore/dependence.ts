@@ -23,6 +23,8 @@ const TOUCHES_MEMORY = READS_MEMORY | bits(KIND.STORE, KIND.WRITE);
 const MAY_WRITE = bits(KIND.STORE, KIND.RMW, KIND.CAS, KIND.WRITE);
 const QUEUES = bits(KIND.WAIT, KIND.ASYNC_WAIT, KIND.NOTIFY, KIND.TIMEOUT);
 const LISTS = bits(KIND.WAIT, KIND.ASYNC_WAIT);
+/** `buffer` is the channel, `offset` the side that receives. */
+const MESSAGES = bits(KIND.SEND, KIND.RECEIVE);
 /** Whether one operation ended before another began decides what is linearizable; two beginnings, or two ends, do not matter. */
 const MARKS = bits(KIND.INVOKE, KIND.RESPOND);
 
@@ -41,6 +43,7 @@ export function dependent(a: Footprint, b: Footprint): boolean {
   if (a.inbox !== 0 && b.inbox !== 0 && (a.inbox & b.inbox) !== 0) return true;
   if (a.kind === KIND.KILL || b.kind === KIND.KILL) return true;
   if ((ka & MARKS) !== 0) return (kb & MARKS) !== 0 && a.kind !== b.kind;
+  if ((ka & MESSAGES) !== 0) return (kb & MESSAGES) !== 0 && a.buffer === b.buffer && a.offset === b.offset;
   if (a.buffer !== b.buffer) return false;
   if ((ka & TOUCHES_MEMORY) !== 0 && (kb & TOUCHES_MEMORY) !== 0 && (a.writes || b.writes) && a.offset < b.offset + b.size && b.offset < a.offset + a.size) return true;
   if ((ka & QUEUES) === 0 || (kb & QUEUES) === 0 || a.offset !== b.offset) return false;

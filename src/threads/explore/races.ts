@@ -64,8 +64,11 @@ export function findRace(events: readonly TraceEvent[], threads: number): Race |
       if (atomic && event.writes) written.set(cell, clock.slice());
     }
     if (list !== "") lists.set(list, clock.slice());
+    if (kind === KIND.SEND) lists.set(mailbox(event), clock.slice());
+    if (kind === KIND.RECEIVE && lists.has(mailbox(event))) join(clock, lists.get(mailbox(event))!);
+    const release = clock.slice();
     clock[thread]!++;
-    for (let woken = 0; woken < threads; woken++) if ((event.woken & (1 << woken)) !== 0) join(clocks[woken]!, lists.get(list)!);
+    for (let woken = 0; woken < threads; woken++) if ((event.woken & (1 << woken)) !== 0) join(clocks[woken]!, release);
   }
   return null;
 }
@@ -73,6 +76,11 @@ export function findRace(events: readonly TraceEvent[], threads: number): Race |
 function conflict(a: Access, b: Access): boolean {
   if (a.thread === b.thread || (!a.writes && !b.writes) || a.offset >= b.offset + b.size || b.offset >= a.offset + a.size) return false;
   return !(a.atomic && b.atomic && a.offset === b.offset && a.size === b.size);
+}
+
+/** Messages to one end of a channel come from one thread, in order. */
+function mailbox({ buffer, offset }: TraceEvent): string {
+  return `message ${buffer}:${offset}`;
 }
 
 /** Whether a later access makes an earlier one of the same thread needless: whoever races with that one races with this one. */

@@ -97,6 +97,8 @@ export function describeEvent(event: TraceEvent, parts: readonly SharedPart[]): 
     case KIND.NOTIFY: return `${name} ${place}: wakes ${event.woke === 0 ? "nobody" : members(event.woken).map((thread) => `thread ${thread}`).join(", ")}`;
     case KIND.TIMEOUT: return place === "" ? "its timer fires" : `its time limit passes, asleep on ${place}`;
     case KIND.READ: case KIND.WRITE: return `plain ${name} of ${place}`;
+    case KIND.SEND: return `sends a message on channel ${event.buffer}${event.woken === 0 ? "" : `: wakes ${members(event.woken).map((thread) => `thread ${thread}`).join(", ")}`}`;
+    case KIND.RECEIVE: return `looks for a message on channel ${event.buffer}: ${event.before === 0 ? "none" : "takes it"}`;
     case KIND.KILL: return "DIES here";
     default: return `an operation ${name}`;
   }

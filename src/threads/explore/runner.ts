@@ -2,12 +2,14 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { changeAt, CONTROLLER, createControl, H, KIND, MAX_THREADS, MAX_WAITERS, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, waiterBase, type Control } from "./control.ts";
+import { changeAt, CONTROLLER, createControl, H, KIND, listenerBase, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, W, waiterBase, type Control } from "./control.ts";
+import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
 import { random as draw } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
+import { Waiters } from "./waiters.ts";
 
 /** One schedule to be run. */
 export interface Plan {
@@ -41,6 +43,9 @@ export interface Stuck {
   readonly value: number;
 }
 
+/** The platform's, also when explored code is given another. */
+const Channel = MessageChannel;
+
 /** A thread that does not come to its next operation within this time computes, or sleeps where the explorer cannot see it. */
 const STALLED_MS = 30_000;
 
@@ -60,6 +65,7 @@ export class Runner {
   private constructor(program: Program, name: string, maxSteps: number, kills: number) {
     this.program = program;
     this.name = name;
+    MarkedChannel.restart();
     this.state = program.setup();
     requirePostable(this.state, name);
     this.#snapshot = new Snapshot(this.state);
@@ -83,7 +89,7 @@ export class Runner {
   }
 
   async #spawn(index: number): Promise<void> {
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = new Channel();
     const data: ThreadSetup & { port: MessagePort } = {
       control: this.#control, index, url: this.program.url, program: this.name, state: this.state, supervisor: index === this.threads, port: port2,
     };
@@ -128,7 +134,10 @@ export class Runner {
 
   #prepare({ prefix, sleep = 0, sleepAt = 0, random, sites = false }: Plan): void {
     const control = this.#control;
-    for (let index = 0; index < MAX_WAITERS; index++) control[waiterBase(index)] = 0;
+    new Waiters(control).clear();
+    for (let index = 0; index < MAX_MESSAGES; index++) control[messageBase(index)] = 0;
+    for (let index = 0; index < MAX_LISTENERS; index++) control[listenerBase(index)] = 0;
+    control[H.BYTES] = 0;
     control[H.STEP] = 0;
     control[H.OUTCOME] = OUTCOME.NONE;
     control[H.CUT] = 0;
@@ -197,10 +206,10 @@ export class Runner {
     for (let index = 0; index < MAX_WAITERS; index++) {
       const at = waiterBase(index);
       if (control[at] === 0) continue;
-      const [, thread, buffer, offset, , asynchronous] = control.subarray(at, at + 8) as unknown as [number, number, number, number, number, number];
+      const [thread, buffer, offset] = [control[at + W.THREAD]!, control[at + W.BUFFER]!, control[at + W.OFFSET]!];
       const part = this.parts[buffer];
       const value = part === undefined ? 0 : new Int32Array(part.buffer)[offset / 4]!;
-      found.push({ thread, asynchronous: asynchronous !== 0, buffer, offset, value, expected: expectedBy(control, thread, buffer, offset) });
+      found.push({ thread, asynchronous: control[at + W.ID] !== 0, buffer, offset, value, expected: expectedBy(control, thread, buffer, offset) });
     }
     return found;
   }

@@ -4,9 +4,11 @@
  * woken; an abandoned asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says so.
  */
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { CONTROLLER, E, eventBase, H, KIND, MAX_WAITERS, OUTCOME, STATUS, T, threadBase, W, waiterBase, type Control } from "./control.ts";
+import { CONTROLLER, E, eventBase, H, KIND, OUTCOME, STATUS, T, threadBase, W, type Control } from "./control.ts";
+import { Mail } from "./mail.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SpinWatch } from "./spin.ts";
+import { Waiters } from "./waiters.ts";
 
 /** Thrown out of a thread's code when its schedule is over or it has been killed; nobody is meant to catch it. */
 export class Cut extends Error {
@@ -37,12 +39,16 @@ export class ThreadRuntime {
   readonly #control: Control;
   readonly #base: number;
   readonly #scheduler: Scheduler;
+  readonly #waiters: Waiters;
   readonly #spin = new SpinWatch();
   readonly #known = new WeakMap<SharedArrayBuffer, number>();
   #own = 0;
+  #channels = 0;
   #now = 0;
   #timers: Timer[] = [];
   #nextTimer = 1;
+  /** Messages to this thread and from it. */
+  readonly mail: Mail;
   readonly #asleep = new Map<number, (outcome: "ok" | "timed-out") => void>();
   #nextWait = 1;
   #cuts = 0;
@@ -56,6 +62,8 @@ export class ThreadRuntime {
     this.index = index;
     this.#base = threadBase(index);
     this.#scheduler = new Scheduler(control);
+    this.#waiters = new Waiters(control);
+    this.mail = new Mail(control, index);
   }
 
   /** Milliseconds on this thread's clock. */
@@ -83,6 +91,7 @@ export class ThreadRuntime {
 
   beginRun(): void {
     this.#own = 0;
+    this.#channels = 0;
     this.#now = 0;
     this.#timers = [];
     this.#nextTimer = 1;
@@ -90,6 +99,7 @@ export class ThreadRuntime {
     this.#nextWait = 1;
     this.#cuts = 0;
     this.sites.clear();
+    this.mail.forget();
     this.#spin.progress();
     this.active = true;
   }
@@ -160,7 +170,7 @@ export class ThreadRuntime {
     control[event + E.BEFORE] = value;
     control[event + E.AFTER] = value;
     control[event + E.WOKE] = 1;
-    this.#enqueue(control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0, 0);
+    this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0);
     this.#spin.progress();
     this.#scheduler.wake(control[H.STEP]! - 1);
     control[base + T.RESULT] = 0;
@@ -180,7 +190,7 @@ export class ThreadRuntime {
     control[event + E.BEFORE] = value;
     control[event + E.AFTER] = value;
     control[event + E.WOKE] = 1;
-    this.#enqueue(control[event + E.BUFFER]!, control[event + E.OFFSET]!, 1, id);
+    this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, id);
     this.#spin.progress();
     this.#scheduler.wake(control[H.STEP]! - 1);
     const { promise, resolve } = Promise.withResolvers<"ok" | "timed-out">();
@@ -199,14 +209,14 @@ export class ThreadRuntime {
     let who = 0;
     let inbox = 0;
     for (; woken < count; woken++) {
-      const at = this.#firstWaiter(buffer, offset);
+      const at = this.#waiters.first(buffer, offset);
       if (at < 0) break;
       const thread = control[at + W.THREAD]!;
       const base = threadBase(thread);
       control[base + T.WOKEN_BY] = step;
       who |= 1 << thread;
-      if (control[at + W.ASYNC] === 0) {
-        control[at + W.USED] = 0;
+      if (control[at + W.ID] === 0) {
+        this.#waiters.remove(at);
         control[base + T.RESULT] = 0;
         control[base + T.STATUS] = STATUS.DUE;
       } else {
@@ -221,6 +231,39 @@ export class ThreadRuntime {
     this.#spin.progress();
     this.#scheduler.wake(step);
     return woken;
+  }
+
+  /** A number for a channel that is made within a schedule. */
+  ownChannel(): number {
+    return 1000 * (this.index + 1) + this.#channels++;
+  }
+
+  /** An end of a channel that this thread listens at. */
+  listen(channel: number, side: number, receive: (bytes: Uint8Array) => void): void {
+    this.mail.listen(channel, side, receive);
+  }
+
+  /** Sends bytes to the other end, after the point of the schedule has come. */
+  send(channel: number, to: number, bytes: Uint8Array): void {
+    const event = this.point(KIND.SEND, channel, to, 0, 0, 0, null);
+    const control = this.#control;
+    const receiver = this.mail.put(channel, to, bytes);
+    if (receiver >= 0) {
+      const base = threadBase(receiver);
+      control[base + T.WOKEN_BY] = control[H.STEP]! - 1;
+      control[event + E.WOKEN] = 1 << receiver;
+      control[event + E.INBOX] = 1 << receiver;
+      if (control[base + T.STATUS] === STATUS.IDLE) control[base + T.STATUS] = STATUS.DUE;
+    }
+    this.did(event, 0, 0, false, false);
+  }
+
+  /** The oldest message at that end, if there is one. */
+  receive(channel: number, side: number): Uint8Array | null {
+    const event = this.point(KIND.RECEIVE, channel, side, 0, 0, 0, null);
+    const bytes = this.mail.take(channel, side);
+    this.did(event, bytes === null ? 0 : 1, 0, false, bytes === null);
+    return bytes;
   }
 
   setTimer(fire: () => void, ms: number, wait = 0): number {
@@ -242,9 +285,9 @@ export class ThreadRuntime {
     const control = this.#control;
     const base = this.#base;
     if (this.#cut || this.killed) return false;
-    if (this.#mail() < 0) {
+    if (this.#waiters.firstResolved(this.index) < 0 && !this.mail.has()) {
       const first = this.#timers[0];
-      const sleeper = first === undefined || first.wait === 0 ? -1 : this.#ownWaiter(first.wait);
+      const sleeper = first === undefined || first.wait === 0 ? -1 : this.#waiters.asynchronous(this.index, first.wait);
       control[base + T.KIND] = KIND.TIMEOUT;
       control[base + T.BUFFER] = sleeper < 0 ? -1 - this.index : control[sleeper + W.BUFFER]!;
       control[base + T.OFFSET] = sleeper < 0 ? 0 : control[sleeper + W.OFFSET]!;
@@ -255,10 +298,11 @@ export class ThreadRuntime {
       control[base + T.TIMED] = 0;
       if (this.#cut || this.killed) return false;
     }
-    const due = control[base + T.STATUS] === STATUS.DUE || this.#mail() >= 0;
+    const due = control[base + T.STATUS] === STATUS.DUE || this.#waiters.firstResolved(this.index) >= 0 || this.mail.has();
     control[base + T.STATUS] = STATUS.READY;
     if (due) {
-      this.#settleMail();
+      if (this.#waiters.firstResolved(this.index) >= 0) this.#settleMail();
+      else this.mail.deliver();
     } else {
       if (control[H.SITES] === 1) this.sites.set(control[H.STEP]! - 1, "");
       this.#fireFirst();
@@ -270,17 +314,17 @@ export class ThreadRuntime {
   #fireFirst(): void {
     const timer = this.#timers.shift()!;
     this.#now = Math.max(this.#now, timer.at);
-    const sleeper = timer.wait === 0 ? -1 : this.#ownWaiter(timer.wait);
-    if (sleeper >= 0) this.#control[sleeper + W.USED] = 0;
+    const sleeper = timer.wait === 0 ? -1 : this.#waiters.asynchronous(this.index, timer.wait);
+    if (sleeper >= 0) this.#waiters.remove(sleeper);
     timer.fire();
   }
 
   /** Settles, in the order of their sleep, the waits that were notified. */
   #settleMail(): void {
     const control = this.#control;
-    for (let at = this.#mail(); at >= 0; at = this.#mail()) {
+    for (let at = this.#waiters.firstResolved(this.index); at >= 0; at = this.#waiters.firstResolved(this.index)) {
       const id = control[at + W.ID]!;
-      control[at + W.USED] = 0;
+      this.#waiters.remove(at);
       this.#timers = this.#timers.filter((timer) => timer.wait !== id);
       this.#settle(id, "ok");
     }
@@ -289,56 +333,6 @@ export class ThreadRuntime {
   #settle(id: number, outcome: "ok" | "timed-out"): void {
     this.#asleep.get(id)?.(outcome);
     this.#asleep.delete(id);
-  }
-
-  #enqueue(buffer: number, offset: number, asynchronous: number, id: number): void {
-    const control = this.#control;
-    for (let index = 0; index < MAX_WAITERS; index++) {
-      const at = waiterBase(index);
-      if (control[at + W.USED] !== 0) continue;
-      control[at + W.USED] = 1;
-      control[at + W.THREAD] = this.index;
-      control[at + W.BUFFER] = buffer;
-      control[at + W.OFFSET] = offset;
-      control[at + W.STAMP] = control[H.STAMP]!++;
-      control[at + W.ASYNC] = asynchronous;
-      control[at + W.ID] = id;
-      control[at + W.RESOLVED] = 0;
-      return;
-    }
-    throw new Error(`more than ${MAX_WAITERS} waits at once`);
-  }
-
-  #firstWaiter(buffer: number, offset: number): number {
-    const control = this.#control;
-    let first = -1;
-    for (let index = 0; index < MAX_WAITERS; index++) {
-      const at = waiterBase(index);
-      if (control[at + W.USED] === 0 || control[at + W.RESOLVED] !== 0 || control[at + W.BUFFER] !== buffer || control[at + W.OFFSET] !== offset) continue;
-      if (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!) first = at;
-    }
-    return first;
-  }
-
-  #ownWaiter(id: number): number {
-    const control = this.#control;
-    for (let index = 0; index < MAX_WAITERS; index++) {
-      const at = waiterBase(index);
-      if (control[at + W.USED] !== 0 && control[at + W.THREAD] === this.index && control[at + W.ASYNC] !== 0 && control[at + W.ID] === id) return at;
-    }
-    return -1;
-  }
-
-  /** The longest sleeper of this thread's own that was notified and not settled yet. */
-  #mail(): number {
-    const control = this.#control;
-    let first = -1;
-    for (let index = 0; index < MAX_WAITERS; index++) {
-      const at = waiterBase(index);
-      if (control[at + W.USED] === 0 || control[at + W.THREAD] !== this.index || control[at + W.RESOLVED] === 0) continue;
-      if (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!) first = at;
-    }
-    return first;
   }
 
   /** Gives the baton to whoever is next, and waits for it, unless that is this thread. */

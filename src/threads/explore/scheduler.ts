@@ -6,18 +6,21 @@
  * kills left anybody may die. A thread that reads the same words over and over without writing (`SPINNING`) goes on only after somebody
  * wrote one of them, or when nobody else can go on: otherwise schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008).
  */
-import { changeAt, E, EVENT_WORDS, eventBase, H, KIND, KILL_FLAG, MAX_EVENTS, MAX_THREADS, MAX_WAITERS, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, W, waiterBase, CONTROLLER, type Control } from "./control.ts";
+import { changeAt, E, EVENT_WORDS, eventBase, H, KIND, KILL_FLAG, MAX_EVENTS, MAX_THREADS, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, CONTROLLER, type Control } from "./control.ts";
 import { dependent, mayWrite, type Footprint } from "./dependence.ts";
+import { Waiters } from "./waiters.ts";
 
 const blank = (): Footprint => ({ kind: 0, buffer: 0, offset: 0, size: 0, writes: false, woke: 0, inbox: 0 });
 
 export class Scheduler {
   readonly #control: Control;
+  readonly #waiters: Waiters;
   readonly #a = blank();
   readonly #b = blank();
 
   constructor(control: Control) {
     this.#control = control;
+    this.#waiters = new Waiters(control);
   }
 
   /** The thread that gets the baton now: one that is due, the one whose operation was chosen, or the controller when the schedule is over. */
@@ -181,7 +184,7 @@ export class Scheduler {
     control[H.STEP] = step + 1;
     control[H.LAST] = thread;
     if (timeout && status === STATUS.BLOCKED) {
-      removeWaiter(control, thread);
+      this.#waiters.removeBlocking(thread);
       control[base + T.RESULT] = 1;
       control[base + T.STATUS] = STATUS.DUE;
       if (step >= control[H.SLEEP_AT]!) this.wake(step);
@@ -202,7 +205,7 @@ export class Scheduler {
     control[H.STEP] = step + 1;
     control[H.LAST] = -1;
     control[base + T.KILLED] = 1;
-    removeWaiters(control, thread);
+    this.#waiters.removeAll(thread);
     const supervisor = control[H.SUPERVISOR]!;
     if (supervisor >= 0) {
       control[H.DEATHS]! |= 1 << thread;
@@ -250,7 +253,7 @@ export class Scheduler {
       pending.size = control[base + T.SIZE]!;
       pending.writes = mayWrite(pending.kind);
       pending.woke = -1;
-      pending.inbox = pending.kind === KIND.NOTIFY ? -1 : status === STATUS.IDLE ? bit : 0;
+      pending.inbox = pending.kind === KIND.NOTIFY || pending.kind === KIND.SEND ? -1 : status === STATUS.IDLE ? bit : 0;
       if (thread === control[event + E.THREAD] || status === STATUS.DUE || dependent(done, pending)) left &= ~bit;
     }
     control[H.SLEEP] = left;
@@ -264,20 +267,4 @@ export function random(control: Control, below: number): number {
   t = Math.imul(t ^ (t >>> 15), t | 1);
   t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
   return ((t ^ (t >>> 14)) >>> 0) % below;
-}
-
-/** The blocking wait of a thread ends: it leaves the list. */
-function removeWaiter(control: Control, thread: number): void {
-  for (let index = 0; index < MAX_WAITERS; index++) {
-    const at = waiterBase(index);
-    if (control[at + W.USED] !== 0 && control[at + W.THREAD] === thread && control[at + W.ASYNC] === 0) control[at + W.USED] = 0;
-  }
-}
-
-/** The thread has died. */
-function removeWaiters(control: Control, thread: number): void {
-  for (let index = 0; index < MAX_WAITERS; index++) {
-    const at = waiterBase(index);
-    if (control[at + W.USED] !== 0 && control[at + W.THREAD] === thread) control[at + W.USED] = 0;
-  }
 }

@@ -3,6 +3,7 @@
  * schedule. All threads walk it in the same order, so a buffer has the same number in all of them.
  */
 import { LockstepError } from "../../base/index.ts";
+import { isPortMark, type PortMark } from "./ports.ts";
 
 export interface SharedPart {
   readonly buffer: SharedArrayBuffer;
@@ -41,14 +42,15 @@ function join(name: string, key: unknown): string {
   return name === "" ? String(key) : `${name}.${String(key)}`;
 }
 
-/** A fresh copy of what is not shared. */
-export function copyState(value: unknown): unknown {
+/** A fresh copy of what is not shared; `port` makes a port of its mark. */
+export function copyState(value: unknown, port?: (mark: PortMark) => unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
+  if (port !== undefined && isPortMark(value)) return port(value);
   if (value instanceof SharedArrayBuffer || isMemory(value)) return value;
   if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) return value;
-  if (Array.isArray(value)) return value.map(copyState);
+  if (Array.isArray(value)) return value.map((item) => copyState(item, port));
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyState(inner)]));
+  if (prototype === Object.prototype || prototype === null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyState(inner, port)]));
   return structuredClone(value);
 }
 

@@ -11,6 +11,7 @@ import { awaitBaton } from "./baton.ts";
 import { H, KIND, STATUS, T, threadBase } from "./control.ts";
 import { installAccess } from "./instrument/builtins.ts";
 import { installLoadHook } from "./instrument/hooks.ts";
+import { exploredChannel, ExploredPort } from "./ports.ts";
 import { programsOf, type Operation, type Program, type ThreadContext } from "./program.ts";
 import { Cut, ThreadRuntime } from "./runtime.ts";
 import { callSite } from "./sites.ts";
@@ -22,7 +23,8 @@ const setup = workerData as ThreadSetup & { readonly port: MessagePort };
 const { control, index, state: template, port } = setup;
 const runtime = new ThreadRuntime(control, index);
 runtime.site = callSite;
-runtime.know(sharedParts(template).map(({ buffer }) => buffer));
+const buffers = sharedParts(template).map(({ buffer }) => buffer);
+runtime.know(buffers);
 
 let uncaught: unknown = null;
 const onUncaught = (thrown: unknown): void => {
@@ -42,13 +44,22 @@ async function load(): Promise<Program> {
   });
   installTime(runtime);
   globalThis.Atomics = exploredAtomics(runtime);
-  const workers = createRequire(import.meta.url)("node:worker_threads") as { threadId: number };
-  workers.threadId = index + 1;
-  syncBuiltinESMExports();
+  installWorkerThreads();
   installLoadHook();
   const found = programsOf((await import(setup.url)) as Record<string, unknown>).get(setup.program);
   invariant(found !== undefined, `the module has no program "${setup.program}" any more`);
   return found;
+}
+
+/** What explored code imports from `node:worker_threads`. */
+function installWorkerThreads(): void {
+  const workers = createRequire(import.meta.url)("node:worker_threads") as { threadId: number; MessageChannel: unknown; receiveMessageOnPort: (port: MessagePort) => unknown };
+  const receive = workers.receiveMessageOnPort;
+  workers.threadId = index + 1;
+  workers.MessageChannel = exploredChannel(runtime, buffers);
+  workers.receiveMessageOnPort = (from: unknown) => (from instanceof ExploredPort ? from.receive() : receive(from as MessagePort));
+  (globalThis as { MessageChannel: unknown }).MessageChannel = workers.MessageChannel;
+  syncBuiltinESMExports();
 }
 
 /** Filled while the explored modules load. */
@@ -100,7 +111,7 @@ async function serve(program: Program): Promise<never> {
     const report: { -readonly [Key in keyof ThreadReport]: ThreadReport[Key] } = { thread: index };
     try {
       control[threadBase(index) + T.STATUS] = STATUS.READY;
-      const returned = body(program, copyState(template), context(operations));
+      const returned = body(program, copyState(template, (mark) => new ExploredPort(runtime, buffers, mark)), context(operations));
       const result = isThenable(returned) ? await runAsync(Promise.resolve(returned)) : returned;
       if (result !== undefined) report.result = result;
     } catch (thrown) {

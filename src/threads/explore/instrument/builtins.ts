@@ -146,8 +146,8 @@ function createRules(sink: AccessSink) {
 
   const buffer: Record<string, Rule> = {
     copy: (self, [target, to = 0, start, end]) => {
-      if (!isView(target)) return;
-      const [from, last] = absolute(start, end, (self as Uint8Array).length);
+      if (!isView(target) || !isView(self)) return;
+      const [from, last] = absolute(start, end, self.byteLength);
       const count = typeof to === "number" ? Math.max(0, Math.min(last - from, target.byteLength - to)) : last - from;
       elements(self, [from, from + count], false);
       if (count > 0) bytes(target, to, count, true);
@@ -187,8 +187,9 @@ function createRules(sink: AccessSink) {
     typedArray, dataView, buffer,
     copy: (source: unknown): void => whole(source, false),
     bufferSlice: (self: unknown, [start, end]: Args): void => {
-      const [from, last] = relative(start, end, (self as SharedArrayBuffer).byteLength);
-      if (last > from) sink.plain(self as SharedArrayBuffer, from, last - from, false);
+      if (!types.isSharedArrayBuffer(self)) return;
+      const [from, last] = relative(start, end, self.byteLength);
+      if (last > from) sink.plain(self, from, last - from, false);
     },
     bufferStatics: {
       from: (_self, [source]) => whole(source, false),
