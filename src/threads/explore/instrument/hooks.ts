@@ -44,7 +44,7 @@ export function installLoadHook({ include = isExplored }: LoadHookOptions = {}):
       const kind = FORMATS[loaded.format ?? ""];
       if (kind === undefined) return loaded;
       const source = loaded.source === undefined || loaded.source === null ? readFileSync(path, "utf8") : textOf(loaded.source);
-      return { format: kind.format, source: transform(kind.types ? stripTypes(source, path) : source, path, kind.format), shortCircuit: true };
+      return { format: kind.format, source: cachedTransform(source, path, loaded.format ?? "", () => transform(kind.types ? stripTypes(source, path) : source, path, kind.format)), shortCircuit: true };
     },
   });
 }
