@@ -2,7 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
 import type { ControllerSetup, FromController } from "./controller-messages.ts";
-import { completeOptions, type ExploreOptions } from "./options.ts";
+import type { ExploreOptions } from "./options.ts";
 import { programsOf, type Program } from "./program.ts";
 import { formatReport, type ExploreReport } from "./report.ts";
 
@@ -12,6 +12,8 @@ import { formatReport, type ExploreReport } from "./report.ts";
  */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a program of any state
 export async function explore(program: Program<any>, options: ExploreOptions = {}): Promise<ExploreReport> {
+  // Every explored thread loads this module for `program`, and needs no schemas.
+  const { completeOptions } = await import("./options.ts");
   const complete = completeOptions(options);
   const name = await exportName(program as Program);
   const { signal, onProgress } = options;

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
 import { fileURLToPath } from "node:url";
+import { cachedTransform } from "./transform-cache.ts";
 import { transform } from "./transform.ts";
 
 export interface LoadHookOptions {

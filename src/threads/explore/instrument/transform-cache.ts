@@ -1,0 +1,48 @@
+/**
+ * Transformed sources kept beside Node's own compile cache, where that is on (`NODE_COMPILE_CACHE`, `module.enableCompileCache`): every explored thread of every exploration
+ * needs the same ones. Named by what they were made from, so an entry is right or absent.
+ */
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { getCompileCacheDir } from "node:module";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { threadId } from "node:worker_threads";
+
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/** `make()`, or what it gave before for the same source, path and format. */
+export function cachedTransform(source: string, path: string, format: string, make: () => string): string {
+  const folder = cacheFolder();
+  if (folder === null) return make();
+  const file = join(folder, createHash("sha256").update(`${format}\0${path}\0`).update(source).digest("hex"));
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    const text = make();
+    keep(file, text);
+    return text;
+  }
+}
+
+let known: string | null | undefined;
+
+/** One for each form of the transform. */
+function cacheFolder(): string | null {
+  if (known !== undefined) return known;
+  const base = getCompileCacheDir();
+  known = base === undefined ? null : join(base, `lockstep-${createHash("sha256").update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url)))).digest("hex").slice(0, 16)}`);
+  return known;
+}
+
+/** A cache that cannot be written is none. */
+function keep(file: string, text: string): void {
+  try {
+    mkdirSync(join(file, ".."), { recursive: true });
+    const temporary = `${file}.${process.pid}.${threadId}`;
+    writeFileSync(temporary, text);
+    renameSync(temporary, file);
+  } catch {
+    known = null;
+  }
+}
