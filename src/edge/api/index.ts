@@ -2,6 +2,8 @@
 export { train, type TrainResult } from "./train.ts";
 export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
 export { loadModel, type Classification, type ClassifyOptions, type Model, type ModelOptions } from "./model.ts";
+export { attachModel, type AttachedModel } from "./handle-attach.ts";
+export type { Classifier, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
 export { serve, type ServeOptions, type Server } from "./serve.ts";
 export { start, type StartEvent, type StartOptions } from "./start.ts";
 export { requireVerified, verify, type VerifyCheck, type VerifyOptions, type VerifyProgress, type VerifyReport } from "./verify.ts";

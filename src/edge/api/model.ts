@@ -7,11 +7,18 @@ import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { checkText } from "../../language/text/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
-import { readLockstepFile, readVersionInfo, toAnswer, type Answer, type LockstepFile, type VersionInfo } from "../../work/infer/index.ts";
-import { createScheduler, openThreadReplica, type Scheduler, type ServeHooks } from "../../work/serve/index.ts";
-import type { LoadedVersion } from "../../work/store/index.ts";
-import { defaultThreads, signalSchema, threadsSchema } from "./options.ts";
+import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../../work/infer/index.ts";
+import { createScheduler, openThreadReplica, type Scheduler, type ServeHooks, type VersionPin } from "../../work/serve/index.ts";
+import type { LoadedVersion, Store } from "../../work/store/index.ts";
+import type { Classification, ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
+import { classifySchema } from "./handle-contract.ts";
+import { HandleHost } from "./handle-host.ts";
+import { ChangeQueue } from "./handle-learn.ts";
+import { HeldVersion } from "./handle-pin.ts";
+import { defaultThreads, threadsSchema } from "./options.ts";
 import { openSource } from "./source.ts";
+
+export type { Classification, ClassifyOptions } from "./handle-contract.ts";
 
 const modelSchema = z.strictObject({
   version: z.string().min(1).optional(),
@@ -42,22 +49,6 @@ export interface ModelOptions {
   readonly hooks?: ServeHooks | undefined;
 }
 
-const classifySchema = z.strictObject({ topK: z.int().min(1).max(100_000).default(5), id: z.string().min(1).max(200).optional(), timeoutMs: z.int().min(1).optional(), signal: signalSchema });
-
-export interface ClassifyOptions {
-  /** Likeliest labels to list. @default 5 */
-  readonly topK?: number | undefined;
-  /** Names the request; a sample for verification is drawn by it. @default a fresh one */
-  readonly id?: string | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface Classification extends Answer {
-  /** The one version that the answer comes from. */
-  readonly version: string;
-}
-
 /** Of a version in memory. */
 interface ModelVersion {
   readonly name: string;
@@ -72,13 +63,35 @@ interface ModelVersion {
 const CHUNK = 64;
 const CHUNKS_AT_ONCE = 4;
 
-export class Model implements AsyncDisposable {
-  readonly #scheduler: Scheduler<ModelVersion>;
+/** A version as it was read, and the store that it came from, if it did. */
+export interface OpenedVersion extends LoadedVersion { readonly store?: Store | undefined }
 
-  private constructor(scheduler: Scheduler<ModelVersion>) { this.#scheduler = scheduler; }
+interface ModelParts { readonly scheduler: Scheduler<ModelVersion>; readonly executor: "native" | "portable" | undefined; readonly store: Store | undefined; readonly timeoutMs: number }
+
+export class Model implements ModelCaller {
+  readonly #scheduler: Scheduler<ModelVersion>;
+  readonly #changes: ChangeQueue;
+  readonly #host: HandleHost<VersionPin<ModelVersion>>;
+  #closing: Promise<void> | undefined;
+
+  private constructor({ scheduler, executor, store, timeoutMs }: ModelParts) {
+    this.#scheduler = scheduler;
+    this.#changes = new ChangeQueue({
+      store,
+      current: () => ({ ...this.#current, executor: executor ?? executorOf(this.#current) }),
+      publish: (version, learned) => this.#publish(version, learned),
+    });
+    this.#host = new HandleHost({
+      facts: () => factsOf(this.#current), timeoutMs,
+      ask: (texts, options, pin) => this.#answer(texts, options, pin),
+      pin: () => this.#scheduler.pin(),
+      factsOf: ({ version }) => factsOf(version),
+      learn: (examples, options) => this.#changes.learn(examples, options),
+    });
+  }
 
   /** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID, NUMERICS_UNTRUSTED, RUNTIME_MISSING */
-  static async open(source: LoadedVersion, options: ModelOptions = {}): Promise<Model> {
+  static async open(source: OpenedVersion, options: ModelOptions = {}): Promise<Model> {
     const { executor, threads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(modelSchema, options, "the options of loadModel");
     const scheduler = createScheduler<ModelVersion>({
       replicas: threads ?? defaultThreads(), maxQueue, maxBatchRows, timeoutMs, verifySample, ...(hooks === undefined ? {} : { hooks }),
@@ -88,7 +101,7 @@ export class Model implements AsyncDisposable {
         return replica;
       },
     });
-    const model = new Model(scheduler);
+    const model = new Model({ scheduler, executor, store: source.store, timeoutMs });
     try {
       await model.publish(source);
     } catch (thrown) {
@@ -109,6 +122,10 @@ export class Model implements AsyncDisposable {
   get description(): LockstepFile | undefined { return this.#current.own; }
   /** Texts that wait. */
   get waiting(): number { return this.#scheduler.waiting; }
+  /** Names of the versions in memory: the current one, and older ones that somebody still holds or is being answered by. */
+  get loaded(): readonly string[] { return this.#scheduler.loaded.map(({ name }) => name); }
+  /** Handles that are attached, or may yet be. */
+  get handles(): number { return this.#host.size; }
 
   classify(text: string, options?: ClassifyOptions): Promise<Classification>;
   classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
@@ -122,12 +139,7 @@ export class Model implements AsyncDisposable {
   }
 
   /** As `classify`, with what decided the bits of these answers: `profile` above may be another version's by the time they are there. */
-  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<{ readonly answers: readonly Classification[]; readonly profile: Profile }> {
-    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
-    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal);
-    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
-    return { answers, profile: profileOf(version) };
-  }
+  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> { return await this.#answer(texts, options); }
 
   /** Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas as questions do. */
   async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
@@ -144,15 +156,44 @@ export class Model implements AsyncDisposable {
     return rows;
   }
 
-  /** Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they began with. */
-  async publish(source: LoadedVersion): Promise<void> {
-    const info = readVersionInfo(source.files);
-    await this.#scheduler.publish({ name: source.name, files: source.files, info, own: readLockstepFile(source.files) });
+  /** Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they began with. In turn with updates. */
+  async publish(source: LoadedVersion): Promise<void> { await this.#changes.publish(source); }
+
+  async pin(): Promise<PinnedModel> {
+    const pin = this.#scheduler.pin();
+    return new HeldVersion(factsOf(pin.version), {
+      classify: (texts, options) => this.#answer(texts, options, pin),
+      release: async () => { pin.release(); },
+    });
   }
 
-  /** Answers what was asked, then ends the threads. Idempotent. */
-  close(): Promise<void> { return this.#scheduler.close(); }
+  async learn(examples: readonly Example[], options: LearnOptions = {}): Promise<LearnResult> { return await this.#changes.learn(examples, options); }
+
+  handle(options: HandleOptions = {}): ModelHandle { return this.#host.open(options); }
+
+  /** Answers what was asked, here and through handles, then ends the threads. Idempotent. */
+  close(): Promise<void> { return (this.#closing ??= this.#close()); }
   [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+
+  async #close(): Promise<void> {
+    this.#host.beginClosing();
+    await Promise.all([this.#scheduler.close(), this.#changes.close()]);
+    this.#host.close();
+  }
+
+  async #publish({ name, files }: LoadedVersion, learned: boolean): Promise<void> {
+    // An update changes weights only: the tokenizer, which may be large, is the one that is there.
+    const info = learned ? this.#current.info : readVersionInfo(files);
+    await this.#scheduler.publish({ name, files, info, own: readLockstepFile(files) });
+    this.#host.announce();
+  }
+
+  async #answer(texts: readonly string[], options: ClassifyOptions, pin?: VersionPin<ModelVersion>): Promise<ProfiledAnswers> {
+    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
+    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal, pin);
+    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
+    return { answers, profile: profileOf(version) };
+  }
 
   get #current(): ModelVersion {
     const { current } = this.#scheduler;
@@ -160,13 +201,13 @@ export class Model implements AsyncDisposable {
     return current;
   }
 
-  #ask(texts: readonly string[], id: string, timeoutMs: number | undefined, signal: AbortSignal | undefined) {
+  #ask(texts: readonly string[], id: string, timeoutMs: number | undefined, signal: AbortSignal | undefined, pin?: VersionPin<ModelVersion>) {
     if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
     texts.forEach((text, index) => { checkQuestion(text, texts.length === 1 ? "the text" : `text ${index}`); });
     return this.#scheduler.submit({
       id, rows: texts.length,
       encode: ({ info: { tokenizer } }) => texts.map((text) => tokenizer.encode(text)),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }), ...(pin === undefined ? {} : { pin }),
     });
   }
 }
@@ -181,6 +222,11 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
 export function checkQuestion(text: string, what: string): void {
   checkText(text, what);
   if (text.trim() === "") throw new LockstepError("INPUT_INVALID", `${what} is blank`, { what });
+}
+
+function factsOf(version: ModelVersion): VersionFacts {
+  const { tokenizer: _, ...info } = version.info;
+  return { version: version.name, profile: profileOf(version), info };
 }
 
 function profileOf({ profile }: ModelVersion): Profile {

@@ -4,3 +4,4 @@ export { checkWeightsSize, lockstepFileSchema, readEncoder, readLockstepFile, re
 export { BATCH_SIZES, compareBatches, firstOf, mixedBatches, rowAt, runAlone, shuffled, slidingBatches, type ComparedRuns, type Difference, type RowRef, type RowSet, type RunRows } from "./invariance.ts";
 export { invarianceRows } from "./invariance-rows.ts";
 export { openInvariancePool } from "./invariance-pool.ts";
+export { openFeatures, type FeatureExtractor } from "./features.ts";

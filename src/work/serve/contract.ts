@@ -52,6 +52,15 @@ export interface ServeRequest<V extends NamedVersion> {
   readonly timeoutMs?: number;
   /** Takes the request out of the queue; a row that runs already is dropped when it comes back. */
   readonly signal?: AbortSignal;
+  /** Ask the version that this pin holds. @default the current version */
+  readonly pin?: VersionPin<V>;
+}
+
+/** Holds a version in memory, with its replicas, whatever else is published: until `release`, or until the scheduler closes. */
+export interface VersionPin<V extends NamedVersion> {
+  readonly version: V;
+  /** Idempotent. Requests under way keep the version until their answers. */
+  release(): void;
 }
 
 export interface ServeAnswer<V extends NamedVersion> {
@@ -74,9 +83,11 @@ export interface Scheduler<V extends NamedVersion> extends AsyncDisposable {
   readonly loaded: readonly V[];
   /**
    * Answers wholly from one version. Throws OVERLOADED (details.retryAfterSeconds), TIMEOUT, CANCELLED, NON_FINITE, NUMERICS_UNTRUSTED,
-   * SHUTTING_DOWN, NOT_FOUND (nothing published yet), WORKER_DIED, or what `encode` threw.
+   * SHUTTING_DOWN, NOT_FOUND (nothing published yet), WORKER_DIED, INPUT_INVALID (its pin was let go), or what `encode` threw.
    */
   submit(request: ServeRequest<V>): Promise<ServeAnswer<V>>;
+  /** Pins the current version. Throws SHUTTING_DOWN, NOT_FOUND. */
+  pin(): VersionPin<V>;
   /** Builds the version's replicas beside the current ones, then swaps. Requests before the swap keep the old version. In order of calls. */
   publish(version: V): Promise<void>;
   /** Resolves when no request is open. New ones are still taken. */

@@ -6,7 +6,7 @@
  */
 import { isLockstepError, LockstepError, systemClock, type Clock } from "../../base/index.ts";
 import { rowLength } from "../infer/index.ts";
-import type { EncodedRow, NamedVersion, Scheduler, SchedulerOptions, ServeAnswer, ServeHooks, ServeRequest } from "./contract.ts";
+import type { EncodedRow, NamedVersion, Scheduler, SchedulerOptions, ServeAnswer, ServeHooks, ServeRequest, VersionPin } from "./contract.ts";
 import { LoadedVersion, type Replica } from "./loaded-version.ts";
 import { openAll, ReplicaKeeper } from "./replica-keeper.ts";
 import type { BatchLimits, Job } from "./row-queue.ts";
@@ -42,6 +42,8 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
   readonly #keeper: ReplicaKeeper<V>;
   readonly #loaded = new Set<LoadedVersion<V>>();
   readonly #open = new Set<Ticket<V>>();
+  /** Pins of callers, and what each holds. */
+  readonly #pins = new Map<VersionPin<V>, LoadedVersion<V>>();
   #current: LoadedVersion<V> | null = null;
   #waiting = 0;
   #arrivals = 0;
@@ -84,6 +86,14 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     }
   }
 
+  pin(): VersionPin<V> {
+    const loaded = this.#published();
+    const pin: VersionPin<V> = { version: loaded.version, release: () => this.#unpin(pin) };
+    loaded.pin();
+    this.#pins.set(pin, loaded);
+    return pin;
+  }
+
   publish(version: V): Promise<void> {
     const turn = this.#publishing.then(() => this.#publishNow(version));
     this.#publishing = turn.catch(() => {}); // its caller is told; the next one's turn comes all the same
@@ -116,11 +126,23 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     if (this.#limits.maxWaitMs > 0) this.#stepWhenRipe();
   }
 
-  #admissible({ rows = 1, signal }: ServeRequest<V>): LoadedVersion<V> {
+  #published(): LoadedVersion<V> {
     if (this.#closing !== null) throw new LockstepError("SHUTTING_DOWN", "the server is closing and takes no requests");
+    if (this.#current === null) throw new LockstepError("NOT_FOUND", "no version has been published yet");
+    return this.#current;
+  }
+
+  #unpin(pin: VersionPin<V>): void {
+    const loaded = this.#pins.get(pin);
+    this.#pins.delete(pin);
+    loaded?.unpin();
+  }
+
+  #admissible({ rows = 1, signal, pin }: ServeRequest<V>): LoadedVersion<V> {
+    const current = this.#published();
     if (signal?.aborted) throw new LockstepError("CANCELLED", "the request was cancelled before it was admitted", {}, { cause: signal.reason });
-    const loaded = this.#current;
-    if (loaded === null) throw new LockstepError("NOT_FOUND", "no version has been published yet");
+    const loaded = pin === undefined ? current : this.#pins.get(pin);
+    if (loaded === undefined) throw new LockstepError("INPUT_INVALID", `this pin of version ${pin?.version.name ?? ""} was let go; pin a version again before asking it`, { version: pin?.version.name ?? "" });
     if (!Number.isSafeInteger(rows) || rows < 1) throw new LockstepError("INPUT_INVALID", `a request has at least one row, not ${rows}`, { rows });
     if (rows > this.#maxQueue) throw new LockstepError("INPUT_TOO_LARGE", `a request of ${rows} rows is more than the queue holds (${this.#maxQueue}); send smaller ones`, { rows, maxQueue: this.#maxQueue });
     if (this.#waiting + rows > this.#maxQueue) {
@@ -266,6 +288,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
 
   async #closeNow(): Promise<void> {
     await this.drain();
+    for (const pin of this.#pins.keys()) this.#unpin(pin);
     this.#current?.supersede();
     this.#current = null;
     await this.#publishing;

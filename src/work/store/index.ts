@@ -12,3 +12,4 @@ export { withSteps, type OnStep } from "./steps.ts";
 export { diskError, onDisk } from "./disk-errors.ts";
 export { replaceFile } from "./durable.ts";
 export { temporaryName } from "./temporary.ts";
+export { versionName } from "./version-name.ts";

@@ -1,0 +1,147 @@
+/**
+ * What a model answers to, whoever asks: the thread that owns it (`Model`) or any other that attached a handle (`AttachedModel`).
+ * One typed API for both; the owner schedules everybody's requests together, and answers have the same bits wherever they were asked.
+ */
+import type { MessagePort } from "node:worker_threads";
+import { z } from "zod";
+import type { Profile } from "../../numeric/runtime/index.ts";
+import type { Answer, VersionInfo } from "../../work/infer/index.ts";
+import type { LabelledText } from "../../work/train/index.ts";
+import { signalSchema } from "./options.ts";
+
+export const classifySchema = z.strictObject({
+  topK: z.int().min(1).max(100_000).default(5),
+  id: z.string().min(1).max(200).optional(),
+  timeoutMs: z.int().min(1).optional(),
+  signal: signalSchema,
+});
+
+export interface ClassifyOptions {
+  /** Likeliest labels to list. @default 5 */
+  readonly topK?: number | undefined;
+  /** Names the request; a sample for verification is drawn by it. @default a fresh one */
+  readonly id?: string | undefined;
+  /** Milliseconds from asking to answer. @default the model's */
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Classification extends Answer {
+  /** The one version that the answer comes from. */
+  readonly version: string;
+}
+
+/** Answers with what decided their bits. */
+export interface ProfiledAnswers { readonly answers: readonly Classification[]; readonly profile: Profile }
+
+/** A version as every thread knows it: plain data. */
+export interface VersionFacts {
+  /** 64 hexadecimal characters. */
+  readonly version: string;
+  readonly profile: Profile;
+  readonly info: Omit<VersionInfo, "tokenizer">;
+}
+
+export type Example = LabelledText;
+
+export const examplesSchema = z.array(z.strictObject({ text: z.string(), label: z.string() })).min(1).max(1024).readonly();
+
+/** The defaults: see docs/guide.md for what they do to a model of 77 classes. */
+export const learnSchema = z.strictObject({
+  learningRate: z.number().positive().default(1),
+  steps: z.int().min(1).max(10_000).default(4),
+  l2: z.number().min(0).max(1).default(0),
+  store: z.boolean().default(false),
+  signal: signalSchema,
+});
+
+export interface LearnOptions {
+  /** How far one step may move an example's logits, about. Any positive number. @default 1 */
+  readonly learningRate?: number | undefined;
+  /** Gradient steps over all the examples, 1 to 10,000. @default 4 */
+  readonly steps?: number | undefined;
+  /** Pull back to where the update began, 0 (none) to 1, as a share of learningRate. @default 0 */
+  readonly l2?: number | undefined;
+  /** Write the version into the store that the model was opened from, so that its answers can be replayed later. No alias moves. @default false: in memory only */
+  readonly store?: boolean | undefined;
+  /** Takes the update out of the queue while it has not begun; one that has begun is finished. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LearnResult {
+  /** The version that this update made. */
+  readonly version: string;
+  /** The version that it started from: the one that the update or publication before it made. */
+  readonly parent: string;
+  /** The version that answers now: this one, or one that came after it and contains it. */
+  readonly published: string;
+  /** How many updates there have been since the model was trained, this one included. */
+  readonly updates: number;
+  /** Mean cross-entropy of the examples, in nats. */
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+}
+
+export interface HandleOptions {
+  /** Texts and examples that the handle may have under way at once; more are refused with OVERLOADED. 1 to 65,536. @default 256 */
+  readonly maxInFlight?: number | undefined;
+}
+
+export const handleSchema = z.strictObject({ maxInFlight: z.int().min(1).max(65_536).default(256) });
+
+/**
+ * What is posted to another thread: `new Worker(file, { workerData: handle, transferList: [handle.port] })`, or
+ * `worker.postMessage(handle, [handle.port])`. Plain data and one port, so it is good for one `attachModel`; make one a thread.
+ */
+export interface ModelHandle {
+  readonly kind: "lockstep.model";
+  readonly port: MessagePort;
+  /** Counts the messages that the owner has sent; what `classifySync` sleeps on. */
+  readonly bell: Int32Array<SharedArrayBuffer>;
+  /** The thread that made it. */
+  readonly owner: number;
+  readonly maxInFlight: number;
+  /** Milliseconds, where a request names no other. */
+  readonly timeoutMs: number;
+  /** When the handle was made; a thread that attaches it hears of later versions by itself. */
+  readonly facts: VersionFacts;
+}
+
+/** Anything that classifies: a model, an attached one, or a version of either that is held. */
+export interface Classifier {
+  /** Name of the version that new questions are answered by: 64 hexadecimal characters. */
+  readonly version: string;
+  /** By class id. */
+  readonly labels: readonly string[];
+  /** What decides the bits of its answers. */
+  readonly profile: Profile;
+  readonly info: Omit<VersionInfo, "tokenizer">;
+  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
+  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
+  /** As `classify`, with what decided the bits of these answers. */
+  classifyOnProfile(texts: readonly string[], options?: ClassifyOptions): Promise<ProfiledAnswers>;
+}
+
+/**
+ * A version that is held: it answers, and stays in memory, whatever else is published, until it is released (`using`, `await using`), its
+ * model is closed, or the thread that holds it ends.
+ */
+export interface PinnedModel extends Classifier, Disposable, AsyncDisposable {
+  /** Lets the version go; questions under way are answered first. Idempotent. */
+  release(): Promise<void>;
+}
+
+/** `Model` and `AttachedModel` alike. */
+export interface ModelCaller extends Classifier, AsyncDisposable {
+  /** Holds the current version. @throws SHUTTING_DOWN, OVERLOADED */
+  pin(): Promise<PinnedModel>;
+  /**
+   * Learns from feedback: a few steps of the last layer toward these labels, published as a new version. Updates and publications of a
+   * model happen one after another, whoever asks for them, each starting from what the one before made; none is lost.
+   * @throws INPUT_INVALID (no such label), NON_FINITE, OVERLOADED, CANCELLED, SHUTTING_DOWN; nothing is changed then
+   */
+  learn(examples: readonly Example[], options?: LearnOptions): Promise<LearnResult>;
+  /** For one more thread. @throws SHUTTING_DOWN, OPTION_INVALID */
+  handle(options?: HandleOptions): ModelHandle;
+  close(): Promise<void>;
+}

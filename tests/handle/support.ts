@@ -1,0 +1,75 @@
+/** Models of made-up tiny versions, and threads that call them. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { decodeError } from "../../src/base/index.ts";
+import type { Classification, ModelHandle, ModelOptions } from "../../src/edge/api/index.ts";
+import { Model } from "../../src/edge/api/model.ts";
+import { versionName, type LoadedVersion } from "../../src/work/store/index.ts";
+import { tinyFiles } from "../serve/tiny-version.ts";
+import type { Order, Report } from "./caller.ts";
+
+export const TEXTS = ["my card has not arrived", "cash was not given", "can i have a loan", "card", "a loan of cash", "has my cash arrived", "i have not given my card a loan", "was it a card"];
+export const LABELS = ["card", "cash", "loan"];
+
+export async function tiny(seed: number): Promise<LoadedVersion> {
+  const files = tinyFiles(seed);
+  return { name: await versionName(files), files };
+}
+
+export async function openTiny(seed = 1, options: ModelOptions = {}): Promise<Model> {
+  return await Model.open(await tiny(seed), { threads: 1, ...options });
+}
+
+/** Every text's answer of a version, asked alone. */
+export async function answersAlone(version: LoadedVersion, texts: readonly string[]): Promise<Map<string, Classification>> {
+  await using model = await Model.open(version, { threads: 1 });
+  const answers = new Map<string, Classification>();
+  for (const text of texts) answers.set(text, await model.classify(text));
+  return answers;
+}
+
+export class Caller {
+  readonly worker: Worker;
+  readonly #waiting: { resolve: (report: Report) => void; reject: (error: unknown) => void }[] = [];
+
+  /** `onReport` hears what a flood says; everything else answers an order, in order. */
+  constructor(handle: ModelHandle, onReport: (report: Report) => void = () => undefined) {
+    this.worker = new Worker(new URL("./caller.ts", import.meta.url), { workerData: { handle }, transferList: [handle.port] });
+    this.worker.on("message", (report: Report) => {
+      if (report.kind === "seen" || report.kind === "refused") onReport(report);
+      else if (report.kind === "error") this.#waiting.shift()?.reject(decodeError(report.error));
+      else this.#waiting.shift()?.resolve(report);
+    });
+    this.worker.on("error", (error) => { for (const { reject } of this.#waiting.splice(0)) reject(error); });
+  }
+
+  order(order: Order): Promise<Report> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.worker.postMessage(order);
+    });
+  }
+
+  async classify(texts: readonly string[], options: { readonly sync?: boolean; readonly timeoutMs?: number } = {}): Promise<readonly Classification[]> {
+    const { sync = false, timeoutMs } = options;
+    const report = await this.order({ kind: sync ? "sync" : "classify", texts, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
+    if (report.kind !== "answers") throw new Error(report.kind);
+    return report.answers;
+  }
+
+  /** In its own order, when the thread has let go of the model. */
+  async close(): Promise<void> {
+    const exited = once(this.worker, "exit");
+    await this.order({ kind: "close" });
+    await exited;
+  }
+
+  async terminate(): Promise<void> { await this.worker.terminate(); }
+}
+
+/** Waits for something that other threads make true; the test's own time limit ends it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+export const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
