@@ -5,6 +5,7 @@
  * Words: 0 CREATOR, 1 SERIAL   the domain's name: the thread that made it and how many it had made before
  *        2 LOCKS               how many lock ids were given out; ids count from 1, 0 means "not checked"
  *        3 BYTES               how many bytes of TEXT were given out
+ *        4 USED                slots that were ever claimed: all below it
  *        NAMES   a word per lock: number of the text that is its name + 1; stored before the lock's handle exists
  *        TEXTS   append-only list: offset << 8 | length; names and call sites, each once
  *        EDGES   append-only list: held | acquired << 10 | text << 20; "while the one was held the other was acquired, there"
@@ -32,7 +33,8 @@ const CREATOR = 0;
 const SERIAL = 1;
 const LOCKS = 2;
 const BYTES = 3;
-const NAMES = 4;
+const USED = 4;
+const NAMES = 5;
 const TEXTS = NAMES + MAX_LOCKS + 1;
 const EDGES = TEXTS + MAX_ENTRIES;
 const SLOTS = EDGES + MAX_ENTRIES;
@@ -142,6 +144,7 @@ export class LockDomain {
     const text = this.text(site);
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       const at = SLOTS + slot * SLOT_WORDS;
+      if (slot >= load(this.words, USED)) cas(this.words, USED, slot, slot + 1); // else another thread has just done it
       if (!cas(this.words, at + HOLDER, 0, threadId + 1)) continue;
       Atomics.add(this.words, at + SLOT_SERIAL, 1);
       Atomics.store(this.words, at + SITE, text);
@@ -162,7 +165,8 @@ export class LockDomain {
   /** All published waits. */
   waiting(): readonly Waiting[] {
     const found: Waiting[] = [];
-    for (let at = SLOTS; at < TEXT; at += SLOT_WORDS) {
+    const end = SLOTS + load(this.words, USED) * SLOT_WORDS;
+    for (let at = SLOTS; at < end; at += SLOT_WORDS) {
       const serial = load(this.words, at + SLOT_SERIAL);
       const waitingFor = load(this.words, at + WAITING);
       if (waitingFor === 0) continue;
@@ -177,7 +181,8 @@ export class LockDomain {
 
   /** A dead thread waits for nothing. */
   threadDied(deadThreadId: number): void {
-    for (let slot = 0; slot < MAX_SLOTS; slot++) {
+    const used = load(this.words, USED);
+    for (let slot = 0; slot < used; slot++) {
       if (load(this.words, SLOTS + slot * SLOT_WORDS + HOLDER) === deadThreadId + 1) this.withdraw(slot);
     }
   }

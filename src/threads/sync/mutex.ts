@@ -398,7 +398,7 @@ export class Mutex implements Supervised, Wakeable {
       const seat = load(this.#words, SEAT);
       if (!always && (seat & 1) === 0) return;
       if (!cas(this.#words, SEAT, seat, (seat + 2) & ~1)) continue;
-      if ((seat & 1) !== 0) Atomics.notify(this.#words, SEAT);
+      Atomics.notify(this.#words, SEAT); // even from an even value: who changed it last may have died before it could notify
       return;
     }
   }

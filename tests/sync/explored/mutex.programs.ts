@@ -1,0 +1,163 @@
+/** The mutex under exploration. `cells`: 0 how many are inside, 1 counts those who have been, 2 newcomers that have overtaken the one who is next. */
+import assert from "node:assert/strict";
+import { AbortWord, Mutex, type AbortHandle, type AsyncWaitOptions, type MutexGuard, type MutexHandle } from "../../../src/threads/sync/index.ts";
+import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
+
+interface State { readonly mutex: MutexHandle; readonly abort: AbortHandle; readonly cells: Int32Array<SharedArrayBuffer> }
+
+const GRANTED = 1 << 25;
+const maxBarges = 1;
+
+const setup = (): State => ({
+  mutex: Mutex.create({ maxBarges }).handle,
+  abort: AbortWord.create().handle,
+  cells: new Int32Array(new SharedArrayBuffer(16)),
+});
+
+/** One at a time; and of those who come in while somebody has the seat, at most K before it is taken. */
+function inside({ cells, mutex }: State): void {
+  assert.equal(Atomics.add(cells, 0, 1), 0, "two are inside");
+  cells[1] = cells[1]! + 1; // a plain access: the mutex alone orders it
+  cells[2] = (Atomics.load(mutex.words, 0) & GRANTED) === 0 ? 0 : cells[2]! + 1;
+  assert.ok(cells[2] <= maxBarges, "too many newcomers have overtaken the one who is next");
+  Atomics.sub(cells, 0, 1);
+}
+
+const take = (times = 1): ThreadBody<State> => (state) => {
+  const mutex = Mutex.attach(state.mutex);
+  for (let i = 0; i < times; i++) {
+    using _guard = mutex.lock();
+    inside(state);
+  }
+};
+
+/** Nobody has it, nobody is to have it, and it can be had: a seat that is granted to nobody would show. */
+function free({ mutex }: State): void {
+  const whole = Mutex.attach(mutex);
+  assert.equal(whole.owner, null);
+  for (let i = 0; i < 3; i++) {
+    const guard = whole.broken ? whole.lockForRepair() : whole.tryLock();
+    assert.ok(guard !== null, "it is granted to somebody who does not come");
+    guard.release();
+  }
+  assert.equal(mutex.words[0], 0);
+}
+
+const excludes = (title: string, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, { title, setup, threads, check: free });
+
+async function tries(state: State, options: AsyncWaitOptions, codes: readonly string[]): Promise<void> {
+  try {
+    using _guard = await Mutex.attach(state.mutex).lockAsync(options);
+    inside(state);
+  } catch (thrown) {
+    assert.ok(codes.includes((thrown as { code?: string }).code ?? ""), String(thrown));
+  }
+}
+
+export const exclusion = {
+  two: excludes("two threads", [take(), take()]),
+  twice: excludes("two threads, twice each", [take(2), take(2)]),
+  three: excludes("three threads", [take(), take(), take()]),
+  four: excludes("four threads", [take(), take(), take(), take()]),
+  overtaking: excludes("two threads that come again, and one that waits", [take(3), take(2), take()]),
+  tries: excludes("a try beside two who wait", [
+    (state) => {
+      using guard = Mutex.attach(state.mutex).tryLock();
+      if (guard !== null) inside(state);
+    },
+    take(),
+    take(),
+  ]),
+  asynchronous: excludes("two async tasks in one thread, another thread", [
+    async (state) => {
+      const mutex = Mutex.attach(state.mutex);
+      await Promise.all([1, 2].map(() => mutex.withLock(() => inside(state))));
+    },
+    take(),
+  ]),
+};
+
+export const givesUp = {
+  limit: excludes("one runs out of time between two others", [
+    take(),
+    (state) => {
+      try {
+        using _guard = Mutex.attach(state.mutex).lock({ timeoutMs: 1 });
+        inside(state);
+      } catch (thrown) {
+        assert.equal((thrown as { code?: string }).code, "TIMEOUT");
+      }
+    },
+    take(),
+  ]),
+  aborted: excludes("one is aborted between two others", [
+    take(),
+    (state) => {
+      try {
+        using _guard = Mutex.attach(state.mutex).lock({ abort: AbortWord.attach(state.abort) });
+        inside(state);
+      } catch (thrown) {
+        assert.equal((thrown as { code?: string }).code, "CANCELLED");
+      }
+    },
+    (state) => {
+      AbortWord.attach(state.abort).bind(Mutex.attach(state.mutex)).abort();
+      take()(state, { index: 2, threadId: 3, operation: (_name, _argument, perform) => perform() });
+    },
+  ]),
+  cancelled: excludes("an async taker is cancelled between two others", [
+    async (state) => {
+      const controller = new AbortController();
+      const waiting = tries(state, { signal: controller.signal }, ["CANCELLED"]);
+      controller.abort();
+      await waiting;
+    },
+    take(),
+    take(),
+  ]),
+};
+
+/** A thread may die inside, so nothing is counted there; who finds the mutex broken repairs it. */
+const mortal: ThreadBody<State> = ({ mutex, cells }) => {
+  const own = Mutex.attach(mutex);
+  let guard: MutexGuard;
+  try {
+    guard = own.lock();
+  } catch (thrown) {
+    assert.equal((thrown as { code?: string }).code, "OWNER_DIED");
+    guard = own.lockForRepair();
+  }
+  const first = cells[2]!;
+  if (guard.broken) cells[3] = first;
+  assert.equal(cells[3], first, "torn, and not told so");
+  cells[2] = first + 1;
+  cells[3] = first + 1;
+  guard.release();
+};
+
+const deaths = (title: string, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, {
+  title,
+  setup,
+  threads,
+  supervise: ({ mutex }, { threadId }) => void Mutex.attach(mutex).threadDied(threadId),
+  check: (state, { died }) => {
+    assert.ok(state.cells[2]! >= threads.length - died.length, "somebody did not get in");
+    free(state);
+  },
+});
+
+export const dies = {
+  two: deaths("two threads, one may die", [mortal, mortal]),
+  three: deaths("three threads, one may die", [mortal, mortal, mortal]),
+  asynchronous: deaths("an async taker and two others, one may die", [
+    async ({ mutex, cells }) => {
+      const guard = await Mutex.attach(mutex).lockForRepairAsync();
+      if (guard.broken) cells[3] = cells[2]!;
+      cells[2] = cells[2]! + 1;
+      cells[3] = cells[2];
+      guard.release();
+    },
+    mortal,
+    mortal,
+  ]),
+};
