@@ -12,7 +12,8 @@
  * `wakeAll`. So the state is looked at again in a loop; `waitFor` is that loop.
  * Fairness: `notifyOne` wakes who has slept longest (ECMA-262 §25.4.15: waiters are a queue); what the mutex then promises holds.
  * Giving up: the time limit covers the sleep, not the way back in; the mutex is held again when TIMEOUT or the abort's reason is thrown. A notification
- * that was received and cannot be used (an abort at the same time; the mutex is broken) is passed on.
+ * that was received and cannot be used (an abort at the same time; the mutex is broken) is passed on. An async wait that is cancelled wakes
+ * everybody: what it leaves in the queue would take the next notification, and its thread may have ended by then and pass on nothing.
  * Death: a waiter that is notified and then terminated takes the notification with it, so `threadDied` wakes everybody; they look again. If it died
  * holding the mutex, that is the mutex's matter: waiters get OWNER_DIED on their way back in, and are not inside then.
  * Memory order: the mutex orders the state; SIGNALS only decides who sleeps.
@@ -136,6 +137,7 @@ export class Condition implements Supervised, Wakeable {
     try {
       inTime = await sleepAsync(this.#words, SIGNALS, seen, deadline, WHAT, options.signal, options.abort);
     } catch (thrown) {
+      this.notifyAll(); // the abandoned wait is still in the queue
       inTime = { thrown };
     }
     try {
