@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { AbortWord, Channel, NumberChannel, type ChannelHandle } from "../../src/threads/sync/index.ts";
+import { AbortWord, Channel, NumberChannel } from "../../src/threads/sync/index.ts";
 import type { CellScenario, Numbered } from "./cells-thread.ts";
 import { code, kill, start } from "./cells-threads.ts";
 

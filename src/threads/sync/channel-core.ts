@@ -108,8 +108,9 @@ export class ChannelCore {
     this.cellBytes = load(words, CELL_BYTES);
     this.extra = load(words, EXTRA);
     this.#spins = load(words, SPINS);
-    this.#oneSender = (load(words, SINGLE) & SENDERS) !== 0;
-    this.#oneReceiver = (load(words, SINGLE) & RECEIVERS) !== 0;
+    const single = load(words, SINGLE);
+    this.#oneSender = (single & SENDERS) !== 0;
+    this.#oneReceiver = (single & RECEIVERS) !== 0;
     this.#wrap = 2 * this.capacity;
     this.buffer = words.buffer;
     this.byteOffset = words.byteOffset + 4 * HEADER;
