@@ -11,9 +11,10 @@ import { minilm } from "./minilm.ts";
 import { padding } from "./padding.ts";
 import { meets, table, type Benchmark, type BenchOptions, type Result } from "./report.ts";
 import { serving } from "./serving.ts";
+import { sync } from "./sync.ts";
 import { threads } from "./threads.ts";
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { gradient, threads, elementwise, padding, serving, minilm, "event-loop": eventLoop };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = { gradient, threads, elementwise, padding, serving, sync, minilm, "event-loop": eventLoop };
 
 const { values } = parseArgs({
   options: {

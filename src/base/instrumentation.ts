@@ -17,6 +17,11 @@ export function installExplorationHook(installed: ExplorationHook): void {
   hook = installed;
 }
 
+/** Whether anybody listens: for callers that would have to make a view first. */
+export function exploring(): boolean {
+  return hook !== undefined;
+}
+
 /** Declares that these bytes are about to be read ("r") or written ("w") by a kernel, a runtime, or anything else outside JavaScript. */
 export function access(view: ArrayBufferView, mode: "r" | "w"): void {
   hook?.access(view, mode);

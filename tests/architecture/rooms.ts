@@ -49,7 +49,6 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   "prom-client": ["edge/http"],
   commander: ["edge/cli"],
   acorn: ["threads/explore"],
-  "acorn-walk": ["threads/explore"],
   "magic-string": ["threads/explore"],
 };
 
