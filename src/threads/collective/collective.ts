@@ -2,7 +2,7 @@
  * How the members of a training meet: arrive together, and complete a sum in tree order. The interface says nothing about threads, so
  * that machines can stand behind it too; the trainer knows this interface only.
  */
-import { Barrier, type AbortReason, type BarrierHandle } from "../sync/index.ts";
+import { Barrier, type AbortReason, type BarrierHandle, type Supervised } from "../sync/index.ts";
 import { completionSchedule, type CompletionAdd, type SlotRef } from "./completion.ts";
 import { foldedPartials } from "./fold.ts";
 import type { ShardRange } from "./tree.ts";
@@ -40,7 +40,7 @@ export interface ThreadCollectiveHandle {
  * The form for worker threads, which share the memory of all slots: `arrive` blocks the thread on a barrier, `reduce` is one arrival
  * and then the additions of one's own slice, with no further waiting, since an element's additions never leave its slice.
  */
-export class ThreadCollective implements Collective {
+export class ThreadCollective implements Collective, Supervised {
   readonly rank: number;
   readonly size: number;
   readonly #barrier: Barrier;
@@ -73,5 +73,13 @@ export class ThreadCollective implements Collective {
 
   abort(reason: AbortReason): void {
     this.#barrier.abort(reason);
+  }
+
+  /**
+   * For whoever supervises: gives up with WORKER_DIED, and wakes all even where that was decided before, since the dead member may have
+   * decided it (or opened the barrier) and not have come to waking them.
+   */
+  threadDied(): boolean {
+    return this.#barrier.threadDied();
   }
 }

@@ -64,7 +64,7 @@ export class Phase {
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
       entry: import.meta.resolve("#entry/work/train/worker"), size: threads, name: options.name, workerData: setup,
       onEvent: (_, report) => { options.onStep(report); },
-      onDeath: () => { ThreadCollective.attach(collective, 0).abort("WORKER_DIED"); },
+      onDeath: () => { ThreadCollective.attach(collective, 0).threadDied(); },
     });
   }
 

@@ -1,0 +1,19 @@
+/** The same with more members, more reductions, more preemptions, and schedules at random. */
+import { test } from "node:test";
+import * as programs from "./collective.programs.ts";
+import { holds } from "./exploring.ts";
+
+test("two members, two reductions, with up to two preemptions", async () => {
+  await holds(programs.two, { strategy: "bounded", preemptions: 2 });
+});
+
+test("three members", async () => {
+  await holds(programs.three, { strategy: "bounded", preemptions: 1 });
+  await holds(programs.threeTwice, { strategy: "random", schedules: 3_000 });
+});
+
+test("deaths with more preemptions, and among three members", async () => {
+  await holds(programs.deathOfTwo, { strategy: "bounded", preemptions: 2 });
+  await holds(programs.deathOfThree, { strategy: "bounded", preemptions: 0 });
+  await holds(programs.deathOfThree, { strategy: "random", schedules: 5_000 });
+});
