@@ -29,6 +29,7 @@ export function judge(runner: Runner, run: Run, races: boolean): Finding | null 
 }
 
 function raceOf(runner: Runner, { trace }: Run): Finding | null {
+  if (!trace.mayRace) return null;
   const events = trace.events();
   const race = findRace(events, runner.threads + 1);
   if (race === null) return null;

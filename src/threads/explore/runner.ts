@@ -2,7 +2,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { changeAt, CONTROLLER, createControl, H, KIND, listenerBase, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, W, waiterBase, type Control } from "./control.ts";
+import { changeAt, CONTROLLER, createControl, E, EVENT_WORDS, eventBase, H, KIND, listenerBase, MAX_EVENTS, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, W, waiterBase, type Control } from "./control.ts";
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
@@ -61,6 +61,8 @@ export class Runner {
   readonly #ports: MessagePort[] = [];
   readonly #maxSteps: number;
   readonly #supervised: boolean;
+  /** For the traces of this schedule and of the last: a trace is good until the next schedule but one. */
+  readonly #buffers = [new Int32Array(MAX_EVENTS * EVENT_WORDS), new Int32Array(MAX_EVENTS * EVENT_WORDS)];
 
   private constructor(program: Program, name: string, maxSteps: number, kills: number) {
     this.program = program;
@@ -115,7 +117,8 @@ export class Runner {
     const outcome = control[H.OUTCOME]!;
     const stuck = outcome === OUTCOME.DEADLOCK ? this.#stuck() : [];
     const deaths = Array.from({ length: this.threads }, (_, index) => index).filter((index) => control[threadBase(index) + T.KILLED] === 1);
-    const trace = new Trace(control, control[H.STEP]!);
+    this.#buffers.reverse();
+    const trace = new Trace(control, control[H.STEP]!, this.#buffers[0]!);
     this.#unwind();
     return { outcome, trace, reports: this.#ports.flatMap(drain), stuck, deaths };
   }
@@ -209,20 +212,20 @@ export class Runner {
       const [thread, buffer, offset] = [control[at + W.THREAD]!, control[at + W.BUFFER]!, control[at + W.OFFSET]!];
       const part = this.parts[buffer];
       const value = part === undefined ? 0 : new Int32Array(part.buffer)[offset / 4]!;
-      found.push({ thread, asynchronous: control[at + W.ID] !== 0, buffer, offset, value, expected: expectedBy(control, thread, buffer, offset) });
+      found.push({ thread, asynchronous: control[at + W.ID] !== 0, buffer, offset, value, expected: this.#expectedBy(thread, buffer, offset) });
     }
     return found;
   }
-}
 
-/** What the last wait of that thread at that address had read. */
-function expectedBy(control: Control, thread: number, buffer: number, offset: number): number {
-  const trace = new Trace(control, control[H.STEP]!);
-  for (let step = trace.length - 1; step >= 0; step--) {
-    const event = trace.at(step);
-    if (event.thread === thread && event.buffer === buffer && event.offset === offset && (event.kind === KIND.WAIT || event.kind === KIND.ASYNC_WAIT)) return event.before;
+  /** What the last wait of that thread at that address had read. */
+  #expectedBy(thread: number, buffer: number, offset: number): number {
+    const control = this.#control;
+    for (let at = eventBase(control[H.STEP]! - 1); at >= eventBase(0); at -= EVENT_WORDS) {
+      const kind = control[at + E.KIND];
+      if (control[at + E.THREAD] === thread && control[at + E.BUFFER] === buffer && control[at + E.OFFSET] === offset && (kind === KIND.WAIT || kind === KIND.ASYNC_WAIT)) return control[at + E.BEFORE]!;
+    }
+    return 0;
   }
-  return 0;
 }
 
 function drain(port: MessagePort): ThreadReport[] {

@@ -1,4 +1,4 @@
-/** What happened in one schedule, step by step, read from the control memory (which the next schedule overwrites: `copy` what is to be kept). */
+/** What happened in one schedule, step by step. */
 import { E, EVENT_WORDS, eventBase, KILL_FLAG, KIND, type Control } from "./control.ts";
 import type { Footprint } from "./dependence.ts";
 
@@ -25,9 +25,20 @@ export class Trace {
   readonly length: number;
   readonly #words: Int32Array;
 
-  constructor(control: Control, length: number) {
+  /** Copied into `into`, which has to be long enough: the next schedule overwrites the control memory. */
+  constructor(control: Control, length: number, into: Int32Array) {
     this.length = length;
-    this.#words = control.slice(eventBase(0), eventBase(length));
+    into.set(control.subarray(eventBase(0), eventBase(length)));
+    this.#words = into;
+  }
+
+  /** Whether anything was read or written that is not atomic, or atomically in pieces of another size than four bytes: else nothing can race. */
+  get mayRace(): boolean {
+    for (let at = 0; at < this.length * EVENT_WORDS; at += EVENT_WORDS) {
+      const kind = this.#words[at + E.KIND]!;
+      if (kind === KIND.READ || kind === KIND.WRITE || (kind <= KIND.ASYNC_WAIT && this.#words[at + E.SIZE] !== 4)) return true;
+    }
+    return false;
   }
 
   /** Whether the same threads did the same operations at the same places, in the first `steps` steps; else the first that differs. */
