@@ -53,6 +53,8 @@ export function explainMissingNode() {
  * process (process.execve), it is replaced; else a child takes over standard streams, signals and the exit code.
  */
 export function become(executable, args) {
+  // A checkout's sources are stripped and compiled once, not again in every worker thread of every process.
+  if (process.env.NODE_COMPILE_CACHE === undefined && existsSync(join(root, "src"))) process.env.NODE_COMPILE_CACHE = join(root, "node_modules", ".cache", "compiled");
   if (typeof process.execve === "function" && process.platform !== "win32") {
     process.execve(executable, [executable].concat(args), process.env);
   }
