@@ -60,7 +60,7 @@ forgetBetweenSchedules(() => {
 /** A new lock's place in this thread's domain, for its handle. `name` is what messages call it; at most 255 bytes of it are kept. */
 export function createLockRef(name?: string, ordered = true): LockRef {
   const domain = threadDomain();
-  return { domain: domain.words, id: domain.register(name), ordered };
+  return { domain: domain.words, id: domain.register(name), name: name ?? null, ordered };
 }
 
 export function attachLock(kind: string, ref: LockRef, shared = false): Lock {
@@ -69,7 +69,8 @@ export function attachLock(kind: string, ref: LockRef, shared = false): Lock {
 
 /** `the mutex "queue"` */
 export function describeLock(lock: Lock): string {
-  return lock.ref.id === 0 ? `the ${lock.kind}` : `the ${lock.kind} ${lock.domain.nameOf(lock.ref.id)}`;
+  const { name, id } = lock.ref;
+  return `the ${lock.kind} ${name === null ? `#${id}` : `"${name}"`}`;
 }
 
 export function acquiring(lock: Lock): void {

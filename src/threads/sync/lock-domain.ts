@@ -53,6 +53,8 @@ const HELD = 5;
 export interface LockRef {
   readonly domain: Words;
   readonly id: number;
+  /** Also in the domain, for the messages of threads that have not attached the lock. */
+  readonly name: string | null;
   /** Whether the order in which it is acquired is checked. */
   readonly ordered: boolean;
 }

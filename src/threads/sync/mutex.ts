@@ -19,11 +19,12 @@
  *   release  nobody waits: self → 0. GRANTED: OWNER → 0, wake the seat if SEAT says somebody sleeps
  *            WAITERS: still owning, WAITERS → 0 and GRANTED → 1, QUEUE += 1, notify one. It woke one: WAITERS → 1 (more may sleep), release as above.
  *            It woke none: GRANTED → 0, and look again: who has come since has set WAITERS
- *   give up  (time limit, abort, signal) in the queue: just leave. In the seat, or woken in the queue at the same time: pass the seat on: if owned,
- *            GRANTED → 0 and WAITERS → 1, the owner's release grants the next; if free, take and release at once, which does the same
+ *   give up  (time limit, abort) in the queue: just leave. In the seat, or woken in the queue at the same time: pass the seat on: if owned,
+ *            GRANTED → 0 and WAITERS → 1, the owner's release grants the next; if free, take and release at once, which does the same.
+ *            (signal) an abandoned async wait would stay in the queue and swallow a grant: QUEUE += 1, wake all, pass the seat on if one is granted
  *   death    of the owner, or `poison`: → BROKEN. Of anybody else: GRANTED → 0, for the seat may have been the dead one's
  *   repair   BROKEN → self, by `lockForRepair` only; every other taker gets OWNER_DIED
- * A death, `poison` and `wakeAll` also change both sequences and wake everybody. So there may be *believers*: woken, but not granted. They
+ * A death, `poison` and `wakeAll` also change both sequences and wake everybody. So, as after a signal, there may be *believers*: woken, but not granted. They
  * see GRANTED 0 and are newcomers again; or they see a seat granted to somebody else, and compete for it: then one takes it, clears GRANTED, and
  * the others find it gone. Whoever clears GRANTED therefore wakes SEAT.
  *
@@ -34,7 +35,7 @@
  * The grant is made while owning, so nobody can reuse GRANTED between the change and the count of those woken (no ABA).
  *
  * Fairness: the queue is FIFO, and **once a waiter has the seat, at most K newcomers overtake it**; so at most (n + 1) K newcomers overtake one
- * that sleeps behind n others. A death, an abort and `wakeAll` make everybody queue up anew, and the count begins again.
+ * that sleeps behind n others. A death, an abort and a cancelled async wait make everybody queue up anew, and the count begins again.
  * Memory order: release is a sequentially consistent write of LOCK, which the next owner's compare-and-set reads: all that was written inside happens
  * before. Uncontended: one compare-and-set to lock and one to release, nothing else shared.
  * After U. Drepper, "Futexes Are Tricky" (2011), mutex 3; the seat with bounded barging after D. Dice and A. Kogan, "Malthusian Locks" (EuroSys 2017) and
@@ -94,7 +95,7 @@ export class Mutex implements Supervised, Wakeable {
   readonly #full: number;
   readonly #lock: Lock;
   readonly #exit: Exit;
-  /** Asynchronous waits of this object that may still be in the queue, abandoned ones included. */
+  /** Asynchronous waits of this object. */
   #asyncWaits = 0;
 
   private constructor(handle: MutexHandle) {
@@ -210,9 +211,13 @@ export class Mutex implements Supervised, Wakeable {
   }
 
   wakeAll(): void {
+    this.#wakeQueue();
+    this.#wakeSeat(true);
+  }
+
+  #wakeQueue(): void {
     Atomics.add(this.#words, QUEUE, 1);
     Atomics.notify(this.#words, QUEUE);
-    this.#wakeSeat(true);
   }
 
   #guard(broken = false): MutexGuard {
@@ -237,19 +242,21 @@ export class Mutex implements Supervised, Wakeable {
     const deadline = deadlineOf(options);
     const acquisition = this.#acquire(options);
     for (let step = acquisition.next(); step.done !== true; ) {
-      if (options.signal?.aborted) {
-        step = acquisition.next("cancelled");
-        continue;
-      }
       const { index, expected } = step.value;
       this.#asyncWaits++;
-      const outcome = await sleepOnceAsync(this.#words, index, expected, deadline, options.signal, (received) => {
+      const outcome = await sleepOnceAsync(this.#words, index, expected, deadline, options.signal, () => {
         this.#asyncWaits--;
-        if (received && index === QUEUE) this.#passOn();
+        this.#leave(index);
       });
       if (outcome !== "cancelled") this.#asyncWaits--;
       step = acquisition.next(outcome);
     }
+  }
+
+  /** An async wait is cancelled: it must not stay in the queue, where it would swallow a grant, and may have been granted the seat just now. */
+  #leave(index: number): void {
+    if (index === QUEUE) this.#wakeQueue();
+    this.#passOn();
   }
 
   /** The acquiring protocol, the same for both forms: it yields whenever it has to sleep, and returns inside. */
@@ -282,6 +289,7 @@ export class Mutex implements Supervised, Wakeable {
         continue;
       }
       const outcome = yield { index: SEAT, expected: seat };
+      if (outcome === "cancelled") throw cancelled(this.#what(), options.signal);
       if (outcome !== "timed-out") continue;
       const last = this.#takeSeat();
       if (last !== null) return last;

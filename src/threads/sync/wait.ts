@@ -8,8 +8,8 @@
  *
  * Traps of the platform that are handled here, once:
  * - no signal can fire inside `Atomics.wait`: a shared abort word is read before each sleep and after each wake-up;
- * - an abandoned `Atomics.waitAsync` still swallows a `notify(1)`: one that is given up passes its wake-up on. It does so on its thread's
- *   event loop, so a thread that has used an async form must not block for ever afterwards;
+ * - an abandoned `Atomics.waitAsync` still swallows a `notify(1)`: one that is given up wakes all who sleep on the word, itself included, so nothing
+ *   is left in the queue that could take a notification, and one that it has just taken is not lost;
  * - a pending `Atomics.waitAsync` does not keep the process alive: a timer does, until it is settled;
  * - a wait cut short by a time limit uses the wait's own limit, so that "timed out" means no wake-up was consumed.
  */
@@ -65,9 +65,7 @@ export function sleep(words: Words, index: number, expected: number, deadline: D
 /** The same without blocking. Rejects with CANCELLED when the signal fires first. */
 export async function sleepAsync(words: Words, index: number, expected: number, deadline: Deadline, what: string, signal?: AbortSignal, abort?: AbortCheck): Promise<boolean> {
   abort?.throwIfAborted(what);
-  const outcome = await sleepOnceAsync(words, index, expected, deadline, signal, (received) => {
-    if (received) Atomics.notify(words, index, 1);
-  });
+  const outcome = await sleepOnceAsync(words, index, expected, deadline, signal, () => void Atomics.notify(words, index));
   if (outcome === "cancelled") throw cancelled(what, signal);
   passOnIfAborted(outcome, words, index, what, abort);
   return outcome !== "timed-out";
@@ -89,10 +87,10 @@ export function sleepOnce(words: Words, index: number, expected: number, deadlin
 }
 
 /**
- * The same without blocking. "cancelled": the signal fired first. The abandoned wait stays in the word's queue until it settles; then `onLate` is
- * told whether it has received a notification. (Not called for a signal that had fired before.)
+ * The same without blocking. "cancelled": the signal fired first. The abandoned wait stays in the word's queue until something notifies it, so
+ * `onCancel` is called while the signal fires, to wake it and to hand on what it may just have received. (Not for a signal that had fired before.)
  */
-export async function sleepOnceAsync(words: Words, index: number, expected: number, deadline: Deadline, signal: AbortSignal | undefined, onLate: (received: boolean) => void): Promise<SleepOutcome | "cancelled"> {
+export async function sleepOnceAsync(words: Words, index: number, expected: number, deadline: Deadline, signal: AbortSignal | undefined, onCancel: () => void): Promise<SleepOutcome | "cancelled"> {
   if (signal?.aborted) return "cancelled";
   const remaining = deadline - performance.now();
   if (remaining <= 0) return "timed-out";
@@ -100,24 +98,22 @@ export async function sleepOnceAsync(words: Words, index: number, expected: numb
   if (!pending.async) return pending.value;
   const keepAlive = setInterval(() => {}, 2 ** 30);
   try {
-    return signal === undefined ? await pending.value : await untilAborted(pending.value, signal, onLate);
+    return signal === undefined ? await pending.value : await untilAborted(pending.value, signal, onCancel);
   } finally {
     clearInterval(keepAlive);
   }
 }
 
-function untilAborted(pending: Promise<"ok" | "timed-out">, signal: AbortSignal, onLate: (received: boolean) => void): Promise<SleepOutcome | "cancelled"> {
+function untilAborted(pending: Promise<"ok" | "timed-out">, signal: AbortSignal, onCancel: () => void): Promise<SleepOutcome | "cancelled"> {
   return new Promise((resolve) => {
-    let abandoned = false;
     const onAbort = (): void => {
-      abandoned = true;
       resolve("cancelled");
+      onCancel();
     };
     signal.addEventListener("abort", onAbort, { once: true });
     void pending.then((outcome) => {
       signal.removeEventListener("abort", onAbort);
-      if (!abandoned) resolve(outcome);
-      else onLate(outcome === "ok");
+      resolve(outcome); // does nothing if it was cancelled
     });
   });
 }
