@@ -76,17 +76,19 @@ export class Controller {
       yield { coverage: { kind: "replay" }, search: once({ prefix: parseSchedule(replay) }) };
       return;
     }
+    const bounded = (bound: number) => ({ coverage: { kind: "preemptions", bound } as const, search: new BoundedSearch({ preemptions: bound, kills: this.#kills }) });
     if (strategy === "classes" || (strategy === "auto" && this.#kills === 0)) yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length) };
+    else if (strategy === "auto") yield bounded(Infinity);
     if (strategy === "bounded" || strategy === "auto") {
       const bounds = preemptions === Infinity ? [Infinity] : Array.from({ length: preemptions + 1 }, (_, bound) => bound);
-      for (const bound of bounds) yield { coverage: { kind: "preemptions", bound }, search: new BoundedSearch({ preemptions: bound, kills: this.#kills }) };
+      for (const bound of bounds) yield bounded(bound);
     }
     if (strategy === "random" || strategy === "auto") yield { coverage: { kind: "random", seed }, search: new RandomSearch({ seed, schedules, depth, kills: this.#kills > 0 }) };
   }
 
   /** Nothing that would follow could add to it. */
   #enough({ coverage, ended }: Stage): boolean {
-    return ended === "complete" && (coverage.kind === "classes" || coverage.kind === "replay");
+    return ended === "complete" && (coverage.kind === "classes" || coverage.kind === "replay" || (coverage.kind === "preemptions" && coverage.bound === Infinity));
   }
 
   #search(runner: Runner, coverage: Coverage, search: Search): { stage: Stage; found: Found | null } {

@@ -27,8 +27,8 @@ export interface ExploreProgress {
 export interface ExploreOptions {
   /**
    * `classes`: every class of equivalent schedules, with no bound; `bounded`: every schedule with at most `preemptions`; `random`: `schedules` random ones.
-   * `auto` tries `classes` within the limits, and where that does not end, `bounded` from 0 up to `preemptions` and then `random`.
-   * Deaths are explored by `bounded` and `random` only. @default "auto"
+   * `auto` tries everything within the limits (`classes`; with deaths, which `classes` does not know, every interleaving), and where that does not
+   * end, `bounded` from 0 up to `preemptions`, then `random`. @default "auto"
    */
   readonly strategy?: "auto" | "classes" | "bounded" | "random";
   /** Of `bounded`: Infinity enumerates every interleaving. @default 2 */

@@ -1,0 +1,36 @@
+/**
+ * `npm run explored [-- --seconds 60 --preemptions 3 --only TEXT]`: explores every program of the primitives and of the protocols built on them, and prints what was covered as
+ * a table in Markdown (docs/explored.md). Counts of enumerations are the same on every machine, unless a limit came first. Exit code 1 if anything went wrong.
+ */
+import { globSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { pathToFileURL } from "node:url";
+import { describeCoverage, explore, formatReport, programsOf, type Stage } from "../src/threads/explore/index.ts";
+
+const root = dirname(import.meta.dirname);
+const { values } = parseArgs({
+  options: { seconds: { type: "string", default: "60" }, preemptions: { type: "string", default: "3" }, only: { type: "string", default: "" } },
+});
+const options = { maxSeconds: Number(values.seconds), maxSchedules: 1_000_000_000, preemptions: Number(values.preemptions) };
+
+/** The strongest that was covered completely, and random schedules where there were any. */
+function covered(stages: readonly Stage[]): string {
+  const whole = stages.filter(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random").at(-1);
+  const random = stages.find(({ coverage }) => coverage.kind === "random");
+  return [...(whole === undefined ? [] : [describeCoverage(whole)]), ...(random === undefined ? [] : [describeCoverage(random)])].join("; ");
+}
+
+console.log("| program | threads | covered |\n|---|---|---|");
+for (const file of globSync("tests/{sync/explored,explore/protocols}/*.programs.ts", { cwd: root }).sort()) {
+  const found = programsOf((await import(pathToFileURL(join(root, file)).href)) as Record<string, unknown>);
+  for (const [name, program] of found) {
+    const label = `${basename(file, ".programs.ts")}: ${program.title ?? name}`;
+    if (!`${relative(root, file)} ${name} ${label}`.includes(values.only)) continue;
+    const report = await explore(program, options);
+    console.log(`| ${label} | ${report.threads} | ${report.failure === null ? covered(report.stages) : "**FAILED**"} |`);
+    if (report.failure === null) continue;
+    console.error(formatReport(report));
+    process.exitCode = 1;
+  }
+}
