@@ -7,17 +7,15 @@ import { invariant, LockstepError, toLockstepError } from "../../base/index.ts";
 import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
-import { assignShards, slotsNeeded, ThreadCollective } from "../../threads/collective/index.ts";
+import { ThreadCollective } from "../../threads/collective/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
-import { createExchange } from "./exchange.ts";
-import { blocksOf, planSegments } from "./layout.ts";
-import { TrainingMemory } from "./memory.ts";
-import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./messages.ts";
-import { gradientProgram, headOf, type ObjectiveOptions } from "./objectives.ts";
+import { planSegments } from "./layout.ts";
+import type { TrainingMemory } from "./memory.ts";
+import type { StepReport, TrainReply, TrainRequest } from "./messages.ts";
+import { headOf, type ObjectiveOptions } from "./objectives.ts";
 import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
 import type { PhaseRecipe } from "./recipe.ts";
-import { rowTables } from "./row-tables.ts";
-import { TouchedRows } from "./touched-rows.ts";
+import { createSetup } from "./setup.ts";
 
 export interface PhaseOptions {
   readonly name: "pretrain" | "finetune";
@@ -44,27 +42,19 @@ export class Phase {
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
   private constructor(options: PhaseOptions) {
-    const { config, objective, threads, plan, data } = options;
+    const { plan, data, config, objective } = options;
     const schedule = new TrainingPlan(data, plan);
     this.name = options.name;
     this.steps = schedule.steps;
     this.stepsPerEpoch = schedule.stepsPerEpoch;
     this.parameters = Phase.parametersOf(config, objective);
-    const segments = planSegments(this.parameters);
-    const slots = assignShards(plan.shards, threads).map((range) => slotsNeeded(range, plan.shards));
-    const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
-    const allSlots = slots.reduce((sum, count) => sum + count, 0);
-    this.#memory = TrainingMemory.create(segments, allSlots);
+    const { setup, memory } = createSetup({ ...options, workers: options.threads, segments: planSegments(this.parameters) });
+    this.#memory = memory;
     this.#load(options.weights);
-    const collective = ThreadCollective.create(threads);
-    const setup: PhaseSetup = {
-      executor: options.executor, config, objective, special: options.special, data, plan, rates: options.rates, segments,
-      memory: this.#memory.handle, rows: TouchedRows.create(rowTables(gradientProgram(config, objective), segments), allSlots), exchange: createExchange(plan.shards, blocksOf(segments).length), collective, workers: threads, slotBase,
-    };
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
-      entry: import.meta.resolve("#entry/work/train/worker"), size: threads, name: options.name, workerData: setup,
+      entry: import.meta.resolve("#entry/work/train/worker"), size: options.threads, name: options.name, workerData: setup,
       onEvent: (_, report) => { options.onStep(report); },
-      onDeath: () => { ThreadCollective.attach(collective, 0).threadDied(); },
+      onDeath: () => { ThreadCollective.attach(setup.collective, 0).threadDied(); },
     });
   }
 

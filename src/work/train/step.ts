@@ -2,6 +2,15 @@
  * One training step, as one worker sees it. Three phases with barriers between them: gradients of its own shards, folded
  * into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice. Nothing here depends
  * on how many workers there are, on which is fastest, or on a clock.
+ *
+ * Who may touch what in shared memory, all of it plain (`│` is a barrier, after which everything before it is seen by all):
+ *                       1. gradients            │ 2. reduce slice         │ 3. update slice         │
+ *   weights             read by all             │                         │ own blocks written      │
+ *   gradient slots      own slots written       │ own blocks of all slots │ own blocks of all slots │
+ *   row flags           own slots' written      │ read by all             │                         │
+ *   counts, losses, …   own shards' written     │ read by all             │ read by all             │
+ *   block sums                                  │ own blocks' written     │ read by all             │
+ *   moments                                     │                         │ own blocks written      │
  */
 import { invariant, LockstepError, type Seed } from "../../base/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
@@ -57,6 +66,16 @@ export class StepRunner {
     const program = gradientProgram(setup.config, setup.objective);
     const session = await executor.load(program, { form: "shared", weights: memory.weights() });
     return new StepRunner(setup, memory, collective, session, busy);
+  }
+
+  /** Steps from..to-1. When it fails, it gives up for all: the others wait for this worker. */
+  async steps(from: number, to: number, onStep: (report: StepReport) => void): Promise<void> {
+    try {
+      for (let step = from; step < to; step++) onStep(await this.step(step));
+    } catch (thrown) {
+      this.#collective.abort("INTERNAL");
+      throw thrown;
+    }
   }
 
   async step(step: number): Promise<StepReport> {

@@ -16,15 +16,7 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, em
   const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
   return [{
     steps: async ({ from, to }) => {
-      try {
-        for (let step = from; step < to; step++) {
-          const report = await runner.step(step);
-          if (index === 0) emit(report);
-        }
-      } catch (thrown) {
-        collective.abort("INTERNAL"); // the others wait for this worker
-        throw thrown;
-      }
+      await runner.steps(from, to, (report) => { if (index === 0) emit(report); });
       return { kind: "steps" };
     },
     predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
