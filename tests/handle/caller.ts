@@ -4,7 +4,8 @@
  */
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { encodeError, type EncodedError } from "../../src/base/index.ts";
-import { attachModel, type AttachedModel, type Classification, type LearnOptions, type LearnResult, type ModelHandle } from "../../src/edge/api/index.ts";
+import { attachModel, type AttachedModel } from "../../src/edge/api/handle-attach.ts"; // not the public door: dozens of threads start here, and it loads everything
+import type { Classification, LearnOptions, LearnResult, ModelHandle } from "../../src/edge/api/index.ts";
 
 export type Order =
   | { readonly kind: "classify"; readonly texts: readonly string[]; readonly timeoutMs?: number }
@@ -35,12 +36,13 @@ const { handle } = workerData as { readonly handle: ModelHandle };
 const model: AttachedModel = attachModel(handle);
 let stopped = false;
 
-port.on("message", (order: Order) => {
-  void obey(order).then((report) => { post(report); }, (thrown: unknown) => { post({ kind: "error", error: encodeError(thrown) }); });
+port.on("message", ({ id, order }: { readonly id: number; readonly order: Order }) => {
+  void obey(order).then((report) => { post(report, id); }, (thrown: unknown) => { post({ kind: "error", error: encodeError(thrown) }, id); });
 });
 
-function post(report: Report): void {
-  port.postMessage(report, report.kind === "handle" ? [report.handle.port] : []);
+/** Without an id: what a flood says meanwhile. */
+function post(report: Report, id?: number): void {
+  port.postMessage({ id, report }, report.kind === "handle" ? [report.handle.port] : []);
 }
 
 async function obey(order: Order): Promise<Report> {

@@ -205,13 +205,14 @@ describe("pins", () => {
 
 describe("ends", () => {
   test("the owner closes: what was asked is answered, what comes later is refused with SHUTTING_DOWN", async () => {
-    const model = await openTiny();
+    let admitted = 0;
+    const model = await openTiny(1, { hooks: { count: (name, by) => { if (name === "admitted") admitted += by; } } });
     const caller = new Caller(model.handle());
     await caller.classify(TEXTS);
     const attached = attachModel(model.handle());
     const unused = model.handle();
     const asked = attached.classify(TEXTS);
-    await until(() => model.waiting > 0);
+    await until(() => admitted === 2);
     await model.close();
     assert.equal((await asked).length, TEXTS.length);
     await assert.rejects(attached.classify(TEXTS), code("SHUTTING_DOWN"));
@@ -231,14 +232,15 @@ describe("ends", () => {
   });
 
   test("a caller that dies lets go of its pins, its requests and its port", async () => {
-    await using model = await openTiny();
+    let admitted = 0;
+    await using model = await openTiny(1, { hooks: { count: (name, by) => { if (name === "admitted") admitted += by; } } });
     const caller = new Caller(model.handle());
     const pinned = await caller.order({ kind: "pin" });
     assert.ok(pinned.kind === "version");
     await model.publish(await tiny(2));
     assert.equal(model.loaded.length, 2);
     caller.order({ kind: "classify", texts: Array.from({ length: 250 }, () => TEXTS[0]!) }).catch(() => undefined);
-    await until(() => model.waiting > 0);
+    await until(() => admitted > 0);
     await caller.terminate();
     await until(() => model.handles === 0 && model.loaded.length === 1 && model.waiting === 0);
   });

@@ -30,23 +30,28 @@ export async function answersAlone(version: LoadedVersion, texts: readonly strin
 
 export class Caller {
   readonly worker: Worker;
-  readonly #waiting: { resolve: (report: Report) => void; reject: (error: unknown) => void }[] = [];
+  readonly #waiting = new Map<number, { readonly resolve: (report: Report) => void; readonly reject: (error: unknown) => void }>();
+  #next = 0;
 
-  /** `onReport` hears what a flood says; everything else answers an order, in order. */
+  /** `onReport` hears what a flood says meanwhile. */
   constructor(handle: ModelHandle, onReport: (report: Report) => void = () => undefined) {
     this.worker = new Worker(new URL("./caller.ts", import.meta.url), { workerData: { handle }, transferList: [handle.port] });
-    this.worker.on("message", (report: Report) => {
-      if (report.kind === "seen" || report.kind === "refused") onReport(report);
-      else if (report.kind === "error") this.#waiting.shift()?.reject(decodeError(report.error));
-      else this.#waiting.shift()?.resolve(report);
+    this.worker.on("message", ({ id, report }: { readonly id: number | undefined; readonly report: Report }) => {
+      if (id === undefined) return onReport(report);
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (report.kind === "error") waiting?.reject(decodeError(report.error));
+      else waiting?.resolve(report);
     });
-    this.worker.on("error", (error) => { for (const { reject } of this.#waiting.splice(0)) reject(error); });
+    this.worker.on("error", (error) => { for (const { reject } of this.#waiting.values()) reject(error); });
   }
 
+  /** Never settles where the thread is terminated first. */
   order(order: Order): Promise<Report> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-      this.worker.postMessage(order);
+      const id = this.#next++;
+      this.#waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, order });
     });
   }
 
@@ -57,7 +62,7 @@ export class Caller {
     return report.answers;
   }
 
-  /** In its own order, when the thread has let go of the model. */
+  /** Returns when the thread has let go of the model and ended. */
   async close(): Promise<void> {
     const exited = once(this.worker, "exit");
     await this.order({ kind: "close" });
