@@ -258,7 +258,7 @@ export class ChannelCore {
     const flags = load(this.#words, FLAGS);
     if (flags === 0) return;
     if (sent && (flags & RECEIVERS) !== 0) wakeOne(this.#words, FLAGS, RECEIVERS, RECEIVER_EVENTS);
-    if (!this.#oneSender && (flags & SENDERS) !== 0 && this.#ready(SENDERS)) wakeOne(this.#words, FLAGS, SENDERS, SENDER_EVENTS);
+    if ((flags & SENDERS) !== 0 && this.#ready(SENDERS)) wakeOne(this.#words, FLAGS, SENDERS, SENDER_EVENTS);
   }
 
   #leaveReceiver(received: boolean): void {
@@ -266,7 +266,7 @@ export class ChannelCore {
     const flags = load(this.#words, FLAGS);
     if (flags === 0) return;
     if (received && (flags & SENDERS) !== 0) wakeOne(this.#words, FLAGS, SENDERS, SENDER_EVENTS);
-    if (!this.#oneReceiver && (flags & RECEIVERS) !== 0 && this.#ready(RECEIVERS)) wakeOne(this.#words, FLAGS, RECEIVERS, RECEIVER_EVENTS);
+    if ((flags & RECEIVERS) !== 0 && this.#ready(RECEIVERS)) wakeOne(this.#words, FLAGS, RECEIVERS, RECEIVER_EVENTS);
   }
 
   /** Whether one of this side could go on now, were the side free. */

@@ -8,7 +8,7 @@ import * as epoch from "./epoch-cell.programs.ts";
 import * as seqlock from "./seqlock.programs.ts";
 
 const whole = {
-  channel: [programsOf(channel), ["conservation.twoOne", "histories.tries", "givingUp.timeLimit", "values"]],
+  channel: [programsOf(channel), ["conservation.twoOne", "conservation.tasks", "histories.tries", "givingUp.timeLimit", "values"]],
   seqlock: [programsOf(seqlock), ["reading.twoOne", "reading.async", "reading.updates", "histories.reads"]],
   epoch: [programsOf(epoch), ["pinning.twoOne", "pinning.reuse", "pinning.first", "pinning.async", "histories.reader"]],
   counting: [programsOf(counting), ["counter.sums", "latch.three", "latch.abort", "barrier.three", "barrier.abort", "barrier.limit"]],
