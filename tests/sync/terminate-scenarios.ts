@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { bits, PURPOSE, seedFrom } from "../../src/base/index.ts";
 import { isOwnerDied, Mutex, type MutexGuard, type MutexHandle, type Supervised } from "../../src/threads/sync/index.ts";
+import { holderScenarios } from "./terminate-holders.ts";
 
 export const OUTSIDE = 0;
 /** Somewhere between asking and having, or between letting go and having let go. */
@@ -118,6 +119,7 @@ function mutexScenario(maxBarges: number): Scenario<Pair> {
 export const scenarios = {
   "mutex, one newcomer may overtake": mutexScenario(1),
   "mutex, thirty-one newcomers may overtake": mutexScenario(31),
+  ...holderScenarios,
 } as const;
 
 export type ScenarioName = keyof typeof scenarios;
