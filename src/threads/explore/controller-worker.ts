@@ -1,11 +1,12 @@
 /** The controller's own thread: it waits for the explored threads by sleeping, which the caller's thread should not. */
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { parentPort, workerData } from "node:worker_threads";
-import { encodeError, LockstepError } from "../../base/index.ts";
+import { encodeError, installExplorationHook, LockstepError } from "../../base/index.ts";
 import { Controller } from "./controller.ts";
 import type { ControllerSetup, FromController } from "./controller-messages.ts";
 import { MarkedChannel } from "./ports.ts";
 import { programsOf } from "./program.ts";
+import { setupResets } from "./runner.ts";
 
 const { url, program: name, options, stop } = workerData as ControllerSetup;
 const say = (message: FromController): void => parentPort!.postMessage(message);
@@ -19,6 +20,7 @@ function installChannels(): void {
 
 try {
   installChannels();
+  installExplorationHook({ access: () => {}, resets: setupResets });
   const found = programsOf((await import(url)) as Record<string, unknown>).get(name);
   if (found === undefined) throw new LockstepError("NOT_FOUND", `${url} exports no program "${name}"`, { program: name });
   const controller = new Controller(found, name, options, {

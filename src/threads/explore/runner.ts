@@ -43,6 +43,9 @@ export interface Stuck {
   readonly value: number;
 }
 
+/** Functions that forget what modules keep from one `setup` to the next in this thread; filled as modules load (`forgetBetweenSchedules` of base). */
+export const setupResets: (() => void)[] = [];
+
 /** The platform's, also when explored code is given another. */
 const Channel = MessageChannel;
 
@@ -68,6 +71,7 @@ export class Runner {
     this.program = program;
     this.name = name;
     MarkedChannel.restart();
+    for (const reset of setupResets) reset();
     this.state = program.setup();
     requirePostable(this.state, name);
     this.#snapshot = new Snapshot(this.state);
