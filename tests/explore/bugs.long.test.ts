@@ -1,13 +1,30 @@
-/** Ten runs of every seeded bug and its twin: no verdict changes, an enumeration reports the same schedule each time, and that schedule shows the same again. */
+/**
+ * Ten runs of every seeded bug and its twin: no verdict changes, an enumeration reports the same schedule each time, and that schedule shows the same
+ * again. And every strategy calls each bug the same.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { explore, formatReport, type ExploreReport } from "../../src/threads/explore/index.ts";
+import { explore, formatReport, type ExploreOptions, type ExploreReport } from "../../src/threads/explore/index.ts";
 import { bugs } from "./bugs/table.ts";
 
 const RUNS = 10;
 
 /** All that does not depend on how fast it went. */
 const verdictOf = ({ failure, stages, longest }: ExploreReport): unknown => ({ failure, longest, stages: stages.map(({ seconds: _seconds, ...rest }) => rest) });
+
+describe("each strategy by itself", { concurrency: 2 }, () => {
+  const strategies: readonly ExploreOptions[] = [{ strategy: "bounded", preemptions: 2 }, { strategy: "random", schedules: 2_000 }];
+  for (const { name, kind, bug, twin, options } of bugs) {
+    test(name, async () => {
+      for (const strategy of strategies) {
+        const found = await explore(bug, { ...options, ...strategy });
+        assert.equal(found.failure?.kind, kind, formatReport(found));
+        const passed = await explore(twin, { ...options, ...strategy });
+        assert.equal(passed.failure, null, formatReport(passed));
+      }
+    });
+  }
+});
 
 describe(`${RUNS} runs of everything`, { concurrency: 2 }, () => {
   for (const { name, kind, bug, twin, options } of bugs) {
