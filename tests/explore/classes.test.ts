@@ -8,7 +8,7 @@ import { Runner, type Plan, type Run } from "../../src/threads/explore/runner.ts
 import { BoundedSearch } from "../../src/threads/explore/search-bounded.ts";
 import { ClassSearch } from "../../src/threads/explore/search-classes.ts";
 import { good } from "./mutexes.programs.ts";
-import { scripted, type ScriptState, type Step } from "./scripts.programs.ts";
+import { scripted, tasks, type ScriptState, type Step, type TaskState } from "./scripts.programs.ts";
 
 /** What equivalent schedules have in common: who comes after what, thread by thread, counted within each thread. */
 function classOf(run: Run, threads: number): string {
@@ -86,7 +86,30 @@ for (const [threads, steps, runs] of [[2, 3, 20], [3, 2, 10]] as const) {
       } finally {
         await runner.close();
       }
-    }), { numRuns: runs, seed: 11 });
+    }), { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? runs), seed: 11 });
     assert.ok(compared > runs / 2);
   });
 }
+
+test("random programs of asynchronous tasks on two threads: the same ends as the enumeration of all interleavings", async () => {
+  const asynchronous: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ op: fc.constantFrom("load", "add", "notify", "notifyAll"), at: word }),
+    fc.record({ op: fc.constantFrom("cas", "waitAsync", "waitAsyncTimed", "waitAsync"), at: word, value: fc.integer({ min: 0, max: 1 }) }),
+  ) as fc.Arbitrary<Step>;
+  const script = fc.array(fc.array(fc.array(asynchronous, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 2 });
+  let compared = 0;
+  await fc.assert(fc.asyncProperty(script, async (drawn) => {
+    const setup = (): TaskState => ({ words: new Int32Array(new SharedArrayBuffer(8)), tasks: drawn });
+    const runner = await Runner.start({ ...tasks, setup } as never, "tasks", limits);
+    try {
+      const plain = all(runner, new BoundedSearch({ preemptions: Infinity, kills: 0 }), 3000);
+      if (plain === null) return;
+      compared++;
+      const reduced = all(runner, new ClassSearch(2), 10_000)!;
+      assert.deepEqual([...reduced.ends].sort(), [...plain.ends].sort());
+    } finally {
+      await runner.close();
+    }
+  }), { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? 12), seed: 5 });
+  assert.ok(compared > 0);
+});

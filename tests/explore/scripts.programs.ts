@@ -4,7 +4,7 @@ import { program } from "../../src/threads/explore/index.ts";
 export type Step =
   | { readonly op: "load" | "add" | "notify" | "notifyAll" | "read" | "write"; readonly at: number }
   | { readonly op: "store"; readonly at: number; readonly value: number }
-  | { readonly op: "cas" | "wait" | "waitTimed"; readonly at: number; readonly value: number };
+  | { readonly op: "cas" | "wait" | "waitTimed" | "waitAsync" | "waitAsyncTimed"; readonly at: number; readonly value: number };
 
 export interface ScriptState {
   readonly words: Int32Array<SharedArrayBuffer>;
@@ -19,6 +19,8 @@ function perform(words: Int32Array, step: Step): unknown {
     case "cas": return Atomics.compareExchange(words, step.at, step.value, 7);
     case "wait": return Atomics.wait(words, step.at, step.value);
     case "waitTimed": return Atomics.wait(words, step.at, step.value, 10);
+    case "waitAsync": return Atomics.waitAsync(words, step.at, step.value).value;
+    case "waitAsyncTimed": return Atomics.waitAsync(words, step.at, step.value, 10).value;
     case "notify": return Atomics.notify(words, step.at, 1);
     case "notifyAll": return Atomics.notify(words, step.at);
     case "read": return words[step.at];
@@ -33,3 +35,21 @@ export const scripted = Object.fromEntries([2, 3].map((threads) => [String(threa
   setup: () => ({ words: new Int32Array(new SharedArrayBuffer(8)), script: Array.from({ length: threads }, () => []) }),
   threads: Array.from({ length: threads }, () => body),
 })]));
+
+export interface TaskState {
+  readonly words: Int32Array<SharedArrayBuffer>;
+  /** For each thread, the scripts of its tasks, which run at once. */
+  readonly tasks: readonly (readonly (readonly Step[])[])[];
+}
+
+export const tasks = program<TaskState>(import.meta.url, {
+  title: "asynchronous tasks on two threads",
+  setup: () => ({ words: new Int32Array(new SharedArrayBuffer(8)), tasks: [[], []] }),
+  threads: [0, 1].map((index) => async ({ words, tasks: scripts }: TaskState) => {
+    const order: string[] = [];
+    await Promise.all(scripts[index]!.map(async (script, task) => {
+      for (const step of script) order.push(`${task}:${step.op}=${String(await perform(words, step))}`);
+    }));
+    return order;
+  }),
+});
