@@ -65,6 +65,11 @@ export class StepRunner {
   static async open(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, executor: Executor, busy: Busy): Promise<StepRunner> {
     const program = gradientProgram(setup.config, setup.objective);
     const session = await executor.load(program, { form: "shared", weights: memory.weights() });
+    return StepRunner.over(session, setup, memory, collective, busy);
+  }
+
+  /** Over a session that is loaded: of the gradient program of this setup, with the memory's weights in shared form. */
+  static over(session: Session, setup: PhaseSetup, memory: TrainingMemory, collective: Collective, busy: Busy): StepRunner {
     return new StepRunner(setup, memory, collective, session, busy);
   }
 

@@ -1,0 +1,19 @@
+/** The same, every schedule with a preemption anywhere, and more at random. */
+import { test } from "node:test";
+import { holds } from "./exploring.ts";
+import * as programs from "./trainer.programs.ts";
+
+test("one step, with a preemption at every access to shared memory", async () => {
+  await holds(programs.once, { strategy: "bounded", preemptions: 1 });
+  await holds(programs.failure, { strategy: "bounded", preemptions: 1 });
+});
+
+test("two steps, more shards, more workers, at random", async () => {
+  await holds(programs.twice, { strategy: "random", schedules: 600, seed: 2 });
+  await holds(programs.four, { strategy: "random", schedules: 400, seed: 2 });
+  await holds(programs.uneven, { strategy: "random", schedules: 400, seed: 2 });
+});
+
+test("a death at every access to shared memory", async () => {
+  await holds(programs.death, { strategy: "bounded", preemptions: 0 });
+});
