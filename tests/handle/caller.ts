@@ -14,6 +14,8 @@ export type Order =
   | { readonly kind: "version" }
   | { readonly kind: "pin" }
   | { readonly kind: "derive" }
+  /** Learns without end. */
+  | { readonly kind: "teach"; readonly text: string; readonly labels: readonly string[] }
   | { readonly kind: "flood"; readonly texts: readonly string[]; readonly from: number }
   | { readonly kind: "stop" }
   | { readonly kind: "close" };
@@ -29,7 +31,8 @@ export type Report =
   | { readonly kind: "error"; readonly error: EncodedError }
   /** Of a flood; `pinned`: what it held while it asked these. */
   | { readonly kind: "seen"; readonly seen: readonly Seen[]; readonly pinned: string | undefined }
-  | { readonly kind: "refused"; readonly error: EncodedError };
+  | { readonly kind: "refused"; readonly error: EncodedError }
+  | { readonly kind: "taught"; readonly result: LearnResult };
 
 const port = parentPort as MessagePort;
 const { handle } = workerData as { readonly handle: ModelHandle };
@@ -55,6 +58,10 @@ async function obey(order: Order): Promise<Report> {
     case "derive": return { kind: "handle", handle: model.handle() };
     case "flood": {
       await flood(order.texts, order.from);
+      return { kind: "done" };
+    }
+    case "teach": {
+      for (let turn = 0; !stopped; turn++) post({ kind: "taught", result: await model.learn([{ text: `${order.text} ${turn}`, label: order.labels[turn % order.labels.length]! }], { learningRate: 0.1 }) });
       return { kind: "done" };
     }
     case "stop": {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
-import { MessageChannel, Worker } from "node:worker_threads";
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { attachModel, type ModelHandle } from "../../src/edge/api/index.ts";
 import type { FromOwner } from "../../src/edge/api/handle-messages.ts";
 import { answersAlone, Caller, code, openTiny, TEXTS, tiny, until } from "./support.ts";
@@ -243,6 +243,23 @@ describe("ends", () => {
     await until(() => admitted > 0);
     await caller.terminate();
     await until(() => model.handles === 0 && model.loaded.length === 1 && model.waiting === 0);
+  });
+
+  test("an owner whose thread ends fails what is unanswered with OWNER_DIED, and later requests too", async () => {
+    await using model = await openTiny();
+    const { port, ...rest } = model.handle();
+    port.close();
+    const owner = new Worker(`const { parentPort, MessageChannel } = require("node:worker_threads"); const { port1, port2 } = new MessageChannel();
+      port1.on("message", () => parentPort.postMessage("asked")); parentPort.postMessage(port2, [port2]);`, { eval: true });
+    const [own] = await once(owner, "message") as [MessagePort];
+    const attached = attachModel({ ...rest, port: own });
+    const unanswered = assert.rejects(attached.classify(TEXTS), code("OWNER_DIED"));
+    await once(owner, "message");
+    await owner.terminate();
+    await unanswered;
+    await assert.rejects(attached.pin(), code("OWNER_DIED"));
+    assert.throws(() => attached.handle(), code("OWNER_DIED"));
+    await attached.close();
   });
 
   test("a handle that was on its way to a thread that died, or was never posted, is no leak", async () => {

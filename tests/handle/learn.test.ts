@@ -58,7 +58,7 @@ describe("an update", () => {
       const [base, before, calibration] = [model.version, await model.classify(text, { topK: 100 }), model.info.calibration];
       const wanted = before.top[1]!;
       const loss = -Math.log(wanted.probability ** calibration.temperature / before.top.reduce((sum, { probability }) => sum + probability ** calibration.temperature, 0));
-      const result = await model.learn([{ text, label: wanted.label }], { steps: 20 });
+      const result = await model.learn([{ text, label: wanted.label }]);
       assert.ok(Math.abs(result.lossBefore - loss) < 1e-4, `${result.lossBefore} for ${loss}`);
       assert.ok(result.lossAfter < result.lossBefore);
       assert.deepEqual([result.parent, result.version, result.published, result.updates], [base, model.version, model.version, 1]);
@@ -176,4 +176,27 @@ test("publications and updates are one line: each update starts from what came b
   assert.deepEqual([second.published, third.published, model.version], [third.version, third.version, third.version]);
   assert.equal(first.updates, 1);
   assert.equal((await attached.classify("card")).version, third.version);
+});
+
+test("threads that die while they teach: every update that was confirmed is in the line, and the line is whole", async () => {
+  await using model = await openTiny();
+  const base = model.version;
+  const taught: LearnResult[] = [];
+  const callers = Array.from({ length: 4 }, () => new Caller(model.handle(), (report) => { if (report.kind === "taught") taught.push(report.result); }));
+  const teaching = callers.map((caller, thread) => caller.order({ kind: "teach", text: TEXTS[thread]!, labels: LABELS }));
+  for (const [victim, after] of [[0, 2], [1, 4], [2, 6]] as const) {
+    await until(() => taught.length >= after);
+    await callers[victim]!.terminate();
+  }
+  await until(() => taught.length >= 8);
+  await callers[3]!.order({ kind: "stop" });
+  await teaching[3];
+  await callers[3]!.close();
+  await until(() => model.handles === 0);
+  const last = (await model.learn([{ text: "card", label: "card" }])).updates; // behind whatever the dead had begun
+  const { updates, count } = lineageOf(model);
+  assert.equal(count, last);
+  const line = [...updates.map(({ parent }) => parent), model.version];
+  assert.equal(line[0], base);
+  for (const { parent, version, updates: place } of taught) assert.deepEqual([line[place - 1], line[place]], [parent, version]);
 });

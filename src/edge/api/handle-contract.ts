@@ -46,11 +46,11 @@ export type Example = LabelledText;
 
 export const examplesSchema = z.array(z.strictObject({ text: z.string(), label: z.string() })).min(1).max(1024).readonly();
 
-/** The defaults: see docs/guide.md for what they do to a model of 77 classes. */
+/** The defaults were measured on a model of 77 classes; docs/guide.md says what they do there. */
 export const learnSchema = z.strictObject({
   learningRate: z.number().positive().default(1),
-  steps: z.int().min(1).max(10_000).default(4),
-  l2: z.number().min(0).max(1).default(0),
+  steps: z.int().min(1).max(10_000).default(16),
+  l2: z.number().min(0).max(1).default(0.1),
   store: z.boolean().default(false),
   signal: signalSchema,
 });
@@ -58,9 +58,9 @@ export const learnSchema = z.strictObject({
 export interface LearnOptions {
   /** How far one step may move an example's logits, about. Any positive number. @default 1 */
   readonly learningRate?: number | undefined;
-  /** Gradient steps over all the examples, 1 to 10,000. @default 4 */
+  /** Gradient steps over all the examples, 1 to 10,000. @default 16 */
   readonly steps?: number | undefined;
-  /** Pull back to where the update began, 0 (none) to 1, as a share of learningRate. @default 0 */
+  /** Pull back to where the update began, 0 (none) to 1, as a share of learningRate. @default 0.1 */
   readonly l2?: number | undefined;
   /** Write the version into the store that the model was opened from, so that its answers can be replayed later. No alias moves. @default false: in memory only */
   readonly store?: boolean | undefined;
