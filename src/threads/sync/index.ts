@@ -20,3 +20,4 @@ export { Once, type AsyncOnceOptions, type OnceHandle, type OnceOptions, type On
 export { RwLock, type RwLockHandle, type RwLockOptions } from "./rwlock.ts";
 export type { ReadGuard, WriteGuard } from "./rwlock-guards.ts";
 export { Semaphore, type SemaphoreGuard, type SemaphoreHandle, type SemaphoreOptions } from "./semaphore.ts";
+export { EventCount, type EventCountHandle } from "./event-count.ts";

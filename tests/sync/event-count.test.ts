@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { AbortWord, EventCount } from "../../src/threads/sync/index.ts";
+import { explore, requireExplored } from "../../src/threads/explore/index.ts";
+import { eventCounts } from "./explored/event-count.programs.ts";
+
+test("event count: what has changed since the look is not slept through; limits, aborts and signals end a wait", async () => {
+  const events = EventCount.create();
+  const seen = events.count;
+  EventCount.attach(events.handle).advance();
+  assert.equal(events.wait(seen), true);
+  assert.equal(events.wait(events.count, { timeoutMs: 1 }), false);
+  const waiting = events.waitAsync(events.count);
+  events.advance();
+  assert.equal(await waiting, true);
+  const abort = AbortWord.create();
+  abort.abort();
+  assert.throws(() => events.wait(events.count, { abort }), { code: "CANCELLED" });
+  const controller = new AbortController();
+  const cancelled = events.waitAsync(events.count, { signal: controller.signal });
+  controller.abort();
+  await assert.rejects(cancelled, { code: "CANCELLED" });
+});
+
+for (const [name, program] of Object.entries(eventCounts)) {
+  test(`event count ${name}: explored`, async () => {
+    requireExplored(await explore(program, { maxSeconds: 10, preemptions: 1, schedules: 500 }));
+  });
+}
