@@ -42,7 +42,7 @@ async function load(): Promise<Program> {
       runtime.did(event, 0, 0, write, !write);
     },
   });
-  installTime(runtime);
+  immediates = installTime(runtime);
   globalThis.Atomics = exploredAtomics(runtime);
   installWorkerThreads();
   installLoadHook();
@@ -62,6 +62,8 @@ function installWorkerThreads(): void {
   syncBuiltinESMExports();
 }
 
+/** How many callbacks of `setImmediate` wait. */
+let immediates = (): number => 0;
 /** Filled while the explored modules load. */
 let resets: readonly (() => void)[] = [];
 
@@ -89,7 +91,7 @@ async function runAsync(pending: Promise<unknown>): Promise<unknown> {
   let settled: { readonly value: unknown } | { readonly thrown: unknown } | null = null;
   pending.then((value) => { settled = { value }; }, (thrown: unknown) => { settled = { thrown }; });
   for (;;) {
-    await giveWay();
+    do await giveWay(); while (immediates() > 0);
     const now = settled as { readonly value: unknown } | { readonly thrown: unknown } | null;
     if (uncaught !== null) throw uncaught as Error;
     if (now !== null) {
