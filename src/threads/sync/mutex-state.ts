@@ -19,24 +19,28 @@
  *   queue up WAITERS is set (QUEUE was loaded before LOCK), then sleep on QUEUE. Woken: it has the seat. QUEUE changed before: newcomer again
  *   release  nobody waits: self → 0. GRANTED: OWNER → 0, wake the seat if SEAT says somebody sleeps
  *            WAITERS: still owning, WAITERS → 0 and GRANTED → 1, QUEUE += 1, notify one. It woke one: WAITERS → 1 (more may sleep), release as above.
- *            It woke none: GRANTED → 0, and look again: who has come since has set WAITERS
+ *            It woke none: GRANTED → 0, and look again: who has come since has set WAITERS. Then, rather than chase it from grant to grant: WAITERS
+ *            stays, OWNER → 0, QUEUE += 1, notify one: it looks again, and finds the mutex free
  *   give up  (time limit, abort) in the queue: just leave. In the seat, or woken in the queue at the same time: pass the seat on: if owned,
- *            GRANTED → 0 and WAITERS → 1, the owner's release grants the next; if free, take and release at once, which does the same.
+ *            GRANTED → 0 and WAITERS → 1, the owner's release grants the next; if free, take and release at once, which does the same
+ *            (also if free with WAITERS and no grant: this waiter may be the one that was to look again).
  *            (signal) an abandoned async wait would stay in the queue and swallow a grant: QUEUE += 1, wake all, pass the seat on if one is granted
  *   death    of the owner, or `poison`: → BROKEN. Of anybody else: GRANTED → 0, for the seat may have been the dead one's
  *   repair   BROKEN → self, by `lockForRepair` only; every other taker gets OWNER_DIED
- * A death, `poison` and `wakeAll` also change both sequences and wake everybody. So, as after a signal, there may be *believers*: woken, but not granted. They
+ * A death, `poison` and `wakeAll` also change both sequences and wake everybody. So, as after a signal or a vain grant, there may be *believers*: woken, but not granted. They
  * see GRANTED 0 and are newcomers again; or they see a seat granted to somebody else, and compete for it: then one takes it, clears GRANTED, and
  * the others find it gone. Whoever clears GRANTED therefore wakes SEAT.
  *
  * No wake-up is lost: (1) who sleeps on the current QUEUE saw WAITERS set after it loaded QUEUE, and WAITERS is cleared only before a change of
- * QUEUE by an owner that then notifies, and puts WAITERS back if it woke one; (2) who sleeps on the current SEAT announced itself in it and then
+ * QUEUE by an owner that then notifies, and puts WAITERS back if it woke one, or frees the mutex with WAITERS and makes one look again; (2) who sleeps on the current SEAT announced itself in it and then
  * saw an owner; that owner releases first and looks at SEAT second (Dekker's pattern, sequentially consistent); (3) every step between a
  * change and its notification is made by the owner or undone by `threadDied`, which wakes all.
  * The grant is made while owning, so nobody can reuse GRANTED between the change and the count of those woken (no ABA).
  *
+ * Progress: a release is at most two rounds, so a thread loops only because others get on.
  * Fairness: the queue is FIFO, and **once a waiter has the seat, at most K newcomers overtake it**; so at most (n + 1) K newcomers overtake one
- * that sleeps behind n others. A death, an abort and a cancelled async wait make everybody queue up anew, and the count begins again.
+ * that sleeps behind n others. A death, an abort and a cancelled async wait make everybody queue up anew, and the count begins again;
+ * who falls asleep while a release is under way that has found nobody may be made to queue up anew once.
  * Memory order: release is a sequentially consistent write of LOCK, which the next owner's compare-and-set reads: all that was written inside happens
  * before. Uncontended: one compare-and-set to lock and one to release, nothing else shared.
  * After U. Drepper, "Futexes Are Tricky" (2011), mutex 3; the seat with bounded barging after D. Dice and A. Kogan, "Malthusian Locks" (EuroSys 2017) and
@@ -224,12 +228,12 @@ export class MutexState {
     }
   }
 
-  /** The seat is not wanted by this waiter any more: somebody else shall have it. */
+  /** This waiter has been woken and does not want the mutex any more: somebody else shall have it. */
   #passOn(): void {
     for (;;) {
       const word = load(this.#words, LOCK);
-      if ((word & GRANTED) === 0) return;
       const free = (word & OWNER) === 0;
+      if ((word & GRANTED) === 0 && !(free && (word & WAITERS) !== 0)) return;
       if (!cas(this.#words, LOCK, word, free ? this.#self | WAITERS : (word & ~(GRANTED | BARGES)) | WAITERS)) continue;
       this.#wakeSeat();
       if (free) this.#handOver();
@@ -239,6 +243,7 @@ export class MutexState {
 
   #handOver(): void {
     let sleepers = 0; // WAITERS: one was woken, so there may be more
+    let granted = false;
     for (;;) {
       const word = this.#ownWord();
       if ((word & GRANTED) !== 0) {
@@ -248,7 +253,12 @@ export class MutexState {
       }
       if (((word | sleepers) & WAITERS) === 0) {
         if (cas(this.#words, LOCK, word, 0)) return;
+      } else if (granted) {
+        if (!cas(this.#words, LOCK, word, WAITERS)) continue;
+        this.#wakeQueue(1);
+        return;
       } else if (cas(this.#words, LOCK, word, this.#self | GRANTED)) {
+        granted = true;
         Atomics.add(this.#words, QUEUE, 1);
         sleepers = Atomics.notify(this.#words, QUEUE, 1) * WAITERS;
         if (sleepers === 0) this.#revoke();
@@ -272,9 +282,9 @@ export class MutexState {
     return word;
   }
 
-  #wakeQueue(): void {
+  #wakeQueue(count = Infinity): void {
     Atomics.add(this.#words, QUEUE, 1);
-    Atomics.notify(this.#words, QUEUE);
+    Atomics.notify(this.#words, QUEUE, count);
   }
 
   /** Makes who sleeps in the seat look again; `always`: also who is about to. */
