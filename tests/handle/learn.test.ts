@@ -184,6 +184,8 @@ test("publications and updates are one line: each update starts from what came b
   assert.deepEqual([second.published, third.published, model.version], [third.version, third.version, third.version]);
   assert.equal(first.updates, 1);
   assert.equal((await attached.classify("card")).version, third.version);
+  await using fresh = await Model.open(other, { threads: 1 });
+  assert.equal((await fresh.learn([{ text: "card", label: "cash" }])).version, second.version, "nothing of the version before is left in the learner");
 });
 
 test("threads that die while they teach: every update that was confirmed is in the line, and the line is whole", async () => {
