@@ -105,6 +105,20 @@ export const keepsState = program<{ w: Words }>(import.meta.url, {
   threads: [0, 1].map(() => ({ w }: { w: Words }) => { Atomics.add(w, kept++ % 2, 1); Atomics.load(w, 0); }),
 });
 
+let calls = 0;
+/** The same, where only a thread that is not run shows it. */
+export const keepsStateHidden = program<{ w: Words }>(import.meta.url, {
+  setup: () => ({ w: words(2) }),
+  threads: [({ w }) => { if (calls++ % 2 === 0) Atomics.store(w, 0, 1); else Atomics.load(w, 1); }, ({ w }) => { Atomics.load(w, 0); }],
+});
+
+/** Polling with a time limit ends because somebody writes. */
+export const polls = program<{ w: Words }>(import.meta.url, {
+  title: "polling with a time limit",
+  setup: () => ({ w: words(1) }),
+  threads: [({ w }) => { while (Atomics.load(w, 0) === 0) Atomics.wait(w, 0, 0, 10); }, ({ w }) => { Atomics.store(w, 0, 1); Atomics.notify(w, 0); }],
+});
+
 export const history = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
   threads: [0, 1].map(() => ({ w }: { w: Words }, { operation }: { operation<T>(name: string, argument: unknown, perform: () => T): T }) => { operation("add", 1, () => Atomics.add(w, 0, 1)); }),
@@ -122,4 +136,4 @@ export const sizes = program<{ bytes: Uint8Array; halves: Uint16Array }>(import.
   threads: [({ bytes }) => { Atomics.store(bytes, 1, 1); }, ({ halves }) => { Atomics.load(halves, 0); }],
 });
 
-export const passing: Readonly<Record<string, unknown>> = { timeLimit, clock, deaths, asynchronous, asynchronousLimit, spins, history };
+export const passing: Readonly<Record<string, unknown>> = { timeLimit, clock, deaths, asynchronous, asynchronousLimit, spins, polls, history };

@@ -48,8 +48,10 @@ test("random schedules are functions of their seed, and say which one failed", a
 });
 
 test("module state that outlives a schedule is noticed", async () => {
-  const report = await explore(ends.keepsState, quick);
-  assert.equal(report.failure?.kind, "nondeterminism", formatReport(report));
+  for (const program of [ends.keepsState, ends.keepsStateHidden]) {
+    const report = await explore(program, quick);
+    assert.equal(report.failure?.kind, "nondeterminism", formatReport(report));
+  }
 });
 
 test("wrong options, programs that are not exported, cancelling", async () => {

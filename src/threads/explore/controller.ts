@@ -14,7 +14,8 @@ import type { Trace } from "./trace.ts";
 
 interface Search {
   plan(): Plan | null;
-  learn(run: Run): void;
+  /** A step at which something was not as it had been before, or null. */
+  learn(run: Run): number | null;
 }
 
 export interface ControllerHooks {
@@ -123,9 +124,12 @@ export class Controller {
       if (run.outcome === OUTCOME.REDUNDANT) redundant++;
       else schedules++;
       const differs = previous === null || plan.random !== undefined ? null : run.trace.differsFrom(previous.trace, plan.prefix.length - 1);
-      const finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
+      let finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
+      if (finding === null) {
+        const changed = search.learn(run);
+        if (changed !== null) finding = nondeterministic(changed);
+      }
       if (finding !== null) found = { finding, choices: run.trace.choices(), trace: run.trace, seed: plan.random?.seed ?? null };
-      else search.learn(run);
       previous = run;
     }
     return { stage: { coverage, ended: found === null ? ended : "failure", schedules, redundant, steps, seconds: (performance.now() - start) / 1000 }, found };
@@ -162,6 +166,6 @@ function once(plan: Plan): Search {
       planned = true;
       return plan;
     },
-    learn: () => {},
+    learn: () => null,
   };
 }

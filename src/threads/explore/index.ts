@@ -3,3 +3,4 @@ export { program, programsOf, type Ended, type Operation, type Program, type Pro
 export type { ExploreOptions, ExploreProgress } from "./options.ts";
 export { describeCoverage, formatReport, type Coverage, type ExploreReport, type Failure, type FailureKind, type Stage } from "./report.ts";
 export { linearize, requireLinearizable, type SequentialModel } from "./linearize.ts";
+export { access } from "../../base/index.ts";

@@ -31,6 +31,15 @@ export interface Run {
   /** Threads that slept, and where, when nobody could go on. */
   readonly stuck: readonly Stuck[];
   readonly deaths: readonly number[];
+  /** Where each thread stands that could have gone on, by thread; null for the others. */
+  readonly pending: readonly (Pending | null)[];
+}
+
+/** An operation that a thread has come to. */
+export interface Pending {
+  readonly kind: number;
+  readonly buffer: number;
+  readonly offset: number;
 }
 
 export interface Stuck {
@@ -123,8 +132,9 @@ export class Runner {
     const deaths = Array.from({ length: this.threads }, (_, index) => index).filter((index) => control[threadBase(index) + T.KILLED] === 1);
     this.#buffers.reverse();
     const trace = new Trace(control, control[H.STEP]!, this.#buffers[0]!);
+    const pending = outcome === OUTCOME.REDUNDANT ? this.#pending() : [];
     this.#unwind();
-    return { outcome, trace, reports: this.#ports.flatMap(drain), stuck, deaths };
+    return { outcome, trace, reports: this.#ports.flatMap(drain), stuck, deaths, pending };
   }
 
   /** The state as it is after the last schedule, for `check`. */
@@ -205,6 +215,14 @@ export class Runner {
       giveBaton(control, index);
       this.#await();
     }
+  }
+
+  #pending(): (Pending | null)[] {
+    const control = this.#control;
+    return Array.from({ length: this.threads }, (_, thread) => {
+      const base = threadBase(thread);
+      return control[base + T.STATUS] === STATUS.READY ? { kind: control[base + T.KIND]!, buffer: control[base + T.BUFFER]!, offset: control[base + T.OFFSET]! } : null;
+    });
   }
 
   #stuck(): Stuck[] {

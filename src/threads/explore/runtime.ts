@@ -171,14 +171,17 @@ export class ThreadRuntime {
     control[event + E.AFTER] = value;
     control[event + E.WOKE] = 1;
     this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0);
-    this.#spin.progress();
     this.#scheduler.wake(control[H.STEP]! - 1);
     control[base + T.RESULT] = 0;
     control[base + T.TIMED] = Number.isFinite(timeoutMs) ? 1 : 0;
     control[base + T.STATUS] = STATUS.BLOCKED;
     this.#pass();
     control[base + T.TIMED] = 0;
-    if (control[base + T.RESULT] === 0) return "ok";
+    if (control[base + T.RESULT] === 0) {
+      this.#spin.progress();
+      return "ok";
+    }
+    this.#spin.read(control[base + T.BUFFER]!, control[base + T.OFFSET]!, SpinWatch.limitPassed(value));
     this.#now += timeoutMs;
     return "timed-out";
   }

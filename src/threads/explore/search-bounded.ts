@@ -29,7 +29,7 @@ export class BoundedSearch {
     return this.#done ? null : { prefix: this.#nodes.map(({ choices, at }) => choices[at]!) };
   }
 
-  learn({ trace }: Run): void {
+  learn({ trace }: Run): null {
     const known = this.#nodes.length;
     let preemptions = this.#preemptions;
     let kills = this.#kills;
@@ -44,10 +44,11 @@ export class BoundedSearch {
       before = event;
     }
     for (let node = this.#nodes.at(-1); node !== undefined; node = this.#nodes.at(-1)) {
-      if (++node.at < node.choices.length) return;
+      if (++node.at < node.choices.length) return null;
       this.#nodes.pop();
     }
     this.#done = true;
+    return null;
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { KIND } from "./control.ts";
 import { HappensBefore } from "./happens-before.ts";
-import type { Plan, Run } from "./runner.ts";
+import type { Pending, Plan, Run } from "./runner.ts";
 import type { TraceEvent } from "./trace.ts";
 
 interface Node {
@@ -15,12 +15,13 @@ interface Node {
   todo: number;
   /** Threads tried here, or known to be covered elsewhere. */
   sleep: number;
+  /** The first step of each thread that was tried here. */
+  readonly tried: Map<number, Pending>;
 }
 
 export class ClassSearch {
   readonly #nodes: Node[] = [];
   readonly #order: HappensBefore;
-  #depth = 0;
   #done = false;
 
   constructor(threads: number) {
@@ -35,27 +36,38 @@ export class ClassSearch {
     return { prefix, sleep: this.#nodes.at(-1)!.sleep, sleepAt: prefix.length - 1 };
   }
 
-  /** What the planned schedule did. */
-  learn(run: Run): void {
+  /** What the planned schedule did. Returns a step where a thread that was tried before had another operation now, which should not be. */
+  learn(run: Run): number | null {
     const { trace } = run;
     const from = Math.max(0, this.#nodes.length - 1);
     this.#order.truncate(from);
+    const changed = this.#changed(run, from);
+    if (changed !== null) return changed;
     for (let step = from; step < trace.length; step++) {
       const event = trace.at(step);
-      if (step >= this.#nodes.length) this.#nodes.push({ chosen: event.thread, enabled: event.enabled, todo: 1 << event.thread, sleep: event.sleep });
+      if (step >= this.#nodes.length) this.#nodes.push({ chosen: event.thread, enabled: event.enabled, todo: 1 << event.thread, sleep: event.sleep, tried: new Map() });
+      if (step >= from && this.#nodes[step]!.chosen === event.thread) this.#nodes[step]!.tried.set(event.thread, event);
       for (const earlier of this.#order.push(event)) this.#reverse(earlier, step);
       if (event.kind === KIND.NOTIFY && event.woke > 0) this.#timeOutInstead(step, event);
     }
     this.#backtrack();
+    return null;
   }
 
-  /** How many steps the shared beginning of this and the last schedule has. */
-  get depth(): number {
-    return this.#depth;
-  }
-
-  event(step: number): TraceEvent {
-    return this.#order.event(step);
+  /** A thread that was tried where this schedule branches off, and has done nothing since, still has to want the same. */
+  #changed({ trace, pending }: Run, from: number): number | null {
+    for (const [thread, wanted] of this.#nodes[from]?.tried ?? []) {
+      if (wanted.kind === KIND.TIMEOUT) continue; // it may have been woken instead
+      let now: Pending | null = pending[thread] ?? null;
+      for (let step = from; step < trace.length; step++) {
+        const event = trace.at(step);
+        if (event.thread !== thread) continue;
+        now = event;
+        break;
+      }
+      if (now !== null && (now.kind !== wanted.kind || now.buffer !== wanted.buffer || now.offset !== wanted.offset)) return from;
+    }
+    return null;
   }
 
   /** Notes, where step i was chosen, a thread that begins a schedule in which j comes before i. */
@@ -96,7 +108,6 @@ export class ClassSearch {
       const left = node.todo & ~node.sleep;
       if (left !== 0) {
         node.chosen = 31 - Math.clz32(left & -left);
-        this.#depth = this.#nodes.length - 1;
         return;
       }
       this.#nodes.pop();

@@ -34,8 +34,9 @@ export class RandomSearch {
     return { prefix: [], random: { seed: this.seed, kind: odd ? "priorities" : "walk", length: this.#length, changes: odd ? depth - 1 : 0, kill: kills && this.#at % 4 < 2 } };
   }
 
-  learn(run: Run): void {
+  learn(run: Run): null {
     this.#length = Math.max(this.#length, run.trace.length);
+    return null;
   }
 }
 

@@ -19,6 +19,11 @@ export class SpinWatch {
     if (this.#seen.length > LONGEST * ROUNDS) this.#seen.shift();
   }
 
+  /** What a sleep whose time limit passes is noted as, the word being `value` all the while: polling is a spin too. */
+  static limitPassed(value: number): number {
+    return ~value;
+  }
+
   /** Whether reading `value` there would begin another round of the same. */
   spins(buffer: number, offset: number, value: number): boolean {
     const seen = this.#seen;
