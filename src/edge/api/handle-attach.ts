@@ -6,6 +6,7 @@
  */
 import { MessageChannel, receiveMessageOnPort, threadId, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError, parseOptions } from "../../base/index.ts";
+import { EventCount } from "../../threads/sync/index.ts";
 import type { Classification, ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
 import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./handle-contract.ts";
 import { requireRoom, type FromOwner, type ToOwner } from "./handle-messages.ts";
@@ -104,7 +105,7 @@ export class AttachedModel implements ModelCaller {
     if (this.#over !== undefined) throw this.#over;
     if (maxInFlight > this.#handle.maxInFlight) throw new LockstepError("OPTION_INVALID", `a handle made from another has at most its maxInFlight, ${this.#handle.maxInFlight}, not ${maxInFlight}`, { maxInFlight });
     const { port1, port2 } = new MessageChannel();
-    const bell = new Int32Array(new SharedArrayBuffer(4));
+    const bell = EventCount.create().handle;
     this.#port.postMessage({ kind: "derive", port: port1, bell, maxInFlight } satisfies ToOwner, [port1]);
     return { ...this.#handle, port: port2, bell, maxInFlight, facts: this.#facts };
   }
@@ -158,19 +159,19 @@ export class AttachedModel implements ModelCaller {
 
   #askSync(message: Request, weight: number, timeoutMs: number): Extract<Reply, { readonly kind: "answers" }> {
     if (this.#over !== undefined) throw this.#over;
-    const { bell } = this.#handle;
+    const bell = EventCount.attach(this.#handle.bell);
     const deadline = performance.now() + timeoutMs;
     let settled: Reply | LockstepError | undefined;
     const id = this.#post(message, weight, (reply) => { settled = reply; });
     while (settled === undefined) {
-      const rung = Atomics.load(bell, 0); // before looking: a message that comes after it changes the bell again
+      const rung = bell.count; // before looking: a message that comes after it changes the bell again
       for (let received = receiveMessageOnPort(this.#port); received !== undefined; received = receiveMessageOnPort(this.#port)) this.#receive(received.message as FromOwner);
       if (settled !== undefined) break;
       const left = deadline - performance.now();
       if (left <= 0) {
         this.#port.postMessage({ kind: "cancel", id } satisfies ToOwner);
         this.#settle(id, late(timeoutMs));
-      } else Atomics.wait(bell, 0, rung, left);
+      } else bell.wait(rung, { timeoutMs: left });
     }
     const outcome: Reply | LockstepError = settled;
     if (outcome instanceof Error) throw outcome;

@@ -6,6 +6,7 @@ import type { MessagePort } from "node:worker_threads";
 import { z } from "zod";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { Answer, VersionInfo } from "../../work/infer/index.ts";
+import type { EventCountHandle } from "../../threads/sync/index.ts";
 import type { LabelledText } from "../../work/train/index.ts";
 import { signalSchema } from "./options.ts";
 
@@ -97,7 +98,7 @@ export interface ModelHandle {
   readonly kind: "lockstep.model";
   readonly port: MessagePort;
   /** Counts the messages that the owner has sent; what `classifySync` sleeps on. */
-  readonly bell: Int32Array<SharedArrayBuffer>;
+  readonly bell: EventCountHandle;
   /** The thread that made it. */
   readonly owner: number;
   readonly maxInFlight: number;

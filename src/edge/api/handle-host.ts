@@ -6,6 +6,7 @@
  */
 import { MessageChannel, threadId, type MessagePort } from "node:worker_threads";
 import { encodeError, LockstepError, parseOptions } from "../../base/index.ts";
+import { EventCount } from "../../threads/sync/index.ts";
 import type { ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelHandle, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
 import { handleSchema } from "./handle-contract.ts";
 import { requireRoom, toOwnerSchema, type FromOwner, type ToOwner } from "./handle-messages.ts";
@@ -41,10 +42,10 @@ export class HandleHost<Pin extends HostedPin> {
     const { maxInFlight } = parseOptions(handleSchema, options, "the options of handle");
     const facts = this.#model.facts();
     const { port1, port2 } = new MessageChannel();
-    const bell = new Int32Array(new SharedArrayBuffer(4));
+    const bell = EventCount.create();
     const refused = this.#connect(port1, bell, maxInFlight);
     if (refused !== undefined) throw refused;
-    return { kind: "lockstep.model", port: port2, bell, owner: threadId, maxInFlight, timeoutMs: this.#model.timeoutMs, facts };
+    return { kind: "lockstep.model", port: port2, bell: bell.handle, owner: threadId, maxInFlight, timeoutMs: this.#model.timeoutMs, facts };
   }
 
   /** Tells every thread of the version that is published now. */
@@ -66,10 +67,10 @@ export class HandleHost<Pin extends HostedPin> {
   }
 
   /** What it gives is why not; the other end of the port has been told the same. */
-  #connect(port: MessagePort, bell: Int32Array<SharedArrayBuffer>, maxInFlight: number): LockstepError | undefined {
+  #connect(port: MessagePort, bell: EventCount, maxInFlight: number): LockstepError | undefined {
     const connection: Connection<Pin> = new Connection(this.#model, port, bell, maxInFlight, {
       onClose: () => { this.#connections.delete(connection); },
-      onDerive: ({ port: derived, bell: own, maxInFlight: most }) => { this.#connect(derived, own, Math.min(most, maxInFlight)); },
+      onDerive: ({ port: derived, bell: own, maxInFlight: most }) => { this.#connect(derived, EventCount.attach(own), Math.min(most, maxInFlight)); },
     });
     this.#connections.add(connection);
     const refused = this.#refusal();
@@ -96,7 +97,7 @@ interface Open { readonly weight: number; readonly controller: AbortController }
 class Connection<Pin extends HostedPin> {
   readonly #model: HostedModel<Pin>;
   readonly #port: MessagePort;
-  readonly #bell: Int32Array<SharedArrayBuffer>;
+  readonly #bell: EventCount;
   readonly #maxInFlight: number;
   readonly #events: ConnectionEvents;
   readonly #open = new Map<number, Open>();
@@ -105,7 +106,7 @@ class Connection<Pin extends HostedPin> {
   #inFlight = 0;
   #closed = false;
 
-  constructor(model: HostedModel<Pin>, port: MessagePort, bell: Int32Array<SharedArrayBuffer>, maxInFlight: number, events: ConnectionEvents) {
+  constructor(model: HostedModel<Pin>, port: MessagePort, bell: EventCount, maxInFlight: number, events: ConnectionEvents) {
     this.#model = model;
     this.#port = port;
     this.#bell = bell;
@@ -121,8 +122,7 @@ class Connection<Pin extends HostedPin> {
     if (this.#closed) return;
     this.#port.postMessage(message);
     // First the message, then the bell: who has read the bell before looking for messages, and sleeps on what it read, misses none.
-    Atomics.add(this.#bell, 0, 1);
-    Atomics.notify(this.#bell, 0);
+    this.#bell.advance();
   }
 
   close(): void {

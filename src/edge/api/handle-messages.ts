@@ -6,6 +6,7 @@ import { MessagePort } from "node:worker_threads";
 import { z } from "zod";
 import { LockstepError, type EncodedError } from "../../base/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
+import type { EventCountHandle } from "../../threads/sync/index.ts";
 import { classifySchema, examplesSchema, learnSchema, type Classification, type LearnResult, type VersionFacts } from "./handle-contract.ts";
 
 /** Requests are answered by `id`; the sender numbers them. */
@@ -19,7 +20,7 @@ export const toOwnerSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("pin"), id }),
   z.strictObject({ kind: z.literal("release"), id, pin: z.int() }),
   /** A port of another handle, which the sender gives away. */
-  z.strictObject({ kind: z.literal("derive"), port: z.instanceof(MessagePort), bell: z.custom<Int32Array<SharedArrayBuffer>>(isBell, "expected one shared Int32"), maxInFlight: z.int().min(1).max(65_536) }),
+  z.strictObject({ kind: z.literal("derive"), port: z.instanceof(MessagePort), bell: z.custom<EventCountHandle>(isBell, "expected the handle of an event count"), maxInFlight: z.int().min(1).max(65_536) }),
   /** The sender asks nothing more: everything of its is let go, answered, and the port closed. */
   z.strictObject({ kind: z.literal("detach"), id }),
 ]);
@@ -40,7 +41,8 @@ export type FromOwner =
   | { readonly kind: "closing" };
 
 function isBell(value: unknown): boolean {
-  return value instanceof Int32Array && value.buffer instanceof SharedArrayBuffer && value.length === 1;
+  const { kind, words } = (value ?? {}) as Partial<EventCountHandle>;
+  return kind === "event-count" && words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer && words.length > 0;
 }
 
 /** Both sides ask: the one that attached to post nothing in vain, the owner because it cannot trust that. */
