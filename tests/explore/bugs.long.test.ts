@@ -1,5 +1,5 @@
 /**
- * Ten runs of every seeded bug and its twin: no verdict changes, an enumeration reports the same schedule each time, and that schedule shows the same
+ * Several runs (LOCKSTEP_RUNS, 3 if unset) of every seeded bug and its twin: no verdict changes, an enumeration reports the same schedule each time, and that schedule shows the same
  * again. And every strategy calls each bug the same.
  */
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { explore, formatReport, type ExploreOptions, type ExploreReport } from "../../src/threads/explore/index.ts";
 import { bugs } from "./bugs/table.ts";
 
-const RUNS = 10;
+const RUNS = Number(process.env["LOCKSTEP_RUNS"] ?? 3);
 
 /** All that does not depend on how fast it went. */
 const verdictOf = ({ failure, stages, longest }: ExploreReport): unknown => ({ failure, longest, stages: stages.map(({ seconds: _seconds, ...rest }) => rest) });
@@ -33,6 +33,7 @@ describe(`${RUNS} runs of everything`, { concurrency: 2 }, () => {
       assert.equal(first.failure?.kind, kind, formatReport(first));
       const passed = await explore(twin, options);
       assert.equal(passed.failure, null, formatReport(passed));
+      assert.ok(passed.stages.every(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random"), formatReport(passed));
       for (let run = 1; run < RUNS; run++) {
         assert.deepEqual(verdictOf(await explore(bug, options)), verdictOf(first));
         assert.deepEqual(verdictOf(await explore(twin, options)), verdictOf(passed));

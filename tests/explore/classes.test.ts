@@ -95,7 +95,7 @@ test("random programs of asynchronous tasks on two threads: the same ends as the
   const asynchronous: fc.Arbitrary<Step> = fc.oneof(
     fc.record({ op: fc.constantFrom("load", "add", "notify", "notifyAll"), at: word }),
     fc.record({ op: fc.constantFrom("cas", "waitAsync", "waitAsyncTimed", "waitAsync"), at: word, value: fc.integer({ min: 0, max: 1 }) }),
-  ) as fc.Arbitrary<Step>;
+  );
   const script = fc.array(fc.array(fc.array(asynchronous, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 2 });
   let compared = 0;
   await fc.assert(fc.asyncProperty(script, async (drawn) => {

@@ -1,8 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AbortWord, EventCount } from "../../src/threads/sync/index.ts";
-import { explore, requireExplored } from "../../src/threads/explore/index.ts";
-import { eventCounts } from "./explored/event-count.programs.ts";
 
 test("event count: what has changed since the look is not slept through; limits, aborts and signals end a wait", async () => {
   const events = EventCount.create();
@@ -21,9 +19,3 @@ test("event count: what has changed since the look is not slept through; limits,
   controller.abort();
   await assert.rejects(cancelled, { code: "CANCELLED" });
 });
-
-for (const [name, program] of Object.entries(eventCounts)) {
-  test(`event count ${name}: explored`, async () => {
-    requireExplored(await explore(program, { maxSeconds: 10, preemptions: 1, schedules: 500 }));
-  });
-}

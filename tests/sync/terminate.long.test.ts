@@ -8,7 +8,8 @@ import { Supervisor, type Supervised } from "../../src/threads/sync/index.ts";
 import { ASKING, INSIDE, OUTSIDE, randomOf, scenarios, type Place, type Scenario, type ScenarioName } from "./terminate-scenarios.ts";
 import type { TerminateData } from "./terminate-thread.ts";
 
-const DEATHS = 260;
+/** In each of the scenarios: 600 in all. */
+const DEATHS = Number(process.env["LOCKSTEP_DEATHS"] ?? 150);
 const CREW = 5;
 /** Not a measure of speed: how long nothing at all may happen before it counts as "for ever". */
 const FOR_EVER_MS = 30_000;

@@ -17,3 +17,10 @@ test("deaths with more preemptions, and among three members", async () => {
   await holds(programs.deathOfThree, { strategy: "bounded", preemptions: 0 });
   await holds(programs.deathOfThree, { strategy: "random", schedules: 5_000 });
 });
+
+test("a member that fails, or somebody outside, gives up for all: no meeting is passed by some only", async () => {
+  await holds(programs.failureOfTwo, { strategy: "classes" });
+  await holds(programs.failureOfThree, { strategy: "bounded", preemptions: 1 });
+  await holds(programs.givenUpTwo, { strategy: "classes" });
+  await holds(programs.givenUpThree, { strategy: "classes" });
+});

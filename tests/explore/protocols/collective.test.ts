@@ -14,13 +14,6 @@ test("each of the three barriers is needed: without it there is a data race", as
   await breaks(programs.twins.third, "race", /slots\[\d+\]/);
 });
 
-test("a member that fails, or somebody outside, gives up for all: no meeting is passed by some only", async () => {
-  await holds(programs.failureOfTwo, { strategy: "classes" });
-  await holds(programs.failureOfThree, { strategy: "bounded", preemptions: 1 });
-  await holds(programs.givenUpTwo, { strategy: "classes" });
-  await holds(programs.givenUpThree, { strategy: "classes" });
-});
-
 test("a member may die anywhere, also while it gives up for all; an abort alone would not wake who sleeps", async () => {
   await holds(programs.deathOfTwo, { strategy: "bounded", preemptions: 1 });
   await breaks(programs.deathAborted, "lost wake-up", /collective\.barrier/, { strategy: "bounded", preemptions: 1 });

@@ -1,0 +1,16 @@
+/** Every program of the primitives, by module. */
+import { programsOf, type Program } from "../../../src/threads/explore/index.ts";
+import * as channel from "./channel.programs.ts";
+import * as condition from "./condition.programs.ts";
+import * as counting from "./counting.programs.ts";
+import * as epoch from "./epoch-cell.programs.ts";
+import * as eventCount from "./event-count.programs.ts";
+import * as mutex from "./mutex.programs.ts";
+import * as once from "./once.programs.ts";
+import * as rwlock from "./rwlock.programs.ts";
+import * as semaphore from "./semaphore.programs.ts";
+import * as seqlock from "./seqlock.programs.ts";
+
+export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = Object.fromEntries(
+  Object.entries({ mutex, rwlock, semaphore, condition, once, channel, seqlock, epoch, counting, eventCount }).map(([name, exported]) => [name, programsOf(exported)]),
+);
