@@ -12,11 +12,12 @@
  * take     nobody's → OWNER, by a newcomer, when nobody waits
  * queue    TICKET of the record = TICKETS++, then its state = QUEUED
  * reach    nobody's, and mine is the oldest QUEUED record: → OWNER, all other bits kept. Else join: WAITERS set and JOINS + 1 by
- *          compare-and-set (once, as long as WAITERS stays), then sleep on the record's WAKE, which was read before
+ *          compare-and-set (once, as long as WAITERS stays), **look again**, then sleep on the record's WAKE, which was read before
  * leave    OWNER → 0, WAITERS and JOINS kept. Then `settle`
  * settle   nobody's and WAITERS: wake the oldest QUEUED; if there is none, clear WAITERS by compare-and-set
  *
- * No lost wake-up. Who sleeps has written QUEUED and joined after that. (1) `leave` keeps WAITERS, and its `settle` reads the records later, so
+ * No lost wake-up. Who sleeps has written QUEUED, joined after that, and read the records after that: the one in front may have taken the turn and
+ * put it down between the first look and the joining, with nobody in line to wake. (1) `leave` keeps WAITERS, and its `settle` reads the records later, so
  * it wakes the oldest. (2) A `settle` that found nobody QUEUED clears WAITERS only if nobody has joined since (JOINS would differ). Should JOINS
  * have come round in between, it reads the records once more and wakes all; who finds WAITERS cleared joins again. (3) The oldest gives up
  * or dies: `settle` again, which wakes the next. (4) Not the oldest, nobody's turn: the oldest is awake, and takes it or gives up.
@@ -77,12 +78,16 @@ export class Turn {
    * acquisition has been told "wait" before.
    */
   reach(slot: number, joined: boolean): "mine" | "wait" {
-    for (;;) {
+    for (let inLine = joined; ; ) {
       const word = this.word;
       if ((word & OWNER) === slot + 1) return "mine";
       if ((word & OWNER) === 0 && this.#slots.first(QUEUED) === slot) {
         if (cas(this.#words, TURN, word, word | (slot + 1))) return "mine";
-      } else if ((joined && (word & WAITERS) !== 0) || cas(this.#words, TURN, word, joinedBy(word))) return "wait";
+      } else if (inLine && (word & WAITERS) !== 0) {
+        return "wait";
+      } else {
+        inLine = cas(this.#words, TURN, word, joinedBy(word));
+      }
     }
   }
 
