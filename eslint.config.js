@@ -74,7 +74,7 @@ export default tseslint.config(
   },
   { files: ["src/base/clock.ts"], rules: { "no-restricted-properties": ["error", random], "no-restricted-syntax": "off" } },
   {
-    files: ["tests/**", "bench/**", "examples/**"],
+    files: ["tests/**/*.ts", "bench/**/*.ts", "examples/**/*.ts", "scripts/**/*.ts"],
     rules: {
       "no-console": "off",
       // Tests read what was written (JSON.parse) and fail on what is not there.

@@ -109,7 +109,7 @@ async function numbers(rounds: number, batch: number, count: number): Promise<Fi
       })) / count;
     },
     ring: async () => {
-      const buffer = RingBuffer.getStorageForCapacity(RING, Float32Array) as unknown as SharedArrayBuffer;
+      const buffer = RingBuffer.getStorageForCapacity(RING, Float32Array);
       const ring = new RingBuffer(buffer, Float32Array);
       const into = new Float32Array(batch);
       return (await together([{ kind: "ring-push", buffer, batch, count }], () => { for (let got = 0; got < count; ) got += ring.pop(into); })) / count;

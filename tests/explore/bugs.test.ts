@@ -16,9 +16,9 @@ import { notifyBeforeStore } from "./bugs/waiting.ts";
 // Most of the time goes into starting threads, which leaves a processor free.
 const inPairs = { concurrency: 2 };
 
-/** A third of them; all are in bugs.long.test.ts. */
+/** A few of them; all are in bugs.long.test.ts. */
 describe("seeded bugs", inPairs, () => {
-  for (const { name, file, kind, bug, twin, options } of bugs.filter((_, index) => index % 3 === 0)) {
+  for (const { name, file, kind, bug, twin, options } of bugs.filter((_, index) => index % 6 === 0)) {
     test(`${name} (${file}): found, ${kind}; its twin passes`, async () => {
       assert.ok(bug.url.endsWith(`/bugs/${file}`));
       const found = await explore(bug, options);

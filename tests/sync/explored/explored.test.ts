@@ -7,7 +7,7 @@ import { modules } from "./modules.ts";
 // Most of the time goes into starting threads, which leaves a processor free.
 describe("explored", { concurrency: 2 }, () => {
   for (const [module, name] of [
-    ["mutex", "exclusion.two"], ["rwlock", "excludes.writerReader"], ["once", "does.two"], ["channel", "conservation.twoOne"],
+    ["mutex", "exclusion.two"], ["once", "does.two"], ["channel", "conservation.twoOne"],
     ["seqlock", "reading.twoOne"], ["epoch", "pinning.twoOne"], ["counting", "counter.sums"], ["counting", "latch.three"], ["counting", "barrier.three"], ["eventCount", "eventCounts.producers"],
   ] as const) {
     test(`${module} ${name}: every class of equivalent schedules`, async () => {
