@@ -1,24 +1,11 @@
 /** `lockstep explore`: the programs of a file under every interleaving, or as many as are wanted. */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { exploreFile, formatReport, listPrograms, LockstepError, type ExploreProgress } from "../api/index.ts";
+import { exploreFile, formatReport, listPrograms, LockstepError, type ExploreFileOptions, type ExploreProgress } from "../api/index.ts";
 import { integer, JSON_FLAG } from "./flags.ts";
 import { createOutput, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface ExploreFlags {
-  readonly list?: true;
-  readonly strategy?: "auto" | "classes" | "bounded" | "random";
-  readonly preemptions?: number;
-  readonly schedules?: number;
-  readonly depth?: number;
-  readonly seed?: number;
-  readonly maxSchedules?: number;
-  readonly maxSeconds?: number;
-  readonly maxSteps?: number;
-  readonly kills?: number;
-  readonly replay?: string;
-  readonly json?: true;
-}
+interface ExploreFlags extends Omit<ExploreFileOptions, "programs" | "races" | "onReport" | "onProgress" | "signal"> { readonly list?: true; readonly json?: true }
 
 export function addExplore(program: Command): void {
   program.command("explore").description("run the programs that a file exports under every interleaving of their threads, and show the first that goes wrong, step by step")

@@ -29,20 +29,20 @@ export const STATUS = {
   KILLED: 7,
 } as const;
 
-export const OUTCOME = { NONE: 0, ENDED: 1, DEADLOCK: 2, REDUNDANT: 3, STEPS: 4, FAILED: 5, MISMATCH: 6, CRASHED: 7 } as const;
+export const OUTCOME = { NONE: 0, ENDED: 1, DEADLOCK: 2, REDUNDANT: 3, STEPS: 4, FAILED: 5, MISMATCH: 6 } as const;
 export const STRATEGY = { STRAIGHT: 0, PRIORITIES: 1, WALK: 2 } as const;
 
 /** Header words. */
 export const H = {
   STEP: 0, OUTCOME: 1, CUT: 2, THREADS: 3, PREFIX: 4, SLEEP: 5, STRATEGY: 6, MAX_STEPS: 7, SITES: 8, LAST: 9, SUPERVISOR: 10, SEED: 11, CHANGES: 12, STAMP: 13,
-  FAILED_THREAD: 14, EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21, BYTES: 22,
+  EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21, BYTES: 22,
 } as const;
 
 /** Words of a thread's record, from `threadBase`. */
 export const T = {
-  GO: 0, STATUS: 1, KIND: 2, BUFFER: 3, OFFSET: 4, SIZE: 5, A: 6, B: 7, TIMED: 8, RESULT: 9, INBOX: 10, KILLED: 11, WOKEN_BY: 12, PRIORITY: 13, DEAD: 14, ASYNC: 15,
+  GO: 0, STATUS: 1, KIND: 2, BUFFER: 3, OFFSET: 4, SIZE: 5, A: 6, B: 7, TIMED: 8, RESULT: 9, KILLED: 10, WOKEN_BY: 11, PRIORITY: 12,
 } as const;
-const THREAD_WORDS = 16;
+export const THREAD_WORDS = 13;
 const HEADER_WORDS = 32;
 export const threadBase = (thread: number): number => HEADER_WORDS + thread * THREAD_WORDS;
 

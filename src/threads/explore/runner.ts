@@ -2,7 +2,7 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { changeAt, CONTROLLER, createControl, E, EVENT_WORDS, eventBase, H, KIND, listenerBase, MAX_EVENTS, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, W, waiterBase, type Control } from "./control.ts";
+import { changeAt, CONTROLLER, createControl, E, EVENT_WORDS, eventBase, H, KIND, listenerBase, MAX_EVENTS, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, THREAD_WORDS, threadBase, W, waiterBase, type Control } from "./control.ts";
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
@@ -167,7 +167,6 @@ export class Runner {
     control[H.LAST] = -1;
     control[H.SUPERVISOR] = this.#supervised ? this.threads : -1;
     control[H.STAMP] = 1;
-    control[H.FAILED_THREAD] = -1;
     control[H.DEATHS] = 0;
     control[H.KILL_AT] = -1;
     control[H.CHANGES] = 0;
@@ -175,7 +174,7 @@ export class Runner {
     prefix.forEach((choice, step) => { control[prefixAt(step)] = choice; });
     for (let index = 0; index < MAX_THREADS; index++) {
       const base = threadBase(index);
-      control.fill(0, base, base + 16);
+      control.fill(0, base, base + THREAD_WORDS);
       control[base + T.STATUS] = index < this.threads ? STATUS.DUE : STATUS.OFF;
       control[base + T.WOKEN_BY] = -1;
     }

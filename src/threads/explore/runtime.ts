@@ -113,10 +113,7 @@ export class ThreadRuntime {
 
   /** This thread's code threw: the schedule ends here. */
   fail(): void {
-    if (this.#control[H.OUTCOME] === OUTCOME.NONE) {
-      this.#control[H.OUTCOME] = OUTCOME.FAILED;
-      this.#control[H.FAILED_THREAD] = this.index;
-    }
+    if (this.#control[H.OUTCOME] === OUTCOME.NONE) this.#control[H.OUTCOME] = OUTCOME.FAILED;
   }
 
   get killed(): boolean {

@@ -10,7 +10,7 @@ export function callSite(): string {
   return describeStack(stack);
 }
 
-export function describeStack(stack: string): string {
+function describeStack(stack: string): string {
   const frames = stack.split("\n").flatMap((line) => {
     const match = FRAME.exec(line.trim());
     if (match === null || match[2]!.startsWith(`${OWN}/`)) return [];
