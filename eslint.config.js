@@ -1,17 +1,49 @@
 /** What a machine can check of the style: typed rules for the sources, and the bans that keep answers reproducible. */
+import stylistic from "@stylistic/eslint-plugin";
 import tseslint from "typescript-eslint";
 
 const CLOCK = "a wall clock must not decide a result; take a Clock from base where time is only reported";
 const DEFINED = "implementation-defined: bits would differ between engines; base has one made of + - * / sqrt";
 const implementationDefined = [
-  "exp", "expm1", "log", "log2", "log10", "log1p", "pow", "sin", "cos", "tan", "asin", "acos", "atan", "atan2",
-  "sinh", "cosh", "tanh", "asinh", "acosh", "atanh", "cbrt", "hypot",
+  "exp",
+  "expm1",
+  "log",
+  "log2",
+  "log10",
+  "log1p",
+  "pow",
+  "sin",
+  "cos",
+  "tan",
+  "asin",
+  "acos",
+  "atan",
+  "atan2",
+  "sinh",
+  "cosh",
+  "tanh",
+  "asinh",
+  "acosh",
+  "atanh",
+  "cbrt",
+  "hypot",
 ];
-const random = { object: "Math", property: "random", message: "randomness is a function of seed and place: see base/rng.ts" };
+const random = {
+  object: "Math",
+  property: "random",
+  message: "randomness is a function of seed and place: see base/rng.ts",
+};
 
 export default tseslint.config(
-  { ignores: ["dist/", "node_modules/", "models/", "src/numeric/kernels/assembly/", "**/*.wasm", "src/edge/http/page/"] },
+  {
+    ignores: ["dist/", "node_modules/", "models/", "src/numeric/kernels/assembly/", "**/*.wasm", "src/edge/http/page/"],
+  },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
+  {
+    files: ["**/*.{ts,js,mjs}"],
+    plugins: { "@stylistic": stylistic },
+    rules: { "@stylistic/max-len": ["error", { code: 120 }] },
+  },
   {
     files: ["**/*.ts"],
     extends: [tseslint.configs.strictTypeChecked],
@@ -26,7 +58,10 @@ export default tseslint.config(
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
       "@typescript-eslint/only-throw-error": "error",
       // What was caught may be handed on as it is.
-      "@typescript-eslint/prefer-promise-reject-errors": ["error", { allowThrowingUnknown: true, allowThrowingAny: false }],
+      "@typescript-eslint/prefer-promise-reject-errors": [
+        "error",
+        { allowThrowingUnknown: true, allowThrowingAny: false },
+      ],
       "@typescript-eslint/no-invalid-void-type": "off",
       // Contracts are interfaces of methods, met by closures and handed on as functions.
       "@typescript-eslint/unbound-method": "off",
@@ -49,7 +84,8 @@ export default tseslint.config(
     files: ["src/base/**", "src/numeric/**", "src/language/models/**", "src/work/train/**", "src/work/infer/**"],
     rules: {
       "no-restricted-properties": [
-        "error", random,
+        "error",
+        random,
         { object: "Date", property: "now", message: CLOCK },
         { object: "performance", property: "now", message: CLOCK },
         ...implementationDefined.map((property) => ({ object: "Math", property, message: DEFINED })),
@@ -66,13 +102,17 @@ export default tseslint.config(
     files: ["src/work/train/**", "src/work/infer/**"],
     rules: {
       "no-restricted-properties": [
-        "error", random,
+        "error",
+        random,
         { object: "Date", property: "now", message: CLOCK },
         ...implementationDefined.map((property) => ({ object: "Math", property, message: DEFINED })),
       ],
     },
   },
-  { files: ["src/base/clock.ts"], rules: { "no-restricted-properties": ["error", random], "no-restricted-syntax": "off" } },
+  {
+    files: ["src/base/clock.ts"],
+    rules: { "no-restricted-properties": ["error", random], "no-restricted-syntax": "off" },
+  },
   {
     files: ["tests/**/*.ts", "bench/**/*.ts", "examples/**/*.ts", "scripts/**/*.ts"],
     rules: {
@@ -86,13 +126,33 @@ export default tseslint.config(
       "@typescript-eslint/no-misused-promises": ["error", { checksVoidReturn: false }],
       "@typescript-eslint/restrict-plus-operands": "off",
       // node:test's test() and describe() return promises that the runner itself waits for.
-      "@typescript-eslint/no-floating-promises": ["error", { allowForKnownSafeCalls: [{ from: "package", package: "node:test", name: ["test", "it", "describe", "suite", "before", "after", "beforeEach", "afterEach"] }] }],
+      "@typescript-eslint/no-floating-promises": [
+        "error",
+        {
+          allowForKnownSafeCalls: [
+            {
+              from: "package",
+              package: "node:test",
+              name: ["test", "it", "describe", "suite", "before", "after", "beforeEach", "afterEach"],
+            },
+          ],
+        },
+      ],
     },
   },
   {
     // @huggingface/tokenizers ships declarations that Node's resolution cannot follow, so its types are unknown here.
     files: ["src/language/text/library-tokenizer.ts"],
-    rules: Object.fromEntries(["no-unsafe-assignment", "no-unsafe-call", "no-unsafe-return", "no-unsafe-member-access", "no-unsafe-argument", "restrict-plus-operands"].map((rule) => [`@typescript-eslint/${rule}`, "off"])),
+    rules: Object.fromEntries(
+      [
+        "no-unsafe-assignment",
+        "no-unsafe-call",
+        "no-unsafe-return",
+        "no-unsafe-member-access",
+        "no-unsafe-argument",
+        "restrict-plus-operands",
+      ].map((rule) => [`@typescript-eslint/${rule}`, "off"]),
+    ),
   },
   { files: ["**/*.{js,mjs}"], languageOptions: { ecmaVersion: "latest", sourceType: "module" } },
 );

@@ -2,7 +2,13 @@
 import { join } from "node:path";
 import { seedFrom } from "../src/base/index.ts";
 import { encodeDataset, labelSpace, readTable, splitByHash } from "../src/language/data/index.ts";
-import { bertConfig, bertParameters, initializeParameters, matchWeights, type BertConfig } from "../src/language/models/index.ts";
+import {
+  bertConfig,
+  bertParameters,
+  initializeParameters,
+  matchWeights,
+  type BertConfig,
+} from "../src/language/models/index.ts";
 import { trainWordPiece, type Tokenizer } from "../src/language/text/index.ts";
 import type { HostTensor } from "../src/numeric/tensor/index.ts";
 import { readEncoder } from "../src/work/infer/index.ts";
@@ -32,30 +38,104 @@ export async function bankingTask(minilm?: string): Promise<Task> {
   const split = splitByHash(table.texts, { fraction: recipe.validation_fraction, seed: seedFrom(recipe.seed) });
   const encoder = minilm === undefined ? undefined : readEncoder((await openFolder(minilm)).files, recipe.max_tokens);
   const { vocab_size: vocabSize, min_frequency: minFrequency } = recipe.tokenizer;
-  const tokenizer = encoder?.tokenizer ?? trainWordPiece(split.train.map((row) => table.texts[row]!), { vocabSize, minFrequency, maxLength: recipe.max_tokens });
+  const tokenizer =
+    encoder?.tokenizer ??
+    trainWordPiece(
+      split.train.map((row) => table.texts[row]!),
+      { vocabSize, minFrequency, maxLength: recipe.max_tokens },
+    );
   const dataset = await encodeDataset(tokenizer, table.texts, ids);
-  const dropout = { hidden_dropout_prob: recipe.hidden_dropout, attention_probs_dropout_prob: recipe.attention_dropout, classifier_dropout: recipe.classifier_dropout };
-  const config = bertConfig({ ...(encoder?.config ?? { ...recipe.model, vocab_size: tokenizer.vocabSize, max_position_embeddings: recipe.max_tokens, type_vocab_size: 2 }), ...dropout });
-  const data: TrainingData = { ids: dataset.ids, offsets: dataset.offsets, labels: dataset.labels!, examples: shared(split.train) };
-  const { batch_size: batchSize, shards, epochs, label_smoothing: labelSmoothing, token_dropout: tokenDropout } = recipe.finetune;
+  const dropout = {
+    hidden_dropout_prob: recipe.hidden_dropout,
+    attention_probs_dropout_prob: recipe.attention_dropout,
+    classifier_dropout: recipe.classifier_dropout,
+  };
+  const config = bertConfig({
+    ...(encoder?.config ?? {
+      ...recipe.model,
+      vocab_size: tokenizer.vocabSize,
+      max_position_embeddings: recipe.max_tokens,
+      type_vocab_size: 2,
+    }),
+    ...dropout,
+  });
+  const data: TrainingData = {
+    ids: dataset.ids,
+    offsets: dataset.offsets,
+    labels: dataset.labels!,
+    examples: shared(split.train),
+  };
+  const {
+    batch_size: batchSize,
+    shards,
+    epochs,
+    label_smoothing: labelSmoothing,
+    token_dropout: tokenDropout,
+  } = recipe.finetune;
   const plan = { batchSize, shards: shards ?? defaultShards(data, batchSize), epochs, seed: seedFrom(recipe.seed) };
-  const objective = { kind: "classify", labels: names.length, pooling: recipe.pooling, labelSmoothing, tokenDropout } as const;
+  const objective = {
+    kind: "classify",
+    labels: names.length,
+    pooling: recipe.pooling,
+    labelSmoothing,
+    tokenDropout,
+  } as const;
   const parameters = bertParameters(config, headOf(objective));
-  const known = encoder === undefined ? new Map<string, HostTensor<"float32">>() : matchWeights(bertParameters(config, { kind: "encoder", pooling: recipe.pooling }), encoder.tensors).weights;
-  const drawn = initializeParameters(parameters.filter(({ name }) => !known.has(name)), config.initializer_range, plan.seed);
-  return { recipe, config, tokenizer, labels: names, data, plan, objective, weights: new Map(parameters.map(({ name }) => [name, known.get(name) ?? drawn.get(name)!])) };
+  const known =
+    encoder === undefined
+      ? new Map<string, HostTensor<"float32">>()
+      : matchWeights(bertParameters(config, { kind: "encoder", pooling: recipe.pooling }), encoder.tensors).weights;
+  const drawn = initializeParameters(
+    parameters.filter(({ name }) => !known.has(name)),
+    config.initializer_range,
+    plan.seed,
+  );
+  return {
+    recipe,
+    config,
+    tokenizer,
+    labels: names,
+    data,
+    plan,
+    objective,
+    weights: new Map(parameters.map(({ name }) => [name, known.get(name) ?? drawn.get(name)!])),
+  };
 }
 
-/** Workers ready to train the task's fine-tuning; `trained` counts the tokens of the steps done since it was last read. */
-export async function openTraining(task: Task, threads: number): Promise<{ readonly phase: Phase; readonly trained: () => { tokens: number; loss: number } }> {
+/**
+ * Workers ready to train the task's fine-tuning; `trained` counts the tokens of the steps done since it was last read.
+ */
+export async function openTraining(
+  task: Task,
+  threads: number,
+): Promise<{ readonly phase: Phase; readonly trained: () => { tokens: number; loss: number } }> {
   let tokens = 0;
   let loss = 0;
   const { recipe, config, tokenizer, objective, data, plan, weights } = task;
   const phase = await Phase.open({
-    name: "finetune", executor: "native", config, objective, special: tokenizer.special, data, plan, rates: recipe.finetune, threads, weights,
-    onStep: (report) => { tokens += report.tokens; loss = report.loss; },
+    name: "finetune",
+    executor: "native",
+    config,
+    objective,
+    special: tokenizer.special,
+    data,
+    plan,
+    rates: recipe.finetune,
+    threads,
+    weights,
+    onStep: (report) => {
+      tokens += report.tokens;
+      loss = report.loss;
+    },
   });
-  return { phase, trained: () => { const done = { tokens, loss }; tokens = 0; return done; } };
+  return {
+    phase,
+    trained: () => {
+      const done = { tokens, loss };
+      tokens = 0;
+      return done;
+    },
+  };
 }
 
 function shared(values: readonly number[]): Int32Array {

@@ -1,6 +1,6 @@
 /**
- * How long the main thread's event loop is held up while this process trains on two workers and answers questions on a third: the
- * main thread tokenizes, schedules and reports, and never computes.
+ * How long the main thread's event loop is held up while this process trains on two workers and answers questions on a
+ * third: the main thread tokenizes, schedules and reports, and never computes.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +23,15 @@ export const eventLoop: Benchmark = async ({ progress }) => {
   try {
     progress("event loop: a version to serve");
     const data = join(import.meta.dirname, "../examples/banking77/test.csv");
-    await train({ data, pretrain: { epochs: 0 }, finetune: { epochs: 1 }, model: { hidden_size: 64, num_attention_heads: 2, intermediate_size: 128 } }, { out: folder, threads: 2 });
+    await train(
+      {
+        data,
+        pretrain: { epochs: 0 },
+        finetune: { epochs: 1 },
+        model: { hidden_size: 64, num_attention_heads: 2, intermediate_size: 128 },
+      },
+      { out: folder, threads: 2 },
+    );
     const { texts } = await readTable(data);
     await using model = await loadModel(folder, { threads: 1 });
     const training = await openTraining(await bankingTask(), 2);
@@ -38,7 +46,11 @@ export const eventLoop: Benchmark = async ({ progress }) => {
   }
 };
 
-async function observe(model: Model, texts: readonly string[], { phase, trained }: Awaited<ReturnType<typeof openTraining>>) {
+async function observe(
+  model: Model,
+  texts: readonly string[],
+  { phase, trained }: Awaited<ReturnType<typeof openTraining>>,
+) {
   await phase.train(0, STEPS); // warms up
   trained();
   const end = performance.now() + SECONDS * 1000;
@@ -51,7 +63,8 @@ async function observe(model: Model, texts: readonly string[], { phase, trained 
     }
   };
   const learn = async () => {
-    for (let step = STEPS; performance.now() < end && step + STEPS <= phase.steps; step += STEPS) await phase.train(step, step + STEPS);
+    for (let step = STEPS; performance.now() < end && step + STEPS <= phase.steps; step += STEPS)
+      await phase.train(step, step + STEPS);
   };
   delay.enable();
   await Promise.all([ask(), learn()]);
@@ -60,7 +73,9 @@ async function observe(model: Model, texts: readonly string[], { phase, trained 
   const ms = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   return {
     name: "event-loop",
-    note: `main thread while two workers train the small model and a replica answers a question every ${EVERY_MS} ms; less the ${RESOLUTION_MS} ms of the monitor's resolution`,
+    note:
+      `main thread while two workers train the small model and a replica answers a question every ${EVERY_MS} ` +
+      `ms; less the ${RESOLUTION_MS} ms of the monitor's resolution`,
     figures: [
       { what: "event-loop delay, p99", value: ms(delay.percentile(99)), unit: "ms", bar: { max: 10 } },
       { what: "  p50", value: ms(delay.percentile(50)), unit: "ms" },

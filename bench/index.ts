@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- [--json] [--only NAME]… [--layers N] [--rounds N] [--threads N] [--minilm FOLDER]`: the speeds that Lockstep promises, each beside what
- * it is measured against in the same run. Exit code 1 only if a benchmark failed to run: a bar that was missed is a figure, not an error.
+ * `npm run bench -- [--json] [--only NAME]… [--layers N] [--rounds N] [--threads N] [--minilm FOLDER]`: the speeds that
+ * Lockstep promises, each beside what it is measured against in the same run. Exit code 1 only if a benchmark failed to
+ * run: a bar that was missed is a figure, not an error.
  */
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,7 +15,16 @@ import { serving } from "./serving.ts";
 import { sync } from "./sync.ts";
 import { threads } from "./threads.ts";
 
-const BENCHMARKS: Readonly<Record<string, Benchmark>> = { gradient, threads, elementwise, padding, serving, sync, minilm, "event-loop": eventLoop };
+const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
+  gradient,
+  threads,
+  elementwise,
+  padding,
+  serving,
+  sync,
+  minilm,
+  "event-loop": eventLoop,
+};
 
 const { values } = parseArgs({
   options: {
@@ -33,14 +43,28 @@ if (unknown !== undefined) {
   process.exitCode = 2;
 } else {
   const options: BenchOptions = {
-    layers: positive("layers", values.layers), rounds: positive("rounds", values.rounds), threads: positive("threads", values.threads), minilm: resolve(values.minilm),
+    layers: positive("layers", values.layers),
+    rounds: positive("rounds", values.rounds),
+    threads: positive("threads", values.threads),
+    minilm: resolve(values.minilm),
     python: process.env["LOCKSTEP_PEER_PYTHON"] ?? "python3",
-    progress: (text) => { process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`); },
+    progress: (text) => {
+      process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+    },
   };
   const results: Result[] = [];
   for (const name of values.only) results.push(await BENCHMARKS[name]!(options));
   if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-  process.stdout.write(values.json ? `${JSON.stringify(results.map((result) => ({ ...result, figures: result.figures.map((figure) => ({ ...figure, met: meets(figure) })) })))}\n` : table(results));
+  process.stdout.write(
+    values.json
+      ? JSON.stringify(
+          results.map((result) => ({
+            ...result,
+            figures: result.figures.map((figure) => ({ ...figure, met: meets(figure) })),
+          })),
+        ) + "\n"
+      : table(results),
+  );
 }
 
 function positive(name: string, text: string): number {

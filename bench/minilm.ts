@@ -1,7 +1,7 @@
 /**
- * The real thing: whole steps of fine-tuning MiniLM on BANKING77 with two workers — collation, masks, forward, backward, reduction over
- * all shards, clipping, AdamW — beside PyTorch's on two threads, on the very same texts step by step, rounds interleaved. Real tokens count,
- * not padded ones. Each side sleeps while the other works.
+ * The real thing: whole steps of fine-tuning MiniLM on BANKING77 with two workers — collation, masks, forward,
+ * backward, reduction over all shards, clipping, AdamW — beside PyTorch's on two threads, on the very same texts step
+ * by step, rounds interleaved. Real tokens count, not padded ones. Each side sleeps while the other works.
  */
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -16,11 +16,13 @@ import { median, medianRatio, processSeconds } from "./timing.ts";
 
 const STEPS = 4;
 const NAME = "minilm";
-const NOTE = `whole steps of fine-tuning MiniLM on BANKING77, ${STEPS} steps a round, same texts, interleaved; real tokens`;
+const NOTE =
+  `whole steps of fine-tuning MiniLM on BANKING77, ${STEPS} steps a round, same texts, interleaved; ` + "real tokens";
 
 export const minilm: Benchmark = async (options) => {
   const { minilm: folder, python, progress } = options;
-  if (!existsSync(folder)) return { name: NAME, note: NOTE, figures: [], skipped: `no folder ${folder}; give one with --minilm FOLDER` };
+  if (!existsSync(folder))
+    return { name: NAME, note: NOTE, figures: [], skipped: `no folder ${folder}; give one with --minilm FOLDER` };
   progress("MiniLM: preparing BANKING77");
   const task = await bankingTask(folder);
   const noPeer = missingTorch(python);
@@ -34,10 +36,18 @@ export const minilm: Benchmark = async (options) => {
   }
 };
 
-async function compare(task: Task, noPeer: string | undefined, job: string, { rounds, threads, python, progress }: BenchOptions) {
+async function compare(
+  task: Task,
+  noPeer: string | undefined,
+  job: string,
+  { rounds, threads, python, progress }: BenchOptions,
+) {
   progress("MiniLM: starting both sides");
   const script = join(import.meta.dirname, "peers/minilm_finetune.py");
-  const peer = noPeer === undefined ? await openFasterPeer((policy) => openPeer(python, script, job, policy), { from: 0, to: 1 }) : undefined;
+  const peer =
+    noPeer === undefined
+      ? await openFasterPeer((policy) => openPeer(python, script, job, policy), { from: 0, to: 1 })
+      : undefined;
   const ours = await openTraining(task, threads);
   const rates = { ours: [] as number[], peer: [] as number[], oursCpu: [] as number[], peerCpu: [] as number[] };
   const losses = { ours: 0, peer: 0 };
@@ -72,7 +82,10 @@ async function compare(task: Task, noPeer: string | undefined, job: string, { ro
   if (peer === undefined) return { name: NAME, note: NOTE, figures, skipped: `PyTorch: ${noPeer ?? ""}` };
   return {
     name: NAME,
-    note: `${NOTE}; threads ${threads}; PyTorch ${String(peer.about["torch"])}, AdamW ${String(peer.about["adamw"])}, OpenMP waits ${peer.policy.toLowerCase()}; last losses ${losses.ours.toFixed(3)} and ${losses.peer.toFixed(3)}`,
+    note:
+      `${NOTE}; threads ${threads}; PyTorch ${String(peer.about["torch"])}, AdamW ${String(peer.about["adamw"])}` +
+      `, OpenMP waits ${peer.policy.toLowerCase()}; last losses ${losses.ours.toFixed(3)} and ` +
+      losses.peer.toFixed(3),
     figures: [
       { what: "Lockstep against PyTorch", value: medianRatio(rates.ours, rates.peer), unit: "x", bar: { min: 1 } },
       { what: "Lockstep against PyTorch, processor time", value: medianRatio(rates.oursCpu, rates.peerCpu), unit: "x" },
@@ -88,14 +101,30 @@ async function peerJob(task: Task, folder: string, { rounds, threads }: BenchOpt
   const { data, plan, recipe, objective } = task;
   const schedule = new TrainingPlan(data, plan);
   return {
-    weights: join(folder, "model.safetensors"), config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as unknown,
-    labels: objective.labels, label_smoothing: objective.labelSmoothing, dropout: recipe.hidden_dropout, threads,
+    weights: join(folder, "model.safetensors"),
+    config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as unknown,
+    labels: objective.labels,
+    label_smoothing: objective.labelSmoothing,
+    dropout: recipe.hidden_dropout,
+    threads,
     head_multiplier: recipe.finetune.head_multiplier,
-    weight_decay: recipe.finetune.weight_decay, max_grad_norm: recipe.finetune.max_grad_norm,
+    weight_decay: recipe.finetune.weight_decay,
+    max_grad_norm: recipe.finetune.max_grad_norm,
     steps: Array.from({ length: (rounds + 1) * STEPS }, (_, step) => {
       const examples = schedule.step(step).shards.flatMap((shard) => Array.from(shard));
-      const learning_rate = learningRate(recipe.finetune.learning_rate, step, schedule.steps, recipe.finetune.warmup_ratio);
-      return { learning_rate, texts: examples.map((example) => Array.from(data.ids.subarray(data.offsets[example], data.offsets[example + 1]))), labels: examples.map((example) => data.labels[example]) };
+      const learning_rate = learningRate(
+        recipe.finetune.learning_rate,
+        step,
+        schedule.steps,
+        recipe.finetune.warmup_ratio,
+      );
+      return {
+        learning_rate,
+        texts: examples.map((example) =>
+          Array.from(data.ids.subarray(data.offsets[example], data.offsets[example + 1])),
+        ),
+        labels: examples.map((example) => data.labels[example]),
+      };
     }),
   };
 }

@@ -1,4 +1,7 @@
-/** Padded tokens as a share of all tokens computed, over whole epochs of the default recipes, from the inputs that training computes, word dropout included. */
+/**
+ * Padded tokens as a share of all tokens computed, over whole epochs of the default recipes, from the inputs that
+ * training computes, word dropout included.
+ */
 import { existsSync } from "node:fs";
 import { bankingTask, type Task } from "./banking.ts";
 import type { Benchmark, Figure } from "./report.ts";
@@ -6,9 +9,17 @@ import { objectivePlan, shardInputs } from "../src/work/train/objectives.ts";
 
 export const padding: Benchmark = async ({ minilm, progress }) => {
   progress("padding: planning epochs");
-  const figures: Figure[] = [{ what: "small model, own tokenizer", value: share(await bankingTask()), unit: "%", bar: { max: 5 } }];
-  if (existsSync(minilm)) figures.push({ what: "MiniLM's tokenizer", value: share(await bankingTask(minilm)), unit: "%", bar: { max: 5 } });
-  return { name: "padding", note: "BANKING77, two epochs of the default recipes", figures, ...(existsSync(minilm) ? {} : { skipped: `MiniLM: no folder ${minilm}` }) };
+  const figures: Figure[] = [
+    { what: "small model, own tokenizer", value: share(await bankingTask()), unit: "%", bar: { max: 5 } },
+  ];
+  if (existsSync(minilm))
+    figures.push({ what: "MiniLM's tokenizer", value: share(await bankingTask(minilm)), unit: "%", bar: { max: 5 } });
+  return {
+    name: "padding",
+    note: "BANKING77, two epochs of the default recipes",
+    figures,
+    ...(existsSync(minilm) ? {} : { skipped: `MiniLM: no folder ${minilm}` }),
+  };
 };
 
 function share({ data, plan, objective, tokenizer: { special } }: Task): number {
@@ -19,7 +30,12 @@ function share({ data, plan, objective, tokenizer: { special } }: Task): number 
     const { epoch, shards } = schedule.step(step);
     shards.forEach((examples, shard) => {
       if (examples.length === 0) return;
-      const { tokens, paddedTokens } = shardInputs(objective, data, special, examples, { epoch, seed: plan.seed, step, shard });
+      const { tokens, paddedTokens } = shardInputs(objective, data, special, examples, {
+        epoch,
+        seed: plan.seed,
+        step,
+        shard,
+      });
       real += tokens;
       computed += paddedTokens;
     });

@@ -44,10 +44,21 @@ export function table(results: readonly Result[]): string {
     const rows = figures.map((figure) => {
       const { what, value, unit, bar } = figure;
       const wanted = bar === undefined ? "" : "min" in bar ? `at least ${bar.min}` : `at most ${bar.max}`;
-      return [what, `${digits(value)} ${unit}`.trim(), wanted, { true: "met", false: "MISSED", undefined: "" }[String(meets(figure)) as "true"]];
+      return [
+        what,
+        `${digits(value)} ${unit}`.trim(),
+        wanted,
+        { true: "met", false: "MISSED", undefined: "" }[String(meets(figure)) as "true"],
+      ];
     });
     const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...rows.map((row) => row[column]!.length)));
-    const body = rows.map((row) => `  ${row.map((cell, column) => (column === 1 ? cell.padStart(widths[1]!) : cell.padEnd(widths[column]!))).join("  ").trimEnd()}`);
+    const body = rows.map(
+      (row) =>
+        `  ${row
+          .map((cell, column) => (column === 1 ? cell.padStart(widths[1]!) : cell.padEnd(widths[column]!)))
+          .join("  ")
+          .trimEnd()}`,
+    );
     return ["", name, `  ${note}`, ...body, ...(skipped === undefined ? [] : [`  skipped: ${skipped}`])];
   });
   return `${lines.slice(1).join("\n")}\n`;

@@ -1,4 +1,7 @@
-/** Packed serving: the same texts answered one at a time and in batches, one thread, thread time. Bits are equal by promise 2; this is about speed. */
+/**
+ * Packed serving: the same texts answered one at a time and in batches, one thread, thread time. Bits are equal by
+ * promise 2; this is about speed.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readTable } from "../src/language/data/index.ts";
@@ -19,18 +22,41 @@ export const serving: Benchmark = async ({ minilm, rounds, progress }) => {
     progress("serving: MiniLM");
     figures.push(...(await compare("MiniLM", await bankingTask(minilm), some, rounds)));
   }
-  return { name: "serving", note: `${TEXTS} test texts of BANKING77 as tokens, grouped by padded length, one thread`, figures, ...(existsSync(minilm) ? {} : { skipped: `MiniLM: no folder ${minilm}` }) };
+  return {
+    name: "serving",
+    note: `${TEXTS} test texts of BANKING77 as tokens, grouped by padded length, one thread`,
+    figures,
+    ...(existsSync(minilm) ? {} : { skipped: `MiniLM: no folder ${minilm}` }),
+  };
 };
 
 async function compare(what: string, task: Task, texts: readonly string[], rounds: number): Promise<Figure[]> {
-  const { config, objective: { labels, pooling }, tokenizer, recipe, weights } = task;
+  const {
+    config,
+    objective: { labels, pooling },
+    tokenizer,
+    recipe,
+    weights,
+  } = task;
   const version: Version = {
-    config, head: { kind: "sequence", labels, pooling }, labels: task.labels, maxTokens: recipe.max_tokens,
-    calibration: { temperature: 1, threshold: 0 }, tokenizer, weights: Object.fromEntries(weights),
+    config,
+    head: { kind: "sequence", labels, pooling },
+    labels: task.labels,
+    maxTokens: recipe.max_tokens,
+    calibration: { temperature: 1, threshold: 0 },
+    tokenizer,
+    weights: Object.fromEntries(weights),
   };
   const predictor = await openPredictor(version, await createExecutor("native"));
   const rows = texts.map((text) => ({ ids: Int32Array.from(tokenizer.encode(text).ids) }));
-  const [alone, batches] = await interleave(rounds, [async () => { for (const row of rows) await predictor.run([row]); }, async () => { await predictor.run(rows); }]);
+  const [alone, batches] = await interleave(rounds, [
+    async () => {
+      for (const row of rows) await predictor.run([row]);
+    },
+    async () => {
+      await predictor.run(rows);
+    },
+  ]);
   await predictor.dispose();
   return [
     { what: `${what}: batches against one at a time`, value: medianRatio(alone!, batches!), unit: "x" },

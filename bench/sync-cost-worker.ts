@@ -6,7 +6,9 @@ const { withExplorer, times } = workerData as { readonly withExplorer: boolean; 
 if (withExplorer) await import("../src/threads/explore/index.ts");
 const { Mutex } = await import("../src/threads/sync/index.ts");
 const mutex = Mutex.create();
-const loop = (count: number): void => { for (let i = 0; i < count; i++) mutex.lock().release(); };
+const loop = (count: number): void => {
+  for (let i = 0; i < count; i++) mutex.lock().release();
+};
 loop(times / 4);
 const start = threadSeconds();
 loop(times);

@@ -1,18 +1,35 @@
 /** The other threads of the benchmark of primitives: what each does, by order. */
 import { parentPort, workerData, locks, type MessagePort } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
-import { Barrier, Channel, Mutex, NumberChannel, type BarrierHandle, type ChannelHandle, type MutexHandle, type NumberChannelHandle } from "../src/threads/sync/index.ts";
+import {
+  Barrier,
+  Channel,
+  Mutex,
+  NumberChannel,
+  type BarrierHandle,
+  type ChannelHandle,
+  type MutexHandle,
+  type NumberChannelHandle,
+} from "../src/threads/sync/index.ts";
 
 export type Order =
   | { readonly kind: "mutex"; readonly mutex: MutexHandle; readonly cell: Int32Array; readonly times: number }
   | { readonly kind: "locks"; readonly name: string; readonly cell: Int32Array; readonly times: number }
-  | { readonly kind: "send"; readonly channel: NumberChannelHandle<"float32">; readonly batch: number; readonly count: number }
+  | {
+      readonly kind: "send";
+      readonly channel: NumberChannelHandle<"float32">;
+      readonly batch: number;
+      readonly count: number;
+    }
   | { readonly kind: "ring-push"; readonly buffer: SharedArrayBuffer; readonly batch: number; readonly count: number }
   | { readonly kind: "post"; readonly port: MessagePort; readonly count: number }
   | { readonly kind: "echo"; readonly requests: ChannelHandle<number>; readonly replies: ChannelHandle<number> };
 
 /** Everybody begins together. */
-export interface Start { readonly barrier: BarrierHandle; readonly order: Order }
+export interface Start {
+  readonly barrier: BarrierHandle;
+  readonly order: Order;
+}
 
 const { barrier, order } = workerData as Start;
 const gate = Barrier.attach(barrier);
@@ -31,7 +48,10 @@ async function perform(): Promise<void> {
     case "locks": {
       gate.wait();
       const alive = setInterval(() => {}, 1000); // a pending request does not keep a worker's event loop going
-      for (let i = 0; i < order.times; i++) await locks.request(order.name, () => { order.cell[0] = order.cell[0]! + 1; });
+      for (let i = 0; i < order.times; i++)
+        await locks.request(order.name, () => {
+          order.cell[0] = order.cell[0]! + 1;
+        });
       clearInterval(alive);
       return;
     }
@@ -47,7 +67,7 @@ async function perform(): Promise<void> {
       const ring = new RingBuffer(order.buffer, Float32Array);
       const values = new Float32Array(order.batch).fill(1);
       gate.wait();
-      for (let sent = 0; sent < order.count; ) sent += ring.push(values);
+      for (let sent = 0; sent < order.count;) sent += ring.push(values);
       return;
     }
     case "post":

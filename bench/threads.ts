@@ -1,4 +1,7 @@
-/** Two workers against one: the same steps of the same recipe, round by round, whole steps with reduction and update, by the clock on the wall. */
+/**
+ * Two workers against one: the same steps of the same recipe, round by round, whole steps with reduction and update, by
+ * the clock on the wall.
+ */
 import { bankingTask, openTraining } from "./banking.ts";
 import type { Benchmark } from "./report.ts";
 import { median, medianRatio, processSeconds } from "./timing.ts";
@@ -8,7 +11,13 @@ const STEPS = 20;
 export const threads: Benchmark = async ({ rounds, progress }) => {
   progress("two workers against one: preparing BANKING77");
   const task = await bankingTask();
-  const sides = await Promise.all([1, 2].map(async (count) => ({ ...(await openTraining(task, count)), rates: [] as number[], processor: [] as number[] })));
+  const sides = await Promise.all(
+    [1, 2].map(async (count) => ({
+      ...(await openTraining(task, count)),
+      rates: [] as number[],
+      processor: [] as number[],
+    })),
+  );
   try {
     for (let round = 0; round <= rounds; round++) {
       progress(`two workers against one: round ${round} of ${rounds}`);
@@ -29,7 +38,9 @@ export const threads: Benchmark = async ({ rounds, progress }) => {
   const [one, two] = sides;
   return {
     name: "threads",
-    note: `fine-tuning the small model on BANKING77, ${task.plan.batchSize} texts and ${task.plan.shards} shards a step, ${STEPS} steps a round; needs two idle cores`,
+    note:
+      `fine-tuning the small model on BANKING77, ${task.plan.batchSize} texts and ${task.plan.shards} shards a ` +
+      `step, ${STEPS} steps a round; needs two idle cores`,
     figures: [
       { what: "two workers against one", value: medianRatio(two!.rates, one!.rates), unit: "x", bar: { min: 1.8 } },
       { what: "  one worker", value: median(one!.rates), unit: "tokens/s" },

@@ -1,7 +1,7 @@
 /**
- * Clocks. What one thread does alone is measured by that thread's own processor time, which other processes on the machine
- * disturb far less than a clock on the wall; what several threads do together needs the wall. Comparisons are interleaved, round
- * by round, and the median of the rounds' ratios counts.
+ * Clocks. What one thread does alone is measured by that thread's own processor time, which other processes on the
+ * machine disturb far less than a clock on the wall; what several threads do together needs the wall. Comparisons are
+ * interleaved, round by round, and the median of the rounds' ratios counts.
  */
 
 /** Seconds of processor time that this thread has used. */
@@ -25,7 +25,10 @@ export function median(values: readonly number[]): number {
 /** The kernel accounts thread time in ticks of milliseconds: shorter measurements are off by tenths. */
 const WINDOW_SECONDS = 0.15;
 
-/** Seconds of thread time that one run of each case takes, round by round, one case after the other. A first run of each warms up. */
+/**
+ * Seconds of thread time that one run of each case takes, round by round, one case after the other. A first run of each
+ * warms up.
+ */
 export async function interleave(rounds: number, cases: readonly (() => void | Promise<void>)[]): Promise<number[][]> {
   const repeats: number[] = [];
   for (const run of cases) {

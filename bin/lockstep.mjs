@@ -24,5 +24,7 @@ if (node === undefined) {
   const entry = fromSource ? source : join(root, "dist", "edge", "cli", "index.js");
   import(pathToFileURL(entry).href)
     .then((cli) => cli.main(process.argv.slice(2)))
-    .then((code) => { process.exitCode = code; });
+    .then((code) => {
+      process.exitCode = code;
+    });
 }

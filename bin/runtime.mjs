@@ -18,7 +18,10 @@ export function newEnough(version) {
   return parts[0] > MINIMUM[0] || (parts[0] === MINIMUM[0] && parts[1] >= MINIMUM[1]);
 }
 
-/** The path of a Node that is new enough: this one, else one that npm installed beside Lockstep; undefined if there is none. */
+/**
+ * The path of a Node that is new enough: this one, else one that npm installed beside Lockstep; undefined if there is
+ * none.
+ */
 export function findNode() {
   if (newEnough(process.version)) return process.execPath;
   const platform = process.platform === "win32" ? "win" : process.platform;
@@ -42,10 +45,19 @@ function versionOf(folder) {
 
 export function explainMissingNode() {
   const wanted = MINIMUM.join(".");
-  return "lockstep needs Node " + wanted + " or newer; this is " + process.version + " (" + process.execPath + ").\n"
-    + (existsSync(join(root, "src"))
-      ? "In a checkout, `npm ci` brings one along for Linux, Windows and Intel Macs; elsewhere install Node 24 from https://nodejs.org.\n"
-      : "Install Node 24 from https://nodejs.org, or run `npm install node@24` beside lockstep.\n");
+  return (
+    "lockstep needs Node " +
+    wanted +
+    " or newer; this is " +
+    process.version +
+    " (" +
+    process.execPath +
+    ").\n" +
+    (existsSync(join(root, "src"))
+      ? "In a checkout, `npm ci` brings one along for Linux, Windows and Intel Macs; elsewhere install Node 24 " +
+        "from https://nodejs.org.\n"
+      : "Install Node 24 from https://nodejs.org, or run `npm install node@24` beside lockstep.\n")
+  );
 }
 
 /**
@@ -54,16 +66,20 @@ export function explainMissingNode() {
  */
 export function become(executable, args) {
   // A checkout's sources are stripped and compiled once, not again in every worker thread of every process.
-  if (process.env.NODE_COMPILE_CACHE === undefined && existsSync(join(root, "src"))) process.env.NODE_COMPILE_CACHE = join(root, "node_modules", ".cache", "compiled");
+  if (process.env.NODE_COMPILE_CACHE === undefined && existsSync(join(root, "src")))
+    process.env.NODE_COMPILE_CACHE = join(root, "node_modules", ".cache", "compiled");
   if (typeof process.execve === "function" && process.platform !== "win32") {
     process.execve(executable, [executable].concat(args), process.env);
   }
   const child = spawn(executable, args, { stdio: "inherit" });
-  // A terminal sends Ctrl-C to the whole foreground group, so the child already has it: passing it on would send it twice.
+  // A terminal sends Ctrl-C to the whole foreground group, so the child already has it: passing it on would send it
+  // twice.
   const fromTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of signals) {
-    process.on(signal, () => { if (signal !== "SIGINT" || !fromTerminal) child.kill(signal); });
+    process.on(signal, () => {
+      if (signal !== "SIGINT" || !fromTerminal) child.kill(signal);
+    });
   }
   child.on("error", (error) => {
     process.stderr.write("could not start " + executable + ": " + error.message + "\n");

@@ -14,15 +14,22 @@ if (isMainThread) {
     const handle = model.handle();
     return new Worker(new URL(import.meta.url), { workerData: handle, transferList: [handle.port] });
   });
-  await Promise.all(workers.map((worker) => new Promise<void>((resolve, reject) => {
-    worker.on("message", ({ thread, digests }: { thread: number; digests: string[] }) => {
-      const same = digests.every((digest, index) => digest === alone[index]?.digest);
-      console.log(`thread ${thread}: ${same ? "the same bits" : "OTHER BITS"}`);
-      if (!same) process.exitCode = 1;
-    });
-    worker.on("error", reject);
-    worker.on("exit", () => { resolve(); });
-  })));
+  await Promise.all(
+    workers.map(
+      (worker) =>
+        new Promise<void>((resolve, reject) => {
+          worker.on("message", ({ thread, digests }: { thread: number; digests: string[] }) => {
+            const same = digests.every((digest, index) => digest === alone[index]?.digest);
+            console.log(`thread ${thread}: ${same ? "the same bits" : "OTHER BITS"}`);
+            if (!same) process.exitCode = 1;
+          });
+          worker.on("error", reject);
+          worker.on("exit", () => {
+            resolve();
+          });
+        }),
+    ),
+  );
 
   // Feedback becomes a version of its own; who holds the version before it goes on being answered by that.
   await using before = await model.pin();
@@ -30,11 +37,14 @@ if (isMainThread) {
   const { top } = await before.classify(text, { topK: 2 });
   const label = top[1]?.label ?? "";
   const { version, lossBefore, lossAfter } = await model.learn([{ text, label }]);
-  console.log(`version ${version.slice(0, 12)} learnt "${label}": loss ${lossBefore.toFixed(2)} → ${lossAfter.toFixed(2)}`);
+  console.log(
+    `version ${version.slice(0, 12)} learnt "${label}": loss ${lossBefore.toFixed(2)} → ${lossAfter.toFixed(2)}`,
+  );
   console.log(`"${text}": ${(await before.classify(text)).label} before, ${(await model.classify(text)).label} now`);
 } else {
   await using model = attachModel(workerData as ModelHandle);
   const [first, ...others] = TEXTS;
-  const answers = [model.classifySync(first ?? ""), ...await Promise.all(others.map((text) => model.classify(text)))]; // blocking, or not
+  // blocking, or not
+  const answers = [model.classifySync(first ?? ""), ...(await Promise.all(others.map((text) => model.classify(text))))];
   parentPort?.postMessage({ thread: threadId, digests: answers.map(({ digest }) => digest) });
 }

@@ -9,9 +9,12 @@ if (!existsSync(data)) throw new Error(`${data} is not there; name a CSV or JSON
 
 // Ctrl-C saves a checkpoint; the same call with `resume: true` goes on from it.
 const interrupted = new AbortController();
-process.once("SIGINT", () => { interrupted.abort(); });
+process.once("SIGINT", () => {
+  interrupted.abort();
+});
 
-// A few passes only, so that the example is over in a minute on two cores. Leave pretrain and finetune out for the defaults.
+// A few passes only, so that the example is over in a minute on two cores. Leave pretrain and finetune out for the
+// defaults.
 const version = await train(
   { data, seed: 1, pretrain: { epochs: 1 }, finetune: { epochs: 3 } },
   {
@@ -26,4 +29,6 @@ const version = await train(
 
 console.log(`version  ${version.version}`);
 console.log(`weights  ${version.weightsSha256}`);
-console.log(`accuracy on the validation split: ${version.metrics.validation?.accuracy.value.toFixed(3) ?? "none was held out"}`);
+console.log(
+  `accuracy on the validation split: ${version.metrics.validation?.accuracy.value.toFixed(3) ?? "none was held out"}`,
+);

@@ -1,6 +1,7 @@
 /**
- * `npm run explored [-- --seconds 60 --preemptions 3 --only TEXT]`: explores every program of the primitives and of the protocols built on them, and prints what was covered as
- * a table in Markdown (docs/explored.md). Counts of enumerations are the same on every machine, unless a limit came first. Exit code 1 if anything went wrong.
+ * `npm run explored [-- --seconds 60 --preemptions 3 --only TEXT]`: explores every program of the primitives and of the
+ * protocols built on them, and prints what was covered as a table in Markdown (docs/explored.md). Counts of
+ * enumerations are the same on every machine, unless a limit came first. Exit code 1 if anything went wrong.
  */
 import { globSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
@@ -10,9 +11,17 @@ import { describeCoverage, explore, formatReport, programsOf, type Stage } from 
 
 const root = dirname(import.meta.dirname);
 const { values } = parseArgs({
-  options: { seconds: { type: "string", default: "60" }, preemptions: { type: "string", default: "3" }, only: { type: "string", default: "" } },
+  options: {
+    seconds: { type: "string", default: "60" },
+    preemptions: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+  },
 });
-const options = { maxSeconds: Number(values.seconds), maxSchedules: 1_000_000_000, preemptions: Number(values.preemptions) };
+const options = {
+  maxSeconds: Number(values.seconds),
+  maxSchedules: 1_000_000_000,
+  preemptions: Number(values.preemptions),
+};
 
 /** Twins with a mistake in them, which have to fail. */
 const WRONG = /^(?:twins\..*|deathUncleared|looksFirst|neverLooks|deathAborted|unheld)$/;
@@ -21,7 +30,10 @@ const WRONG = /^(?:twins\..*|deathUncleared|looksFirst|neverLooks|deathAborted|u
 function covered(stages: readonly Stage[]): string {
   const whole = stages.filter(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random").at(-1);
   const random = stages.find(({ coverage }) => coverage.kind === "random");
-  return [...(whole === undefined ? [] : [describeCoverage(whole)]), ...(random === undefined ? [] : [describeCoverage(random)])].join("; ");
+  return [
+    ...(whole === undefined ? [] : [describeCoverage(whole)]),
+    ...(random === undefined ? [] : [describeCoverage(random)]),
+  ].join("; ");
 }
 
 console.log("| program | threads | covered |\n|---|---|---|");
@@ -32,7 +44,12 @@ for (const file of globSync("tests/{sync/explored,explore/protocols}/*.programs.
     if (!`${relative(root, file)} ${name} ${label}`.includes(values.only)) continue;
     const report = await explore(program, options);
     const wrong = WRONG.test(name);
-    const said = report.failure === null ? covered(report.stages) : wrong ? `a mistake on purpose, found: ${report.failure.kind}` : "**FAILED**";
+    const said =
+      report.failure === null
+        ? covered(report.stages)
+        : wrong
+          ? `a mistake on purpose, found: ${report.failure.kind}`
+          : "**FAILED**";
     console.log(`| ${label}${wrong ? " (wrong twin)" : ""} | ${report.threads} | ${said} |`);
     if ((report.failure === null) === !wrong) continue;
     console.error(formatReport(report));

@@ -19,7 +19,10 @@ const files = globSync("tests/**/*.test.ts", { cwd: root })
   .filter((file) => parts.length === 0 || parts.some((part) => file.includes(part.replace(/^\.\//, ""))))
   .sort();
 if (files.length === 0) {
-  console.error(`no test file matches ${parts.join(", ") || "tests/**/*.test.ts"}${all ? "" : " (long tests run with npm run test:all)"}`);
+  console.error(
+    `no test file matches ${parts.join(", ") || "tests/**/*.test.ts"}` +
+      `${all ? "" : " (long tests run with npm run test:all)"}`,
+  );
   process.exit(2);
 }
 
@@ -29,7 +32,15 @@ const limit = all ? 900_000 : 180_000;
 const concurrency = all ? 1 : availableParallelism();
 const child = spawn(
   process.execPath,
-  ["--conditions=lockstep-source", "--test", "--test-reporter=spec", `--test-timeout=${limit}`, `--test-concurrency=${concurrency}`, ...flags, ...files],
+  [
+    "--conditions=lockstep-source",
+    "--test",
+    "--test-reporter=spec",
+    `--test-timeout=${limit}`,
+    `--test-concurrency=${concurrency}`,
+    ...flags,
+    ...files,
+  ],
   { cwd: root, stdio: "inherit" },
 );
 process.on("SIGINT", () => {}); // The terminal sends it to the runner too, which then prints its summary.

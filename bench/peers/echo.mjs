@@ -2,5 +2,6 @@
 import { workerData } from "node:worker_threads";
 import { runAsWorker } from "synckit";
 
-if (workerData !== null && typeof workerData === "object" && "sharedBufferView" in workerData) runAsWorker(async (value) => value);
+if (workerData !== null && typeof workerData === "object" && "sharedBufferView" in workerData)
+  runAsWorker(async (value) => value);
 export default (value) => value;

@@ -1,4 +1,7 @@
-/** A lock whose word is its owner, so that somebody who watches over the threads can free what a dead one held: `lockstep explore dying-owner.programs.ts`. */
+/**
+ * A lock whose word is its owner, so that somebody who watches over the threads can free what a dead one held:
+ * `lockstep explore dying-owner.programs.ts`.
+ */
 import assert from "node:assert/strict";
 import { program } from "lockstep/explore";
 

@@ -24,10 +24,6 @@ export const handOver = program<State>(import.meta.url, {
 /** The status line is drawn while a job is put in and taken out. */
 export const status = program<State>(import.meta.url, {
   setup: () => ({ queue: createJobQueue() }),
-  threads: [
-    ({ queue }) => put(queue, 7),
-    ({ queue }) => take(queue),
-    ({ queue }) => depth(queue),
-  ],
+  threads: [({ queue }) => put(queue, 7), ({ queue }) => take(queue), ({ queue }) => depth(queue)],
   check: (_state, { results: [, , jobs] }) => assert.ok(jobs === 0 || jobs === 1, `${String(jobs)} jobs wait`),
 });

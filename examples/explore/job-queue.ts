@@ -1,6 +1,6 @@
 /**
- * A queue of jobs in shared memory, as one writes it between two other things: one thread puts jobs in, workers take them out. It looks right and passes its
- * tests, and it is wrong in two places. docs/explorer.md finds them.
+ * A queue of jobs in shared memory, as one writes it between two other things: one thread puts jobs in, workers take
+ * them out. It looks right and passes its tests, and it is wrong in two places. docs/explorer.md finds them.
  */
 export interface JobQueue {
   readonly words: Int32Array<SharedArrayBuffer>;

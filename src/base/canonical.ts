@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import { LockstepError } from "./errors.ts";
 
 /**
- * JSON with object keys sorted by UTF-16 code unit and no white space. Only null, booleans, finite numbers, strings, arrays and
- * plain objects: anything that JSON would drop or change in silence (NaN, undefined, a Date, a Map, a cycle) is INPUT_INVALID
- * with its path. Minus zero is written as 0.
+ * JSON with object keys sorted by UTF-16 code unit and no white space. Only null, booleans, finite numbers, strings,
+ * arrays and plain objects: anything that JSON would drop or change in silence (NaN, undefined, a Date, a Map, a cycle)
+ * is INPUT_INVALID with its path. Minus zero is written as 0.
  */
 export function canonicalJson(value: unknown): string {
   return write(value, "$", new Set());
@@ -31,14 +31,23 @@ function writeObject(value: object, path: string, above: Set<object>): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) throw refused(`a ${value.constructor.name}`, path);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${write(item, `${path}.${key}`, above)}`).join(",")}}`;
+  return (
+    `{${entries.map(([key, item]) => `${JSON.stringify(key)}:${write(item, `${path}.${key}`, above)}`).join(",")}` + "}"
+  );
 }
 
 function refused(what: string, path: string): LockstepError {
-  return new LockstepError("INPUT_INVALID", `${what} at ${path} has no canonical JSON; use null, a finite number, a string, an array or a plain object`, { path });
+  return new LockstepError(
+    "INPUT_INVALID",
+    `${what} at ${path} has no canonical JSON; use null, a finite number, a string, an array or a plain object`,
+    { path },
+  );
 }
 
-/** SHA-256 over the parts one after another (strings as UTF-8), in hex. Lengths are not part of it: separate what could run together. */
+/**
+ * SHA-256 over the parts one after another (strings as UTF-8), in hex. Lengths are not part of it: separate what could
+ * run together.
+ */
 export function sha256Hex(...parts: readonly (string | Uint8Array)[]): string {
   const hash = createHash("sha256");
   for (const part of parts) hash.update(part);

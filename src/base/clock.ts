@@ -1,6 +1,6 @@
 /**
- * Time as something that is handed in: for progress, deadlines and records, never for what decides a result. Tests hand in a
- * clock that they move themselves.
+ * Time as something that is handed in: for progress, deadlines and records, never for what decides a result. Tests hand
+ * in a clock that they move themselves.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { LockstepError } from "./errors.ts";
@@ -32,15 +32,27 @@ export class ManualClock implements Clock {
   #elapsed = 0;
   #sleepers: { readonly at: number; readonly wake: () => void }[] = [];
 
-  constructor(start = 0) { this.#start = start; }
+  constructor(start = 0) {
+    this.#start = start;
+  }
 
-  now(): number { return this.#start + this.#elapsed; }
-  elapsed(): number { return this.#elapsed; }
+  now(): number {
+    return this.#start + this.#elapsed;
+  }
+  elapsed(): number {
+    return this.#elapsed;
+  }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) return reject(cancelled(signal.reason));
-      const sleeper = { at: this.#elapsed + ms, wake: () => { signal?.removeEventListener("abort", abort); resolve(); } };
+      const sleeper = {
+        at: this.#elapsed + ms,
+        wake: () => {
+          signal?.removeEventListener("abort", abort);
+          resolve();
+        },
+      };
       const abort = (): void => {
         this.#sleepers = this.#sleepers.filter((other) => other !== sleeper);
         reject(cancelled(signal?.reason));

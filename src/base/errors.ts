@@ -4,7 +4,10 @@
  * the package may be loaded; across threads they are encoded, because structured clone drops class, name and code.
  */
 
-/** `http`: status of a response; `retry`: whether the same call may succeed later; `exit`: 2 refused before work began, 1 the work failed. */
+/**
+ * `http`: status of a response; `retry`: whether the same call may succeed later; `exit`: 2 refused before work began,
+ * 1 the work failed.
+ */
 export const ERROR_TABLE = {
   INTERNAL: { http: 500, retry: false, exit: 1 },
   CANCELLED: { http: 499, retry: true, exit: 130 },
@@ -62,9 +65,15 @@ export class LockstepError extends Error {
     this.details = details;
   }
 
-  get httpStatus(): number { return ERROR_TABLE[this.code].http; }
-  get retryable(): boolean { return ERROR_TABLE[this.code].retry; }
-  get exitCode(): number { return ERROR_TABLE[this.code].exit; }
+  get httpStatus(): number {
+    return ERROR_TABLE[this.code].http;
+  }
+  get retryable(): boolean {
+    return ERROR_TABLE[this.code].retry;
+  }
+  get exitCode(): number {
+    return ERROR_TABLE[this.code].exit;
+  }
 }
 
 export function isLockstepError(value: unknown): value is LockstepError {
@@ -79,11 +88,21 @@ export function toLockstepError(thrown: unknown): LockstepError {
 }
 
 /** The form of an error that survives `postMessage`. */
-export interface EncodedError { readonly code: ErrorCode; readonly message: string; readonly details: ErrorDetails; readonly stack: string | undefined }
+export interface EncodedError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly details: ErrorDetails;
+  readonly stack: string | undefined;
+}
 
 export function encodeError(thrown: unknown): EncodedError {
   const error = toLockstepError(thrown);
-  return { code: error.code, message: error.message, details: error.details, stack: error.cause instanceof Error ? error.cause.stack : error.stack };
+  return {
+    code: error.code,
+    message: error.message,
+    details: error.details,
+    stack: error.cause instanceof Error ? error.cause.stack : error.stack,
+  };
 }
 
 export function decodeError(encoded: EncodedError): LockstepError {

@@ -28,7 +28,8 @@ function scaled(n: number, base: number, units: readonly string[]): string {
     value /= base;
     unit++;
   }
-  const digits = unit === 0 ? (Number.isInteger(value) ? 0 : 2) : Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0;
+  const digits =
+    unit === 0 ? (Number.isInteger(value) ? 0 : 2) : Math.abs(value) < 9.995 ? 2 : Math.abs(value) < 99.95 ? 1 : 0;
   return `${value.toFixed(digits)}${units[unit] ?? ""}`;
 }
 

@@ -8,4 +8,10 @@ export * from "./math.ts";
 export * from "./options.ts";
 export * from "./philox.ts";
 export * from "./rng.ts";
-export { access, exploring, forgetBetweenSchedules, installExplorationHook, type ExplorationHook } from "./instrumentation.ts";
+export {
+  access,
+  exploring,
+  forgetBetweenSchedules,
+  installExplorationHook,
+  type ExplorationHook,
+} from "./instrumentation.ts";

@@ -1,4 +1,7 @@
-/** The one rule for how long a row is made: a function of its own token count only, or the same row would get other bits among other mates. */
+/**
+ * The one rule for how long a row is made: a function of its own token count only, or the same row would get other bits
+ * among other mates.
+ */
 import { invariant } from "./errors.ts";
 
 /** Up to this many tokens a row is not padded at all. */

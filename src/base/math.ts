@@ -1,8 +1,8 @@
 /**
- * Elementary functions made of + − × ÷ √ (which IEEE 754 fixes) and of comparisons, floor and abs: the same bits in every
- * engine and on every CPU, where `Math.exp` and its kin are implementation-defined. Polynomials are Taylor's, cut where the rest is under
- * a tenth of an ulp; arguments are reduced in pieces so that the reduction is exact. Measured against 40-digit arithmetic: exp, log, sin, cos
- * and pow are within 1 ulp; expm1, log1p, tanh and erf within 4.
+ * Elementary functions made of + − × ÷ √ (which IEEE 754 fixes) and of comparisons, floor and abs: the same bits in
+ * every engine and on every CPU, where `Math.exp` and its kin are implementation-defined. Polynomials are Taylor's, cut
+ * where the rest is under a tenth of an ulp; arguments are reduced in pieces so that the reduction is exact. Measured
+ * against 40-digit arithmetic: exp, log, sin, cos and pow are within 1 ulp; expm1, log1p, tanh and erf within 4.
  */
 import { LockstepError } from "./errors.ts";
 
@@ -35,8 +35,28 @@ function scale(x: number, k: number): number {
 
 /** e^r − 1 − r for |r| <= 0.36. */
 function expTail(r: number): number {
-  return r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040 + r * (1 / 40320
-    + r * (1 / 362880 + r * (1 / 3628800 + r * (1 / 39916800 + r * (1 / 479001600 + r * (1 / 6227020800))))))))))));
+  return (
+    r *
+    r *
+    (1 / 2 +
+      r *
+        (1 / 6 +
+          r *
+            (1 / 24 +
+              r *
+                (1 / 120 +
+                  r *
+                    (1 / 720 +
+                      r *
+                        (1 / 5040 +
+                          r *
+                            (1 / 40320 +
+                              r *
+                                (1 / 362880 +
+                                  r *
+                                    (1 / 3628800 +
+                                      r * (1 / 39916800 + r * (1 / 479001600 + r * (1 / 6227020800))))))))))))
+  );
 }
 
 /** e^(x + low) for |low| much under |x| or both small: exp, and the end of pow. */
@@ -47,8 +67,8 @@ function expSum(x: number, low: number): number {
   const k = Math.floor(x * LOG2_E + 0.5);
   const high = x - k * LN2_HIGH;
   const rest = low - k * LN2_LOW;
-  const r = high + rest;                       // |r| <= 0.347
-  const lost = (high - r) + rest;
+  const r = high + rest; // |r| <= 0.347
+  const lost = high - r + rest;
   return scale(1 + (r + (expTail(r) + lost)), k);
 }
 
@@ -65,7 +85,7 @@ export function expm1(x: number): number {
   const high = x - k * LN2_HIGH;
   const rest = -(k * LN2_LOW);
   const r = high + rest;
-  const e = r + (expTail(r) + ((high - r) + rest));
+  const e = r + (expTail(r) + (high - r + rest));
   return k === 0 ? e : powerOfTwo(k) * (e + (1 - powerOfTwo(-k)));
 }
 
@@ -104,11 +124,21 @@ export function log(x: number): number {
   const k = exponentOf(x);
   const f = mantissaAt(x, k) - 1;
   const s = f / (2 + f);
-  const z = s * s;                             // <= 0.0295
-  const series = z * (2 / 3 + z * (2 / 5 + z * (2 / 7 + z * (2 / 9 + z * (2 / 11 + z * (2 / 13 + z * (2 / 15
-    + z * (2 / 17 + z * (2 / 19 + z * (2 / 21 + z * (2 / 23)))))))))));
+  const z = s * s; // <= 0.0295
+  const series =
+    z *
+    (2 / 3 +
+      z *
+        (2 / 5 +
+          z *
+            (2 / 7 +
+              z *
+                (2 / 9 +
+                  z *
+                    (2 / 11 +
+                      z * (2 / 13 + z * (2 / 15 + z * (2 / 17 + z * (2 / 19 + z * (2 / 21 + z * (2 / 23)))))))))));
   const half = 0.5 * f * f;
-  return k * LN2_HIGH - ((half - (s * (half + series) + k * LN2_LOW)) - f);
+  return k * LN2_HIGH - (half - (s * (half + series) + k * LN2_LOW) - f);
 }
 
 /** log(1 + x), without the loss of digits near 0. */
@@ -126,7 +156,7 @@ function productError(a: number, b: number, p: number): number {
   const bScaled = b * 134217729;
   const bHigh = bScaled - (bScaled - b);
   const bLow = b - bHigh;
-  return ((aHigh * bHigh - p) + aHigh * bLow + aLow * bHigh) + aLow * bLow;
+  return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
 }
 
 /** x^y with the special cases of `**`. The logarithm is carried in two doubles, since its error grows with y. */
@@ -138,7 +168,7 @@ export function pow(x: number, y: number): number {
   const base = Math.abs(x);
   if (Math.abs(y) === Infinity && base === 1) return NaN;
   if (x < 0 && base !== Infinity && Math.floor(y) !== y) return NaN;
-  if (base === 0 || base === Infinity) return (base === 0) === (y > 0) ? sign * 0 : sign * Infinity;
+  if (base === 0 || base === Infinity) return (base === 0) === y > 0 ? sign * 0 : sign * Infinity;
   if (base === 1) return sign;
   return sign * positivePower(base, Math.min(Math.max(y, -1e20), 1e20));
 }
@@ -151,27 +181,36 @@ function positivePower(x: number, y: number): number {
   const belowLow = f - (below - 2);
   const s = f / below;
   const p = s * below;
-  const sLow = ((f - p) - productError(s, below, p) - s * belowLow) / below;
+  const sLow = (f - p - productError(s, below, p) - s * belowLow) / below;
   // z = s²
   const z = s * s;
   const zLow = productError(s, s, z) + 2 * s * sLow;
   // q = z/3 + z²/5 + …; only the first term needs two doubles
   const third = z * 0.3333333333333333;
   const thirdLow = productError(z, 0.3333333333333333, third) + z * 1.850371707708594e-17 + zLow * 0.3333333333333333;
-  const terms = z * z * (1 / 5 + z * (1 / 7 + z * (1 / 9 + z * (1 / 11 + z * (1 / 13 + z * (1 / 15 + z * (1 / 17
-    + z * (1 / 19 + z * (1 / 21 + z * (1 / 23))))))))));
+  const terms =
+    z *
+    z *
+    (1 / 5 +
+      z *
+        (1 / 7 +
+          z *
+            (1 / 9 +
+              z * (1 / 11 + z * (1 / 13 + z * (1 / 15 + z * (1 / 17 + z * (1 / 19 + z * (1 / 21 + z * (1 / 23))))))))));
   const q = third + terms;
-  const qLow = (terms - (q - third)) + thirdLow;
+  const qLow = terms - (q - third) + thirdLow;
   // log = k ln 2 + 2 (s + s q)
   const sq = s * q;
   const sqLow = productError(s, q, sq) + s * qLow + sLow * q;
   const one = s + sq;
-  const oneLow = (sq - (one - s)) + sqLow + sLow;
+  const oneLow = sq - (one - s) + sqLow + sLow;
   const base = k * LN2_HIGH;
   const sum = base + 2 * one;
-  const sumLow = (Math.abs(base) > Math.abs(2 * one) ? 2 * one - (sum - base) : base - (sum - 2 * one)) + 2 * oneLow + k * LN2_LOW;
+  const sumLow =
+    (Math.abs(base) > Math.abs(2 * one) ? 2 * one - (sum - base) : base - (sum - 2 * one)) + 2 * oneLow + k * LN2_LOW;
   const product = y * sum;
-  // Far outside the range of exp the error term may be infinite minus infinite; the answer is 0 or Infinity all the same.
+  // Far outside the range of exp the error term may be infinite minus infinite; the answer is 0 or Infinity all the
+  // same.
   if (Math.abs(product) > 1000) return product > 0 ? Infinity : 0;
   return expSum(product, productError(y, sum, product) + y * sumLow);
 }
@@ -183,17 +222,21 @@ const LARGEST_ANGLE = 0x400000;
 function circular(x: number, quarter: 0 | 1): number {
   if (x !== x || Math.abs(x) === Infinity) return NaN;
   if (Math.abs(x) > LARGEST_ANGLE) {
-    throw new LockstepError("INTERNAL", `sin and cos are only defined up to ${LARGEST_ANGLE} here, not ${x}; reduce the angle first`, { x });
+    throw new LockstepError(
+      "INTERNAL",
+      `sin and cos are only defined up to ${LARGEST_ANGLE} here, not ${x}; reduce the angle first`,
+      { x },
+    );
   }
   const n = Math.floor(x * 0.6366197723675814 + 0.5);
   // π/2 in pieces of 30 bits, whose products with n are exact
   const a = x - n * 1.570796325802803;
   const b = n * 9.920935774287987e-10;
   const first = a - b;
-  const firstLow = (a - first) - b;
+  const firstLow = a - first - b;
   const rest = firstLow - n * 2.2517417706346578e-18 - n * 3.5215598651832e-27;
-  const r = first + rest;                      // |r| <= 0.786
-  const low = (first - r) + rest;
+  const r = first + rest; // |r| <= 0.786
+  const low = first - r + rest;
   const place = (((n + quarter) % 4) + 4) % 4;
   const value = place % 2 === 0 ? sine(r, low) : cosine(r, low);
   return place >= 2 ? -value : value;
@@ -201,8 +244,15 @@ function circular(x: number, quarter: 0 | 1): number {
 
 function sine(r: number, low: number): number {
   const z = r * r;
-  const tail = -1 / 6 + z * (1 / 120 + z * (-1 / 5040 + z * (1 / 362880 + z * (-1 / 39916800 + z * (1 / 6227020800
-    + z * (-1 / 1307674368000 + z * (1 / 355687428096000)))))));
+  const tail =
+    -1 / 6 +
+    z *
+      (1 / 120 +
+        z *
+          (-1 / 5040 +
+            z *
+              (1 / 362880 +
+                z * (-1 / 39916800 + z * (1 / 6227020800 + z * (-1 / 1307674368000 + z * (1 / 355687428096000)))))));
   return r + (r * z * tail + low * (1 - 0.5 * z));
 }
 
@@ -210,9 +260,12 @@ function cosine(r: number, low: number): number {
   const z = r * r;
   const half = 0.5 * z;
   const w = 1 - half;
-  const tail = 1 / 24 + z * (-1 / 720 + z * (1 / 40320 + z * (-1 / 3628800 + z * (1 / 479001600 + z * (-1 / 87178291200
-    + z * (1 / 20922789888000))))));
-  return w + (((1 - w) - half) + (z * z * tail - r * low));
+  const tail =
+    1 / 24 +
+    z *
+      (-1 / 720 +
+        z * (1 / 40320 + z * (-1 / 3628800 + z * (1 / 479001600 + z * (-1 / 87178291200 + z * (1 / 20922789888000))))));
+  return w + (1 - w - half + (z * z * tail - r * low));
 }
 
 /** For |x| up to 2^22; beyond that INTERNAL. */
@@ -233,7 +286,9 @@ export function tanh(x: number): number {
   return x < 0 ? -t : t;
 }
 
-/** The error function. Up to 1.25 by the series with positive terms only; above by the continued fraction of 1 − erf. */
+/**
+ * The error function. Up to 1.25 by the series with positive terms only; above by the continued fraction of 1 − erf.
+ */
 export function erf(x: number): number {
   if (x !== x || x === 0) return x;
   const a = Math.abs(x);
@@ -244,7 +299,10 @@ export function erf(x: number): number {
 /** 1/(2n + 1) for n = 0, 1, … */
 const INVERSE_ODD: readonly number[] = Object.freeze(Array.from({ length: 64 }, (_, n) => 1 / (2 * n + 1)));
 
-/** 2/√π · x · e^(−x²) · (1 + v/3 · (1 + v/5 · (1 + v/7 · …))), v = 2x², for 0 < x < 1.25; from the inside, so that errors shrink. */
+/**
+ * 2/√π · x · e^(−x²) · (1 + v/3 · (1 + v/5 · (1 + v/7 · …))), v = 2x², for 0 < x < 1.25; from the inside, so that
+ * errors shrink.
+ */
 function erfSeries(x: number): number {
   const z = x * x;
   const zLow = productError(x, x, z);
@@ -255,7 +313,10 @@ function erfSeries(x: number): number {
   return 1.1283791670955126 * x * ((e - e * zLow) * sum);
 }
 
-/** e^(−x²) / (x√π) · 1/(1 + v/(1 + 2v/(1 + 3v/…))), v = 1/(2x²), for x >= 1.25: at most 0.08, so its error counts little in 1 − erfc. */
+/**
+ * e^(−x²) / (x√π) · 1/(1 + v/(1 + 2v/(1 + 3v/…))), v = 1/(2x²), for x >= 1.25: at most 0.08, so its error counts little
+ * in 1 − erfc.
+ */
 function erfcFraction(x: number): number {
   const v = 1 / (2 * x * x);
   let fraction = 1;

@@ -1,7 +1,7 @@
 /**
  * Philox4x32-10: a counter-based generator. 128 bits of counter and 64 bits of key give 128 random bits, and nothing is
- * remembered between calls, so a random number is a function of where it is used. After J. Salmon, M. Moraes, R. Dror and
- * D. Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011); the tests hold their published answers.
+ * remembered between calls, so a random number is a function of where it is used. After J. Salmon, M. Moraes, R. Dror
+ * and D. Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011); the tests hold their published answers.
  */
 
 const M0 = 0xd2511f53;
@@ -23,8 +23,18 @@ function multiplyHigh(a: number, b: number): number {
   return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (cross >>> 16)) >>> 0;
 }
 
-/** Counter (c0, c1, c2, c3) and key (k0, k1), all unsigned 32-bit; the four words go to `out[0..3]`, which is returned. */
-export function philox4x32(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, out: Uint32Array): Uint32Array {
+/**
+ * Counter (c0, c1, c2, c3) and key (k0, k1), all unsigned 32-bit; the four words go to `out[0..3]`, which is returned.
+ */
+export function philox4x32(
+  c0: number,
+  c1: number,
+  c2: number,
+  c3: number,
+  k0: number,
+  k1: number,
+  out: Uint32Array,
+): Uint32Array {
   let x0 = c0 | 0;
   let x1 = c1 | 0;
   let x2 = c2 | 0;

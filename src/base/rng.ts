@@ -1,9 +1,10 @@
 /**
- * Randomness as a function: a number is decided by (seed, purpose, a, b, index) and by nothing else, so threads, restarts and
- * the order of calls cannot change it. What `a` and `b` mean is the caller's: step and shard, epoch and row, and so on (unsigned 32-bit).
+ * Randomness as a function: a number is decided by (seed, purpose, a, b, index) and by nothing else, so threads,
+ * restarts and the order of calls cannot change it. What `a` and `b` mean is the caller's: step and shard, epoch and
+ * row, and so on (unsigned 32-bit).
  *
- * Layout: key = (seed[0] ^ purpose * 0x9E3779B9, seed[1]), counter = (low and high word of index / 4 in c0 and c3, a in c1,
- * b in c2), and the lane is index mod 4. Purposes change the key, so two of them never share a stream; `dropout` is
+ * Layout: key = (seed[0] ^ purpose * 0x9E3779B9, seed[1]), counter = (low and high word of index / 4 in c0 and c3, a in
+ * c1, b in c2), and the lane is index mod 4. Purposes change the key, so two of them never share a stream; `dropout` is
  * purpose 0 and its counter layout, which leaves c3 to the shard, is in dropout.ts.
  */
 import { LockstepError } from "./errors.ts";
@@ -16,21 +17,38 @@ export type Seed = readonly [number, number];
 
 /** Numbers are part of the recorded results: never renumber, only append. */
 export const PURPOSE = {
-  dropout: 0, split: 1, shuffle: 2, init: 3, mask: 4, sample: 5, salt: 6, bootstrap: 7, augment: 8, audit: 9, test: 10,
+  dropout: 0,
+  split: 1,
+  shuffle: 2,
+  init: 3,
+  mask: 4,
+  sample: 5,
+  salt: 6,
+  bootstrap: 7,
+  augment: 8,
+  audit: 9,
+  test: 10,
 } as const;
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
 
 const TWO_32 = 0x1_0000_0000;
 const PI = 3.141592653589793;
 
-/** An integer in 0..2^53-1 gives its own low and high words; a string the first eight bytes of its SHA-256, little end first. */
+/**
+ * An integer in 0..2^53-1 gives its own low and high words; a string the first eight bytes of its SHA-256, little end
+ * first.
+ */
 export function seedFrom(n: number | string): Seed {
   if (typeof n === "string") {
     const hash = Buffer.from(sha256Hex(n), "hex");
     return [hash.readUInt32LE(0), hash.readUInt32LE(4)];
   }
   if (!Number.isSafeInteger(n) || n < 0) {
-    throw new LockstepError("OPTION_INVALID", `the seed ${n} is not an integer between 0 and ${Number.MAX_SAFE_INTEGER}; give such a number, or any text`, { seed: n });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the seed ${n} is not an integer between 0 and ${Number.MAX_SAFE_INTEGER}; give such a number, or any text`,
+      { seed: n },
+    );
   }
   return [n >>> 0, Math.floor(n / TWO_32)];
 }
@@ -65,7 +83,15 @@ export function normal(seed: Seed, purpose: Purpose, a: number, b: number, index
 }
 
 /** `dst[i] = mean + deviation * normal(seed, purpose, a, b, i)`, some times faster than one call an element. */
-export function fillNormal(dst: Float32Array | Float64Array, mean: number, deviation: number, seed: Seed, purpose: Purpose, a: number, b: number): void {
+export function fillNormal(
+  dst: Float32Array | Float64Array,
+  mean: number,
+  deviation: number,
+  seed: Seed,
+  purpose: Purpose,
+  a: number,
+  b: number,
+): void {
   const out = new Uint32Array(4);
   for (let i = 0; i < dst.length; i += 2) {
     if (i % 4 === 0) quad(seed, purpose, a, b, i / 4, out);

@@ -1,4 +1,7 @@
-/** What stands behind the routes while versions change: receipts name what decided their own answer, and alias and replicas agree in the end. */
+/**
+ * What stands behind the routes while versions change: receipts name what decided their own answer, and alias and
+ * replicas agree in the end.
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,19 +16,35 @@ import { TINY, tinyStore } from "../stress/tiny-store.ts";
 test("publishing at once, and answers meanwhile", async () => {
   await using tiny = await tinyStore([1]);
   const portable = (await train({ ...TINY, seed: 2, executor: "portable" }, { out: tiny.store, threads: 1 })).version;
-  const executors = new Map([[tiny.versions[0]!, "native"], [portable, "portable"]]);
+  const executors = new Map([
+    [tiny.versions[0]!, "native"],
+    [portable, "portable"],
+  ]);
   const store = await openStore(tiny.store);
   await using audit = await openAuditLog(join(tiny.folder, "receipts.sqlite"));
   await using model = await loadModel(tiny.store, { threads: 1 });
-  const service = new Service({ status: { state: "failed", code: "SHUTTING_DOWN", message: "not yet" }, figures: new ServingFigures() });
+  const service = new Service({
+    status: { state: "failed", code: "SHUTTING_DOWN", message: "not yet" },
+    figures: new ServingFigures(),
+  });
   await service.begin(model, store, audit);
 
   let published = false;
-  const publishes = Promise.all([...executors.keys(), ...executors.keys(), ...executors.keys()].map((source) => service.publish({ source }))).then(() => { published = true; });
+  const publishes = Promise.all(
+    [...executors.keys(), ...executors.keys(), ...executors.keys()].map((source) => service.publish({ source })),
+  ).then(() => {
+    published = true;
+  });
   const answers = [];
   while (!published) {
     const signal = new AbortController().signal;
-    answers.push(...await Promise.all(Array.from({ length: 4 }, (_, i) => service.classify([`is my card number ${i} on its way`], { topK: 2, signal }))));
+    answers.push(
+      ...(await Promise.all(
+        Array.from({ length: 4 }, (_, i) =>
+          service.classify([`is my card number ${i} on its way`], { topK: 2, signal }),
+        ),
+      )),
+    );
   }
   await publishes;
 
@@ -34,15 +53,28 @@ test("publishing at once, and answers meanwhile", async () => {
   for (const [answer] of answers) {
     const receipt = (await service.receipt(answer!.receipt!)) as { version: string; profile: string };
     assert.equal(receipt.version, answer!.version);
-    assert.equal((JSON.parse(receipt.profile) as { executor: string }).executor, executors.get(answer!.version), "a receipt names the profile of its own answer");
+    assert.equal(
+      (JSON.parse(receipt.profile) as { executor: string }).executor,
+      executors.get(answer!.version),
+      "a receipt names the profile of its own answer",
+    );
     seen.add(answer!.version);
   }
   assert.equal(seen.size, 2, "both versions answered");
-  await assert.rejects(service.classify(["hello"], { model: executors.get(model.version) === "native" ? portable : tiny.versions[0], topK: 1, signal: new AbortController().signal }), { code: "NOT_FOUND" });
+  await assert.rejects(
+    service.classify(["hello"], {
+      model: executors.get(model.version) === "native" ? portable : tiny.versions[0],
+      topK: 1,
+      signal: new AbortController().signal,
+    }),
+    { code: "NOT_FOUND" },
+  );
 });
 
 test("a version's recipe records how many shards a step had", async () => {
   await using tiny = await tinyStore([1], { finetune: { ...TINY.finetune, shards: null } });
-  const own = JSON.parse(readFileSync(join(tiny.store, "versions", tiny.versions[0]!, "lockstep.json"), "utf8")) as { recipe: { finetune: { shards: number | null } } };
+  const own = JSON.parse(readFileSync(join(tiny.store, "versions", tiny.versions[0]!, "lockstep.json"), "utf8")) as {
+    recipe: { finetune: { shards: number | null } };
+  };
   assert.equal(own.recipe.finetune.shards, 2);
 });

@@ -1,6 +1,7 @@
 /**
  * Reads what a module imports, with TypeScript's own parser (a regular expression would see imports in comments and
- * strings): static and type imports, re-exports, `import()`, the worker entries named by "#entry/…" strings, and whether it names `Atomics`.
+ * strings): static and type imports, re-exports, `import()`, the worker entries named by "#entry/…" strings, and
+ * whether it names `Atomics`.
  */
 import ts from "typescript";
 
@@ -24,16 +25,26 @@ export function readImports(name: string, text: string): ModuleImports {
   let atomics = false;
 
   const visit = (node: ts.Node): void => {
-    if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined && ts.isStringLiteral(node.moduleSpecifier)) {
+    if (
+      (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) &&
+      node.moduleSpecifier !== undefined &&
+      ts.isStringLiteral(node.moduleSpecifier)
+    ) {
       imports.push(node.moduleSpecifier.text);
-    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument) && ts.isStringLiteral(node.argument.literal)) {
+    } else if (
+      ts.isImportTypeNode(node) &&
+      ts.isLiteralTypeNode(node.argument) &&
+      ts.isStringLiteral(node.argument.literal)
+    ) {
       imports.push(node.argument.literal.text);
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       const [argument] = node.arguments;
-      if (argument !== undefined && ts.isStringLiteralLike(argument) && !argument.text.startsWith(ENTRY)) imports.push(argument.text);
+      if (argument !== undefined && ts.isStringLiteralLike(argument) && !argument.text.startsWith(ENTRY))
+        imports.push(argument.text);
     } else if (ts.isNewExpression(node) && node.expression.getText() === "URL") {
       const [argument] = node.arguments ?? [];
-      if (argument !== undefined && ts.isStringLiteralLike(argument) && argument.text.endsWith(".ts")) sourceUrls.push(argument.text);
+      if (argument !== undefined && ts.isStringLiteralLike(argument) && argument.text.endsWith(".ts"))
+        sourceUrls.push(argument.text);
     }
     if (ts.isStringLiteralLike(node) && node.text.startsWith(ENTRY)) entries.push(node.text.slice(ENTRY.length));
     if (ts.isIdentifier(node) && node.text === "Atomics") atomics = true;

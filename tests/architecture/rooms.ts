@@ -44,6 +44,7 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-web": ["numeric/runtime"],
   "onnxruntime-common": ["numeric/runtime"],
   "@huggingface/tokenizers": ["language/text"],
+  tokenizers: ["language/text"],
   "csv-parse": ["language/data"],
   fastify: ["edge/http"],
   "prom-client": ["edge/http"],

@@ -5,11 +5,23 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { isLockstepError } from "../../src/base/index.ts";
-import { exportLog, headFile, openAuditLog, verifyExport, verifyLog, type ProblemKind } from "../../src/work/audit/index.ts";
+import {
+  exportLog,
+  headFile,
+  openAuditLog,
+  verifyExport,
+  verifyLog,
+  type ProblemKind,
+} from "../../src/work/audit/index.ts";
 import { fixture, write, type Fixture } from "./support/inputs.ts";
 
 /** The kind of problem found after `sql` has been run on a copy of the log. */
-async function tamper(files: Fixture, sql: string, options = {}, keepHeadFile = true): Promise<ProblemKind | undefined> {
+async function tamper(
+  files: Fixture,
+  sql: string,
+  options = {},
+  keepHeadFile = true,
+): Promise<ProblemKind | undefined> {
   const copy = join(files.folder, "tampered.sqlite");
   await copyFile(files.log, copy);
   await rm(headFile(copy), { force: true });
@@ -24,14 +36,29 @@ test("every changed column is found", async (t) => {
   const files = await fixture(t);
   write(files.log, 6, { keyPath: files.key, signEvery: 2 });
   assert.equal(await tamper(files, "SELECT 1"), undefined);
-  const flipped = (column: string): string => `UPDATE receipts SET ${column} = replace(substr(${column}, 1, 1), substr(${column}, 1, 1), CASE substr(${column}, 1, 1) WHEN 'a' THEN 'b' ELSE 'a' END) || substr(${column}, 2) WHERE idx = 3`;
+  const flipped = (column: string): string =>
+    `UPDATE receipts SET ${column} = replace(substr(${column}, 1, 1), substr(${column}, 1, 1), CASE substr(` +
+    `${column}, 1, 1) WHEN 'a' THEN 'b' ELSE 'a' END) || substr(${column}, 2) WHERE idx = 3`;
   const expected: Record<string, ProblemKind> = {
-    hash: "receipt-changed", previous: "chain-broken", request_id: "receipt-changed", version: "receipt-changed", profile_id: "receipt-changed", profile: "receipt-changed",
-    commitment: "receipt-changed", summary_commitment: "receipt-changed", seed: "receipt-changed", answer_digest: "receipt-changed", at: "receipt-damaged",
-    request: "text-changed", summary: "text-changed", salt: "text-changed", erased_at: "text-changed",
+    hash: "receipt-changed",
+    previous: "chain-broken",
+    request_id: "receipt-changed",
+    version: "receipt-changed",
+    profile_id: "receipt-changed",
+    profile: "receipt-changed",
+    commitment: "receipt-changed",
+    summary_commitment: "receipt-changed",
+    seed: "receipt-changed",
+    answer_digest: "receipt-changed",
+    at: "receipt-damaged",
+    request: "text-changed",
+    summary: "text-changed",
+    salt: "text-changed",
+    erased_at: "text-changed",
   };
   for (const [column, kind] of Object.entries(expected)) {
-    const sql = column === "erased_at" ? "UPDATE receipts SET erased_at = '2025-01-01T00:00:00Z' WHERE idx = 3" : flipped(column);
+    const sql =
+      column === "erased_at" ? "UPDATE receipts SET erased_at = '2025-01-01T00:00:00Z' WHERE idx = 3" : flipped(column);
     assert.equal(await tamper(files, sql), kind, column);
   }
   assert.equal(await tamper(files, "UPDATE receipts SET request = NULL WHERE idx = 2"), "text-changed");
@@ -51,10 +78,17 @@ test("a dropped end is found by the signed head, wherever that still is", async 
   assert.equal(await tamper(files, drop), "end-missing");
   assert.equal(await tamper(files, `${drop} DELETE FROM heads WHERE count > 6`), "end-missing", "by the head file");
   assert.equal(await tamper(files, `${drop} DELETE FROM heads WHERE count > 6`, {}, false), "head-missing");
-  assert.equal(await tamper(files, `${drop} DELETE FROM heads`, {}, false), undefined, "then nothing in the files tells: only what somebody kept");
+  assert.equal(
+    await tamper(files, `${drop} DELETE FROM heads`, {}, false),
+    undefined,
+    "then nothing in the files tells: only what somebody kept",
+  );
   assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { publicKey }, false), "not-signed");
   assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { minCount: 8 }, false), "end-missing");
-  assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { expectedHead: receipts[1]!.hash }, false), "end-missing");
+  assert.equal(
+    await tamper(files, `${drop} DELETE FROM heads`, { expectedHead: receipts[1]!.hash }, false),
+    "end-missing",
+  );
   assert.equal(await tamper(files, "DELETE FROM heads WHERE count = 8"), "head-missing");
 });
 
@@ -64,7 +98,11 @@ test("nothing is added to a log that has lost its end", async (t) => {
   const database = new DatabaseSync(files.log);
   database.exec("DELETE FROM receipts WHERE idx = 3; DELETE FROM heads");
   database.close();
-  await assert.rejects(openAuditLog(files.log, { keyPath: files.key }), (error) => isLockstepError(error) && error.code === "LOG_CORRUPT" && /3 receipts, but 4 were signed/.test(error.message));
+  await assert.rejects(
+    openAuditLog(files.log, { keyPath: files.key }),
+    (error) =>
+      isLockstepError(error) && error.code === "LOG_CORRUPT" && /3 receipts, but 4 were signed/.test(error.message),
+  );
 });
 
 test("a log rewritten from its first receipt is found by who keeps the public key", async (t) => {
@@ -77,7 +115,10 @@ test("a log rewritten from its first receipt is found by who keeps the public ke
   assert.match((await verifyLog(forged)).claim, /give the public key you trust/);
   assert.equal((await verifyLog(forged, { publicKey })).problem?.kind, "key-wrong");
   assert.ok((await verifyLog(files.log, { publicKey })).ok);
-  await assert.rejects(verifyLog(files.log, { publicKey: "nonsense" }), (error) => isLockstepError(error) && error.code === "OPTION_INVALID");
+  await assert.rejects(
+    verifyLog(files.log, { publicKey: "nonsense" }),
+    (error) => isLockstepError(error) && error.code === "OPTION_INVALID",
+  );
 });
 
 test("a log that is not signed claims to show corruption only", async (t) => {
@@ -103,9 +144,15 @@ test("a changed byte in the database file: found, or without any effect", async 
     changed[at]! ^= 1 << (at % 8);
     await writeFile(copy, changed);
     const { ok } = await verifyLog(copy);
-    if (!ok) { found++; continue; }
+    if (!ok) {
+      found++;
+      continue;
+    }
     await exportLog(copy, join(files.folder, "flipped.jsonl"));
-    assert.ok(honest.equals(await readFile(join(files.folder, "flipped.jsonl"))), `byte ${at}: unnoticed, and the log says something else`);
+    assert.ok(
+      honest.equals(await readFile(join(files.folder, "flipped.jsonl"))),
+      `byte ${at}: unnoticed, and the log says something else`,
+    );
   }
   assert.ok(found > 5, `${found} found`);
 });
@@ -135,7 +182,8 @@ test("an export: any changed byte, lost, swapped or doubled line, or a cut end i
       await refused(joined(lines.toSpliced(i, 1)), `without line ${i}`);
       await refused(joined(lines.toSpliced(i, 0, lines[i]!)), `line ${i} twice`);
       await refused(joined(lines.slice(0, i)), `cut before line ${i}`);
-      if (i > 0) await refused(joined(lines.toSpliced(i - 1, 2, lines[i]!, lines[i - 1]!)), `lines ${i - 1} and ${i} swapped`);
+      if (i > 0)
+        await refused(joined(lines.toSpliced(i - 1, 2, lines[i]!, lines[i - 1]!)), `lines ${i - 1} and ${i} swapped`);
     }
     await refused(original.subarray(0, -1), "without its last byte");
     await refused(Buffer.concat([original, Buffer.from("\n")]), "with an empty line");
@@ -155,6 +203,9 @@ test("an export whose end was cut and whose last line was made anew: found by th
   const out = join(files.folder, "short.jsonl");
   await exportLog(shortened, out);
   assert.ok((await verifyExport(out)).ok);
-  assert.equal((await verifyExport(out, { publicKey: await readFile(`${files.key}.pub`, "utf8") })).problem?.kind, "not-signed");
+  assert.equal(
+    (await verifyExport(out, { publicKey: await readFile(`${files.key}.pub`, "utf8") })).problem?.kind,
+    "not-signed",
+  );
   assert.equal((await verifyExport(out, { expectedHead: receipts[2]!.hash })).problem?.kind, "end-missing");
 });

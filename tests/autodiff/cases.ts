@@ -1,4 +1,7 @@
-/** What is checked for each operator: a table total over the op set, so that a new operator does not compile without an entry. */
+/**
+ * What is checked for each operator: a table total over the op set, so that a new operator does not compile without an
+ * entry.
+ */
 import type { GraphBuilder, OpName, Shape, ValueId } from "../../src/numeric/graph/index.ts";
 import { type GradientCase, int32 } from "./check.ts";
 
@@ -6,57 +9,131 @@ type Entry = readonly GradientCase[] | { readonly notChecked: string };
 const POSITIVE = [0.5, 2] as const;
 const AWAY_FROM_ZERO = [0.1, 2] as const;
 
-function unary(f: (b: GraphBuilder, x: ValueId) => ValueId, domain: readonly [number, number] = [-2, 2]): readonly GradientCase[] {
+function unary(
+  f: (b: GraphBuilder, x: ValueId) => ValueId,
+  domain: readonly [number, number] = [-2, 2],
+): readonly GradientCase[] {
   return [
     { name: "vector", build: (b) => f(b, b.parameter("x", [5])), domain },
     { name: "symbolic rows", build: (b) => f(b, b.input("x", "real", ["B", 3])), symbols: { B: 2 }, domain },
   ];
 }
 
-function binary(f: (b: GraphBuilder, p: ValueId, q: ValueId) => ValueId, domain: readonly [number, number] = [-2, 2]): readonly GradientCase[] {
+function binary(
+  f: (b: GraphBuilder, p: ValueId, q: ValueId) => ValueId,
+  domain: readonly [number, number] = [-2, 2],
+): readonly GradientCase[] {
   const shapes: readonly (readonly [Shape, Shape])[] = [
-    [[2, 3], [2, 3]], [[2, 3], [3]], [[3], [2, 3]], [[2, 3, 4], [3, 1]], [[2, 1, 4], [3, 1]], [[2, 3], []], [[], [4]], [[1, 1], [2, 3]], [[], []], [[2, 1, 3], [2, 1, 3]],
-    [["B", "T", 2], ["T", 1]], [["B", 1, 2], ["B", "T", 1]], [["B*T", 2], [2]],
+    [
+      [2, 3],
+      [2, 3],
+    ],
+    [[2, 3], [3]],
+    [[3], [2, 3]],
+    [
+      [2, 3, 4],
+      [3, 1],
+    ],
+    [
+      [2, 1, 4],
+      [3, 1],
+    ],
+    [[2, 3], []],
+    [[], [4]],
+    [
+      [1, 1],
+      [2, 3],
+    ],
+    [[], []],
+    [
+      [2, 1, 3],
+      [2, 1, 3],
+    ],
+    [
+      ["B", "T", 2],
+      ["T", 1],
+    ],
+    [
+      ["B", 1, 2],
+      ["B", "T", 1],
+    ],
+    [["B*T", 2], [2]],
   ];
-  return shapes.map(([p, q]) => ({
-    name: `[${p.join(", ")}] and [${q.join(", ")}]`,
-    build: (b) => {
-      b.input("ids", "int", ["B", "T"]);
-      return f(b, b.input("p", "real", p), b.input("q", "real", q));
-    },
-    symbols: { B: 2, T: 3 }, ints: { ids: int32([2, 3], [0, 0, 0, 0, 0, 0]) }, domain,
-  } satisfies GradientCase));
+  return shapes.map(
+    ([p, q]) =>
+      ({
+        name: `[${p.join(", ")}] and [${q.join(", ")}]`,
+        build: (b) => {
+          b.input("ids", "int", ["B", "T"]);
+          return f(b, b.input("p", "real", p), b.input("q", "real", q));
+        },
+        symbols: { B: 2, T: 3 },
+        ints: { ids: int32([2, 3], [0, 0, 0, 0, 0, 0]) },
+        domain,
+      }) satisfies GradientCase,
+  );
 }
 
 function matmuls(): readonly GradientCase[] {
   const [rows, inner, columns] = [3, 2, 4];
-  const kinds = [{ a: [], b: [] }, { a: [2], b: [2] }, { a: [2, 3], b: [2, 3] }, { a: [2], b: [] }, { a: [2, 3], b: [] }, { a: ["B"], b: ["B"] }, { a: ["B", 2], b: [] }] as const;
-  return kinds.flatMap(({ a, b: right }) => [false, true].flatMap((transA) => [false, true].map((transB) => ({
-    name: `[${[...a, "m", "k"].join(", ")}] by [${[...right, "k", "n"].join(", ")}], transA ${transA}, transB ${transB}`,
-    build: (b) => b.matmul(
-      b.input("a", "real", [...a, ...(transA ? [inner, rows] : [rows, inner])]),
-      b.input("b", "real", [...right, ...(transB ? [columns, inner] : [inner, columns])]),
-      { transA, transB, alpha: 0.5 },
+  const kinds = [
+    { a: [], b: [] },
+    { a: [2], b: [2] },
+    { a: [2, 3], b: [2, 3] },
+    { a: [2], b: [] },
+    { a: [2, 3], b: [] },
+    { a: ["B"], b: ["B"] },
+    { a: ["B", 2], b: [] },
+  ] as const;
+  return kinds.flatMap(({ a, b: right }) =>
+    [false, true].flatMap((transA) =>
+      [false, true].map(
+        (transB) =>
+          ({
+            name:
+              `[${[...a, "m", "k"].join(", ")}] by [${[...right, "k", "n"].join(", ")}], transA ${transA}, ` +
+              `transB ${transB}`,
+            build: (b) =>
+              b.matmul(
+                b.input("a", "real", [...a, ...(transA ? [inner, rows] : [rows, inner])]),
+                b.input("b", "real", [...right, ...(transB ? [columns, inner] : [inner, columns])]),
+                { transA, transB, alpha: 0.5 },
+              ),
+            symbols: { B: 3 },
+          }) satisfies GradientCase,
+      ),
     ),
-    symbols: { B: 3 },
-  } satisfies GradientCase))));
+  );
 }
 
 function layerNorms(): readonly GradientCase[] {
-  const write = (shape: Shape, pick: (b: GraphBuilder, outputs: { y: ValueId; mean: ValueId; invStd: ValueId }) => ValueId) => (b: GraphBuilder): ValueId =>
-    pick(b, b.layerNorm(b.input("x", "real", shape), b.parameter("gamma", [4]), b.parameter("beta", [4]), { epsilon: 0.01 }));
+  const write =
+    (shape: Shape, pick: (b: GraphBuilder, outputs: { y: ValueId; mean: ValueId; invStd: ValueId }) => ValueId) =>
+    (b: GraphBuilder): ValueId =>
+      pick(
+        b,
+        b.layerNorm(b.input("x", "real", shape), b.parameter("gamma", [4]), b.parameter("beta", [4]), {
+          epsilon: 0.01,
+        }),
+      );
   return [
     { name: "rows", build: write([3, 4], (_, { y }) => y) },
     { name: "batch", build: write(["B", "T", 4], (_, { y }) => y), symbols: { B: 2, T: 2 } },
     { name: "one row", build: write([4], (_, { y }) => y) },
-    { name: "all outputs", build: write([2, 3, 4], (b, { y, mean, invStd }) => b.add(b.mul(y, invStd), b.mul(mean, mean))) },
+    {
+      name: "all outputs",
+      build: write([2, 3, 4], (b, { y, mean, invStd }) => b.add(b.mul(y, invStd), b.mul(mean, mean))),
+    },
   ];
 }
 
 const rowShapes: readonly Shape[] = [[4], [3, 4], [2, 3, 1], ["B", 2, 3]];
-const overRows = (f: (b: GraphBuilder, x: ValueId) => ValueId): readonly GradientCase[] => rowShapes.map((shape) => ({
-  name: `[${shape.join(", ")}]`, build: (b) => f(b, b.input("x", "real", shape)), symbols: { B: 2 },
-}));
+const overRows = (f: (b: GraphBuilder, x: ValueId) => ValueId): readonly GradientCase[] =>
+  rowShapes.map((shape) => ({
+    name: `[${shape.join(", ")}]`,
+    build: (b) => f(b, b.input("x", "real", shape)),
+    symbols: { B: 2 },
+  }));
 
 export const CASES: { readonly [Op in OpName]: Entry } = {
   input: { notChecked: "a variable: every case differentiates by some" },
@@ -65,7 +142,16 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
 
   add: binary((b, p, q) => b.add(p, q)),
   sub: binary((b, p, q) => b.sub(p, q)),
-  mul: [...binary((b, p, q) => b.mul(p, q)), { name: "by itself", build: (b) => { const x = b.parameter("x", [3]); return b.mul(x, x); } }],
+  mul: [
+    ...binary((b, p, q) => b.mul(p, q)),
+    {
+      name: "by itself",
+      build: (b) => {
+        const x = b.parameter("x", [3]);
+        return b.mul(x, x);
+      },
+    },
+  ],
   div: binary((b, p, q) => b.div(p, q), POSITIVE),
   neg: unary((b, x) => b.neg(x)),
   exp: unary((b, x) => b.exp(x)),
@@ -73,7 +159,13 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
   sqrt: unary((b, x) => b.sqrt(x), POSITIVE),
   reciprocal: unary((b, x) => b.reciprocal(x), POSITIVE),
   tanh: unary((b, x) => b.tanh(x)),
-  relu: [...unary((b, x) => b.relu(x), AWAY_FROM_ZERO), ...unary((b, x) => b.relu(x), [-2, -0.1]).map((each) => ({ ...each, build: (b: GraphBuilder) => b.add(each.build(b), b.parameter("z", [1])) }))],
+  relu: [
+    ...unary((b, x) => b.relu(x), AWAY_FROM_ZERO),
+    ...unary((b, x) => b.relu(x), [-2, -0.1]).map((each) => ({
+      ...each,
+      build: (b: GraphBuilder) => b.add(each.build(b), b.parameter("z", [1])),
+    })),
+  ],
   erf: unary((b, x) => b.erf(x)),
   gelu: unary((b, x) => b.gelu(x), [-4, 4]),
   geluGrad: { notChecked: "not differentiable again; it is the derivative that the case gelu checks" },
@@ -85,7 +177,11 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
   layerNorm: layerNorms(),
 
   reshape: [
-    { name: "split and merge", build: (b) => b.reshape(b.input("x", "real", ["B", "T", 4]), ["B*T", 2, 2]), symbols: { B: 2, T: 3 } },
+    {
+      name: "split and merge",
+      build: (b) => b.reshape(b.input("x", "real", ["B", "T", 4]), ["B*T", 2, 2]),
+      symbols: { B: 2, T: 3 },
+    },
     { name: "to a scalar", build: (b) => b.reshape(b.parameter("x", [1, 1]), []) },
   ],
   expand: [
@@ -93,24 +189,41 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
     { name: "repeated and new axes", build: (b) => b.expand(b.parameter("x", [2, 1]), [4, 2, 3]) },
     { name: "a scalar", build: (b) => b.expand(b.parameter("x", []), [2, 3]) },
   ],
-  transpose: [[1, 0, 2], [2, 0, 1], [0, 1, 2]].map((perm) => ({ name: `[${perm.join(", ")}]`, build: (b) => b.transpose(b.parameter("x", [2, 3, 4]), perm) })),
-  reduceSum: [[0], [1], [2], [0, 2], [0, 1, 2]].flatMap((axes) => [false, true].map((keepDims) => ({
-    name: `axes [${axes.join(", ")}], keepDims ${keepDims}`,
-    build: (b) => b.reduceSum(b.input("x", "real", ["B", 3, 2]), axes, { keepDims }), symbols: { B: 2 },
-  }))),
+  transpose: [
+    [1, 0, 2],
+    [2, 0, 1],
+    [0, 1, 2],
+  ].map((perm) => ({ name: `[${perm.join(", ")}]`, build: (b) => b.transpose(b.parameter("x", [2, 3, 4]), perm) })),
+  reduceSum: [[0], [1], [2], [0, 2], [0, 1, 2]].flatMap((axes) =>
+    [false, true].map((keepDims) => ({
+      name: `axes [${axes.join(", ")}], keepDims ${keepDims}`,
+      build: (b) => b.reduceSum(b.input("x", "real", ["B", 3, 2]), axes, { keepDims }),
+      symbols: { B: 2 },
+    })),
+  ),
   oneHot: { notChecked: "its operand is an integer" },
-  gatherRows: [{
-    name: "a row twice, a row never",
-    build: (b) => b.gatherRows(b.input("x", "real", ["N", 2]), b.input("index", "int", ["P"])),
-    symbols: { N: 4, P: 3 }, ints: { index: int32([3], [2, 0, 2]) },
-  }],
-  scatterAddRows: [{
-    name: "a row twice, a row never",
-    build: (b) => b.scatterAddRows(b.parameter("dy", [3, 2]), b.input("index", "int", [3]), { rows: 4 }),
-    ints: { index: int32([3], [2, 0, 2]) },
-  }],
+  gatherRows: [
+    {
+      name: "a row twice, a row never",
+      build: (b) => b.gatherRows(b.input("x", "real", ["N", 2]), b.input("index", "int", ["P"])),
+      symbols: { N: 4, P: 3 },
+      ints: { index: int32([3], [2, 0, 2]) },
+    },
+  ],
+  scatterAddRows: [
+    {
+      name: "a row twice, a row never",
+      build: (b) => b.scatterAddRows(b.parameter("dy", [3, 2]), b.input("index", "int", [3]), { rows: 4 }),
+      ints: { index: int32([3], [2, 0, 2]) },
+    },
+  ],
   embedding: [
-    { name: "ids in two axes", build: (b) => b.embedding(b.parameter("table", [4, 2]), b.input("ids", "int", ["B", "T"])), ints: { ids: int32([2, 2], [3, 1, 1, 0]) }, symbols: { B: 2, T: 2 } },
+    {
+      name: "ids in two axes",
+      build: (b) => b.embedding(b.parameter("table", [4, 2]), b.input("ids", "int", ["B", "T"])),
+      ints: { ids: int32([2, 2], [3, 1, 1, 0]) },
+      symbols: { B: 2, T: 2 },
+    },
     {
       name: "tied to an output layer, and used twice",
       build: (b) => {

@@ -23,16 +23,28 @@ export interface GradientCase {
 }
 
 /** Uniform values, a function of the name and the seed alone. */
-export function randomTensor(name: string, shape: readonly number[], [low, high]: readonly [number, number], seed = 0): HostTensor<"float64"> {
+export function randomTensor(
+  name: string,
+  shape: readonly number[],
+  [low, high]: readonly [number, number],
+  seed = 0,
+): HostTensor<"float64"> {
   const key = seedFrom(`${name} ${seed}`);
-  return tensor("float64", shape, Float64Array.from({ length: elements(shape) }, (_, i) => low + (high - low) * uniform(key, PURPOSE.test, 0, 0, i)));
+  return tensor(
+    "float64",
+    shape,
+    Float64Array.from({ length: elements(shape) }, (_, i) => low + (high - low) * uniform(key, PURPOSE.test, 0, 0, i)),
+  );
 }
 
 export function int32(shape: readonly number[], values: readonly number[]): HostTensor {
   return tensor("int32", shape, Int32Array.from(values));
 }
 
-/** The largest difference between rule and central difference, relative to the largest slope of that variable (at least 1). */
+/**
+ * The largest difference between rule and central difference, relative to the largest slope of that variable (at least
+ * 1).
+ */
 export async function gradientError(gradientCase: GradientCase, rules: RuleTable = RULES, seed = 0): Promise<number> {
   const { build, ints = {}, symbols = {}, domain = [-2, 2] } = gradientCase;
   const b = new GraphBuilder();
@@ -43,8 +55,13 @@ export async function gradientError(gradientCase: GradientCase, rules: RuleTable
   const graph = b.build();
   const variables = declared(graph).filter(({ name }) => name !== "probe");
   const values: Record<string, HostTensor<"float64">> = {};
-  for (const { name, shape } of declared(graph)) values[name] = randomTensor(name, evalShape(shape, symbols), domain, seed);
-  const slopes = await analytic(differentiateBy(rules, graph, { loss: "loss", wrt: variables.map(({ name }) => name), keep: [] }), values, ints);
+  for (const { name, shape } of declared(graph))
+    values[name] = randomTensor(name, evalShape(shape, symbols), domain, seed);
+  const slopes = await analytic(
+    differentiateBy(rules, graph, { loss: "loss", wrt: variables.map(({ name }) => name), keep: [] }),
+    values,
+    ints,
+  );
   const loss = await lossOf(graph, values, ints);
   let worst = 0;
   for (const { name } of variables) {
@@ -67,26 +84,44 @@ export async function gradientError(gradientCase: GradientCase, rules: RuleTable
 function declared(graph: Graph): { name: string; parameter: boolean; shape: readonly (number | string)[] }[] {
   return graph.nodes.flatMap((node) => {
     const value = graph.values[node.outputs[0] ?? 0];
-    return (node.op === "parameter" || node.op === "input") && value?.type === "real" ? [{ name: node.attributes.name, parameter: node.op === "parameter", shape: value.shape }] : [];
+    return (node.op === "parameter" || node.op === "input") && value?.type === "real"
+      ? [{ name: node.attributes.name, parameter: node.op === "parameter", shape: value.shape }]
+      : [];
   });
 }
 
 function bindingsOf(graph: Graph, values: Bindings, parameter: boolean): Bindings {
-  return Object.fromEntries(declared(graph).filter((each) => each.parameter === parameter).map(({ name }) => [name, values[name] as HostTensor]));
+  return Object.fromEntries(
+    declared(graph)
+      .filter((each) => each.parameter === parameter)
+      .map(({ name }) => [name, values[name] as HostTensor]),
+  );
 }
 
-async function analytic(graph: Graph, values: Readonly<Record<string, HostTensor<"float64">>>, ints: Bindings): Promise<Readonly<Record<string, Float64Array>>> {
-  const session = await createReferenceExecutor().load(graph, { form: "shared", weights: bindingsOf(graph, values, true) });
-  const gradients = Object.fromEntries([...graph.outputs.keys()].map((name) => {
-    const { shape } = values[name.slice("grad.".length)] as HostTensor;
-    return [name, tensor("float64", shape, new Float64Array(elements(shape)))];
-  }));
+async function analytic(
+  graph: Graph,
+  values: Readonly<Record<string, HostTensor<"float64">>>,
+  ints: Bindings,
+): Promise<Readonly<Record<string, Float64Array>>> {
+  const session = await createReferenceExecutor().load(graph, {
+    form: "shared",
+    weights: bindingsOf(graph, values, true),
+  });
+  const gradients = Object.fromEntries(
+    [...graph.outputs.keys()].map((name) => {
+      const { shape } = values[name.slice("grad.".length)] as HostTensor;
+      return [name, tensor("float64", shape, new Float64Array(elements(shape)))];
+    }),
+  );
   await session.run({ ...bindingsOf(graph, values, false), ...ints }, gradients, RANDOM);
   return Object.fromEntries(Object.entries(gradients).map(([name, { data }]) => [name.slice("grad.".length), data]));
 }
 
 async function lossOf(graph: Graph, values: Bindings, ints: Bindings): Promise<() => Promise<number>> {
-  const session = await createReferenceExecutor().load(graph, { form: "shared", weights: bindingsOf(graph, values, true) });
+  const session = await createReferenceExecutor().load(graph, {
+    form: "shared",
+    weights: bindingsOf(graph, values, true),
+  });
   const loss = tensor("float64", [], new Float64Array(1));
   return async () => {
     await session.run({ ...bindingsOf(graph, values, false), ...ints }, { loss }, RANDOM);

@@ -7,9 +7,15 @@ import { createReferenceExecutor } from "../../src/numeric/runtime/reference.ts"
 import { type HostTensor, tensor } from "../../src/numeric/tensor/index.ts";
 import { gradientError, int32, randomTensor } from "./check.ts";
 
-const zeros = (shape: readonly number[]): HostTensor<"float64"> => tensor("float64", shape, new Float64Array(shape.reduce((product, size) => product * size, 1)));
+const zeros = (shape: readonly number[]): HostTensor<"float64"> =>
+  tensor("float64", shape, new Float64Array(shape.reduce((product, size) => product * size, 1)));
 
-async function run(graph: Graph, weights: Record<string, HostTensor>, inputs: Record<string, HostTensor>, outputs: Record<string, HostTensor>): Promise<void> {
+async function run(
+  graph: Graph,
+  weights: Record<string, HostTensor>,
+  inputs: Record<string, HostTensor>,
+  outputs: Record<string, HostTensor>,
+): Promise<void> {
   const session = await createReferenceExecutor().load(graph, { form: "packed", weights });
   await session.run(inputs, outputs, { seed: [1, 2], step: 3, shard: 4 });
 }
@@ -21,14 +27,19 @@ function classifier(b: GraphBuilder): ValueId {
   const { y } = b.layerNorm(x, b.parameter("gamma", [4]), b.parameter("beta", [4]), { epsilon: 1e-5 });
   const hidden = b.gelu(b.add(b.matmul(y, b.parameter("w1", [4, 5])), b.parameter("b1", [5])));
   const kept = b.mul(hidden, b.dropoutMask(["B*T", 5], { rate: 0.3, site: 7 }));
-  const logits = b.add(b.matmul(b.add(kept, hidden), b.parameter("w2", [3, 5]), { transB: true }), b.parameter("b2", [3]));
+  const logits = b.add(
+    b.matmul(b.add(kept, hidden), b.parameter("w2", [3, 5]), { transB: true }),
+    b.parameter("b2", [3]),
+  );
   const target = b.oneHot(b.input("labels", "int", ["B*T"]), { depth: 3, on: 0.9, off: 0.05 });
   return b.neg(b.reduceSum(b.mul(target, b.logSoftmax(logits)), [0, 1]));
 }
 
 test("a whole classifier agrees with central differences", async () => {
   const error = await gradientError({
-    name: "classifier", build: classifier, symbols: { B: 2, T: 3 },
+    name: "classifier",
+    build: classifier,
+    symbols: { B: 2, T: 3 },
     ints: { ids: int32([2, 3], [1, 5, 2, 1, 3, 3]), labels: int32([6], [0, 2, 1, -100, 2, 0]) },
   });
   assert.ok(error < 1e-8, `off by ${error}`);
@@ -36,9 +47,17 @@ test("a whole classifier agrees with central differences", async () => {
 
 test("the padding row of a table gets no gradient", async () => {
   const b = new GraphBuilder();
-  b.output("loss", b.reduceSum(b.embedding(b.parameter("table", [3, 2]), b.input("ids", "int", ["P"]), { paddingId: 1 }), [0, 1]));
+  b.output(
+    "loss",
+    b.reduceSum(b.embedding(b.parameter("table", [3, 2]), b.input("ids", "int", ["P"]), { paddingId: 1 }), [0, 1]),
+  );
   const gradient = zeros([3, 2]);
-  await run(differentiate(b.build(), { loss: "loss" }), { table: zeros([3, 2]) }, { ids: int32([4], [0, 1, 2, 2]) }, { "grad.table": gradient });
+  await run(
+    differentiate(b.build(), { loss: "loss" }),
+    { table: zeros([3, 2]) },
+    { ids: int32([4], [0, 1, 2, 2]) },
+    { "grad.table": gradient },
+  );
   assert.deepEqual([...gradient.data], [1, 1, 0, 0, 2, 2]);
 });
 
@@ -49,10 +68,20 @@ test("cotangents come as inputs, alone and beside a loss", async () => {
   b.output("pooled", y);
   b.output("penalty", b.reduceSum(b.mul(w, w), [0, 1]));
   const graph = b.build();
-  const [w0, x, dy] = [randomTensor("w", [3, 2], [-1, 1]), randomTensor("x", [4, 3], [-1, 1]), randomTensor("dy", [4, 2], [-1, 1])];
-  const byHand = (i: number, j: number): number => [0, 1, 2, 3].reduce((sum, row) => sum + (x.data[row * 3 + i] ?? 0) * (dy.data[row * 2 + j] ?? 0), 0);
+  const [w0, x, dy] = [
+    randomTensor("w", [3, 2], [-1, 1]),
+    randomTensor("x", [4, 3], [-1, 1]),
+    randomTensor("dy", [4, 2], [-1, 1]),
+  ];
+  const byHand = (i: number, j: number): number =>
+    [0, 1, 2, 3].reduce((sum, row) => sum + (x.data[row * 3 + i] ?? 0) * (dy.data[row * 2 + j] ?? 0), 0);
   const alone = zeros([3, 2]);
-  await run(differentiate(graph, { cotangents: { pooled: "d.pooled" }, keep: [] }), { w: w0 }, { x, "d.pooled": dy }, { "grad.w": alone });
+  await run(
+    differentiate(graph, { cotangents: { pooled: "d.pooled" }, keep: [] }),
+    { w: w0 },
+    { x, "d.pooled": dy },
+    { "grad.w": alone },
+  );
   const beside = zeros([3, 2]);
   const both = differentiate(graph, { loss: "penalty", cotangents: { pooled: "d.pooled" } });
   await run(both, { w: w0 }, { x, "d.pooled": dy }, { "grad.w": beside });
@@ -70,7 +99,9 @@ test("outputs: what is kept, then gradients in the order of declaration or as as
   b.output("product", b.mul(second, first));
   b.output("other", b.exp(apart));
   const graph = b.build();
-  const names = (options: Parameters<typeof differentiate>[1]): string[] => [...differentiate(graph, options).outputs.keys()];
+  const names = (options: Parameters<typeof differentiate>[1]): string[] => [
+    ...differentiate(graph, options).outputs.keys(),
+  ];
   assert.deepEqual(names({ loss: "product" }), ["product", "other", "grad.first", "grad.second"]);
   assert.deepEqual(names({ loss: "product", keep: ["other"], wrt: ["second"] }), ["other", "grad.second"]);
   assert.deepEqual(names({ loss: "product", keep: [], wrt: ["second", "first"] }), ["grad.second", "grad.first"]);
@@ -83,18 +114,47 @@ test("a tied table's dense gradient comes first, then its rows in the order of t
   const more = b.embedding(table, b.input("more", "int", ["P"]));
   b.output("loss", b.reduceSum(b.tanh(b.matmul(b.mul(words, b.exp(more)), table, { transB: true })), [0, 1]));
   const graph = differentiate(b.build(), { loss: "loss", keep: [] });
-  const producer = (id: ValueId | undefined) => graph.nodes.find((node) => id !== undefined && node.outputs.includes(id));
+  const producer = (id: ValueId | undefined) =>
+    graph.nodes.find((node) => id !== undefined && node.outputs.includes(id));
   const total = producer(graph.outputs.get("grad.table"));
   const inner = producer(total?.inputs[0]);
-  assert.deepEqual([total?.op, producer(total?.inputs[1])?.inputs[1], inner?.op, producer(inner?.inputs[1])?.inputs[1], producer(inner?.inputs[0])?.op],
-    ["add", graph.nodes.find((node) => node.op === "input" && node.attributes.name === "more")?.outputs[0], "add", graph.nodes.find((node) => node.op === "input" && node.attributes.name === "ids")?.outputs[0], "matmul"]);
+  assert.deepEqual(
+    [
+      total?.op,
+      producer(total?.inputs[1])?.inputs[1],
+      inner?.op,
+      producer(inner?.inputs[1])?.inputs[1],
+      producer(inner?.inputs[0])?.op,
+    ],
+    [
+      "add",
+      graph.nodes.find((node) => node.op === "input" && node.attributes.name === "more")?.outputs[0],
+      "add",
+      graph.nodes.find((node) => node.op === "input" && node.attributes.name === "ids")?.outputs[0],
+      "matmul",
+    ],
+  );
 });
 
-test("a layer's backward pass is as small as we know: one product for the weights of all rows, no transposes, no broadcasts made whole", () => {
-  const b = new GraphBuilder();
-  const y = b.add(b.matmul(b.input("x", "real", ["B", "T", 4]), b.parameter("w", [3, 4]), { transB: true }), b.parameter("bias", [3]));
-  b.output("loss", b.mul(b.reduceSum(b.mul(b.logSoftmax(y), b.oneHot(b.input("labels", "int", ["B", "T"]), { depth: 3 })), [0, 1, 2]), b.input("scale", "real", [])));
-  assert.equal(print(differentiate(b.build(), { loss: "loss", keep: [] })), `\
+test(
+  "a layer's backward pass is as small as we know: one product for the weights of all rows, no transposes, no " +
+    "broadcasts made whole",
+  () => {
+    const b = new GraphBuilder();
+    const y = b.add(
+      b.matmul(b.input("x", "real", ["B", "T", 4]), b.parameter("w", [3, 4]), { transB: true }),
+      b.parameter("bias", [3]),
+    );
+    b.output(
+      "loss",
+      b.mul(
+        b.reduceSum(b.mul(b.logSoftmax(y), b.oneHot(b.input("labels", "int", ["B", "T"]), { depth: 3 })), [0, 1, 2]),
+        b.input("scale", "real", []),
+      ),
+    );
+    assert.equal(
+      print(differentiate(b.build(), { loss: "loss", keep: [] })),
+      `\
 %0: real[B, T, 4] = input() name=x
 %1: real[3, 4] = parameter() name=w
 %2: real[B, T, 3] = matmul(%0, %1) transB
@@ -115,8 +175,10 @@ test("a layer's backward pass is as small as we know: one product for the weight
 %17: real[B*T, 3] = reshape(%14) shape=[B*T, 3]
 %18: real[3, 4] = matmul(%17, %16) transA
 output grad.w = %18
-output grad.bias = %15`);
-});
+output grad.bias = %15`,
+    );
+  },
+);
 
 test("what cannot be differentiated is refused, and says why", () => {
   const b = new GraphBuilder();
@@ -139,5 +201,10 @@ test("what cannot be differentiated is refused, and says why", () => {
     [/output ids is not real/, { cotangents: { ids: "d" } }],
     [/name "x" is empty, or taken/, { cotangents: { vector: "x" } }],
   ];
-  for (const [message, options] of refused) assert.throws(() => differentiate(graph, options), (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && message.test(error.message), String(message));
+  for (const [message, options] of refused)
+    assert.throws(
+      () => differentiate(graph, options),
+      (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && message.test(error.message),
+      String(message),
+    );
 });

@@ -37,8 +37,14 @@ const OPERANDS: Partial<Record<OpName, number>> = { add: 2, sub: 2, mul: 2, div:
 function spoiled(op: OpName, wrong: number): RuleTable {
   type AnyRule = (site: { readonly b: GraphBuilder }) => readonly ((() => number) | null)[];
   const rule = RULES[op] as AnyRule;
-  const wrongRule: AnyRule = (site) => rule(site).map((cotangent, operand) => cotangent === null || operand !== wrong ? cotangent
-    : op === "embedding" ? () => site.b.embeddingGrad(...tampered(site)) : () => site.b.mul(cotangent(), site.b.constant(1.001)));
+  const wrongRule: AnyRule = (site) =>
+    rule(site).map((cotangent, operand) =>
+      cotangent === null || operand !== wrong
+        ? cotangent
+        : op === "embedding"
+          ? () => site.b.embeddingGrad(...tampered(site))
+          : () => site.b.mul(cotangent(), site.b.constant(1.001)),
+    );
   return { ...RULES, [op]: wrongRule };
 }
 
@@ -52,7 +58,10 @@ test("what is a gradient already cannot be differentiated again", () => {
   const gelu = new GraphBuilder();
   const x = gelu.parameter("x", [3]);
   gelu.output("loss", gelu.reduceSum(gelu.geluGrad(x, x), [0]));
-  assert.throws(() => differentiate(gelu.build(), { loss: "loss" }), (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && error.details["op"] === "geluGrad");
+  assert.throws(
+    () => differentiate(gelu.build(), { loss: "loss" }),
+    (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && error.details["op"] === "geluGrad",
+  );
   const relu = new GraphBuilder();
   const z = relu.parameter("z", [3]);
   relu.output("loss", relu.reduceSum(relu.reluGrad(z, z), [0]));

@@ -1,6 +1,6 @@
 /**
- * The same bad input given to the command: exit code 2 where nothing was begun and 1 where the work failed, one line that a
- * stranger understands, never a stack trace, and the store as it was. Every message is printed, to be read.
+ * The same bad input given to the command: exit code 2 where nothing was begun and 1 where the work failed, one line
+ * that a stranger understands, never a stack trace, and the store as it was. Every message is printed, to be read.
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -21,9 +21,17 @@ before(async () => {
   await train(BRIEF, { out: store, threads: 1 });
   listing = await list(store);
 });
-after(() => { commands[Symbol.dispose](); });
+after(() => {
+  commands[Symbol.dispose]();
+});
 
-async function refused(t: TestContext, name: string, args: readonly string[], code: ErrorCode, message: RegExp): Promise<void> {
+async function refused(
+  t: TestContext,
+  name: string,
+  args: readonly string[],
+  code: ErrorCode,
+  message: RegExp,
+): Promise<void> {
   const { code: exit, stdout, stderr } = await commands.run(args);
   const line = stderr.split("\n").find((text) => text.startsWith("error: ")) ?? "";
   t.diagnostic(`${args[0] ?? ""}, ${name}: ${line.replaceAll(commands.folder, "…")}`);
@@ -36,7 +44,8 @@ async function refused(t: TestContext, name: string, args: readonly string[], co
 
 /** A few at a time: each is a process. */
 async function each<T>(items: readonly T[], work: (item: T, at: number) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += 3) await Promise.all(items.slice(at, at + 3).map((item, i) => work(item, at + i)));
+  for (let at = 0; at < items.length; at += 3)
+    await Promise.all(items.slice(at, at + 3).map((item, i) => work(item, at + i)));
 }
 
 test("tables", async (t) => {
@@ -64,7 +73,13 @@ test("a changed byte in a version", async (t) => {
   bytes[bytes.length - 5]! ^= 4;
   await chmod(weights, 0o644);
   await writeFile(weights, bytes);
-  for (const args of [["predict", damaged, "where is my parcel"], ["serve", damaged, "--port", "0"], ["verify", damaged], ["publish", damaged, name]]) await refused(t, "a changed byte", args, "VERSION_CORRUPT", /model\.safetensors.*SHA-256/);
+  for (const args of [
+    ["predict", damaged, "where is my parcel"],
+    ["serve", damaged, "--port", "0"],
+    ["verify", damaged],
+    ["publish", damaged, name],
+  ])
+    await refused(t, "a changed byte", args, "VERSION_CORRUPT", /model\.safetensors.*SHA-256/);
 });
 
 test("a disk that is really full", async (t) => {
@@ -78,7 +93,13 @@ test("a disk that is really full", async (t) => {
   }
   try {
     const out = join(disk, "store");
-    await refused(t, "a full disk", ["train", "--data", DATA, "--out", out, "--threads", "1", ...SMALL], "DISK_FAILED", /ENOSPC.*free some space/);
+    await refused(
+      t,
+      "a full disk",
+      ["train", "--data", DATA, "--out", out, "--threads", "1", ...SMALL],
+      "DISK_FAILED",
+      /ENOSPC.*free some space/,
+    );
     assert.deepEqual((await list(out)).versions, []);
     assert.deepEqual(await readdir(join(out, "tmp")), []);
   } finally {
@@ -89,7 +110,17 @@ test("a disk that is really full", async (t) => {
 test("markup and control characters in labels and texts: kept as they are, and shown as text", async (t) => {
   const labels = ["<script>alert(1)</script>", "\u001b[31mred\u001b[0m\u0007", "a\tb", "\u202eabc"];
   const data = commands.path("hostile.jsonl");
-  await writeFile(data, Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ text: `question ${["one", "two", "three", "four"][i % 4]} number ${i} <b>bold</b>`, label: labels[i % 4] })}\n`).join(""));
+  await writeFile(
+    data,
+    Array.from(
+      { length: 40 },
+      (_, i) =>
+        JSON.stringify({
+          text: `question ${["one", "two", "three", "four"][i % 4]} number ${i} <b>bold</b>`,
+          label: labels[i % 4],
+        }) + "\n",
+    ).join(""),
+  );
   const out = commands.path("hostile");
   const { version } = await train({ ...BRIEF, data }, { out, threads: 1 });
   await using model = await loadModel(out, { threads: 1 });
@@ -99,7 +130,12 @@ test("markup and control characters in labels and texts: kept as they are, and s
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /<script>alert\(1\)<\/script>/);
   assert.doesNotMatch(shown.stdout, /(?!\n)[\p{Cc}\u202e]/u, "nothing that moves a cursor or turns the text around");
-  const answer = JSON.parse((await commands.run(["predict", out, text, "--threads", "1", "--top", "4", "--json"])).stdout) as { text: string; version: string; top: { label: string }[] };
-  assert.deepEqual([answer.text, answer.version, answer.top.map(({ label }) => label).sort()], [text, version, [...labels].sort()]);
+  const answer = JSON.parse(
+    (await commands.run(["predict", out, text, "--threads", "1", "--top", "4", "--json"])).stdout,
+  ) as { text: string; version: string; top: { label: string }[] };
+  assert.deepEqual(
+    [answer.text, answer.version, answer.top.map(({ label }) => label).sort()],
+    [text, version, [...labels].sort()],
+  );
   t.diagnostic(shown.stdout.trim());
 });

@@ -1,4 +1,7 @@
-/** A full disk while a checkpoint is written, and while a version is: DISK_FAILED, nothing half-written, and with room again it goes on from where it stood. */
+/**
+ * A full disk while a checkpoint is written, and while a version is: DISK_FAILED, nothing half-written, and with room
+ * again it goes on from where it stood.
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,7 +17,8 @@ function fullDisk(root: string, step: RegExp, count: number): FileSystem {
   let seen = 0;
   return withSteps(nodeFileSystem, root, (name) => {
     if (step.test(name)) seen++;
-    if (seen >= count && name.startsWith("write")) throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    if (seen >= count && name.startsWith("write"))
+      throw Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
   });
 }
 
@@ -22,19 +26,28 @@ test("a disk that fills up", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-full-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const whole = await train(BRIEF, { out: join(folder, "whole"), threads: 1 });
-  for (const [what, step, count, checkpoints] of [["write the checkpoint", /^rename runs/, 2, 2], ["write the version", /^write the rest of tmp.*safetensors/, 1, 2]] as const) {
+  for (const [what, step, count, checkpoints] of [
+    ["write the checkpoint", /^rename runs/, 2, 2],
+    ["write the version", /^write the rest of tmp.*safetensors/, 1, 2],
+  ] as const) {
     const out = join(folder, what.split(" ").at(-1)!);
-    await assert.rejects(trainOn({ fs: fullDisk(out, step, count), checkpointSeconds: 0 }, BRIEF, { out, threads: 1 }), (error) => {
-      assert.ok(isLockstepError(error) && error.code === "DISK_FAILED" && error.exitCode === 1, String(error));
-      assert.match(error.message, new RegExp(`could not ${what} .*ENOSPC.*free some space`));
-      return true;
-    });
+    await assert.rejects(
+      trainOn({ fs: fullDisk(out, step, count), checkpointSeconds: 0 }, BRIEF, { out, threads: 1 }),
+      (error) => {
+        assert.ok(isLockstepError(error) && error.code === "DISK_FAILED" && error.exitCode === 1, String(error));
+        assert.match(error.message, new RegExp(`could not ${what} .*ENOSPC.*free some space`));
+        return true;
+      },
+    );
     assert.deepEqual((await list(out)).versions, []);
     assert.deepEqual(await readdir(join(out, "tmp")), []);
     const [run] = await readdir(join(out, "runs"));
     const left = await readdir(join(out, "runs", run!));
     assert.equal(left.length, checkpoints, left.join());
-    assert.ok(left.every((name) => name.endsWith(".checkpoint")), left.join());
+    assert.ok(
+      left.every((name) => name.endsWith(".checkpoint")),
+      left.join(),
+    );
     assert.equal((await train(BRIEF, { out, threads: 1, resume: true })).version, whole.version, "with room again");
   }
 });

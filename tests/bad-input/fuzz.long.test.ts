@@ -1,4 +1,7 @@
-/** A model folder damaged at random, thousands of times: it is refused with a typed error, or it is another valid one; never a crash, a hang, or a fault of ours. */
+/**
+ * A model folder damaged at random, thousands of times: it is refused with a typed error, or it is another valid one;
+ * never a crash, a hang, or a fault of ours.
+ */
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +13,20 @@ import { tinyStore } from "../stress/tiny-store.ts";
 
 const DAMAGES = 3000;
 const SLOW_MS = 2000;
-const VALUES = ["0", "-1", "1e999", "99999999999", "2147483648", "1.5", "null", '"x"', "[]", "{}", "true", '"__proto__"'];
+const VALUES = [
+  "0",
+  "-1",
+  "1e999",
+  "99999999999",
+  "2147483648",
+  "1.5",
+  "null",
+  '"x"',
+  "[]",
+  "{}",
+  "true",
+  '"__proto__"',
+];
 /** Characters that JSON is made of, and bytes that are no UTF-8. */
 const BYTES = [...Buffer.from('"{}[],:09-e\\\0'), 0xff, 0xc3];
 
@@ -23,15 +39,22 @@ function damaged(source: Uint8Array, draw: Draw): Uint8Array {
   const bytes = Buffer.from(source);
   const at = draw(end);
   switch (draw(4)) {
-    case 0: bytes[at] = BYTES[draw(BYTES.length)]!; return bytes;
-    case 1: return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + draw(20))]);
-    case 2: { const from = draw(end); return Buffer.concat([bytes.subarray(0, at), bytes.subarray(from, from + 1 + draw(40)), bytes.subarray(at)]); }
+    case 0:
+      bytes[at] = BYTES[draw(BYTES.length)]!;
+      return bytes;
+    case 1:
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + draw(20))]);
+    case 2: {
+      const from = draw(end);
+      return Buffer.concat([bytes.subarray(0, at), bytes.subarray(from, from + 1 + draw(40)), bytes.subarray(at)]);
+    }
     default: {
       const text = bytes.subarray(0, end).toString("latin1");
       const numbers = [...text.matchAll(/(?<=[:,[]\s*)(?:-?\d+(?:\.\d+)?|true|false|null|"[^"]*")/g)];
       const found = numbers[draw(Math.max(1, numbers.length))];
       if (found === undefined) return bytes;
-      const changed = text.slice(0, found.index) + VALUES[draw(VALUES.length)]! + text.slice(found.index + found[0].length);
+      const changed =
+        text.slice(0, found.index) + VALUES[draw(VALUES.length)]! + text.slice(found.index + found[0].length);
       return Buffer.concat([Buffer.from(changed, "latin1"), bytes.subarray(end)]);
     }
   }
@@ -41,7 +64,9 @@ test("random damage to every file of a model folder", { timeout: 300_000 }, asyn
   await using tiny = await tinyStore([1]);
   const { folder } = (await list(tiny.store)).versions[0]!;
   const names = (await readdir(folder)).filter((name) => name !== "manifest.json").sort();
-  const good: VersionFiles = new Map(await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)));
+  const good: VersionFiles = new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const)),
+  );
   const codes = new Map<string, number>();
   const seed = seedFrom("damage");
   for (let damage = 0; damage < DAMAGES; damage++) {
@@ -51,19 +76,31 @@ test("random damage to every file of a model folder", { timeout: 300_000 }, asyn
     const files = new Map(good).set(name, damaged(good.get(name)!, draw));
     const started = performance.now();
     for (const read of [
-      () => { checkWeightsSize(files, files.get("model.safetensors")!.length); readVersion(files).tokenizer.encode("where is my parcel now?"); },
-      () => { readEncoder(files, 32); },
+      () => {
+        checkWeightsSize(files, files.get("model.safetensors")!.length);
+        readVersion(files).tokenizer.encode("where is my parcel now?");
+      },
+      () => {
+        readEncoder(files, 32);
+      },
     ]) {
       try {
         read();
         codes.set("accepted", (codes.get("accepted") ?? 0) + 1);
       } catch (thrown) {
-        assert.ok(isLockstepError(thrown) && thrown.code !== "INTERNAL", `damage ${damage} to ${name}: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`);
+        assert.ok(
+          isLockstepError(thrown) && thrown.code !== "INTERNAL",
+          `damage ${damage} to ${name}: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`,
+        );
         codes.set(thrown.code, (codes.get(thrown.code) ?? 0) + 1);
       }
     }
-    assert.ok(performance.now() - started < SLOW_MS, `damage ${damage} to ${name} took ${Math.round(performance.now() - started)} ms`);
+    assert.ok(
+      performance.now() - started < SLOW_MS,
+      `damage ${damage} to ${name} took ${Math.round(performance.now() - started)} ms`,
+    );
   }
   t.diagnostic([...codes].map(([code, count]) => `${code} ${count}`).join(", "));
-  for (const code of ["accepted", "MODEL_INVALID", "WEIGHTS_INVALID", "TOKENIZER_INVALID"]) assert.ok((codes.get(code) ?? 0) > 20, code);
+  for (const code of ["accepted", "MODEL_INVALID", "WEIGHTS_INVALID", "TOKENIZER_INVALID"])
+    assert.ok((codes.get(code) ?? 0) > 20, code);
 });

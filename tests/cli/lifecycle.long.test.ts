@@ -1,4 +1,7 @@
-/** The verbs that run for a while, and how they end: Ctrl-C in a training, a server with publishes and receipts, closed pipes, every refusal. */
+/**
+ * The verbs that run for a while, and how they end: Ctrl-C in a training, a server with publishes and receipts, closed
+ * pipes, every refusal.
+ */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,52 +14,121 @@ describe("the command line for a while", () => {
   const commands = new Commands();
   const store = commands.path("store");
   const versions: string[] = [];
-  after(() => { commands[Symbol.dispose](); });
+  after(() => {
+    commands[Symbol.dispose]();
+  });
 
   before(async () => {
     for (const seed of ["1", "2"]) {
-      const { code, stdout, stderr } = await commands.run(["train", "--data", TINY, "--out", store, "--seed", seed, ...SMALL, "--json"]);
+      const { code, stdout, stderr } = await commands.run([
+        "train",
+        "--data",
+        TINY,
+        "--out",
+        store,
+        "--seed",
+        seed,
+        ...SMALL,
+        "--json",
+      ]);
       assert.equal(code, 0, stderr);
       versions.push(jsonLines<{ version: string }>(stdout)[0]!.version);
     }
   });
 
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    test(`${signal} in a training saves and ends with 130; --resume ends with the version of a training that was not interrupted`, async () => {
-      const train = (out: string, ...more: string[]): string[] => ["train", "--data", TINY, "--out", commands.path(out), "--threads", "2", ...LONGER, "--json", ...more];
-      const child = commands.start(train(`cut-${signal}`));
-      const ended = finish(child);
-      await seen(child, "stderr", "fine-tuning: epoch 3 of 60");
-      child.kill(signal);
-      const cut = await ended;
-      assert.equal(cut.code, 130, cut.stderr);
-      assert.match(cut.stderr, /stopping after this step[^\n]*\n(?:fine-tuning[^\n]*\n)?interrupted: training was interrupted at step \d+ of finetune and saved; go on with --resume\n$/);
-      assert.equal(jsonLines<Failure>(cut.stdout)[0]?.error.code, "CANCELLED");
-      assert.deepEqual(readdirSync(commands.path(`cut-${signal}`, "versions")), [], "an interrupted training publishes nothing");
-      const resumed = await commands.run(train(`cut-${signal}`, "--resume", "--threads", "1"));
-      assert.match(resumed.stderr, /resumed fine-tuning at step \d+/);
-      const whole = await commands.run(train("whole"));
-      const [a, b] = [resumed, whole].map(({ stdout }) => jsonLines<{ version: string; stateSha256: string }>(stdout)[0]!);
-      assert.deepEqual([a?.version, a?.stateSha256], [b?.version, b?.stateSha256]);
-    });
+    test(
+      `${signal} in a training saves and ends with 130; --resume ends with the version of a training that was ` +
+        "not interrupted",
+      async () => {
+        const train = (out: string, ...more: string[]): string[] => [
+          "train",
+          "--data",
+          TINY,
+          "--out",
+          commands.path(out),
+          "--threads",
+          "2",
+          ...LONGER,
+          "--json",
+          ...more,
+        ];
+        const child = commands.start(train(`cut-${signal}`));
+        const ended = finish(child);
+        await seen(child, "stderr", "fine-tuning: epoch 3 of 60");
+        child.kill(signal);
+        const cut = await ended;
+        assert.equal(cut.code, 130, cut.stderr);
+        const [before, after] = cut.stderr.split("interrupted: ");
+        assert.match(before ?? "", /stopping after this step[^\n]*\n(?:fine-tuning[^\n]*\n)?$/);
+        assert.match(
+          after ?? "",
+          /^training was interrupted at step \d+ of finetune and saved; go on with --resume\n$/,
+        );
+        assert.equal(jsonLines<Failure>(cut.stdout)[0]?.error.code, "CANCELLED");
+        assert.deepEqual(
+          readdirSync(commands.path(`cut-${signal}`, "versions")),
+          [],
+          "an interrupted training publishes nothing",
+        );
+        const resumed = await commands.run(train(`cut-${signal}`, "--resume", "--threads", "1"));
+        assert.match(resumed.stderr, /resumed fine-tuning at step \d+/);
+        const whole = await commands.run(train("whole"));
+        const [a, b] = [resumed, whole].map(
+          ({ stdout }) => jsonLines<{ version: string; stateSha256: string }>(stdout)[0]!,
+        );
+        assert.deepEqual([a?.version, a?.stateSha256], [b?.version, b?.stateSha256]);
+      },
+    );
   }
 
   test("serve says one JSON line, takes a publish, keeps receipts that replay, and ends with 0", async () => {
-    const child = commands.start(["serve", store, "--port", "0", "--threads", "1", "--version", versions[0]!, "--json"]);
+    const child = commands.start([
+      "serve",
+      store,
+      "--port",
+      "0",
+      "--threads",
+      "1",
+      "--version",
+      versions[0]!,
+      "--json",
+    ]);
     const ended = finish(child);
-    const { url, port, version } = JSON.parse(await seen(child, "stdout", "url")) as { url: string; port: number; version: string };
+    const { url, port, version } = JSON.parse(await seen(child, "stdout", "url")) as {
+      url: string;
+      port: number;
+      version: string;
+    };
     assert.equal(version, versions[0]);
     await refuses(commands, [[["serve", store, "--port", String(port), "--no-audit"], "PORT_IN_USE", /--port/]]);
 
     const ask = async (): Promise<string> => {
-      const response = await fetch(`${url}/v1/classify`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text: "where is my card" }) });
+      const response = await fetch(`${url}/v1/classify`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ text: "where is my card" }),
+      });
       return ((await response.json()) as { model: string }).model;
     };
     assert.equal(await ask(), versions[0]);
     const wrongKey = commands.path("wrong-key");
     writeFileSync(wrongKey, "x".repeat(43));
-    const refused = await commands.run(["publish", store, versions[1]!, "--server", url, "--key-file", wrongKey, "--json"]);
-    assert.deepEqual([refused.code, jsonLines<Failure>(refused.stdout)[0]?.error.code], [2, "UNAUTHORIZED"], refused.stderr);
+    const refused = await commands.run([
+      "publish",
+      store,
+      versions[1]!,
+      "--server",
+      url,
+      "--key-file",
+      wrongKey,
+      "--json",
+    ]);
+    assert.deepEqual(
+      [refused.code, jsonLines<Failure>(refused.stdout)[0]?.error.code],
+      [2, "UNAUTHORIZED"],
+      refused.stderr,
+    );
     assert.equal(await ask(), versions[0]);
     const published = await commands.run(["publish", store, versions[1]!.slice(0, 8), "--server", url, "--json"]);
     assert.equal(published.code, 0, published.stderr);
@@ -77,7 +149,15 @@ describe("the command line for a while", () => {
   });
 
   test("verify compares, and its control is caught", async () => {
-    const { code, stdout, stderr } = await commands.run(["verify", store, "--version", versions[0]!, "--executor", "native", "--quick"]);
+    const { code, stdout, stderr } = await commands.run([
+      "verify",
+      store,
+      "--version",
+      versions[0]!,
+      "--executor",
+      "native",
+      "--quick",
+    ]);
     assert.equal(code, 0, stderr);
     assert.match(stdout, /same bits {2}native/);
     assert.match(stdout, /caught .* negative control/);
@@ -86,11 +166,29 @@ describe("the command line for a while", () => {
   test("publish moves an alias, and only from where it was expected", async () => {
     const moved = await commands.run(["publish", store, versions[0]!, "--alias", "challenger", "--json"]);
     assert.equal(jsonLines<{ version: string }>(moved.stdout)[0]?.version, versions[0]);
-    const conflict = await commands.run(["publish", store, versions[0]!, "--alias", "challenger", "--expected", versions[1]!]);
+    const conflict = await commands.run([
+      "publish",
+      store,
+      versions[0]!,
+      "--alias",
+      "challenger",
+      "--expected",
+      versions[1]!,
+    ]);
     assert.deepEqual([conflict.code, /challenger/.test(conflict.stderr)], [1, true]);
     const other = commands.path("other");
-    const folder = await commands.run(["publish", other, join(store, "versions", versions[0]!), "--no-alias", "--json"]);
-    assert.equal(jsonLines<{ version: string }>(folder.stdout)[0]?.version, versions[0], "a version keeps its name in another store");
+    const folder = await commands.run([
+      "publish",
+      other,
+      join(store, "versions", versions[0]!),
+      "--no-alias",
+      "--json",
+    ]);
+    assert.equal(
+      jsonLines<{ version: string }>(folder.stdout)[0]?.version,
+      versions[0],
+      "a version keeps its name in another store",
+    );
     assert.deepEqual(readdirSync(join(other, "aliases")), []);
     const listed = await commands.run(["ls", store]);
     assert.match(listed.stdout, /^VERSION +WRITTEN.*\n(?:.*\n)*.*challenger/);
@@ -110,53 +208,84 @@ describe("the command line for a while", () => {
     const child = commands.start(["predict", store, "--file", TINY, "--json", "--threads", "1"]);
     child.stdout!.destroy();
     let stderr = "";
-    child.stderr!.on("data", (chunk: Buffer) => { stderr += chunk.toString(); });
-    assert.equal(await new Promise((resolve) => { child.on("exit", resolve); }), 0);
+    child.stderr!.on("data", (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    assert.equal(
+      await new Promise((resolve) => {
+        child.on("exit", resolve);
+      }),
+      0,
+    );
     assert.equal(stderr, "");
   });
 
-  test("standard output that cannot be written to: the work failed", { skip: !existsSync("/dev/full") && "there is no /dev/full" }, async () => {
-    const { code, stderr } = await commands.shell(`"$0" "$@" > /dev/full`, ["ls", store, "--json"]);
-    assert.equal(code, 1);
-    assert.match(stderr, /^error: .*standard output.* \[DISK_FAILED\]\n$/);
-  });
+  test(
+    "standard output that cannot be written to: the work failed",
+    { skip: !existsSync("/dev/full") && "there is no /dev/full" },
+    async () => {
+      const { code, stderr } = await commands.shell(`"$0" "$@" > /dev/full`, ["ls", store, "--json"]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^error: .*standard output.* \[DISK_FAILED\]\n$/);
+    },
+  );
 
   test("every refusal before any work", async () => {
     writeFileSync(commands.path("one.csv"), "text,label\nhello there,a\ngood morning,a\n");
     writeFileSync(commands.path("empty.csv"), "");
-    writeFileSync(commands.path("noise.csv"), Uint8Array.from({ length: 999 }, (_, i) => (i * 7919) & 255));
+    writeFileSync(
+      commands.path("noise.csv"),
+      Uint8Array.from({ length: 999 }, (_, i) => (i * 7919) & 255),
+    );
     writeFileSync(commands.path("broken.json"), '{"recipe": {');
-    writeFileSync(commands.path("other-data.json"), JSON.stringify({ recipe: { data: { sha256: "0".repeat(64), text: "text", label: "intent" } }, run: { data: TINY } }));
+    writeFileSync(
+      commands.path("other-data.json"),
+      JSON.stringify({
+        recipe: { data: { sha256: "0".repeat(64), text: "text", label: "intent" } },
+        run: { data: TINY },
+      }),
+    );
     mkdirSync(commands.path("in-use"));
     writeFileSync(commands.path("in-use", "letter.txt"), "dear");
-    await refuses(commands, [
-      [["train", "--data", commands.path("empty.csv")], "DATA_INVALID", /empty/],
-      [["train", "--data", commands.path("noise.csv")], "DATA_INVALID", /noise\.csv/],
-      [["train", "--data", TINY, ...set("pretrain.epoch=3")], "OPTION_INVALID", /pretrain: .*epoch/],
-      [["train", "--data", TINY, ...set("model.num_attention_heads=3")], "OPTION_INVALID", /num_attention_heads/],
-      [["train", "--data", TINY, "--set", "epochs"], "OPTION_INVALID", /NAME=VALUE/],
-      [["train", "--data", TINY, "--threads", "0"], "OPTION_INVALID", /1 to 256/],
-      [["train", "--data", TINY, "--alias", "Big One"], "OPTION_INVALID", /alias/],
-      [["train", "--data", TINY, "--out", commands.path("in-use"), ...SMALL], "OPTION_INVALID", /not a store and not empty/],
-      [["train", "--data", TINY, "--from", commands.path("in-use")], "NOT_FOUND", /config\.json/],
-      [["train", "--recipe", commands.path("broken.json")], "OPTION_INVALID", /not JSON/],
-      [["train", "--recipe", commands.path("other-data.json")], "DATA_INVALID", /not the file that the recipe was made for/],
-      [["train", "--task", "translate", "--data", TINY], "OPTION_INVALID", /classify/],
-      [["train"], "OPTION_INVALID", /--data/],
-      [["frobnicate"], "OPTION_INVALID", /unknown command/],
-      [["predict", store], "OPTION_INVALID", /no text/],
-      [["predict", store, "hello", " "], "INPUT_INVALID", /text 2 is blank/],
-      [["predict", store, "hello", "--version", "feed"], "NOT_FOUND", /feed/],
-      [["predict", commands.path("no-store"), "hello"], "NOT_FOUND", /no-store/],
-      [["ls", commands.path("no-store")], "NOT_FOUND", /not a store/],
-      [["eval", store, "--data", commands.path("one.csv")], "DATA_INVALID", /none of the 3 known ones/],
-      [["eval", store], "OPTION_INVALID", /--data/],
-      [["publish", store, "feed"], "NOT_FOUND", /feed/],
-      [["publish", store, versions[0]!, "--server", "ftp://nowhere"], "OPTION_INVALID", /server/],
-      [["replay", commands.path("no-store")], "NOT_FOUND", /no-store/],
-      [["verify", commands.path("no-store")], "NOT_FOUND", /no-store/],
-      [["serve", store, "--port", "70000"], "OPTION_INVALID", /65535/],
-    ].map(([args, code, message]) => [args as string[], code as string, message as RegExp] as const));
+    await refuses(
+      commands,
+      [
+        [["train", "--data", commands.path("empty.csv")], "DATA_INVALID", /empty/],
+        [["train", "--data", commands.path("noise.csv")], "DATA_INVALID", /noise\.csv/],
+        [["train", "--data", TINY, ...set("pretrain.epoch=3")], "OPTION_INVALID", /pretrain: .*epoch/],
+        [["train", "--data", TINY, ...set("model.num_attention_heads=3")], "OPTION_INVALID", /num_attention_heads/],
+        [["train", "--data", TINY, "--set", "epochs"], "OPTION_INVALID", /NAME=VALUE/],
+        [["train", "--data", TINY, "--threads", "0"], "OPTION_INVALID", /1 to 256/],
+        [["train", "--data", TINY, "--alias", "Big One"], "OPTION_INVALID", /alias/],
+        [
+          ["train", "--data", TINY, "--out", commands.path("in-use"), ...SMALL],
+          "OPTION_INVALID",
+          /not a store and not empty/,
+        ],
+        [["train", "--data", TINY, "--from", commands.path("in-use")], "NOT_FOUND", /config\.json/],
+        [["train", "--recipe", commands.path("broken.json")], "OPTION_INVALID", /not JSON/],
+        [
+          ["train", "--recipe", commands.path("other-data.json")],
+          "DATA_INVALID",
+          /not the file that the recipe was made for/,
+        ],
+        [["train", "--task", "translate", "--data", TINY], "OPTION_INVALID", /classify/],
+        [["train"], "OPTION_INVALID", /--data/],
+        [["frobnicate"], "OPTION_INVALID", /unknown command/],
+        [["predict", store], "OPTION_INVALID", /no text/],
+        [["predict", store, "hello", " "], "INPUT_INVALID", /text 2 is blank/],
+        [["predict", store, "hello", "--version", "feed"], "NOT_FOUND", /feed/],
+        [["predict", commands.path("no-store"), "hello"], "NOT_FOUND", /no-store/],
+        [["ls", commands.path("no-store")], "NOT_FOUND", /not a store/],
+        [["eval", store, "--data", commands.path("one.csv")], "DATA_INVALID", /none of the 3 known ones/],
+        [["eval", store], "OPTION_INVALID", /--data/],
+        [["publish", store, "feed"], "NOT_FOUND", /feed/],
+        [["publish", store, versions[0]!, "--server", "ftp://nowhere"], "OPTION_INVALID", /server/],
+        [["replay", commands.path("no-store")], "NOT_FOUND", /no-store/],
+        [["verify", commands.path("no-store")], "NOT_FOUND", /no-store/],
+        [["serve", store, "--port", "70000"], "OPTION_INVALID", /65535/],
+      ].map(([args, code, message]) => [args as string[], code as string, message as RegExp] as const),
+    );
     assert.equal(existsSync(commands.path("models")), false, "nothing is made where nothing was done");
   });
 });

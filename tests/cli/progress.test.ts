@@ -6,7 +6,19 @@ import { printable } from "../../src/edge/cli/output.ts";
 import { ProgressDisplay } from "../../src/edge/cli/progress.ts";
 
 const step = (n: number, steps = 400): TrainProgress => ({
-  kind: "step", phase: "finetune", step: n, steps, epoch: 0, loss: 1.23456, learningRate: 1e-3, gradientNorm: 1, tokens: 500, paddedTokens: 510, tokensPerSecond: 12_345, secondsLeft: 83, done: (n + 1) / steps,
+  kind: "step",
+  phase: "finetune",
+  step: n,
+  steps,
+  epoch: 0,
+  loss: 1.23456,
+  learningRate: 1e-3,
+  gradientNorm: 1,
+  tokens: 500,
+  paddedTokens: 510,
+  tokensPerSecond: 12_345,
+  secondsLeft: 83,
+  done: (n + 1) / steps,
 });
 
 /** What was written, and what a terminal would show in the end. */
@@ -34,7 +46,8 @@ test("on a terminal one line updates, fits, and gives way to lines that stay", (
     assert.ok(line.length < ((columns ?? 0) || 80), `${columns}: ${line.length}`);
     assert.ok(!line.includes("\n"));
     assert.match(line, /0 %/);
-    if (columns === 200) assert.match(line, /━*─+ +0 % {2}fine-tuning 1\/400 {2}loss 1\.235 {2}12\.3 k tokens\/s {2}1 min 23 s left$/);
+    if (columns === 200)
+      assert.match(line, /━*─+ +0 % {2}fine-tuning 1\/400 {2}loss 1\.235 {2}12\.3 k tokens\/s {2}1 min 23 s left$/);
     if (columns === 40) assert.match(line, /left$/, "the time that is left stays longest");
     display.onProgress({ kind: "epoch", phase: "finetune", epoch: 1, epochs: 2, validationAccuracy: 0.5 });
     assert.equal(screen(), `fine-tuning: epoch 1 of 2 done, validation accuracy 50.0 %\n${line}`);
@@ -52,14 +65,21 @@ test("updates are few, and the last step is always shown", () => {
 });
 
 test("elsewhere: plain lines, at most one in five seconds, and no control characters", () => {
-  for (const [isTTY, env] of [[false, {}], [true, { TERM: "dumb" }], [true, { TERM: "xterm", CI: "true" }]] as const) {
+  for (const [isTTY, env] of [
+    [false, {}],
+    [true, { TERM: "dumb" }],
+    [true, { TERM: "xterm", CI: "true" }],
+  ] as const) {
     const { stream, written } = terminal(isTTY, 80);
     const display = new ProgressDisplay(stream, env);
     display.onProgress({ kind: "stage", stage: "tokenizer" });
     for (let n = 0; n < 400; n++) display.onProgress(step(n));
     display.onProgress({ kind: "stage", stage: "publish" });
     display.clear();
-    assert.deepEqual(written.map((text) => text.slice(0, 24)), ["training the tokenizer\n", "  0.3 %  fine-tuning 1/4", "publishing\n"]);
+    assert.deepEqual(
+      written.map((text) => text.slice(0, 24)),
+      ["training the tokenizer\n", "  0.3 %  fine-tuning 1/4", "publishing\n"],
+    );
     assert.doesNotMatch(written.join(""), /[\r\u001b]/);
   }
 });

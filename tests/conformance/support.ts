@@ -1,4 +1,7 @@
-/** What the conformance suite shares: tensors made from the generator, running a graph on an executor, one measure of difference. */
+/**
+ * What the conformance suite shares: tensors made from the generator, running a graph on an executor, one measure of
+ * difference.
+ */
 import { fillNormal, PURPOSE, seedFrom, type Seed } from "../../src/base/index.ts";
 import { evalShape, type Graph, type Shape, type SymbolBindings, type Value } from "../../src/numeric/graph/index.ts";
 import type { Bindings, Executor, Form, RandomKey } from "../../src/numeric/runtime/index.ts";
@@ -13,29 +16,61 @@ export function reals(shape: readonly number[], stream: number, scale = 1): Host
 }
 
 export function ints(shape: readonly number[], values: readonly number[]): HostTensor<"int32"> {
-  return tensor("int32", shape, Int32Array.from({ length: elements(shape) }, (_, i) => values[i % values.length] ?? 0));
+  return tensor(
+    "int32",
+    shape,
+    Int32Array.from({ length: elements(shape) }, (_, i) => values[i % values.length] ?? 0),
+  );
 }
 
 /** Declared inputs and parameters of a graph by name. */
 export function declared(graph: Graph, op: "input" | "parameter"): Map<string, Value> {
-  return new Map(graph.nodes.flatMap((node) => node.op === op ? [[node.attributes.name, graph.values[node.outputs[0] ?? -1] as Value] as const] : []));
+  return new Map(
+    graph.nodes.flatMap((node) =>
+      node.op === op ? [[node.attributes.name, graph.values[node.outputs[0] ?? -1] as Value] as const] : [],
+    ),
+  );
 }
 
 export function weightsOf(graph: Graph, scale = 0.5): Record<string, HostTensor<"float32">> {
-  return Object.fromEntries([...declared(graph, "parameter")].map(([name, { shape }], i) => [name, reals(evalShape(shape, {}), 100 + i, scale)]));
+  return Object.fromEntries(
+    [...declared(graph, "parameter")].map(([name, { shape }], i) => [
+      name,
+      reals(evalShape(shape, {}), 100 + i, scale),
+    ]),
+  );
 }
 
 export function emptyOutputs(graph: Graph, symbols: SymbolBindings): Record<string, HostTensor<"float32">> {
-  return Object.fromEntries([...graph.outputs].map(([name, id]) => {
-    const shape = evalShape(graph.values[id]?.shape as Shape, symbols);
-    return [name, tensor("float32", shape, new Float32Array(elements(shape)).fill(NaN))]; // NaN: an output that nobody writes is seen
-  }));
+  return Object.fromEntries(
+    [...graph.outputs].map(([name, id]) => {
+      const shape = evalShape(graph.values[id]?.shape as Shape, symbols);
+      // NaN: an output that nobody writes is seen
+      return [name, tensor("float32", shape, new Float32Array(elements(shape)).fill(NaN))];
+    }),
+  );
 }
 
-export interface Run { readonly executor: Executor; readonly graph: Graph; readonly form: Form; readonly weights: Bindings; readonly inputs: Bindings; readonly symbols: SymbolBindings; readonly random?: RandomKey | undefined }
+export interface Run {
+  readonly executor: Executor;
+  readonly graph: Graph;
+  readonly form: Form;
+  readonly weights: Bindings;
+  readonly inputs: Bindings;
+  readonly symbols: SymbolBindings;
+  readonly random?: RandomKey | undefined;
+}
 
 /** Loads, runs once and disposes. */
-export async function runOnce({ executor, graph, form, weights, inputs, symbols, random }: Run): Promise<Record<string, HostTensor<"float32">>> {
+export async function runOnce({
+  executor,
+  graph,
+  form,
+  weights,
+  inputs,
+  symbols,
+  random,
+}: Run): Promise<Record<string, HostTensor<"float32">>> {
   const session = await executor.load(graph, { form, weights });
   try {
     const outputs = emptyOutputs(graph, symbols);
@@ -46,9 +81,20 @@ export async function runOnce({ executor, graph, form, weights, inputs, symbols,
   }
 }
 
-/** max |actual − expected| / max |scale|, 0 where nothing differs; NaN anywhere counts as infinite. `scale` is `expected` by default. */
-export function difference(actual: ArrayLike<number>, expected: ArrayLike<number>, scale: ArrayLike<number> = expected): number {
+/**
+ * max |actual − expected| / max |scale|, 0 where nothing differs; NaN anywhere counts as infinite. `scale` is
+ * `expected` by default.
+ */
+export function difference(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  scale: ArrayLike<number> = expected,
+): number {
   let gap = 0;
-  for (let i = 0; i < expected.length; i++) gap = Math.max(gap, Math.abs((actual[i] as number) - (expected[i] as number)) || (actual[i] === expected[i] ? 0 : Infinity));
+  for (let i = 0; i < expected.length; i++)
+    gap = Math.max(
+      gap,
+      Math.abs((actual[i] as number) - (expected[i] as number)) || (actual[i] === expected[i] ? 0 : Infinity),
+    );
   return gap === 0 ? 0 : gap / Array.from(scale).reduce((size, value) => Math.max(size, Math.abs(value)), 0);
 }

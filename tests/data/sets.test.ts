@@ -5,10 +5,24 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { paddedLength, seedFrom } from "../../src/base/index.ts";
-import { encodeDataset, labelIds, labelSpace, maskTokens, paddingShare, planEpoch, readTable, rowLengths, shardBatch, splitByHash } from "../../src/language/data/index.ts";
+import {
+  encodeDataset,
+  labelIds,
+  labelSpace,
+  maskTokens,
+  paddingShare,
+  planEpoch,
+  readTable,
+  rowLengths,
+  shardBatch,
+  splitByHash,
+} from "../../src/language/data/index.ts";
 import { loadTokenizer } from "../../src/language/text/index.ts";
 
-const tokenizer = loadTokenizer({ tokenizerJson: readFileSync(new URL("../tiny/tokenizer-uncased/tokenizer.json", import.meta.url), "utf8") }, { maxLength: 64 });
+const tokenizer = loadTokenizer(
+  { tokenizerJson: readFileSync(new URL("../tiny/tokenizer-uncased/tokenizer.json", import.meta.url), "utf8") },
+  { maxLength: 64 },
+);
 const seed = seedFrom(7);
 
 describe("labels", () => {
@@ -20,7 +34,10 @@ describe("labels", () => {
   it("need two classes at least, and known names", () => {
     assert.throws(() => labelSpace(["a", "a"]), { code: "DATA_INVALID", message: /all 2 rows have the label "a"/ });
     assert.throws(() => labelSpace([]), { code: "DATA_INVALID" });
-    assert.throws(() => labelIds(["a", "q"], ["a", "b"], Int32Array.of(2, 3)), { code: "DATA_INVALID", message: /row 2 \(line 3\) has the label "q"/ });
+    assert.throws(() => labelIds(["a", "q"], ["a", "b"], Int32Array.of(2, 3)), {
+      code: "DATA_INVALID",
+      message: /row 2 \(line 3\) has the label "q"/,
+    });
   });
 });
 
@@ -29,7 +46,10 @@ describe("splitByHash", () => {
   it("takes about the share it is told, each row once, the same again", () => {
     const { train, validation } = splitByHash(texts, { fraction: 0.1, seed });
     assert.ok(Math.abs(validation.length / texts.length - 0.1) < 0.02, `${validation.length}`);
-    assert.deepEqual([...train, ...validation].sort((a, b) => a - b), texts.map((_, i) => i));
+    assert.deepEqual(
+      [...train, ...validation].sort((a, b) => a - b),
+      texts.map((_, i) => i),
+    );
     assert.deepEqual(splitByHash(texts, { fraction: 0.1, seed }), { train, validation });
     assert.notDeepEqual(splitByHash(texts, { fraction: 0.1, seed: seedFrom(8) }).validation, validation);
     assert.equal(splitByHash(texts, { fraction: 0, seed }).validation.length, 0);
@@ -38,10 +58,14 @@ describe("splitByHash", () => {
   });
   it("moves no row when others come, and keeps copies together", () => {
     const { validation } = splitByHash(texts.slice(0, 1_000), { fraction: 0.2, seed });
-    assert.deepEqual(splitByHash(texts, { fraction: 0.2, seed }).validation.filter((row) => row < 1_000), validation);
+    assert.deepEqual(
+      splitByHash(texts, { fraction: 0.2, seed }).validation.filter((row) => row < 1_000),
+      validation,
+    );
     const copies = texts.slice(0, 50).flatMap((text) => [text, ` ${text.toUpperCase()}`, text.replaceAll(" ", " \n ")]);
     const side = new Set(splitByHash(copies, { fraction: 0.5, seed }).validation);
-    for (let i = 0; i < copies.length; i += 3) assert.ok(side.has(i) === side.has(i + 1) && side.has(i) === side.has(i + 2));
+    for (let i = 0; i < copies.length; i += 3)
+      assert.ok(side.has(i) === side.has(i + 1) && side.has(i) === side.has(i + 2));
   });
 });
 
@@ -50,57 +74,109 @@ describe("encodeDataset", () => {
   it("packs rows end to end, in memory that workers share", async () => {
     const progress: number[] = [];
     const data = await encodeDataset(tokenizer, texts, [2, 0, 1], { onProgress: (done) => progress.push(done) });
-    texts.forEach((text, row) => assert.deepEqual(data.ids.slice(data.offsets[row], data.offsets[row + 1]), tokenizer.encode(text).ids));
+    texts.forEach((text, row) =>
+      assert.deepEqual(data.ids.slice(data.offsets[row], data.offsets[row + 1]), tokenizer.encode(text).ids),
+    );
     assert.deepEqual([...rowLengths(data)].slice(1), [2, 64]);
     assert.equal(data.truncated, 1);
     assert.equal(progress.at(-1), 3);
     const { promise, resolve } = Promise.withResolvers<Int32Array>();
-    const worker = new Worker("const { parentPort, workerData } = require('node:worker_threads'); workerData.labels[1] = 42; parentPort.postMessage(workerData.ids);", { eval: true, workerData: data });
+    const worker = new Worker(
+      "const { parentPort, workerData } = require('node:worker_threads'); workerData.labels[1] = 42; " +
+        "parentPort.postMessage(workerData.ids);",
+      { eval: true, workerData: data },
+    );
     worker.once("message", resolve);
     assert.deepEqual(await promise, data.ids);
     await worker.terminate();
     assert.equal(data.labels?.[1], 42);
   });
   it("has a limit, and can be cancelled", async () => {
-    await assert.rejects(encodeDataset(tokenizer, texts, undefined, { maxTokens: 30 }), { code: "INPUT_TOO_LARGE", message: /first 3 of 3/ });
+    await assert.rejects(encodeDataset(tokenizer, texts, undefined, { maxTokens: 30 }), {
+      code: "INPUT_TOO_LARGE",
+      message: /first 3 of 3/,
+    });
     await assert.rejects(encodeDataset(tokenizer, texts, [1]), { code: "DATA_INVALID" });
-    await assert.rejects(encodeDataset(tokenizer, Array.from({ length: 200_000 }, (_, i) => `card ${i}`), undefined, { signal: AbortSignal.abort() }), { code: "CANCELLED" });
+    await assert.rejects(
+      encodeDataset(
+        tokenizer,
+        Array.from({ length: 200_000 }, (_, i) => `card ${i}`),
+        undefined,
+        { signal: AbortSignal.abort() },
+      ),
+      { code: "CANCELLED" },
+    );
   });
 });
 
-const lengthsOf = fc.array(fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 2, max: 40 }) }, fc.integer({ min: 2, max: 300 })), { minLength: 1, maxLength: 400 });
+const lengthsOf = fc.array(
+  fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 2, max: 40 }) }, fc.integer({ min: 2, max: 300 })),
+  { minLength: 1, maxLength: 400 },
+);
 
 describe("batches", () => {
   it("hold every row once an epoch, and are a function of seed and epoch", () => {
-    fc.assert(fc.property(lengthsOf, fc.integer({ min: 1, max: 40 }), fc.integer({ min: 0, max: 5 }), (lengths, batchSize, epoch) => {
-      const plan = planEpoch({ lengths, batchSize, seed, epoch });
-      assert.deepEqual(plan.flatMap((batch) => [...batch]).sort((a, b) => a - b), lengths.map((_, i) => i));
-      assert.equal(plan.length, Math.ceil(lengths.length / batchSize));
-      assert.ok(plan.every((batch) => batch.length <= batchSize && batch.length > 0));
-      assert.deepEqual(planEpoch({ lengths, batchSize, seed, epoch }), plan);
-    }), { numRuns: 100, seed: 1 });
+    fc.assert(
+      fc.property(
+        lengthsOf,
+        fc.integer({ min: 1, max: 40 }),
+        fc.integer({ min: 0, max: 5 }),
+        (lengths, batchSize, epoch) => {
+          const plan = planEpoch({ lengths, batchSize, seed, epoch });
+          assert.deepEqual(
+            plan.flatMap((batch) => [...batch]).sort((a, b) => a - b),
+            lengths.map((_, i) => i),
+          );
+          assert.equal(plan.length, Math.ceil(lengths.length / batchSize));
+          assert.ok(plan.every((batch) => batch.length <= batchSize && batch.length > 0));
+          assert.deepEqual(planEpoch({ lengths, batchSize, seed, epoch }), plan);
+        },
+      ),
+      { numRuns: 100, seed: 1 },
+    );
     const lengths = Array.from({ length: 200 }, (_, i) => 5 + (i % 7));
-    assert.notDeepEqual(planEpoch({ lengths, batchSize: 8, seed, epoch: 0 }), planEpoch({ lengths, batchSize: 8, seed, epoch: 1 }));
+    assert.notDeepEqual(
+      planEpoch({ lengths, batchSize: 8, seed, epoch: 0 }),
+      planEpoch({ lengths, batchSize: 8, seed, epoch: 1 }),
+    );
   });
 
   it("are cut into shards whose largest is as small as it can be", () => {
-    const cost = (rows: ArrayLike<number>, lengths: number[]): number => rows.length === 0 ? 0 : rows.length * Math.max(...Array.from(rows, (row) => paddedLength(lengths[row] as number)));
-    fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 9 }), fc.constantFrom(1, 2, 4, 8), (lengths, shards) => {
-      const batch = Int32Array.from(lengths, (_, i) => i);
-      const groups = shardBatch(batch, lengths, shards);
-      assert.equal(groups.length, shards);
-      const flat = groups.flatMap((rows) => [...rows]);
-      assert.deepEqual([...flat].sort((a, b) => a - b), [...batch]);
-      assert.deepEqual(flat.map((row) => lengths[row]), [...lengths].sort((a, b) => a - b));
-      // The oracle: every way to cut the sorted rows into at most `shards` groups.
-      let best = Infinity;
-      const cutFrom = (start: number, left: number, worst: number): void => {
-        if (start === flat.length) best = Math.min(best, worst);
-        else if (left > 0) for (let end = start + 1; end <= flat.length; end++) cutFrom(end, left - 1, Math.max(worst, cost(flat.slice(start, end), lengths)));
-      };
-      cutFrom(0, shards, 0);
-      assert.equal(Math.max(...groups.map((rows) => cost(rows, lengths))), best);
-    }), { numRuns: 150, seed: 2 });
+    const cost = (rows: ArrayLike<number>, lengths: number[]): number =>
+      rows.length === 0
+        ? 0
+        : rows.length * Math.max(...Array.from(rows, (row) => paddedLength(lengths[row] as number)));
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 120 }), { minLength: 1, maxLength: 9 }),
+        fc.constantFrom(1, 2, 4, 8),
+        (lengths, shards) => {
+          const batch = Int32Array.from(lengths, (_, i) => i);
+          const groups = shardBatch(batch, lengths, shards);
+          assert.equal(groups.length, shards);
+          const flat = groups.flatMap((rows) => [...rows]);
+          assert.deepEqual(
+            [...flat].sort((a, b) => a - b),
+            [...batch],
+          );
+          assert.deepEqual(
+            flat.map((row) => lengths[row]),
+            [...lengths].sort((a, b) => a - b),
+          );
+          // The oracle: every way to cut the sorted rows into at most `shards` groups.
+          let best = Infinity;
+          const cutFrom = (start: number, left: number, worst: number): void => {
+            if (start === flat.length) best = Math.min(best, worst);
+            else if (left > 0)
+              for (let end = start + 1; end <= flat.length; end++)
+                cutFrom(end, left - 1, Math.max(worst, cost(flat.slice(start, end), lengths)));
+          };
+          cutFrom(0, shards, 0);
+          assert.equal(Math.max(...groups.map((rows) => cost(rows, lengths))), best);
+        },
+      ),
+      { numRuns: 150, seed: 2 },
+    );
   });
 
   it("waste under 5 % on BANKING77 with batches of 32 in two shards", async () => {
@@ -108,13 +184,17 @@ describe("batches", () => {
     const lengths = rowLengths(await encodeDataset(tokenizer, table.texts));
     const share = paddingShare(planEpoch({ lengths, batchSize: 32, seed, epoch: 0 }), lengths, 2);
     assert.ok(share < 0.05, `${share}`);
-    const unsorted = Array.from({ length: Math.ceil(lengths.length / 32) }, (_, i) => Int32Array.from({ length: Math.min(32, lengths.length - 32 * i) }, (__, j) => 32 * i + j));
+    const unsorted = Array.from({ length: Math.ceil(lengths.length / 32) }, (_, i) =>
+      Int32Array.from({ length: Math.min(32, lengths.length - 32 * i) }, (__, j) => 32 * i + j),
+    );
     assert.ok(paddingShare(unsorted, lengths, 1) > 0.3, "the control: rows as they come waste far more");
   });
 });
 
 describe("maskTokens", () => {
-  const ids = Int32Array.from({ length: 20_000 }, (_, i) => (i % 10 === 0 ? tokenizer.special.cls : i % 10 === 9 ? tokenizer.special.pad : 100 + (i % 50)));
+  const ids = Int32Array.from({ length: 20_000 }, (_, i) =>
+    i % 10 === 0 ? tokenizer.special.cls : i % 10 === 9 ? tokenizer.special.pad : 100 + (i % 50),
+  );
   const options = { seed, step: 3, shard: 1 };
   it("chooses 15 %, replaces 80-10-10, and never a special token", () => {
     const { inputs, positions, labels } = maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options);
@@ -128,17 +208,28 @@ describe("maskTokens", () => {
       if (inputs[at] === tokenizer.special.mask) masked++;
       if (inputs[at] === ids[at]) kept++;
     });
-    assert.ok(Math.abs(masked / positions.length - 0.8) < 0.03 && Math.abs(kept / positions.length - 0.1) < 0.03, `${masked} ${kept}`);
+    assert.ok(
+      Math.abs(masked / positions.length - 0.8) < 0.03 && Math.abs(kept / positions.length - 0.1) < 0.03,
+      `${masked} ${kept}`,
+    );
     const chosen = new Set(positions);
-    inputs.forEach((id, at) => { if (!chosen.has(at)) assert.equal(id, ids[at]); });
+    inputs.forEach((id, at) => {
+      if (!chosen.has(at)) assert.equal(id, ids[at]);
+    });
   });
   it("is a function of seed, step, shard and place", () => {
     const first = maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options);
     assert.deepEqual(maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options), first);
     for (const other of [{ step: 4 }, { shard: 2 }, { seed: seedFrom(9) }]) {
-      assert.notDeepEqual(maskTokens(ids, tokenizer.special, tokenizer.vocabSize, { ...options, ...other }).positions, first.positions);
+      assert.notDeepEqual(
+        maskTokens(ids, tokenizer.special, tokenizer.vocabSize, { ...options, ...other }).positions,
+        first.positions,
+      );
     }
     const short = maskTokens(ids.slice(0, 100), tokenizer.special, tokenizer.vocabSize, options);
-    assert.deepEqual([...short.positions], [...first.positions].filter((at) => at < 100));
+    assert.deepEqual(
+      [...short.positions],
+      [...first.positions].filter((at) => at < 100),
+    );
   });
 });

@@ -29,7 +29,8 @@ describe("BANKING77", () => {
     assert.equal(table.bytes, readFileSync(path).length);
     assert.equal(table.texts[0], "I am still waiting on my card?");
     const lines = readFileSync(path, "utf8").split(/\r?\n/);
-    for (const row of [0, 100, 5_000, 10_002]) assert.ok(lines[(table.lines[row] as number) - 1]?.endsWith(table.labels?.[row] as string), `row ${row}`);
+    for (const row of [0, 100, 5_000, 10_002])
+      assert.ok(lines[(table.lines[row] as number) - 1]?.endsWith(table.labels?.[row] as string), `row ${row}`);
   });
 });
 
@@ -71,16 +72,31 @@ describe("what is read", () => {
   });
 
   it("any table that was written, again", async () => {
-    const cell = fc.string({ unit: fc.oneof(fc.constantFrom(",", '"', "\n", "\r\n", ";", "\t", "é", "😀"), fc.string({ minLength: 1, maxLength: 1 })), maxLength: 12 })
+    const cell = fc
+      .string({
+        unit: fc.oneof(
+          fc.constantFrom(",", '"', "\n", "\r\n", ";", "\t", "é", "😀"),
+          fc.string({ minLength: 1, maxLength: 1 }),
+        ),
+        maxLength: 12,
+      })
       .map((text) => `x${text.replaceAll("\0", "")}x`);
-    await fc.assert(fc.asyncProperty(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 8 }), async (rows) => {
-      const quote = (text: string): string => `"${text.replaceAll('"', '""')}"`;
-      const csv = await readTable(file(`text,label\n${rows.map((row) => row.map(quote).join(",")).join("\n")}\n`));
-      assert.deepEqual(csv.texts, rows.map(([text]) => text));
-      const jsonl = await readTable(file(rows.map(([text, label]) => JSON.stringify({ text, label })).join("\n"), "jsonl"));
-      assert.deepEqual(jsonl.texts, csv.texts);
-      assert.deepEqual(jsonl.labels, csv.labels);
-    }), { numRuns: 60, seed: 1 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 8 }), async (rows) => {
+        const quote = (text: string): string => `"${text.replaceAll('"', '""')}"`;
+        const csv = await readTable(file(`text,label\n${rows.map((row) => row.map(quote).join(",")).join("\n")}\n`));
+        assert.deepEqual(
+          csv.texts,
+          rows.map(([text]) => text),
+        );
+        const jsonl = await readTable(
+          file(rows.map(([text, label]) => JSON.stringify({ text, label })).join("\n"), "jsonl"),
+        );
+        assert.deepEqual(jsonl.texts, csv.texts);
+        assert.deepEqual(jsonl.labels, csv.labels);
+      }),
+      { numRuns: 60, seed: 1 },
+    );
   });
 });
 
@@ -90,7 +106,12 @@ describe("what is refused", () => {
     ["an empty file", "", /is empty/],
     ["a byte order mark alone", "\ufeff", /is empty/],
     ["a header alone", "text,label\n", /header and no row/],
-    ["a missing column, with the closest", "txt,label\na,b\n", /no column "text"; did you mean "txt"\? \(its columns are "txt", "label"\)/, { text: "text" }],
+    [
+      "a missing column, with the closest",
+      "txt,label\na,b\n",
+      /no column "text"; did you mean "txt"\? \(its columns are "txt", "label"\)/,
+      { text: "text" },
+    ],
     ["no column to guess", "foo,bar\na,b\n", /its columns are "foo", "bar"/],
     ["one column for both", "text\na\n", /both text and label/, { text: "text", label: "text" }],
     ["a column twice", "text,text\na,b\n", /two columns/],
@@ -99,17 +120,30 @@ describe("what is refused", () => {
     ["an empty label", "text,label\na,\n", /column "label": the cell is empty/],
     ["a cell of 10 MB", `text,label\na,b\n${big},c\n`, /line 3 .*\(row 2\), column "text": the cell has 10\.0 MiB/],
     ["a quote that never closes", 'text,label\n"a,b\nc,d\n', /never closed/],
-    ["a quote that never closes, in a large file", `text,label\n"a,b\n${big}${big}`, /more than 16777216 characters; a quote/],
+    [
+      "a quote that never closes, in a large file",
+      `text,label\n"a,b\n${big}${big}`,
+      /more than 16777216 characters; a quote/,
+    ],
     ["garbage after a quote", 'text,label\n"a"x,b\n', /line 2/],
     ["UTF-16", Buffer.from("\ufefftext,label\n", "utf16le"), /byte 0 \(0xff\) begins a UTF-16 file/],
-    ["a bad byte, far in", Buffer.concat([Buffer.from(`text\n${"é".repeat(700_000)}`), Buffer.from([0xc3, 0x28])]), /byte 1400005 \(0xc3\)/],
+    [
+      "a bad byte, far in",
+      Buffer.concat([Buffer.from(`text\n${"é".repeat(700_000)}`), Buffer.from([0xc3, 0x28])]),
+      /byte 1400005 \(0xc3\)/,
+    ],
     ["a character cut by the end", Buffer.from([0x74, 0x65, 0x78, 0x74, 0x0a, 0xe2, 0x82]), /byte 5 \(0xe2\)/],
     ["a zero byte", "text\na\0b\n", /byte 6 is zero/],
     ["binary garbage", Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 167 + 13) % 256)), /not UTF-8|is zero/],
     ["JSON that is not", '{"text":"a"}\n{oops\n', /line 2 .* is not JSON/, { format: "jsonl" }],
     ["a line that is no object", '{"text":"a"}\n[1]\n', /line 2 .* not a JSON object/, { format: "jsonl" }],
     ["a text that is a number", '{"text":5}\n', /line 1 .*"text" is of type number/, { format: "jsonl" }],
-    ["a label that is missing", '{"text":"a","label":"b"}\n{"text":"a"}\n', /line 2 .*"label" is missing/, { format: "jsonl" }],
+    [
+      "a label that is missing",
+      '{"text":"a","label":"b"}\n{"text":"a"}\n',
+      /line 2 .*"label" is missing/,
+      { format: "jsonl" },
+    ],
     ["half a character", '{"text":"\\ud800"}\n', /lone surrogate/, { format: "jsonl" }],
     ["a file that is too large", "text\na\n", /larger than/, { maxFileBytes: 4 }, "INPUT_TOO_LARGE"],
     ["too many rows", "text\na\nb\n", /more than 1 rows/, { maxRows: 1 }, "INPUT_TOO_LARGE"],

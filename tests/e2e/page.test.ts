@@ -1,4 +1,7 @@
-/** The page in a real browser: training and asking, by keyboard alone, with hostile texts, on a narrow screen, in both themes. */
+/**
+ * The page in a real browser: training and asking, by keyboard alone, with hostile texts, on a narrow screen, in both
+ * themes.
+ */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
@@ -10,42 +13,70 @@ import { complaints, launch, skip } from "./browser.ts";
 
 describe("the page", { skip }, () => {
   let browser: Browser;
-  before(async () => { browser = await launch(); });
-  after(async () => { await browser.close(); });
+  before(async () => {
+    browser = await launch();
+  });
+  after(async () => {
+    await browser.close();
+  });
 
   /** A page on a server of its own; fails on anything the page complained about that is not expected. */
   async function withPage(
-    body: (page: Page, deps: FakeDeps, url: string) => Promise<void>, deps = new FakeDeps(), options: Parameters<Browser["newPage"]>[0] = {}, expected = /^$/,
+    body: (page: Page, deps: FakeDeps, url: string) => Promise<void>,
+    deps = new FakeDeps(),
+    options: Parameters<Browser["newPage"]>[0] = {},
+    expected = /^$/,
   ): Promise<void> {
-    await withServer(async ({ url }) => {
-      const page = await browser.newPage({ viewport: { width: 1000, height: 800 }, ...options });
-      page.setDefaultTimeout(10_000);
-      const found = complaints(page);
-      try {
-        await page.goto(url);
-        await page.waitForSelector("main > section:not([hidden])");
-        await body(page, deps, url);
-        assert.deepEqual(found.filter((text) => !expected.test(text)), []);
-      } finally {
-        await page.close();
-      }
-    }, { drainMs: 100 }, {}, deps);
+    await withServer(
+      async ({ url }) => {
+        const page = await browser.newPage({ viewport: { width: 1000, height: 800 }, ...options });
+        page.setDefaultTimeout(10_000);
+        const found = complaints(page);
+        try {
+          await page.goto(url);
+          await page.waitForSelector("main > section:not([hidden])");
+          await body(page, deps, url);
+          assert.deepEqual(
+            found.filter((text) => !expected.test(text)),
+            [],
+          );
+        } finally {
+          await page.close();
+        }
+      },
+      { drainMs: 100 },
+      {},
+      deps,
+    );
   }
 
-  const focused = (page: Page): Promise<string> => page.evaluate("document.activeElement.id || document.activeElement.textContent");
+  const focused = (page: Page): Promise<string> =>
+    page.evaluate("document.activeElement.id || document.activeElement.textContent");
   const text = async (page: Page, selector: string): Promise<string> => (await page.textContent(selector))!.trim();
 
   test("shows training as it goes on, then becomes the place to ask", async () => {
     const deps = new FakeDeps();
-    const history = Array.from({ length: 100 }, (_, i) => ({ phase: i < 60 ? "pre-training" : "fine-tuning", step: i < 60 ? i : i - 60, loss: 8 - i / 20 }));
+    const history = Array.from({ length: 100 }, (_, i) => ({
+      phase: i < 60 ? "pre-training" : "fine-tuning",
+      step: i < 60 ? i : i - 60,
+      loss: 8 - i / 20,
+    }));
     deps.status_ = { ...TRAINING, history };
     await withPage(async (page) => {
       const progress = page.getByRole("progressbar", { name: "Training progress" });
       assert.equal(await progress.getAttribute("aria-valuenow"), "42");
       assert.equal(await progress.getAttribute("aria-valuetext"), "42 percent, fine-tuning, 1 min 23 s left");
       assert.equal(await text(page, "[aria-current=step]"), "fine-tuning");
-      assert.deepEqual([await text(page, "#step"), await text(page, "#loss"), await text(page, "#accuracy"), await text(page, "#speed"), await text(page, "#left")],
-        ["120 / 2,504", "1.234", "71.0 %", "18,250", "1 min 23 s"]);
+      assert.deepEqual(
+        [
+          await text(page, "#step"),
+          await text(page, "#loss"),
+          await text(page, "#accuracy"),
+          await text(page, "#speed"),
+          await text(page, "#left"),
+        ],
+        ["120 / 2,504", "1.234", "71.0 %", "18,250", "1 min 23 s"],
+      );
       await page.getByRole("img", { name: /Loss curve: 8.00 at the start, 1.23 now, in phase fine-tuning/ }).waitFor();
       assert.equal(await page.locator("#curve path").count(), 2);
 
@@ -58,14 +89,20 @@ describe("the page", { skip }, () => {
       await page.getByRole("heading", { name: "Ask a question" }).waitFor();
       assert.equal(await page.locator("#training").isHidden(), true);
       assert.equal(await page.title(), "Ready · Lockstep");
-      assert.match(await text(page, "#facts"), /5,312,845 parameters.*77 intents.*88\.1 %.*86\.9 % to 89\.2 %.*baseline reaches 86\.4 %/);
+      assert.match(
+        await text(page, "#facts"),
+        /5,312,845 parameters.*77 intents.*88\.1 %.*86\.9 % to 89\.2 %.*baseline reaches 86\.4 %/,
+      );
     }, deps);
   });
 
   test("a failed training says what happened", async () => {
     const deps = new FakeDeps();
     deps.status_ = { state: "failed", code: "DATA_INVALID", message: "my.csv has no column <b>label</b>" };
-    await withPage(async (page) => assert.equal(await text(page, "#failure"), "my.csv has no column <b>label</b> (DATA_INVALID)"), deps);
+    await withPage(
+      async (page) => assert.equal(await text(page, "#failure"), "my.csv has no column <b>label</b> (DATA_INVALID)"),
+      deps,
+    );
   });
 
   test("by keyboard alone: ask, ask an example, reach the receipt and the copy button", async () => {
@@ -74,13 +111,19 @@ describe("the page", { skip }, () => {
       await page.keyboard.type("Where is my card?");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "Card arrival" }).waitFor();
-      assert.deepEqual(deps.asked.map((asked) => asked.texts), [["Where is my card?"]]);
+      assert.deepEqual(
+        deps.asked.map((asked) => asked.texts),
+        [["Where is my card?"]],
+      );
       assert.equal(await focused(page), "question", "and keeps it");
       assert.equal(await page.getByRole("status").and(page.locator("#announce")).textContent(), "Card arrival, 93.1 %");
       assert.equal(await text(page, "#asked"), "Where is my card?");
       assert.equal(await text(page, "#version"), MODEL.version);
       assert.equal(await text(page, "#latency"), "4.2 ms");
-      assert.match(await text(page, "#curl"), /curl http:\/\/127\.0\.0\.1:\d+\/v1\/classify[\s\S]*-d '\{"text":"Where is my card\?"\}'/);
+      assert.match(
+        await text(page, "#curl"),
+        /curl http:\/\/127\.0\.0\.1:\d+\/v1\/classify[\s\S]*-d '\{"text":"Where is my card\?"\}'/,
+      );
       assert.equal(await page.getByRole("list", { name: "Most probable intents" }).getByRole("listitem").count(), 5);
 
       const order: string[] = [];
@@ -105,37 +148,47 @@ describe("the page", { skip }, () => {
     const deps = new FakeDeps();
     deps.label = hostile;
     deps.status_ = { ...SERVING, examples: [hostile] } as typeof SERVING;
-    await withPage(async (page) => {
-      await page.getByRole("button", { name: hostile }).click();
-      await page.waitForSelector("#answer:not([hidden])");
-      assert.equal(await text(page, "#answer-label"), hostile);
-      assert.equal(await text(page, "#asked"), hostile);
-      assert.equal(await text(page, ".bars li .name >> nth=0"), hostile);
-      deps.failure = new LockstepError("INPUT_INVALID", hostile);
-      await page.getByRole("button", { name: "Ask", exact: true }).click();
-      await page.waitForSelector("#problem:not(:empty)");
-      assert.equal(await text(page, "#problem"), hostile);
-      assert.equal(await page.locator("main img, main script").count(), 0);
-    }, deps, {}, /status of 400/);
+    await withPage(
+      async (page) => {
+        await page.getByRole("button", { name: hostile }).click();
+        await page.waitForSelector("#answer:not([hidden])");
+        assert.equal(await text(page, "#answer-label"), hostile);
+        assert.equal(await text(page, "#asked"), hostile);
+        assert.equal(await text(page, ".bars li .name >> nth=0"), hostile);
+        deps.failure = new LockstepError("INPUT_INVALID", hostile);
+        await page.getByRole("button", { name: "Ask", exact: true }).click();
+        await page.waitForSelector("#problem:not(:empty)");
+        assert.equal(await text(page, "#problem"), hostile);
+        assert.equal(await page.locator("main img, main script").count(), 0);
+      },
+      deps,
+      {},
+      /status of 400/,
+    );
   });
 
   test("what goes wrong is said beside the box, which keeps the focus", async () => {
-    await withPage(async (page, deps) => {
-      await page.keyboard.press("Enter");
-      assert.equal(await text(page, "#problem"), "Type a question first.");
-      assert.equal(await page.getAttribute("#question", "aria-invalid"), "true");
-      assert.equal(await focused(page), "question");
-      deps.failure = new LockstepError("OVERLOADED", "the queue is full");
-      await page.keyboard.type("a");
-      await page.keyboard.press("Enter");
-      await page.getByText("the queue is full. Try again in a moment.").waitFor();
-      deps.failure = undefined;
-      await page.keyboard.type(" unsure");
-      await page.keyboard.press("Enter");
-      await page.getByText("only its best guess").waitFor();
-      assert.equal(await text(page, "#problem"), "");
-      assert.equal(await page.getAttribute("#question", "aria-invalid"), null);
-    }, new FakeDeps(), {}, /status of 503/);
+    await withPage(
+      async (page, deps) => {
+        await page.keyboard.press("Enter");
+        assert.equal(await text(page, "#problem"), "Type a question first.");
+        assert.equal(await page.getAttribute("#question", "aria-invalid"), "true");
+        assert.equal(await focused(page), "question");
+        deps.failure = new LockstepError("OVERLOADED", "the queue is full");
+        await page.keyboard.type("a");
+        await page.keyboard.press("Enter");
+        await page.getByText("the queue is full. Try again in a moment.").waitFor();
+        deps.failure = undefined;
+        await page.keyboard.type(" unsure");
+        await page.keyboard.press("Enter");
+        await page.getByText("only its best guess").waitFor();
+        assert.equal(await text(page, "#problem"), "");
+        assert.equal(await page.getAttribute("#question", "aria-invalid"), null);
+      },
+      new FakeDeps(),
+      {},
+      /status of 503/,
+    );
   });
 
   test("only the latest of two questions is shown", async () => {
@@ -181,16 +234,20 @@ describe("the page", { skip }, () => {
       const deps = new FakeDeps();
       deps.label = `a_${"very_".repeat(30)}long_label`;
       deps.status_ = TRAINING;
-      await withPage(async (page) => {
-        assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
-        assert.deepEqual(await page.evaluate(FAINT), []);
-        deps.emit(SERVING);
-        await page.fill("#question", "w".repeat(300));
-        await page.keyboard.press("Enter");
-        await page.waitForSelector("#answer:not([hidden])");
-        assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
-        assert.deepEqual(await page.evaluate(FAINT), []);
-      }, deps, { viewport: { width: 360, height: 740 }, colorScheme });
+      await withPage(
+        async (page) => {
+          assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
+          assert.deepEqual(await page.evaluate(FAINT), []);
+          deps.emit(SERVING);
+          await page.fill("#question", "w".repeat(300));
+          await page.keyboard.press("Enter");
+          await page.waitForSelector("#answer:not([hidden])");
+          assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 360);
+          assert.deepEqual(await page.evaluate(FAINT), []);
+        },
+        deps,
+        { viewport: { width: 360, height: 740 }, colorScheme },
+      );
     });
   }
 });
@@ -198,7 +255,9 @@ describe("the page", { skip }, () => {
 /** Runs in the page: elements with text of their own whose contrast (WCAG 2.2) is under 4.5:1. */
 const FAINT = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) =>
+    [r, g, b].map((c) => linear(c / 255)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
   const ground = (element) => {
     for (let at = element; at; at = at.parentElement) {
       const color = channels(getComputedStyle(at).backgroundColor);
@@ -207,10 +266,12 @@ const FAINT = `(() => {
     return [255, 255, 255];
   };
   return [...document.querySelectorAll("body *")]
-    .filter((element) => element.checkVisibility() && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+    .filter((element) => element.checkVisibility())
+    .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
     .map((element) => {
       const style = getComputedStyle(element);
-      const [a, b] = [luminance(channels(element instanceof SVGElement ? style.fill : style.color)), luminance(ground(element))].sort((x, y) => y - x);
+      const ink = channels(element instanceof SVGElement ? style.fill : style.color);
+      const [a, b] = [luminance(ink), luminance(ground(element))].sort((x, y) => y - x);
       return { name: element.id || element.className || element.tagName, contrast: (a + 0.05) / (b + 0.05) };
     })
     .filter(({ contrast }) => contrast < 4.5);

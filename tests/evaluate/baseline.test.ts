@@ -8,7 +8,8 @@ import { TfIdf } from "../../src/work/evaluate/features.ts";
 import { trainOneClass } from "../../src/work/evaluate/linear-svm.ts";
 
 const seed = seedFrom(1);
-const read = (name: string): ReturnType<typeof readTable> => readTable(fileURLToPath(new URL(`../../examples/banking77/${name}.csv`, import.meta.url)));
+const read = (name: string): ReturnType<typeof readTable> =>
+  readTable(fileURLToPath(new URL(`../../examples/banking77/${name}.csv`, import.meta.url)));
 
 describe("TF-IDF", () => {
   it("weighs as scikit-learn's TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))", () => {
@@ -35,9 +36,12 @@ describe("the support vector machine", () => {
     labels.forEach((label, i) => {
       const sign = label === 1 ? 1 : -1;
       let score = weights[columns] as number;
-      for (let k = rows.starts[i] as number; k < (rows.starts[i + 1] as number); k++) score += (weights[rows.columns[k] as number] as number) * (rows.values[k] as number);
+      for (let k = rows.starts[i] as number; k < (rows.starts[i + 1] as number); k++)
+        score += (weights[rows.columns[k] as number] as number) * (rows.values[k] as number);
       const slack = Math.max(0, 1 - sign * score);
-      for (let k = rows.starts[i] as number; k < (rows.starts[i + 1] as number); k++) gradient[rows.columns[k] as number] = (gradient[rows.columns[k] as number] as number) - 2 * slack * sign * (rows.values[k] as number);
+      for (let k = rows.starts[i] as number; k < (rows.starts[i + 1] as number); k++)
+        gradient[rows.columns[k] as number] =
+          (gradient[rows.columns[k] as number] as number) - 2 * slack * sign * (rows.values[k] as number);
       gradient[columns] = (gradient[columns] as number) - 2 * slack * sign;
     });
     for (const value of gradient) assert.ok(Math.abs(value) < 1e-6, `${value}`);
@@ -51,20 +55,40 @@ describe("the baseline", () => {
     const few = new Set(names.slice(0, 6));
     const pick = (table: typeof train): { texts: string[]; ids: Int32Array } => {
       const kept = table.texts.flatMap((_, row) => (few.has(table.labels?.[row] as string) ? [row] : []));
-      return { texts: kept.map((row) => table.texts[row] as string), ids: labelIds(kept.map((row) => table.labels?.[row] as string), names) };
+      return {
+        texts: kept.map((row) => table.texts[row] as string),
+        ids: labelIds(
+          kept.map((row) => table.labels?.[row] as string),
+          names,
+        ),
+      };
     };
     const [a, b] = [pick(train), pick(test)];
     const baseline = await trainLinearBaseline(a.texts, a.ids, 6, { seed });
     const predicted = baseline.predict(b.texts);
     assert.ok(accuracy(predicted, b.ids).value > 0.93, `${accuracy(predicted, b.ids).value}`);
-    assert.deepEqual(await runLinearBaseline({ texts: a.texts, labels: a.ids, numClasses: 6, seed, predict: b.texts }), predicted);
+    assert.deepEqual(
+      await runLinearBaseline({ texts: a.texts, labels: a.ids, numClasses: 6, seed, predict: b.texts }),
+      predicted,
+    );
     assert.equal(baseline.predict([""]).length, 1);
   });
 
   it("refuses what it cannot learn from, and can be cancelled", async () => {
     await assert.rejects(trainLinearBaseline([], [], 2, { seed }), { code: "DATA_INVALID" });
-    await assert.rejects(runLinearBaseline({ texts: ["a"], labels: Int32Array.of(), numClasses: 2, seed, predict: [] }), { code: "DATA_INVALID" });
-    await assert.rejects(trainLinearBaseline(["a", "b"], [0, 1], 2, { seed, signal: AbortSignal.abort() }), { code: "CANCELLED" });
-    await assert.rejects(runLinearBaseline({ texts: ["a"], labels: Int32Array.of(0), numClasses: 2, seed, predict: [] }, { signal: AbortSignal.abort() }), { code: "CANCELLED" });
+    await assert.rejects(
+      runLinearBaseline({ texts: ["a"], labels: Int32Array.of(), numClasses: 2, seed, predict: [] }),
+      { code: "DATA_INVALID" },
+    );
+    await assert.rejects(trainLinearBaseline(["a", "b"], [0, 1], 2, { seed, signal: AbortSignal.abort() }), {
+      code: "CANCELLED",
+    });
+    await assert.rejects(
+      runLinearBaseline(
+        { texts: ["a"], labels: Int32Array.of(0), numClasses: 2, seed, predict: [] },
+        { signal: AbortSignal.abort() },
+      ),
+      { code: "CANCELLED" },
+    );
   });
 });

@@ -1,11 +1,17 @@
 /**
- * The explorer is tested by what it finds: every seeded bug is called what it is, its corrected twin passes completely, and what is said about
- * a bug is what a reader needs to find it.
+ * The explorer is tested by what it finds: every seeded bug is called what it is, its corrected twin passes completely,
+ * and what is said about a bug is what a reader needs to find it.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import { explore, formatReport, requireExplored, type ExploreOptions, type Failure } from "../../src/threads/explore/index.ts";
+import {
+  explore,
+  formatReport,
+  requireExplored,
+  type ExploreOptions,
+  type Failure,
+} from "../../src/threads/explore/index.ts";
 import { abandonedWait } from "./bugs/abandoned.ts";
 import { lostOnTimeout } from "./bugs/gates.ts";
 import { deadOwner, lockInversion } from "./bugs/locks.ts";
@@ -24,7 +30,11 @@ describe("seeded bugs", inPairs, () => {
       const found = await explore(bug, options);
       assert.equal(found.failure?.kind, kind, formatReport(found));
       const passed = requireExplored(await explore(twin, options));
-      assert.ok(passed.stages.length > 0 && passed.stages.every(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random"), formatReport(passed));
+      assert.ok(
+        passed.stages.length > 0 &&
+          passed.stages.every(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random"),
+        formatReport(passed),
+      );
     });
   }
 });
@@ -58,16 +68,32 @@ describe("what is said about a bug", inPairs, () => {
     const store = steps.find(({ step }) => step === "thread 1: store words[0]: 0 → 1");
     assert.ok(codeAt(store?.site).includes("Atomics.store(words, FLAG, 1);"), store?.site);
     const sleep = steps.findLast(({ step }) => step === "thread 0: wait words[0] while 0: sleeps");
-    assert.ok(codeAt(sleep?.site).includes("Atomics.wait(words, FLAG, 0)") && sleep?.site.endsWith("awaitFlag"), sleep?.site);
+    assert.ok(
+      codeAt(sleep?.site).includes("Atomics.wait(words, FLAG, 0)") && sleep?.site.endsWith("awaitFlag"),
+      sleep?.site,
+    );
     const order = steps.map(({ step }) => step);
-    assert.ok(order.findIndex((step) => step.startsWith("thread 1: notify")) < order.indexOf("thread 1: store words[0]: 0 → 1"));
+    assert.ok(
+      order.findIndex((step) => step.startsWith("thread 1: notify")) < order.indexOf("thread 1: store words[0]: 0 → 1"),
+    );
   });
 
   test("a race: both accesses are named and marked", async () => {
     const failure = await failureOf(plainPointer.bug);
-    assert.equal(failure.message, `data race: "store words[0]: 0 → 1" by thread 0 and "plain read of words[0]" by thread 1 are not ordered by anything`);
-    const marked = failure.trace.split("\n").flatMap((line, index, lines) => (line.includes("^^^^") ? stepsOf({ ...failure, trace: lines[index - 1]! }) : []));
-    assert.deepEqual(marked.map(({ step }) => step), ["thread 0: store words[0]: 0 → 1", "thread 1: plain read of words[0]"]);
+    assert.equal(
+      failure.message,
+      `data race: "store words[0]: 0 → 1" by thread 0 and "plain read of words[0]" by thread 1 are not ordered ` +
+        "by anything",
+    );
+    const marked = failure.trace
+      .split("\n")
+      .flatMap((line, index, lines) =>
+        line.includes("^^^^") ? stepsOf({ ...failure, trace: lines[index - 1]! }) : [],
+      );
+    assert.deepEqual(
+      marked.map(({ step }) => step),
+      ["thread 0: store words[0]: 0 → 1", "thread 1: plain read of words[0]"],
+    );
     assert.ok(codeAt(marked[0]!.site).includes("Atomics.store(words, POINTER, TARGET)"));
     assert.ok(codeAt(marked[1]!.site).includes("words[POINTER] === 0"));
   });
@@ -75,7 +101,8 @@ describe("what is said about a bug", inPairs, () => {
   test("a deadlock: who sleeps on what, by the names that the state gives", async () => {
     const failure = await failureOf(lockInversion.bug);
     assert.match(failure.message, /^no thread can go on: asleep are /);
-    for (const part of ["thread 0 on right.words[0]", "thread 1 on left.words[0]"]) assert.ok(failure.message.includes(part), failure.message);
+    for (const part of ["thread 0 on right.words[0]", "thread 1 on left.words[0]"])
+      assert.ok(failure.message.includes(part), failure.message);
   });
 
   test("a death: where it was, and what the supervisor then did", async () => {
@@ -83,11 +110,22 @@ describe("what is said about a bug", inPairs, () => {
     const steps = stepsOf(failure);
     const death = steps.findIndex(({ step }) => step.endsWith("DIES here"));
     assert.match(steps[death - 1]!.step, /compareExchange words\[0\]: 0 → -1$/);
-    assert.ok(steps.slice(death).some(({ step, site }) => step.startsWith("thread 2: compareExchange words[0]: is -1, not 1") && site.endsWith("supervise")));
+    assert.ok(
+      steps
+        .slice(death)
+        .some(
+          ({ step, site }) =>
+            step.startsWith("thread 2: compareExchange words[0]: is -1, not 1") && site.endsWith("supervise"),
+        ),
+    );
   });
 
   test("time limits and timers are steps; an asynchronous wait that was left takes the wake-up", async () => {
-    assert.ok(stepsOf(await failureOf(lostOnTimeout.bug)).some(({ step }) => step === "thread 0: its time limit passes, asleep on words[1]"));
+    assert.ok(
+      stepsOf(await failureOf(lostOnTimeout.bug)).some(
+        ({ step }) => step === "thread 0: its time limit passes, asleep on words[1]",
+      ),
+    );
     const steps = stepsOf(await failureOf(abandonedWait.bug)).map(({ step }) => step);
     const timer = steps.indexOf("thread 0: its timer fires");
     assert.ok(timer > 0 && steps.slice(timer).includes("thread 2: notify words[1]: wakes thread 0"), steps.join("\n"));
@@ -97,7 +135,10 @@ describe("what is said about a bug", inPairs, () => {
     const failure = await failureOf(lockInversion.bug);
     const again = await explore(lockInversion.bug, { replay: failure.schedule });
     assert.deepEqual(again.failure, failure);
-    assert.deepEqual(again.stages.map(({ coverage, schedules }) => [coverage.kind, schedules]), [["replay", 1]]);
+    assert.deepEqual(
+      again.stages.map(({ coverage, schedules }) => [coverage.kind, schedules]),
+      [["replay", 1]],
+    );
     assert.equal((await explore(lockInversion.twin, { replay: failure.schedule })).failure?.kind, "nondeterminism");
   });
 });

@@ -1,4 +1,7 @@
-/** The reduced search against the plain enumeration of all interleavings: on random small programs, the same classes, each once, and the same outcomes. */
+/**
+ * The reduced search against the plain enumeration of all interleavings: on random small programs, the same classes,
+ * each once, and the same outcomes.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -69,47 +72,70 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ op: fc.constantFrom("cas", "wait", "waitTimed"), at: word, value: fc.integer({ min: 0, max: 1 }) }),
 );
 
-for (const [threads, steps, runs] of [[2, 3, 20], [3, 2, 10]] as const) {
-  test(`random programs of ${threads} threads: the same classes and the same ends as the enumeration of all interleavings`, async () => {
-    const script = fc.array(fc.array(step, { minLength: 1, maxLength: steps }), { minLength: threads, maxLength: threads });
-    let compared = 0;
-    await fc.assert(fc.asyncProperty(script, async (drawn) => {
-      const setup = (): ScriptState => ({ words: new Int32Array(new SharedArrayBuffer(8)), script: drawn });
-      const runner = await Runner.start({ ...scripted[threads]!, setup } as never, `scripted.${threads}`, limits);
+for (const [threads, steps, runs] of [
+  [2, 3, 20],
+  [3, 2, 10],
+] as const) {
+  test(
+    `random programs of ${threads} threads: the same classes and the same ends as the enumeration of all ` +
+      "interleavings",
+    async () => {
+      const script = fc.array(fc.array(step, { minLength: 1, maxLength: steps }), {
+        minLength: threads,
+        maxLength: threads,
+      });
+      let compared = 0;
+      await fc.assert(
+        fc.asyncProperty(script, async (drawn) => {
+          const setup = (): ScriptState => ({ words: new Int32Array(new SharedArrayBuffer(8)), script: drawn });
+          const runner = await Runner.start({ ...scripted[threads]!, setup } as never, `scripted.${threads}`, limits);
+          try {
+            const plain = all(runner, new BoundedSearch({ preemptions: Infinity, kills: 0 }), 3000);
+            if (plain === null) return;
+            compared++;
+            const reduced = all(runner, new ClassSearch(threads), 10_000)!;
+            assert.deepEqual([...reduced.ends].sort(), [...plain.ends].sort());
+            assert.deepEqual([...reduced.classes.keys()].sort(), [...plain.classes.keys()].sort());
+          } finally {
+            await runner.close();
+          }
+        }),
+        { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? runs), seed: 11 },
+      );
+      assert.ok(compared > runs / 2);
+    },
+  );
+}
+
+test("random asynchronous tasks on two threads: the same ends as all interleavings enumerated", async () => {
+  const asynchronous: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ op: fc.constantFrom("load", "add", "notify", "notifyAll"), at: word }),
+    fc.record({
+      op: fc.constantFrom("cas", "waitAsync", "waitAsyncTimed", "waitAsync"),
+      at: word,
+      value: fc.integer({ min: 0, max: 1 }),
+    }),
+  );
+  const script = fc.array(
+    fc.array(fc.array(asynchronous, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }),
+    { minLength: 2, maxLength: 2 },
+  );
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(script, async (drawn) => {
+      const setup = (): TaskState => ({ words: new Int32Array(new SharedArrayBuffer(8)), tasks: drawn });
+      const runner = await Runner.start({ ...tasks, setup } as never, "tasks", limits);
       try {
         const plain = all(runner, new BoundedSearch({ preemptions: Infinity, kills: 0 }), 3000);
         if (plain === null) return;
         compared++;
-        const reduced = all(runner, new ClassSearch(threads), 10_000)!;
+        const reduced = all(runner, new ClassSearch(2), 10_000)!;
         assert.deepEqual([...reduced.ends].sort(), [...plain.ends].sort());
-        assert.deepEqual([...reduced.classes.keys()].sort(), [...plain.classes.keys()].sort());
       } finally {
         await runner.close();
       }
-    }), { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? runs), seed: 11 });
-    assert.ok(compared > runs / 2);
-  });
-}
-
-test("random programs of asynchronous tasks on two threads: the same ends as the enumeration of all interleavings", async () => {
-  const asynchronous: fc.Arbitrary<Step> = fc.oneof(
-    fc.record({ op: fc.constantFrom("load", "add", "notify", "notifyAll"), at: word }),
-    fc.record({ op: fc.constantFrom("cas", "waitAsync", "waitAsyncTimed", "waitAsync"), at: word, value: fc.integer({ min: 0, max: 1 }) }),
+    }),
+    { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? 12), seed: 5 },
   );
-  const script = fc.array(fc.array(fc.array(asynchronous, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 2 });
-  let compared = 0;
-  await fc.assert(fc.asyncProperty(script, async (drawn) => {
-    const setup = (): TaskState => ({ words: new Int32Array(new SharedArrayBuffer(8)), tasks: drawn });
-    const runner = await Runner.start({ ...tasks, setup } as never, "tasks", limits);
-    try {
-      const plain = all(runner, new BoundedSearch({ preemptions: Infinity, kills: 0 }), 3000);
-      if (plain === null) return;
-      compared++;
-      const reduced = all(runner, new ClassSearch(2), 10_000)!;
-      assert.deepEqual([...reduced.ends].sort(), [...plain.ends].sort());
-    } finally {
-      await runner.close();
-    }
-  }), { numRuns: Number(process.env["LOCKSTEP_EXPLORE_RUNS"] ?? 12), seed: 5 });
   assert.ok(compared > 0);
 });

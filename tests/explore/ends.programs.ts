@@ -11,7 +11,10 @@ export const timeLimit = program<{ w: Words; seen: Words }>(import.meta.url, {
   setup: () => ({ w: words(1), seen: words(1) }),
   threads: [
     ({ w }) => Atomics.wait(w, 0, 0, 50),
-    ({ w }) => { Atomics.store(w, 0, 1); return Atomics.notify(w, 0); },
+    ({ w }) => {
+      Atomics.store(w, 0, 1);
+      return Atomics.notify(w, 0);
+    },
   ],
   check: (_, { results: [waited, woken] }) => {
     assert.ok(["ok", "not-equal", "timed-out"].includes(waited as string));
@@ -22,11 +25,13 @@ export const timeLimit = program<{ w: Words; seen: Words }>(import.meta.url, {
 /** The clock of a thread stands still but for limits that pass. */
 export const clock = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
-  threads: [({ w }) => {
-    const start = performance.now();
-    const outcome = Atomics.wait(w, 0, 0, 70);
-    return { outcome, passed: performance.now() - start };
-  }],
+  threads: [
+    ({ w }) => {
+      const start = performance.now();
+      const outcome = Atomics.wait(w, 0, 0, 70);
+      return { outcome, passed: performance.now() - start };
+    },
+  ],
   check: (_, { results: [result] }) => assert.deepEqual(result, { outcome: "timed-out", passed: 70 }),
 });
 
@@ -65,24 +70,35 @@ export const asynchronous = program<{ w: Words }>(import.meta.url, {
   threads: [
     async ({ w }) => {
       const order: number[] = [];
-      await Promise.all([0, 1].map(async (index) => {
-        while (Atomics.load(w, index) === 0) {
-          const wait = Atomics.waitAsync(w, index, 0);
-          if (wait.async) await wait.value;
-        }
-        order.push(index);
-      }));
+      await Promise.all(
+        [0, 1].map(async (index) => {
+          while (Atomics.load(w, index) === 0) {
+            const wait = Atomics.waitAsync(w, index, 0);
+            if (wait.async) await wait.value;
+          }
+          order.push(index);
+        }),
+      );
       return order;
     },
-    ({ w }) => { Atomics.store(w, 1, 1); Atomics.notify(w, 1); },
-    ({ w }) => { Atomics.store(w, 0, 1); Atomics.notify(w, 0); },
+    ({ w }) => {
+      Atomics.store(w, 1, 1);
+      Atomics.notify(w, 1);
+    },
+    ({ w }) => {
+      Atomics.store(w, 0, 1);
+      Atomics.notify(w, 0);
+    },
   ],
 });
 
 export const asynchronousLimit = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
   threads: [
-    async ({ w }) => { const wait = Atomics.waitAsync(w, 0, 0, 20); return wait.async ? await wait.value : wait.value; },
+    async ({ w }) => {
+      const wait = Atomics.waitAsync(w, 0, 0, 20);
+      return wait.async ? await wait.value : wait.value;
+    },
     ({ w }) => Atomics.notify(w, 0),
   ],
   check: (_, { results: [outcome, woken] }) => assert.equal(woken, outcome === "ok" ? 1 : 0),
@@ -91,39 +107,83 @@ export const asynchronousLimit = program<{ w: Words }>(import.meta.url, {
 /** A spin that ends because somebody writes; and one that does not. */
 export const spins = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
-  threads: [({ w }) => { while (Atomics.load(w, 0) === 0); }, ({ w }) => { Atomics.store(w, 0, 1); }],
+  threads: [
+    ({ w }) => {
+      while (Atomics.load(w, 0) === 0);
+    },
+    ({ w }) => {
+      Atomics.store(w, 0, 1);
+    },
+  ],
 });
 export const spinsForEver = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
-  threads: [({ w }) => { while (Atomics.load(w, 0) < 2); }, ({ w }) => { Atomics.store(w, 0, 1); }],
+  threads: [
+    ({ w }) => {
+      while (Atomics.load(w, 0) < 2);
+    },
+    ({ w }) => {
+      Atomics.store(w, 0, 1);
+    },
+  ],
 });
 
 let kept = 0;
 export const keepsState = program<{ w: Words }>(import.meta.url, {
   title: "module state that survives a schedule",
   setup: () => ({ w: words(2) }),
-  threads: [0, 1].map(() => ({ w }: { w: Words }) => { Atomics.add(w, kept++ % 2, 1); Atomics.load(w, 0); }),
+  threads: [0, 1].map(() => ({ w }: { w: Words }) => {
+    Atomics.add(w, kept++ % 2, 1);
+    Atomics.load(w, 0);
+  }),
 });
 
 let calls = 0;
 /** The same, where only a thread that is not run shows it. */
 export const keepsStateHidden = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(2) }),
-  threads: [({ w }) => { if (calls++ % 2 === 0) Atomics.store(w, 0, 1); else Atomics.load(w, 1); }, ({ w }) => { Atomics.load(w, 0); }],
+  threads: [
+    ({ w }) => {
+      if (calls++ % 2 === 0) Atomics.store(w, 0, 1);
+      else Atomics.load(w, 1);
+    },
+    ({ w }) => {
+      Atomics.load(w, 0);
+    },
+  ],
 });
 
 /** Polling with a time limit ends because somebody writes. */
 export const polls = program<{ w: Words }>(import.meta.url, {
   title: "polling with a time limit",
   setup: () => ({ w: words(1) }),
-  threads: [({ w }) => { while (Atomics.load(w, 0) === 0) Atomics.wait(w, 0, 0, 10); }, ({ w }) => { Atomics.store(w, 0, 1); Atomics.notify(w, 0); }],
+  threads: [
+    ({ w }) => {
+      while (Atomics.load(w, 0) === 0) Atomics.wait(w, 0, 0, 10);
+    },
+    ({ w }) => {
+      Atomics.store(w, 0, 1);
+      Atomics.notify(w, 0);
+    },
+  ],
 });
 
 export const history = program<{ w: Words }>(import.meta.url, {
   setup: () => ({ w: words(1) }),
-  threads: [0, 1].map(() => ({ w }: { w: Words }, { operation }: { operation<T>(name: string, argument: unknown, perform: () => T): T }) => { operation("add", 1, () => Atomics.add(w, 0, 1)); }),
+  threads: [0, 1].map(
+    () =>
+      ({ w }: { w: Words }, { operation }: { operation<T>(name: string, argument: unknown, perform: () => T): T }) => {
+        operation("add", 1, () => Atomics.add(w, 0, 1));
+      },
+  ),
   check: (_, { history: operations }) => {
-    assert.deepEqual(operations.map(({ name, argument }) => [name, argument]), [["add", 1], ["add", 1]]);
+    assert.deepEqual(
+      operations.map(({ name, argument }) => [name, argument]),
+      [
+        ["add", 1],
+        ["add", 1],
+      ],
+    );
     const [first, second] = operations;
     assert.ok(first!.called < second!.called && first!.returned !== null && second!.returned !== null);
     if (first!.returned < second!.called) assert.deepEqual([first!.result, second!.result], [0, 1]);
@@ -132,8 +192,27 @@ export const history = program<{ w: Words }>(import.meta.url, {
 
 /** Eight bits beside sixteen. */
 export const sizes = program<{ bytes: Uint8Array; halves: Uint16Array }>(import.meta.url, {
-  setup: () => { const buffer = new SharedArrayBuffer(4); return { bytes: new Uint8Array(buffer), halves: new Uint16Array(buffer) }; },
-  threads: [({ bytes }) => { Atomics.store(bytes, 1, 1); }, ({ halves }) => { Atomics.load(halves, 0); }],
+  setup: () => {
+    const buffer = new SharedArrayBuffer(4);
+    return { bytes: new Uint8Array(buffer), halves: new Uint16Array(buffer) };
+  },
+  threads: [
+    ({ bytes }) => {
+      Atomics.store(bytes, 1, 1);
+    },
+    ({ halves }) => {
+      Atomics.load(halves, 0);
+    },
+  ],
 });
 
-export const passing: Readonly<Record<string, unknown>> = { timeLimit, clock, deaths, asynchronous, asynchronousLimit, spins, polls, history };
+export const passing: Readonly<Record<string, unknown>> = {
+  timeLimit,
+  clock,
+  deaths,
+  asynchronous,
+  asynchronousLimit,
+  spins,
+  polls,
+  history,
+};

@@ -1,7 +1,16 @@
-/** How schedules end: limits that pass or not, deaths, asynchronous waits, spins, histories; and that what is not deterministic is not trusted. */
+/**
+ * How schedules end: limits that pass or not, deaths, asynchronous waits, spins, histories; and that what is not
+ * deterministic is not trusted.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { explore, formatReport, requireExplored, type ExploreOptions, type Program } from "../../src/threads/explore/index.ts";
+import {
+  explore,
+  formatReport,
+  requireExplored,
+  type ExploreOptions,
+  type Program,
+} from "../../src/threads/explore/index.ts";
 import { formatSchedule, parseSchedule } from "../../src/threads/explore/schedule-text.ts";
 import * as ends from "./ends.programs.ts";
 import { lostUpdate, noRecheck } from "./mutexes.programs.ts";
@@ -10,37 +19,61 @@ import { lostUpdate, noRecheck } from "./mutexes.programs.ts";
 type AnyProgram = Program<any>;
 const quick: ExploreOptions = { maxSteps: 300, schedules: 400 };
 
-async function failing(program: AnyProgram, kind: string, message: RegExp, options: ExploreOptions = {}): Promise<string> {
+async function failing(
+  program: AnyProgram,
+  kind: string,
+  message: RegExp,
+  options: ExploreOptions = {},
+): Promise<string> {
   const report = await explore(program, { ...quick, ...options });
   assert.equal(report.failure?.kind, kind, formatReport(report));
   assert.match(report.failure.message, message);
   assert.throws(() => requireExplored(report), { code: "CHECK_FAILED" });
   const again = await explore(program, { ...quick, replay: report.failure.schedule });
-  assert.deepEqual(again.failure && [again.failure.kind, again.failure.message, again.failure.trace], [report.failure.kind, report.failure.message, report.failure.trace]);
+  assert.deepEqual(again.failure && [again.failure.kind, again.failure.message, again.failure.trace], [
+    report.failure.kind,
+    report.failure.message,
+    report.failure.trace,
+  ]);
   return report.failure.trace;
 }
 
-test("time limits pass or do not, deaths come anywhere, asynchronous waits and spins end: everything that may happen does", async () => {
-  const counts: Record<string, number> = {};
-  for (const [name, program] of Object.entries(ends.passing)) {
-    const report = requireExplored(await explore(program as AnyProgram, quick));
-    counts[name] = report.stages[0]!.schedules;
-    assert.equal(report.stages[0]!.ended, "complete");
-  }
-  // A notification before the wait, during it, and a limit that passes first.
-  assert.deepEqual([counts["timeLimit"], counts["clock"], counts["asynchronousLimit"]], [3, 1, 3]);
-});
+test(
+  "time limits pass or do not, deaths come anywhere, asynchronous waits and spins end: everything that may " +
+    "happen does",
+  async () => {
+    const counts: Record<string, number> = {};
+    for (const [name, program] of Object.entries(ends.passing)) {
+      const report = requireExplored(await explore(program as AnyProgram, quick));
+      counts[name] = report.stages[0]!.schedules;
+      assert.equal(report.stages[0]!.ended, "complete");
+    }
+    // A notification before the wait, during it, and a limit that passes first.
+    assert.deepEqual([counts["timeLimit"], counts["clock"], counts["asynchronousLimit"]], [3, 1, 3]);
+  },
+);
 
 test("what goes wrong is named, marked, and goes wrong again when replayed", async () => {
-  assert.match(await failing(ends.deathsUnseen, "deadlock", /asleep are thread \d on w\[0\]/, { strategy: "bounded" }), /DIES here/);
-  assert.match(await failing(lostUpdate, "race", /plain (?:read|write) of words\[1\]/), /races with the step marked above/);
-  assert.match(await failing(noRecheck, "lost wake-up", /sleeps while words\[0\] is 0, but it is 1/), /wakes nobody.*\n[^]*mutexes\.programs\.ts:\d+/);
+  assert.match(
+    await failing(ends.deathsUnseen, "deadlock", /asleep are thread \d on w\[0\]/, { strategy: "bounded" }),
+    /DIES here/,
+  );
+  assert.match(
+    await failing(lostUpdate, "race", /plain (?:read|write) of words\[1\]/),
+    /races with the step marked above/,
+  );
+  assert.match(
+    await failing(noRecheck, "lost wake-up", /sleeps while words\[0\] is 0, but it is 1/),
+    /wakes nobody.*\n[^]*mutexes\.programs\.ts:\d+/,
+  );
   assert.match(await failing(ends.sizes, "race", /bytes\[0\.\.1\]/), /store bytes\[1\]/);
   assert.match(await failing(ends.spinsForEver, "livelock", /after 300 steps/), /the last step again, \d+ times/);
 });
 
 test("random schedules are functions of their seed, and say which one failed", async () => {
-  const [one, two, other] = await Promise.all([5, 5, 6].map((seed) => explore(noRecheck, { strategy: "random", schedules: 200, seed })));
+  const [one, two, other] = await Promise.all(
+    [5, 5, 6].map((seed) => explore(noRecheck, { strategy: "random", schedules: 200, seed })),
+  );
   assert.equal(one!.failure?.kind, "lost wake-up");
   assert.equal(typeof one!.failure.seed, "number");
   assert.equal(two!.failure?.schedule, one!.failure.schedule);

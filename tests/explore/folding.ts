@@ -1,4 +1,7 @@
-/** What production code makes of shared memory in one thread: trees, folds, a reduction by one member, primitives, random masks. */
+/**
+ * What production code makes of shared memory in one thread: trees, folds, a reduction by one member, primitives,
+ * random masks.
+ */
 import { fillDropoutMask } from "../../src/base/index.ts";
 import { assignShards, canonicalPartials, FoldStack, ThreadCollective } from "../../src/threads/collective/index.ts";
 import { Mutex } from "../../src/threads/sync/index.ts";
@@ -7,9 +10,15 @@ export async function fold(shards: number, workers: number): Promise<unknown> {
   const elements = 16;
   const slots = new Float32Array(new SharedArrayBuffer(64 * elements * 4));
   const slotOf = (slot: number): Float32Array => slots.subarray(slot * elements, (slot + 1) * elements);
-  const add = (dst: Float32Array, src: Float32Array): void => { for (let i = 0; i < elements; i++) dst[i]! += src[i]!; };
+  const add = (dst: Float32Array, src: Float32Array): void => {
+    for (let i = 0; i < elements; i++) dst[i]! += src[i]!;
+  };
   const partials: unknown[] = [];
-  for (const range of assignShards(shards, workers, Array.from({ length: shards }, (_, shard) => 1 + (shard % 3)))) {
+  for (const range of assignShards(
+    shards,
+    workers,
+    Array.from({ length: shards }, (_, shard) => 1 + (shard % 3)),
+  )) {
     const stack = new FoldStack(range, shards);
     for (let shard = stack.next; shard !== null; shard = stack.next) {
       const gradient = slotOf(stack.begin());
@@ -23,14 +32,27 @@ export async function fold(shards: number, workers: number): Promise<unknown> {
   return { partials, mask: [...mask], alone: await alone(slotOf, add) };
 }
 
-async function alone(slotOf: (slot: number) => Float32Array, add: (dst: Float32Array, src: Float32Array) => void): Promise<unknown> {
+async function alone(
+  slotOf: (slot: number) => Float32Array,
+  add: (dst: Float32Array, src: Float32Array) => void,
+): Promise<unknown> {
   const collective = ThreadCollective.attach(ThreadCollective.create(1), 0);
   const order: string[] = [];
   const root = await collective.reduce({
-    ranges: assignShards(4, 1), weights: [1, 2, 0, 3],
-    add: ({ dst, src }) => { order.push(`${dst.slot}+${src.slot}`); add(slotOf(dst.slot), slotOf(src.slot)); },
+    ranges: assignShards(4, 1),
+    weights: [1, 2, 0, 3],
+    add: ({ dst, src }) => {
+      order.push(`${dst.slot}+${src.slot}`);
+      add(slotOf(dst.slot), slotOf(src.slot));
+    },
   });
   const mutex = Mutex.create();
   mutex.lock().release();
-  return { root, order, sum: [...slotOf(root?.slot ?? 0)], taken: mutex.tryLock() !== null, again: mutex.tryLock() === null };
+  return {
+    root,
+    order,
+    sum: [...slotOf(root?.slot ?? 0)],
+    taken: mutex.tryLock() !== null,
+    again: mutex.tryLock() === null,
+  };
 }

@@ -8,14 +8,25 @@ export const immediates = program<{ w: Int32Array<SharedArrayBuffer> }>(import.m
   threads: [
     async ({ w }) => {
       const order: string[] = [];
-      clearImmediate(setImmediate(() => { order.push("taken back"); }));
-      await new Promise<void>((resolve) => { setImmediate(() => { order.push("first"); setImmediate(resolve); }); });
+      clearImmediate(
+        setImmediate(() => {
+          order.push("taken back");
+        }),
+      );
+      await new Promise<void>((resolve) => {
+        setImmediate(() => {
+          order.push("first");
+          setImmediate(resolve);
+        });
+      });
       order.push("second");
       Atomics.store(w, 0, 1);
       Atomics.notify(w, 0);
       return order;
     },
-    ({ w }) => { while (Atomics.load(w, 0) === 0) Atomics.wait(w, 0, 0); },
+    ({ w }) => {
+      while (Atomics.load(w, 0) === 0) Atomics.wait(w, 0, 0);
+    },
   ],
   check: (_, { results: [order] }) => assert.deepEqual(order, ["first", "second"]),
 });

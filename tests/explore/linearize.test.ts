@@ -1,12 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { linearize, requireLinearizable, type Operation, type SequentialModel } from "../../src/threads/explore/index.ts";
+import {
+  linearize,
+  requireLinearizable,
+  type Operation,
+  type SequentialModel,
+} from "../../src/threads/explore/index.ts";
 
 const register: SequentialModel<number> = {
   initial: 0,
-  apply: (state, { name, argument, result }) => (name === "write" ? (argument as number) : result === undefined || result === state ? state : null),
+  apply: (state, { name, argument, result }) =>
+    name === "write" ? (argument as number) : result === undefined || result === state ? state : null,
 };
-const operation = (thread: number, name: string, argument: unknown, result: unknown, called: number, returned: number | null): Operation => ({ thread, name, argument, result, called, returned });
+const operation = (
+  thread: number,
+  name: string,
+  argument: unknown,
+  result: unknown,
+  called: number,
+  returned: number | null,
+): Operation => ({ thread, name, argument, result, called, returned });
 
 test("a register: reads that overlap a write may see either value, later ones only the new one", () => {
   const write = operation(0, "write", 1, undefined, 0, 5);
@@ -21,6 +34,7 @@ test("a register: reads that overlap a write may see either value, later ones on
 
 test("an operation that never returned may have happened or not", () => {
   const write = operation(0, "write", 1, undefined, 0, null);
-  for (const result of [0, 1]) assert.notEqual(linearize([write, operation(1, "read", undefined, result, 1, 2)], register), null);
+  for (const result of [0, 1])
+    assert.notEqual(linearize([write, operation(1, "read", undefined, result, 1, 2)], register), null);
   assert.equal(linearize([write, operation(1, "read", undefined, 2, 1, 2)], register), null);
 });

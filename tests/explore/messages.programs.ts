@@ -4,7 +4,11 @@ import { MessageChannel, receiveMessageOnPort, type MessagePort } from "node:wor
 import { program } from "../../src/threads/explore/index.ts";
 
 type Words = Int32Array<SharedArrayBuffer>;
-interface State { readonly w: Words; readonly near: MessagePort; readonly far: MessagePort }
+interface State {
+  readonly w: Words;
+  readonly near: MessagePort;
+  readonly far: MessagePort;
+}
 
 const setup = (): State => {
   const { port1, port2 } = new MessageChannel();
@@ -12,7 +16,9 @@ const setup = (): State => {
 };
 
 function next(port: MessagePort): Promise<unknown> {
-  return new Promise((resolve) => { port.once("message", resolve); });
+  return new Promise((resolve) => {
+    port.once("message", resolve);
+  });
 }
 
 /** Plain memory handed over by messages, there and back: no race. */
@@ -40,8 +46,14 @@ export const handedOver = program<State>(import.meta.url, {
 export const keptWriting = program<State>(import.meta.url, {
   setup,
   threads: [
-    ({ w, near }) => { near.postMessage("look"); w[0] = 1; },
-    async ({ w, far }) => { await next(far); return w[0]; },
+    ({ w, near }) => {
+      near.postMessage("look");
+      w[0] = 1;
+    },
+    async ({ w, far }) => {
+      await next(far);
+      return w[0];
+    },
   ],
 });
 
@@ -49,14 +61,34 @@ export const keptWriting = program<State>(import.meta.url, {
 export const polled = program<State>(import.meta.url, {
   setup,
   threads: [
-    ({ near }) => { near.postMessage(1); near.postMessage(2); },
+    ({ near }) => {
+      near.postMessage(1);
+      near.postMessage(2);
+    },
     ({ far }) => [receiveMessageOnPort(far)?.message, receiveMessageOnPort(far)?.message],
   ],
-  check: (_, { results: [, got] }) => assert.ok([[null, null], [null, 1], [1, null], [1, 2]].some((wanted) => JSON.stringify(wanted) === JSON.stringify(got)), JSON.stringify(got)),
+  check: (_, { results: [, got] }) =>
+    assert.ok(
+      [
+        [null, null],
+        [null, 1],
+        [1, null],
+        [1, 2],
+      ].some((wanted) => JSON.stringify(wanted) === JSON.stringify(got)),
+      JSON.stringify(got),
+    ),
 });
 
 /** A reply that never comes. */
 export const unanswered = program<State>(import.meta.url, {
   setup,
-  threads: [async ({ near }) => { near.postMessage("?"); await next(near); }, ({ far }) => { receiveMessageOnPort(far); }],
+  threads: [
+    async ({ near }) => {
+      near.postMessage("?");
+      await next(near);
+    },
+    ({ far }) => {
+      receiveMessageOnPort(far);
+    },
+  ],
 });

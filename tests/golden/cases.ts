@@ -1,13 +1,30 @@
-/** Reference vectors made with PyTorch in float64 (../shared/golden, with their generator): how they are read and compared. */
+/**
+ * Reference vectors made with PyTorch in float64 (../shared/golden, with their generator): how they are read and
+ * compared.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { batchInputs, bertParameters, parseBertConfig, type BertConfig, type Head, type ParameterInfo } from "../../src/language/models/index.ts";
+import {
+  batchInputs,
+  bertParameters,
+  parseBertConfig,
+  type BertConfig,
+  type Head,
+  type ParameterInfo,
+} from "../../src/language/models/index.ts";
 import { readSafetensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
 export const GOLDEN = join(import.meta.dirname, "../../../shared/golden");
-export const goldenMissing = existsSync(GOLDEN) ? false : "reference vectors are not on this machine (../shared/golden)";
+export const goldenMissing = existsSync(GOLDEN)
+  ? false
+  : "reference vectors are not on this machine (../shared/golden)";
 
-export interface GoldenBatch { readonly input_ids: number[][]; readonly attention_mask: number[][]; readonly token_type_ids: number[][]; readonly labels: number[] | number[][] }
+export interface GoldenBatch {
+  readonly input_ids: number[][];
+  readonly attention_mask: number[][];
+  readonly token_type_ids: number[][];
+  readonly labels: number[] | number[][];
+}
 export interface GoldenCase {
   readonly name: string;
   readonly config: BertConfig;
@@ -26,28 +43,64 @@ export async function goldenCase(name: (typeof BERT_CASES)[number]): Promise<Gol
   const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, file), "utf8"));
   const { config, labels } = parseBertConfig(json("config.json"));
   const count = labels?.length ?? 0;
-  const head: Head = name === "bert-masked-lm" ? { kind: "masked-lm" } : name === "bert-sequence-classification" ? { kind: "sequence", labels: count, pooling: "first" } : { kind: "token", labels: count };
+  const head: Head =
+    name === "bert-masked-lm"
+      ? { kind: "masked-lm" }
+      : name === "bert-sequence-classification"
+        ? { kind: "sequence", labels: count, pooling: "first" }
+        : { kind: "token", labels: count };
   const { tensors: weights } = readSafetensors(join(folder, "model.safetensors"));
   const { tensors: expected } = readSafetensors(join(folder, "expected.safetensors"));
   const { losses } = json("expected.json") as { losses: number[] };
-  return { name, config, head, parameters: bertParameters(config, head), weights, expected, losses, batches: json("batches.json") as GoldenBatch[] };
+  return {
+    name,
+    config,
+    head,
+    parameters: bertParameters(config, head),
+    weights,
+    expected,
+    losses,
+    batches: json("batches.json") as GoldenBatch[],
+  };
 }
 
 /** The inputs of a loss program; masked LM selects every position of the padded batch, so that logits compare whole. */
-export function goldenInputs(golden: GoldenCase, batch: GoldenBatch, real: "float32" | "float64"): Record<string, HostTensor> {
+export function goldenInputs(
+  golden: GoldenCase,
+  batch: GoldenBatch,
+  real: "float32" | "float64",
+): Record<string, HostTensor> {
   const lengths = batch.attention_mask.map((row) => row.reduce((sum, bit) => sum + bit, 0));
-  const rows = batch.input_ids.map((row, b) => ({ ids: Int32Array.from(row.slice(0, lengths[b])), typeIds: Int32Array.from((batch.token_type_ids[b] ?? []).slice(0, lengths[b])) }));
+  const rows = batch.input_ids.map((row, b) => ({
+    ids: Int32Array.from(row.slice(0, lengths[b])),
+    typeIds: Int32Array.from((batch.token_type_ids[b] ?? []).slice(0, lengths[b])),
+  }));
   const T = batch.input_ids[0]!.length;
   const inputs = batchInputs(rows, golden.head, { tokens: T, padId: 0, real });
   const labels = Int32Array.from(batch.labels.flat());
   const weights = Array.from(labels, (label) => (label === -100 ? 0 : 1));
   const total = weights.reduce((sum: number, weight) => sum + weight, 0);
-  const reals = (shape: number[], values: number[]): HostTensor => (real === "float32" ? tensor("float32", shape, Float32Array.from(values)) : tensor("float64", shape, Float64Array.from(values)));
+  const reals = (shape: number[], values: number[]): HostTensor =>
+    real === "float32"
+      ? tensor("float32", shape, Float32Array.from(values))
+      : tensor("float64", shape, Float64Array.from(values));
   return {
     ...inputs,
     // the reference numbers padding too, and its logits are compared there
-    position_ids: tensor("int32", [rows.length, T], Int32Array.from({ length: rows.length * T }, (_, i) => i % T)),
-    ...(golden.head.kind === "masked-lm" ? { positions: tensor("int32", [rows.length * T], Int32Array.from({ length: rows.length * T }, (_, i) => i)) } : {}),
+    position_ids: tensor(
+      "int32",
+      [rows.length, T],
+      Int32Array.from({ length: rows.length * T }, (_, i) => i % T),
+    ),
+    ...(golden.head.kind === "masked-lm"
+      ? {
+          positions: tensor(
+            "int32",
+            [rows.length * T],
+            Int32Array.from({ length: rows.length * T }, (_, i) => i),
+          ),
+        }
+      : {}),
     labels: tensor("int32", [labels.length], labels),
     label_weights: reals([labels.length], weights),
     loss_scale: reals([], [1 / total]),
@@ -65,9 +118,13 @@ export function difference(actual: HostTensor["data"], expected: HostTensor["dat
   return worst / largest;
 }
 
-/** A thousandth of the largest magnitude over all expected tensors with the prefix: a gradient that is 0 in theory is held to the others' scale. */
+/**
+ * A thousandth of the largest magnitude over all expected tensors with the prefix: a gradient that is 0 in theory is
+ * held to the others' scale.
+ */
 export function floorOf(expected: ReadonlyMap<string, HostTensor>, prefix: string): number {
   let largest = 0;
-  for (const [name, { data }] of expected) if (name.startsWith(prefix)) for (const value of data) largest = Math.max(largest, Math.abs(Number(value)));
+  for (const [name, { data }] of expected)
+    if (name.startsWith(prefix)) for (const value of data) largest = Math.max(largest, Math.abs(Number(value)));
   return largest / 1000;
 }

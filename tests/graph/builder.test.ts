@@ -9,8 +9,12 @@ function shapeAfter(write: (b: GraphBuilder, ...x: ValueId[]) => ValueId, ...sha
   const result = write(b, ...shapes.map((shape, i) => b.input(`x${i}`, "real", shape)));
   return b.shapeOf(result);
 }
-const graphError = (details: Record<string, unknown> = {}) => (error: unknown): boolean =>
-  isLockstepError(error) && error.code === "GRAPH_INVALID" && Object.entries(details).every(([name, value]) => error.details[name] === value);
+const graphError =
+  (details: Record<string, unknown> = {}) =>
+  (error: unknown): boolean =>
+    isLockstepError(error) &&
+    error.code === "GRAPH_INVALID" &&
+    Object.entries(details).every(([name, value]) => error.details[name] === value);
 
 test("shapes are inferred symbolically", () => {
   const cases: readonly [Shape, Shape][] = [
@@ -34,12 +38,27 @@ test("shapes are inferred symbolically", () => {
   ];
   for (const [actual, expected] of cases) assert.deepEqual(actual, expected);
   const b = new GraphBuilder();
-  const { y, mean, invStd } = b.layerNorm(b.input("x", "real", ["B", "T", 4]), b.parameter("gamma", [4]), b.parameter("beta", [4]), { epsilon: 1e-5 });
-  assert.deepEqual([y, mean, invStd].map((id) => b.shapeOf(id)), [["B", "T", 4], ["B", "T", 1], ["B", "T", 1]]);
+  const { y, mean, invStd } = b.layerNorm(
+    b.input("x", "real", ["B", "T", 4]),
+    b.parameter("gamma", [4]),
+    b.parameter("beta", [4]),
+    { epsilon: 1e-5 },
+  );
+  assert.deepEqual(
+    [y, mean, invStd].map((id) => b.shapeOf(id)),
+    [
+      ["B", "T", 4],
+      ["B", "T", 1],
+      ["B", "T", 1],
+    ],
+  );
 });
 
 test("an illegal application names the operator and its operands", () => {
-  assert.throws(() => shapeAfter((b, p, q) => b.add(p, q), ["B", 3], ["T", 3]), graphError({ op: "add", lhs: "real[B, 3]", rhs: "real[T, 3]" }));
+  assert.throws(
+    () => shapeAfter((b, p, q) => b.add(p, q), ["B", 3], ["T", 3]),
+    graphError({ op: "add", lhs: "real[B, 3]", rhs: "real[T, 3]" }),
+  );
   const refused: readonly [string, () => unknown][] = [
     ["inner dimensions", () => shapeAfter((b, p, q) => b.matmul(p, q), ["B", 3], [4, 2])],
     ["batch axes", () => shapeAfter((b, p, q) => b.matmul(p, q), ["B", 2, 3], ["T", 3, 2])],
@@ -58,10 +77,16 @@ test("an illegal application names the operator and its operands", () => {
     ["expand to less", () => shapeAfter((b, x) => b.expand(x, [4]), ["B", 4])],
     ["expand of a larger dimension", () => shapeAfter((b, x) => b.expand(x, [1, 4]), ["B", 4])],
     ["index with two axes", () => shapeAfter((b, x) => b.gatherRows(x, b.input("i", "int", ["B", 1])), ["B", 4])],
-    ["rows and indices differ", () => shapeAfter((b, x) => b.scatterAddRows(x, b.input("i", "int", ["P"]), { rows: 3 }), ["B", 4])],
+    [
+      "rows and indices differ",
+      () => shapeAfter((b, x) => b.scatterAddRows(x, b.input("i", "int", ["P"]), { rows: 3 }), ["B", 4]),
+    ],
     ["reals as ids", () => shapeAfter((b, x) => b.oneHot(x, { depth: 3 }), ["B"])],
     ["ints added", () => shapeAfter((b, x) => b.add(x, b.input("i", "int", ["B"])), ["B"])],
-    ["padding outside the table", () => shapeAfter((b) => b.embedding(b.parameter("t", [3, 2]), b.input("i", "int", ["B"]), { paddingId: 3 }))],
+    [
+      "padding outside the table",
+      () => shapeAfter((b) => b.embedding(b.parameter("t", [3, 2]), b.input("i", "int", ["B"]), { paddingId: 3 })),
+    ],
     ["a rate of 1", () => shapeAfter((b) => b.dropoutMask([2], { rate: 1, site: 0 }))],
     ["a negative site", () => shapeAfter((b) => b.dropoutMask([2], { rate: 0.5, site: -1 }))],
     ["NaN", () => shapeAfter((b) => b.constant(NaN))],
@@ -94,7 +119,13 @@ test("a built graph does not change when the builder goes on, and can be continu
   assert.deepEqual([...graph.outputs.keys()], ["y"]);
   const more = GraphBuilder.from(graph);
   more.output("w", more.neg(x));
-  assert.deepEqual([...more.build().outputs], [["y", 1], ["w", 2]]);
+  assert.deepEqual(
+    [...more.build().outputs],
+    [
+      ["y", 1],
+      ["w", 2],
+    ],
+  );
   assert.throws(() => GraphBuilder.from(graph, "none").build(), /no outputs/);
 });
 
@@ -106,7 +137,9 @@ test("a graph prints one line a node", () => {
   const kept = b.mul(y, b.dropoutMask(["B", "T", 4], { rate: 0.1, site: 3 }));
   b.output("logits", b.matmul(b.reshape(kept, ["B*T", 4]), table, { transB: true, alpha: 0.5 }));
   b.output("sum", b.reduceSum(kept, [0, 2], { keepDims: true }));
-  assert.equal(print(b.build()), `\
+  assert.equal(
+    print(b.build()),
+    `\
 %0: real[9, 4] = parameter() name=table
 %1: int[B, T] = input() name=ids
 %2: real[B, T, 4] = embedding(%0, %1) paddingId=0
@@ -119,5 +152,6 @@ test("a graph prints one line a node", () => {
 %11: real[B*T, 9] = matmul(%10, %0) transB alpha=0.5
 %12: real[1, T, 1] = reduceSum(%9) axes=[0, 2] keepDims
 output logits = %11
-output sum = %12`);
+output sum = %12`,
+  );
 });

@@ -13,10 +13,12 @@ function legal(): Graph {
 
 /** The graph with one node replaced: what a careless transform would leave. */
 function withNode(graph: Graph, index: number, change: (node: Node) => object): Graph {
-  return { ...graph, nodes: graph.nodes.map((node, i) => i === index ? { ...node, ...change(node) } : node) };
+  return { ...graph, nodes: graph.nodes.map((node, i) => (i === index ? { ...node, ...change(node) } : node)) };
 }
 
-test("a legal graph passes", () => { verify(legal()); });
+test("a legal graph passes", () => {
+  verify(legal());
+});
 
 test("each way of being broken is found, with the place", () => {
   const graph = legal();
@@ -30,32 +32,75 @@ test("each way of being broken is found, with the place", () => {
     [/defined by no node/, { ...graph, values: [...graph.values, { ...x, id: 4 }] }],
     [/value 1 carries the id 7/, { ...graph, values: graph.values.with(1, { ...w, id: 7 }) }],
     [/name "x" is empty or taken/, withNode(graph, 1, () => ({ attributes: { name: "x" } }))],
-    [/matmul\(real\[B, 4\], real\[4, 3\]\): inner dimensions/, withNode(graph, 2, (node) => ({ attributes: { ...node.attributes, transA: true } }))],
+    [
+      /matmul\(real\[B, 4\], real\[4, 3\]\): inner dimensions/,
+      withNode(graph, 2, (node) => ({ attributes: { ...node.attributes, transA: true } })),
+    ],
     [/tanh.*takes 1 operand\(s\), not 2/, withNode(graph, 3, () => ({ inputs: [2, 2] }))],
-    [/node 2 \(matmul\) gives real\[B, 3\], but value 2 says real\[B, 5\]/, { ...graph, values: graph.values.with(2, { id: 2, type: "real", shape: ["B", 5] }) }],
-    [/parameter w: a weight is real and its shape has no symbols/, { ...graph, values: graph.values.with(1, { ...w, shape: [4, "N"] }) }],
+    [
+      /node 2 \(matmul\) gives real\[B, 3\], but value 2 says real\[B, 5\]/,
+      { ...graph, values: graph.values.with(2, { id: 2, type: "real", shape: ["B", 5] }) },
+    ],
+    [
+      /parameter w: a weight is real and its shape has no symbols/,
+      { ...graph, values: graph.values.with(1, { ...w, shape: [4, "N"] }) },
+    ],
     [/not canonical/, { ...graph, values: graph.values.with(0, { ...x, shape: ["B*1", 4] }) }],
     [/no outputs/, { ...graph, outputs: new Map() }],
     [/output y is value 12, which does not exist/, { ...graph, outputs: new Map([["y", 12]]) }],
-    [/symbol/, { ...graph, values: graph.values.map((value) => value.id === 0 ? { ...value, shape: ["B*T", 4] } : { ...value, shape: value.shape.map((dim) => dim === "B" ? "B*T" : dim) }) }],
+    [
+      /symbol/,
+      {
+        ...graph,
+        values: graph.values.map((value) =>
+          value.id === 0
+            ? { ...value, shape: ["B*T", 4] }
+            : { ...value, shape: value.shape.map((dim) => (dim === "B" ? "B*T" : dim)) },
+        ),
+      },
+    ],
   ];
-  for (const [message, each] of broken) assert.throws(() => { verify(each); }, (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && message.test(error.message), String(message));
+  for (const [message, each] of broken)
+    assert.throws(
+      () => {
+        verify(each);
+      },
+      (error) => isLockstepError(error) && error.code === "GRAPH_INVALID" && message.test(error.message),
+      String(message),
+    );
 });
 
 test("a table's gradient may only be summed into an output", () => {
-  const write = (use: (b: GraphBuilder, gradient: number, dense: number) => number): (() => Graph) => () => {
-    const b = new GraphBuilder();
-    const gradient = b.embeddingGrad(b.input("dy", "real", ["P", 2]), b.input("ids", "int", ["P"]), { rows: 3 });
-    b.output("out", use(b, gradient, b.parameter("dense", [3, 2])));
-    return b.build();
-  };
+  const write =
+    (use: (b: GraphBuilder, gradient: number, dense: number) => number): (() => Graph) =>
+    () => {
+      const b = new GraphBuilder();
+      const gradient = b.embeddingGrad(b.input("dy", "real", ["P", 2]), b.input("ids", "int", ["P"]), { rows: 3 });
+      b.output("out", use(b, gradient, b.parameter("dense", [3, 2])));
+      return b.build();
+    };
   write((b, gradient, dense) => b.add(dense, b.add(gradient, gradient)))();
   write((_, gradient) => gradient)();
-  assert.throws(write((b, gradient) => b.neg(gradient)), /computes with value 2/);
-  assert.throws(write((b, gradient, dense) => b.mul(dense, gradient)), /computes with value 2/);
-  assert.throws(write((b, gradient, dense) => b.reduceSum(b.add(gradient, dense), [0])), /computes with value/);
-  assert.throws(write((b, gradient) => b.add(gradient, b.constant(1))), /computes with value 2/);
-  assert.throws(write((_, __, dense) => dense), /in no graph output/);
+  assert.throws(
+    write((b, gradient) => b.neg(gradient)),
+    /computes with value 2/,
+  );
+  assert.throws(
+    write((b, gradient, dense) => b.mul(dense, gradient)),
+    /computes with value 2/,
+  );
+  assert.throws(
+    write((b, gradient, dense) => b.reduceSum(b.add(gradient, dense), [0])),
+    /computes with value/,
+  );
+  assert.throws(
+    write((b, gradient) => b.add(gradient, b.constant(1))),
+    /computes with value 2/,
+  );
+  assert.throws(
+    write((_, __, dense) => dense),
+    /in no graph output/,
+  );
 });
 
 test("an embedding's table is a parameter, and dropout sites are distinct", () => {
@@ -63,7 +108,10 @@ test("an embedding's table is a parameter, and dropout sites are distinct", () =
   b.output("y", b.embedding(b.neg(b.parameter("t", [3, 2])), b.input("ids", "int", ["P"])));
   assert.throws(() => b.build(), /the table must be a parameter/);
   const masks = new GraphBuilder();
-  masks.output("y", masks.add(masks.dropoutMask([2], { rate: 0.1, site: 4 }), masks.dropoutMask([2], { rate: 0.1, site: 4 })));
+  masks.output(
+    "y",
+    masks.add(masks.dropoutMask([2], { rate: 0.1, site: 4 }), masks.dropoutMask([2], { rate: 0.1, site: 4 })),
+  );
   assert.throws(() => masks.build(), /share site 4/);
 });
 

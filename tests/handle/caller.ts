@@ -1,10 +1,11 @@
 /**
- * A thread that has a model's handle. It does what it is told (`Order`) and says what came of it; with `flood` it asks without end, by
- * turns alone, in lists, and of a pinned version, until it is terminated or told to stop.
+ * A thread that has a model's handle. It does what it is told (`Order`) and says what came of it; with `flood` it asks
+ * without end, by turns alone, in lists, and of a pinned version, until it is terminated or told to stop.
  */
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { encodeError, type EncodedError } from "../../src/base/index.ts";
-import { attachModel, type AttachedModel } from "../../src/edge/api/handle-attach.ts"; // not the public door: dozens of threads start here, and it loads everything
+// not the public door: dozens of threads start here, and it loads everything
+import { attachModel, type AttachedModel } from "../../src/edge/api/handle-attach.ts";
 import type { Classification, LearnOptions, LearnResult, ModelHandle } from "../../src/edge/api/index.ts";
 
 export type Order =
@@ -20,7 +21,12 @@ export type Order =
   | { readonly kind: "stop" }
   | { readonly kind: "close" };
 
-export interface Seen { readonly text: string; readonly version: string; readonly digest: string; readonly probability: number }
+export interface Seen {
+  readonly text: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly probability: number;
+}
 
 export type Report =
   | { readonly kind: "answers"; readonly answers: readonly Classification[] }
@@ -40,7 +46,14 @@ const model: AttachedModel = attachModel(handle);
 let stopped = false;
 
 port.on("message", ({ id, order }: { readonly id: number; readonly order: Order }) => {
-  void obey(order).then((report) => { post(report, id); }, (thrown: unknown) => { post({ kind: "error", error: encodeError(thrown) }, id); });
+  void obey(order).then(
+    (report) => {
+      post(report, id);
+    },
+    (thrown: unknown) => {
+      post({ kind: "error", error: encodeError(thrown) }, id);
+    },
+  );
 });
 
 /** Without an id: what a flood says meanwhile. */
@@ -50,18 +63,31 @@ function post(report: Report, id?: number): void {
 
 async function obey(order: Order): Promise<Report> {
   switch (order.kind) {
-    case "classify": return { kind: "answers", answers: await model.classify(order.texts, { timeoutMs: order.timeoutMs }) };
-    case "sync": return { kind: "answers", answers: model.classifySync(order.texts, { timeoutMs: order.timeoutMs }) };
-    case "learn": return { kind: "learned", result: await model.learn([{ text: order.text, label: order.label }], order.options) };
-    case "version": return { kind: "version", version: model.version };
-    case "pin": return { kind: "version", version: (await model.pin()).version }; // and never lets it go
-    case "derive": return { kind: "handle", handle: model.handle() };
+    case "classify":
+      return { kind: "answers", answers: await model.classify(order.texts, { timeoutMs: order.timeoutMs }) };
+    case "sync":
+      return { kind: "answers", answers: model.classifySync(order.texts, { timeoutMs: order.timeoutMs }) };
+    case "learn":
+      return { kind: "learned", result: await model.learn([{ text: order.text, label: order.label }], order.options) };
+    case "version":
+      return { kind: "version", version: model.version };
+    case "pin":
+      return { kind: "version", version: (await model.pin()).version }; // and never lets it go
+    case "derive":
+      return { kind: "handle", handle: model.handle() };
     case "flood": {
       await flood(order.texts, order.from);
       return { kind: "done" };
     }
     case "teach": {
-      for (let turn = 0; !stopped; turn++) post({ kind: "taught", result: await model.learn([{ text: `${order.text} ${turn}`, label: order.labels[turn % order.labels.length]! }], { learningRate: 0.1 }) });
+      for (let turn = 0; !stopped; turn++)
+        post({
+          kind: "taught",
+          result: await model.learn(
+            [{ text: `${order.text} ${turn}`, label: order.labels[turn % order.labels.length]! }],
+            { learningRate: 0.1 },
+          ),
+        });
       return { kind: "done" };
     }
     case "stop": {
@@ -70,7 +96,9 @@ async function obey(order: Order): Promise<Report> {
     }
     case "close": {
       await model.close();
-      setImmediate(() => { port.close(); }); // once this has been said
+      setImmediate(() => {
+        port.close();
+      }); // once this has been said
       return { kind: "done" };
     }
   }
@@ -84,12 +112,21 @@ async function flood(texts: readonly string[], from: number): Promise<void> {
     try {
       if (turn % 3 === 0) {
         await using pinned = await model.pin();
-        for (let again = 0; again < 3; again++) post({ kind: "seen", seen: seen(list, await pinned.classify(list)), pinned: pinned.version });
+        for (let again = 0; again < 3; again++)
+          post({ kind: "seen", seen: seen(list, await pinned.classify(list)), pinned: pinned.version });
       } else if (turn % 3 === 1) {
         const each = await Promise.all(list.map((text) => model.classify(text)));
-        post({ kind: "seen", seen: each.flatMap((answer, index) => seen([list[index]!], [answer])), pinned: undefined });
+        post({
+          kind: "seen",
+          seen: each.flatMap((answer, index) => seen([list[index]!], [answer])),
+          pinned: undefined,
+        });
       } else {
-        post({ kind: "seen", seen: seen(list, turn % 2 === 0 ? model.classifySync(list) : await model.classify(list)), pinned: undefined });
+        post({
+          kind: "seen",
+          seen: seen(list, turn % 2 === 0 ? model.classifySync(list) : await model.classify(list)),
+          pinned: undefined,
+        });
         await cancelled(list);
       }
     } catch (thrown) {
@@ -103,7 +140,12 @@ async function cancelled(list: readonly string[]): Promise<void> {
   const controller = new AbortController();
   const asked = model.classify(list, { signal: controller.signal });
   controller.abort();
-  await asked.then(() => { throw new Error("a cancelled request was answered"); }, (thrown: unknown) => {
-    if ((thrown as { code?: string }).code !== "CANCELLED") throw thrown;
-  });
+  await asked.then(
+    () => {
+      throw new Error("a cancelled request was answered");
+    },
+    (thrown: unknown) => {
+      if ((thrown as { code?: string }).code !== "CANCELLED") throw thrown;
+    },
+  );
 }

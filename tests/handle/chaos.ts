@@ -1,7 +1,8 @@
 /**
- * Bar of the model handle: threads that ask without end, alone, in lists, blocking, cancelling, and of pinned versions; other versions are
- * published meanwhile, feedback is learnt, and threads are terminated at random instants (seeded) and replaced. Every answer must be of one
- * version, with the bits of that version asked alone; every update must be in the line; and in the end nothing may be held by anybody.
+ * Bar of the model handle: threads that ask without end, alone, in lists, blocking, cancelling, and of pinned versions;
+ * other versions are published meanwhile, feedback is learnt, and threads are terminated at random instants (seeded)
+ * and replaced. Every answer must be of one version, with the bits of that version asked alone; every update must be in
+ * the line; and in the end nothing may be held by anybody.
  */
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
@@ -24,7 +25,13 @@ export interface ChaosOptions {
   readonly deathsPerChange: number;
 }
 
-export interface ChaosReport { readonly answers: number; readonly pinned: number; readonly versions: number; readonly updates: number; readonly refused: number }
+export interface ChaosReport {
+  readonly answers: number;
+  readonly pinned: number;
+  readonly versions: number;
+  readonly updates: number;
+  readonly refused: number;
+}
 
 export async function chaos(options: ChaosOptions): Promise<ChaosReport> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-chaos-"));
@@ -55,7 +62,12 @@ async function chaosIn(path: string, { seed, threads, deaths, deathsPerChange }:
   const floods = new Map<Caller, Promise<unknown>>();
   const spawn = (): Caller => {
     const caller = new Caller(model.handle(), onReport);
-    floods.set(caller, caller.order({ kind: "flood", texts: TEXTS, from: random(1000) }).catch((error: unknown) => { refused.push(error); }));
+    floods.set(
+      caller,
+      caller.order({ kind: "flood", texts: TEXTS, from: random(1000) }).catch((error: unknown) => {
+        refused.push(error);
+      }),
+    );
     return caller;
   };
   const callers = Array.from({ length: threads }, spawn);
@@ -64,11 +76,18 @@ async function chaosIn(path: string, { seed, threads, deaths, deathsPerChange }:
   let tip = model.version;
   const change = async (nth: number): Promise<void> => {
     if (nth % 3 === 2) {
-      await model.publish(bases[(nth / 3 | 0) % bases.length]!);
+      await model.publish(bases[((nth / 3) | 0) % bases.length]!);
       tip = model.version;
       return;
     }
-    const results = await Promise.all([0, 1].map((i) => model.learn([{ text: `${TEXTS[random(TEXTS.length)]!} ${nth}`, label: LABELS[(nth + i) % LABELS.length]! }], { learningRate: 0.1, store: true })));
+    const results = await Promise.all(
+      [0, 1].map((i) =>
+        model.learn([{ text: `${TEXTS[random(TEXTS.length)]!} ${nth}`, label: LABELS[(nth + i) % LABELS.length]! }], {
+          learningRate: 0.1,
+          store: true,
+        }),
+      ),
+    );
     for (const { version, parent } of results) {
       assert.equal(parent, tip, "an update starts from what the change before it made");
       tip = version;
@@ -81,21 +100,29 @@ async function chaosIn(path: string, { seed, threads, deaths, deathsPerChange }:
     const victim = random(callers.length);
     await callers[victim]!.terminate();
     callers[victim] = spawn();
-    if (death % deathsPerChange === deathsPerChange - 1) await change(death / deathsPerChange | 0);
+    if (death % deathsPerChange === deathsPerChange - 1) await change((death / deathsPerChange) | 0);
   }
   const answered = seen.length;
   await until(() => seen.length > answered); // those who came last are at work, too
-  await Promise.all(callers.map(async (caller) => {
-    await caller.order({ kind: "stop" });
-    await floods.get(caller);
-    await caller.close();
-  }));
+  await Promise.all(
+    callers.map(async (caller) => {
+      await caller.order({ kind: "stop" });
+      await floods.get(caller);
+      await caller.close();
+    }),
+  );
 
   await until(() => model.handles === 0 && model.loaded.length === 1 && model.waiting === 0);
   assert.deepEqual(model.loaded, [tip]);
   assert.deepEqual(refused, []);
   await compareAlone(seen, path);
-  return { answers: seen.length, pinned, versions: new Set(seen.map(({ version }) => version)).size, updates: parents.length, refused: refused.length };
+  return {
+    answers: seen.length,
+    pinned,
+    versions: new Set(seen.map(({ version }) => version)).size,
+    updates: parents.length,
+    refused: refused.length,
+  };
 }
 
 /** Each answer against its own version's, asked alone in another model. */

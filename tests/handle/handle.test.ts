@@ -1,4 +1,7 @@
-/** A model in another thread: the same API and bits, back-pressure, time limits, cancelling, errors, pins, and what a death leaves behind: nothing. */
+/**
+ * A model in another thread: the same API and bits, back-pressure, time limits, cancelling, errors, pins, and what a
+ * death leaves behind: nothing.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test } from "node:test";
@@ -22,10 +25,13 @@ describe("the same API", () => {
     await until(() => model.handles === 0);
   });
 
-  test("labels, info and profile; top labels; a text or a list; the version is the current one, and is announced", async () => {
+  test("labels, info and profile; top labels; a text or a list; the current version, announced", async () => {
     await using model = await openTiny();
     await using attached = attachModel(model.handle());
-    assert.deepEqual([attached.version, attached.labels, attached.profile], [model.version, model.labels, model.profile]);
+    assert.deepEqual(
+      [attached.version, attached.labels, attached.profile],
+      [model.version, model.labels, model.profile],
+    );
     const { tokenizer: _, ...info } = model.info;
     assert.deepEqual(attached.info, info);
     const one = await attached.classify(TEXTS[0]!, { topK: 2 });
@@ -58,7 +64,12 @@ describe("limits", () => {
     await using narrow = attachModel(model.handle({ maxInFlight: 4 }));
     await using wide = attachModel(model.handle());
     const asked = narrow.classify(TEXTS.slice(0, 3));
-    await assert.rejects(narrow.classify(TEXTS.slice(0, 2)), (error: unknown) => code("OVERLOADED")(error) && (error as { details: { maxInFlight: number; retryAfterSeconds: number } }).details.maxInFlight === 4);
+    await assert.rejects(
+      narrow.classify(TEXTS.slice(0, 2)),
+      (error: unknown) =>
+        code("OVERLOADED")(error) &&
+        (error as { details: { maxInFlight: number; retryAfterSeconds: number } }).details.maxInFlight === 4,
+    );
     await assert.rejects(narrow.classify(TEXTS.slice(0, 5)), code("INPUT_TOO_LARGE"));
     assert.equal((await wide.classify(TEXTS)).length, TEXTS.length);
     assert.equal((await asked).length, 3);
@@ -69,11 +80,16 @@ describe("limits", () => {
   test("the model's own queue refuses with its details", async () => {
     await using model = await openTiny(1, { maxQueue: 4 });
     await using attached = attachModel(model.handle());
-    await assert.rejects(attached.classify(TEXTS.slice(0, 5)), (error: unknown) => code("INPUT_TOO_LARGE")(error) && (error as { details: { maxQueue: number } }).details.maxQueue === 4);
+    await assert.rejects(
+      attached.classify(TEXTS.slice(0, 5)),
+      (error: unknown) =>
+        code("INPUT_TOO_LARGE")(error) && (error as { details: { maxQueue: number } }).details.maxQueue === 4,
+    );
     const asked = await Promise.allSettled(Array.from({ length: 8 }, (_, i) => attached.classify(TEXTS[i]!)));
     const refused = asked.filter(({ status }) => status === "rejected");
     assert.ok(refused.length > 0);
-    for (const { reason } of refused as PromiseRejectedResult[]) assert.ok(code("OVERLOADED")(reason) && (reason as { details: { waiting: number } }).details.waiting === 4);
+    for (const { reason } of refused as PromiseRejectedResult[])
+      assert.ok(code("OVERLOADED")(reason) && (reason as { details: { waiting: number } }).details.waiting === 4);
   });
 
   test("a request that is too slow ends with TIMEOUT, awaited or blocking", async () => {
@@ -95,7 +111,10 @@ describe("limits", () => {
       const asked = attached.classify(many, { signal: controller.signal });
       if (round % 2 === 1) await new Promise((resolve) => setImmediate(resolve));
       controller.abort(new Error("enough"));
-      await assert.rejects(asked, (error: unknown) => code("CANCELLED")(error) && (error as Error & { cause: Error }).cause.message === "enough");
+      await assert.rejects(
+        asked,
+        (error: unknown) => code("CANCELLED")(error) && (error as Error & { cause: Error }).cause.message === "enough",
+      );
     }
     assert.equal((await attached.classify(many)).length, 200);
     assert.equal(model.waiting, 0);
@@ -108,9 +127,17 @@ describe("errors", () => {
     await using model = await openTiny();
     await using attached = attachModel(model.handle());
     for (const texts of [[], ["  "], ["a\ud800"], ["x".repeat((1 << 20) + 1)]]) {
-      const failures = await Promise.all([model, attached].map((one) => one.classify(texts).then(() => assert.fail("answered"), (error: unknown) => error as Error & { code: string; details: object })));
+      const failures = await Promise.all(
+        [model, attached].map((one) =>
+          one.classify(texts).then(
+            () => assert.fail("answered"),
+            (error: unknown) => error as Error & { code: string; details: object },
+          ),
+        ),
+      );
       const [own, theirs] = failures;
-      if (texts.length > 0) assert.deepEqual([theirs!.code, theirs!.message, theirs!.details], [own!.code, own!.message, own!.details]);
+      if (texts.length > 0)
+        assert.deepEqual([theirs!.code, theirs!.message, theirs!.details], [own!.code, own!.message, own!.details]);
       else assert.equal(theirs!.code, "INPUT_INVALID");
     }
     await assert.rejects(attached.classify([1 as unknown as string]), code("INPUT_INVALID"));
@@ -125,8 +152,19 @@ describe("errors", () => {
     const handle = model.handle();
     const replies: FromOwner[] = [];
     handle.port.on("message", (message: FromOwner) => replies.push(message));
-    const wrong = [null, 7, "classify", {}, { kind: "nothing", id: 1 }, { kind: "classify", id: 2, texts: "card", options: {} }, { kind: "classify", id: 3, texts: ["card"], options: { topK: 1, signal: {} } },
-      { kind: "classify", id: 4, texts: ["card"], pin: 9, options: { topK: 1 } }, { kind: "learn", id: 5, examples: [], options: {} }, { kind: "derive", port: {}, bell: 1, maxInFlight: 1 }, { kind: "classify", id: -1, texts: ["card"], options: { topK: 1 } }];
+    const wrong = [
+      null,
+      7,
+      "classify",
+      {},
+      { kind: "nothing", id: 1 },
+      { kind: "classify", id: 2, texts: "card", options: {} },
+      { kind: "classify", id: 3, texts: ["card"], options: { topK: 1, signal: {} } },
+      { kind: "classify", id: 4, texts: ["card"], pin: 9, options: { topK: 1 } },
+      { kind: "learn", id: 5, examples: [], options: {} },
+      { kind: "derive", port: {}, bell: 1, maxInFlight: 1 },
+      { kind: "classify", id: -1, texts: ["card"], options: { topK: 1 } },
+    ];
     for (const message of wrong) handle.port.postMessage(message);
     handle.port.postMessage({ kind: "cancel", id: 77 }); // answered already, as far as the owner can know
     handle.port.postMessage({ kind: "classify", id: 6, texts: ["card"], options: { topK: 1 } });
@@ -143,13 +181,20 @@ describe("errors", () => {
     await using model = await openTiny();
     const handle = model.handle();
     await using attached = attachModel(handle);
-    assert.throws(() => attachModel(handle), (error: unknown) => code("OPTION_INVALID")(error) && /attached already/.test((error as Error).message));
+    assert.throws(
+      () => attachModel(handle),
+      (error: unknown) => code("OPTION_INVALID")(error) && /attached already/.test((error as Error).message),
+    );
     const posted = model.handle();
     const { port1 } = new MessageChannel();
     port1.postMessage(posted, [posted.port]);
-    assert.throws(() => attachModel(posted), (error: unknown) => code("OPTION_INVALID")(error) && /posted to another thread/.test((error as Error).message));
+    assert.throws(
+      () => attachModel(posted),
+      (error: unknown) => code("OPTION_INVALID")(error) && /posted to another thread/.test((error as Error).message),
+    );
     port1.close();
-    for (const wrong of [null, undefined, {}, { ...handle, port: {} }, { kind: "lockstep.model" }]) assert.throws(() => attachModel(wrong as ModelHandle), code("OPTION_INVALID"));
+    for (const wrong of [null, undefined, {}, { ...handle, port: {} }, { kind: "lockstep.model" }])
+      assert.throws(() => attachModel(wrong as ModelHandle), code("OPTION_INVALID"));
     assert.equal((await attached.classify(TEXTS)).length, TEXTS.length);
   });
 });
@@ -169,7 +214,10 @@ describe("pins", () => {
       assert.deepEqual(new Set(model.loaded), new Set([first.name, third.name]));
       for (const pinned of [mine, theirs]) {
         assert.deepEqual([pinned.version, pinned.labels], [first.name, model.labels]);
-        assert.deepEqual(await pinned.classify(TEXTS), TEXTS.map((text) => expected.get(text)));
+        assert.deepEqual(
+          await pinned.classify(TEXTS),
+          TEXTS.map((text) => expected.get(text)),
+        );
         assert.deepEqual(await pinned.classify(TEXTS[0]!), expected.get(TEXTS[0]!));
       }
       assert.equal((await attached.classify(TEXTS[0]!)).version, third.name);
@@ -182,7 +230,10 @@ describe("pins", () => {
     }
     await assert.rejects(mine.classify(TEXTS[0]!), code("INPUT_INVALID"));
     await until(() => model.loaded.length === 1);
-    { using brief = await attached.pin(); assert.equal(brief.version, third.name); }
+    {
+      using brief = await attached.pin();
+      assert.equal(brief.version, third.name);
+    }
     const held = await Promise.all(Array.from({ length: 64 }, () => attached.pin()));
     await assert.rejects(attached.pin(), code("OVERLOADED"));
     await Promise.all(held.map((pin) => pin.release()));
@@ -206,7 +257,13 @@ describe("pins", () => {
 describe("ends", () => {
   test("the owner closes: what was asked is answered, what comes later is refused with SHUTTING_DOWN", async () => {
     let admitted = 0;
-    const model = await openTiny(1, { hooks: { count: (name, by) => { if (name === "admitted") admitted += by; } } });
+    const model = await openTiny(1, {
+      hooks: {
+        count: (name, by) => {
+          if (name === "admitted") admitted += by;
+        },
+      },
+    });
     const caller = new Caller(model.handle());
     await caller.classify(TEXTS);
     const attached = attachModel(model.handle());
@@ -233,13 +290,22 @@ describe("ends", () => {
 
   test("a caller that dies lets go of its pins, its requests and its port", async () => {
     const counts: Record<string, number> = {};
-    await using model = await openTiny(1, { maxQueue: 10_000, maxBatchRows: 1, hooks: { count: (name, by) => { counts[name] = (counts[name] ?? 0) + by; } } });
+    await using model = await openTiny(1, {
+      maxQueue: 10_000,
+      maxBatchRows: 1,
+      hooks: {
+        count: (name, by) => {
+          counts[name] = (counts[name] ?? 0) + by;
+        },
+      },
+    });
     const caller = new Caller(model.handle({ maxInFlight: 10_000 }));
     const pinned = await caller.order({ kind: "pin" });
     assert.ok(pinned.kind === "version");
     await model.publish(await tiny(2));
     assert.equal(model.loaded.length, 2);
-    void caller.order({ kind: "classify", texts: Array.from({ length: 5000 }, () => TEXTS[0]!) }); // in batches of one: it takes a while
+    // in batches of one: it takes a while
+    void caller.order({ kind: "classify", texts: Array.from({ length: 5000 }, () => TEXTS[0]!) });
     await until(() => counts["admitted"] === 1);
     await caller.terminate();
     await until(() => model.handles === 0 && model.loaded.length === 1 && model.waiting === 0);
@@ -250,9 +316,13 @@ describe("ends", () => {
     await using model = await openTiny();
     const { port, ...rest } = model.handle();
     port.close();
-    const owner = new Worker(`const { parentPort, MessageChannel } = require("node:worker_threads"); const { port1, port2 } = new MessageChannel();
-      port1.on("message", () => parentPort.postMessage("asked")); parentPort.postMessage(port2, [port2]);`, { eval: true });
-    const [own] = await once(owner, "message") as [MessagePort];
+    const owner = new Worker(
+      `const { parentPort, MessageChannel } = require("node:worker_threads");
+         const { port1, port2 } = new MessageChannel();
+      port1.on("message", () => parentPort.postMessage("asked")); parentPort.postMessage(port2, [port2]);`,
+      { eval: true },
+    );
+    const [own] = (await once(owner, "message")) as [MessagePort];
     const attached = attachModel({ ...rest, port: own });
     const unanswered = assert.rejects(attached.classify(TEXTS), code("OWNER_DIED"));
     await once(owner, "message");

@@ -1,6 +1,12 @@
 /** A tiny version as files, with the pooling, labels and limit asked for. */
 import { seedFrom } from "../../src/base/index.ts";
-import { bertConfig, bertParameters, formatBertConfig, initializeParameters, type Pooling } from "../../src/language/models/index.ts";
+import {
+  bertConfig,
+  bertParameters,
+  formatBertConfig,
+  initializeParameters,
+  type Pooling,
+} from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import { encodeSafetensors, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { readVersion, type Version } from "../../src/work/infer/index.ts";
@@ -17,17 +23,48 @@ export interface Tiny {
 }
 
 export function tinyFiles({ pooling = "mean", positions = 96, own = {}, change }: Tiny = {}): Map<string, Uint8Array> {
-  const tokenizer = trainWordPiece(["my card has not arrived", "cash was not given", "can i have a loan"], { vocabSize: 64, minFrequency: 1, maxLength: Math.max(3, positions) });
-  const config = bertConfig({ vocab_size: 64, hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 48, max_position_embeddings: positions, type_vocab_size: 2 });
-  const weights = initializeParameters(bertParameters(config, { kind: "sequence", labels: LABELS.length, pooling }), 0.3, seedFrom(5));
+  const tokenizer = trainWordPiece(["my card has not arrived", "cash was not given", "can i have a loan"], {
+    vocabSize: 64,
+    minFrequency: 1,
+    maxLength: Math.max(3, positions),
+  });
+  const config = bertConfig({
+    vocab_size: 64,
+    hidden_size: 32,
+    num_hidden_layers: 2,
+    num_attention_heads: 2,
+    intermediate_size: 48,
+    max_position_embeddings: positions,
+    type_vocab_size: 2,
+  });
+  const weights = initializeParameters(
+    bertParameters(config, { kind: "sequence", labels: LABELS.length, pooling }),
+    0.3,
+    seedFrom(5),
+  );
   change?.(weights);
-  const lockstep = { format: 1, task: "classify", labels: LABELS, pooling, max_tokens: positions, calibration: { temperature: 2, threshold: 0.4 }, weights_sha256: "none" };
+  const lockstep = {
+    format: 1,
+    task: "classify",
+    labels: LABELS,
+    pooling,
+    max_tokens: positions,
+    calibration: { temperature: 2, threshold: 0.4 },
+    weights_sha256: "none",
+  };
   return new Map<string, Uint8Array>([
-    ["config.json", TEXT.encode(formatBertConfig(config, pooling === "first" ? "BertForSequenceClassification" : "BertModel", LABELS))],
+    [
+      "config.json",
+      TEXT.encode(
+        formatBertConfig(config, pooling === "first" ? "BertForSequenceClassification" : "BertModel", LABELS),
+      ),
+    ],
     ["model.safetensors", encodeSafetensors(weights)],
     ...(own === null ? [] : [["lockstep.json", TEXT.encode(JSON.stringify({ ...lockstep, ...own }))] as const]),
     ...Object.entries(tokenizer.files).map(([name, content]) => [name, TEXT.encode(content)] as const),
   ]);
 }
 
-export function tinyVersion(options: Tiny = {}): Version { return readVersion(tinyFiles(options)); }
+export function tinyVersion(options: Tiny = {}): Version {
+  return readVersion(tinyFiles(options));
+}

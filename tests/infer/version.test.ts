@@ -7,27 +7,45 @@ import { readEncoder, readVersion, readVersionInfo } from "../../src/work/infer/
 import { LABELS, TEXT, tinyFiles } from "./tiny.ts";
 
 function refused(files: ReadonlyMap<string, Uint8Array>, code: ErrorCode, ...parts: string[]): void {
-  assert.throws(() => readVersion(files), (error: unknown) => {
-    assert.ok(isLockstepError(error), String(error));
-    assert.equal(error.code, code, error.message);
-    for (const part of parts) assert.ok(error.message.includes(part), `"${part}" in: ${error.message}`);
-    return true;
-  });
+  assert.throws(
+    () => readVersion(files),
+    (error: unknown) => {
+      assert.ok(isLockstepError(error), String(error));
+      assert.equal(error.code, code, error.message);
+      for (const part of parts) assert.ok(error.message.includes(part), `"${part}" in: ${error.message}`);
+      return true;
+    },
+  );
 }
-const without = (name: string) => { const files = tinyFiles(); files.delete(name); return files; };
-const replaced = (name: string, content: string | Uint8Array) => tinyFiles().set(name, typeof content === "string" ? TEXT.encode(content) : content);
-const config = (fields: object) => replaced("config.json", JSON.stringify({ ...JSON.parse(new TextDecoder().decode(tinyFiles().get("config.json"))) as object, ...fields }));
+const without = (name: string) => {
+  const files = tinyFiles();
+  files.delete(name);
+  return files;
+};
+const replaced = (name: string, content: string | Uint8Array) =>
+  tinyFiles().set(name, typeof content === "string" ? TEXT.encode(content) : content);
+const config = (fields: object) =>
+  replaced(
+    "config.json",
+    JSON.stringify({ ...(JSON.parse(new TextDecoder().decode(tinyFiles().get("config.json"))) as object), ...fields }),
+  );
 
 describe("a version's files", () => {
   test("with lockstep.json: its pooling, labels, limit and calibration", () => {
     const { head, labels, maxTokens, calibration, weights } = readVersion(tinyFiles({ own: { max_tokens: 40 } }));
-    assert.deepEqual([head, labels, maxTokens, calibration], [{ kind: "sequence", labels: 3, pooling: "mean" }, LABELS, 40, { temperature: 2, threshold: 0.4 }]);
+    assert.deepEqual(
+      [head, labels, maxTokens, calibration],
+      [{ kind: "sequence", labels: 3, pooling: "mean" }, LABELS, 40, { temperature: 2, threshold: 0.4 }],
+    );
     assert.equal(weights["classifier.weight"]?.shape.join(), "3,32");
   });
 
   test("without: a classifier from the first token, uncalibrated, with the labels of config.json", () => {
     const { head, labels, maxTokens, calibration } = readVersion(tinyFiles({ pooling: "first", own: null }));
-    assert.deepEqual([head, labels, maxTokens, calibration], [{ kind: "sequence", labels: 3, pooling: "first" }, LABELS, 96, { temperature: 1, threshold: 0 }]);
+    assert.deepEqual(
+      [head, labels, maxTokens, calibration],
+      [{ kind: "sequence", labels: 3, pooling: "first" }, LABELS, 96, { temperature: 1, threshold: 0 }],
+    );
   });
 
   test("fields of a newer lockstep.json are passed over; the limit is never above the positions", () => {
@@ -36,14 +54,26 @@ describe("a version's files", () => {
 
   test("an encoder is no classifier, and says what to do", () => {
     const files = tinyFiles({ own: null });
-    files.set("config.json", TEXT.encode(JSON.stringify({ ...JSON.parse(new TextDecoder().decode(files.get("config.json"))) as object, id2label: undefined })));
+    files.set(
+      "config.json",
+      TEXT.encode(
+        JSON.stringify({
+          ...(JSON.parse(new TextDecoder().decode(files.get("config.json"))) as object),
+          id2label: undefined,
+        }),
+      ),
+    );
     refused(files, "MODEL_INVALID", "encoder (BertModel)", "--from");
     assert.equal(readEncoder(files, 20).pooling, "mean");
-    assert.deepEqual([readEncoder(files, 20).tokenizer.maxLength, readEncoder(files, 500).tokenizer.maxLength], [20, 96]);
+    assert.deepEqual(
+      [readEncoder(files, 20).tokenizer.maxLength, readEncoder(files, 500).tokenizer.maxLength],
+      [20, 96],
+    );
   });
 
   test("a missing file is named, with what there is", () => {
-    for (const name of ["config.json", "model.safetensors", "tokenizer.json"]) refused(without(name), "MODEL_INVALID", `no ${name}`, "lockstep.json");
+    for (const name of ["config.json", "model.safetensors", "tokenizer.json"])
+      refused(without(name), "MODEL_INVALID", `no ${name}`, "lockstep.json");
     readVersion(without("tokenizer_config.json"));
     refused(new Map(), "MODEL_INVALID", "nothing");
   });
@@ -53,7 +83,15 @@ describe("a version's files", () => {
     refused(replaced("config.json", new Uint8Array([0x7b, 0xff, 0x7d])), "MODEL_INVALID", "config.json is not UTF-8");
     refused(replaced("lockstep.json", "[]"), "MODEL_INVALID", "lockstep.json");
     refused(replaced("tokenizer_config.json", "nonsense"), "MODEL_INVALID", "tokenizer_config.json");
-    for (const own of [{ format: 2 }, { labels: ["one"] }, { labels: ["a", ""] }, { pooling: "max" }, { max_tokens: 0 }, { calibration: { temperature: 0, threshold: 0 } }, { calibration: { temperature: 1, threshold: 2 } }]) {
+    for (const own of [
+      { format: 2 },
+      { labels: ["one"] },
+      { labels: ["a", ""] },
+      { pooling: "max" },
+      { max_tokens: 0 },
+      { calibration: { temperature: 0, threshold: 0 } },
+      { calibration: { temperature: 1, threshold: 2 } },
+    ]) {
       refused(tinyFiles({ own }), "MODEL_INVALID", "lockstep.json", `"${Object.keys(own)[0]}`);
     }
   });
@@ -66,8 +104,25 @@ describe("a version's files", () => {
   });
 
   test("weights that are damaged", () => {
-    refused(tinyFiles({ change: (weights) => { weights.get("classifier.bias")!.data[1] = NaN; } }), "WEIGHTS_INVALID", "classifier.bias", "element 1");
-    refused(tinyFiles({ change: (weights) => { weights.get("bert.embeddings.LayerNorm.weight")!.data[31] = -Infinity; } }), "WEIGHTS_INVALID", "LayerNorm.weight");
+    refused(
+      tinyFiles({
+        change: (weights) => {
+          weights.get("classifier.bias")!.data[1] = NaN;
+        },
+      }),
+      "WEIGHTS_INVALID",
+      "classifier.bias",
+      "element 1",
+    );
+    refused(
+      tinyFiles({
+        change: (weights) => {
+          weights.get("bert.embeddings.LayerNorm.weight")!.data[31] = -Infinity;
+        },
+      }),
+      "WEIGHTS_INVALID",
+      "LayerNorm.weight",
+    );
     refused(replaced("model.safetensors", tinyFiles().get("model.safetensors")!.subarray(0, 5000)), "WEIGHTS_INVALID");
     const { tensors } = readSafetensors(tinyFiles().get("model.safetensors")!);
     const doubled = new Map(tensors).set("classifier.bias", tensor("float64", [3], new Float64Array(3)));

@@ -13,9 +13,18 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 test("building again gives the committed bytes", async () => {
   const folder = await mkdtemp(join(tmpdir(), "kernels-"));
   try {
-    await promisify(execFile)(process.execPath, [join(root, "scripts/build-kernels.mjs"), join(folder, "kernels.wasm")]);
-    const [built, committed] = await Promise.all([readFile(join(folder, "kernels.wasm")), readFile(join(root, "src/numeric/kernels/kernels.wasm"))]);
-    assert.ok(built.equals(committed), "src/numeric/kernels/kernels.wasm is stale: run node scripts/build-kernels.mjs and commit it");
+    await promisify(execFile)(process.execPath, [
+      join(root, "scripts/build-kernels.mjs"),
+      join(folder, "kernels.wasm"),
+    ]);
+    const [built, committed] = await Promise.all([
+      readFile(join(folder, "kernels.wasm")),
+      readFile(join(root, "src/numeric/kernels/kernels.wasm")),
+    ]);
+    assert.ok(
+      built.equals(committed),
+      "src/numeric/kernels/kernels.wasm is stale: run node scripts/build-kernels.mjs and commit it",
+    );
   } finally {
     await rm(folder, { recursive: true });
   }

@@ -7,7 +7,8 @@ import { GraphBuilder } from "../../src/numeric/graph/index.ts";
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
-const N = 6, L = 5;
+const N = 6,
+  L = 5;
 const logits = Float32Array.from({ length: N * L }, (_, i) => 8 * uniform(seedFrom(3), PURPOSE.test, 0, 0, i) - 4);
 const labels = Int32Array.from([0, 4, 2, -100, 1, 3]);
 const weights = Float32Array.from([1, 0.5, 2, 0, 1, 0]);
@@ -18,19 +19,35 @@ function naive(smoothing: number): number {
     if (weights[n] === 0) continue;
     const row = Array.from(logits.slice(n * L, (n + 1) * L));
     const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0));
-    row.forEach((x, l) => { loss -= weights[n]! * ((l === labels[n] ? 1 - smoothing : 0) + smoothing / L) * (x - total); });
+    row.forEach((x, l) => {
+      loss -= weights[n]! * ((l === labels[n] ? 1 - smoothing : 0) + smoothing / L) * (x - total);
+    });
   }
   return loss;
 }
 
 async function ours(executorName: ExecutorName, smoothing: number, given: Float32Array = logits): Promise<number> {
   const g = new GraphBuilder();
-  g.output("loss", crossEntropySum(g, g.input("logits", "real", ["N", L]), g.input("labels", "int", ["N"]), g.input("weights", "real", ["N"]), L, smoothing));
+  g.output(
+    "loss",
+    crossEntropySum(
+      g,
+      g.input("logits", "real", ["N", L]),
+      g.input("labels", "int", ["N"]),
+      g.input("weights", "real", ["N"]),
+      L,
+      smoothing,
+    ),
+  );
   const executor = await createExecutor(executorName);
   const session = await executor.load(g.build(), { form: "shared", weights: {} });
-  const real = (shape: number[], data: Float32Array): HostTensor => (executor.real === "float32" ? tensor("float32", shape, data) : tensor("float64", shape, Float64Array.from(data)));
+  const real = (shape: number[], data: Float32Array): HostTensor =>
+    executor.real === "float32" ? tensor("float32", shape, data) : tensor("float64", shape, Float64Array.from(data));
   const loss = real([], new Float32Array(1));
-  await session.run({ logits: real([N, L], given), labels: tensor("int32", [N], labels), weights: real([N], weights) }, { loss });
+  await session.run(
+    { logits: real([N, L], given), labels: tensor("int32", [N], labels), weights: real([N], weights) },
+    { loss },
+  );
   await session.dispose();
   return Number(loss.data[0]);
 }
@@ -39,8 +56,8 @@ describe("cross-entropy", () => {
   for (const smoothing of [0, 0.1, 0.9]) {
     test(`with label smoothing ${smoothing}`, async () => {
       const expected = naive(smoothing);
-      assert.ok(Math.abs(await ours("reference", smoothing) - expected) < 1e-12 * Math.abs(expected) + 1e-12);
-      assert.ok(Math.abs(await ours("native", smoothing) - expected) < 1e-6 * Math.abs(expected));
+      assert.ok(Math.abs((await ours("reference", smoothing)) - expected) < 1e-12 * Math.abs(expected) + 1e-12);
+      assert.ok(Math.abs((await ours("native", smoothing)) - expected) < 1e-6 * Math.abs(expected));
     });
   }
 
@@ -50,6 +67,6 @@ describe("cross-entropy", () => {
     other.fill(-1000, 5 * L, 6 * L);
     assert.equal(await ours("reference", 0.1, other), await ours("reference", 0.1));
     const large = logits.map((x) => x + 1e4);
-    assert.ok(Math.abs(await ours("reference", 0.1, large) - naive(0.1)) < 1e-2);
+    assert.ok(Math.abs((await ours("reference", 0.1, large)) - naive(0.1)) < 1e-2);
   });
 });

@@ -1,14 +1,26 @@
-/** all-MiniLM-L6-v2 with its 24 reference embeddings (PyTorch, float64; mean pooled, then L2-normalised), and ours beside them. */
+/**
+ * all-MiniLM-L6-v2 with its 24 reference embeddings (PyTorch, float64; mean pooled, then L2-normalised), and ours
+ * beside them.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { batchInputs, bertGraph, bertParameters, matchWeights, parseBertConfig, type Head } from "../../src/language/models/index.ts";
+import {
+  batchInputs,
+  bertGraph,
+  bertParameters,
+  matchWeights,
+  parseBertConfig,
+  type Head,
+} from "../../src/language/models/index.ts";
 import { loadTokenizer } from "../../src/language/text/index.ts";
 import { createExecutor } from "../../src/numeric/runtime/index.ts";
 import { readSafetensors, tensor } from "../../src/numeric/tensor/index.ts";
 import { rowLength } from "../../src/work/infer/index.ts";
 
 const FOLDER = join(import.meta.dirname, "../../../shared/models/all-MiniLM-L6-v2");
-export const minilmMissing = existsSync(FOLDER) ? false : "the model is not on this machine (../shared/models/all-MiniLM-L6-v2)";
+export const minilmMissing = existsSync(FOLDER)
+  ? false
+  : "the model is not on this machine (../shared/models/all-MiniLM-L6-v2)";
 
 export interface MiniLm {
   readonly texts: readonly string[];
@@ -20,27 +32,55 @@ export interface MiniLm {
 
 export async function compareMiniLm(executorName: "native" | "portable"): Promise<MiniLm> {
   const json = (file: string): unknown => JSON.parse(readFileSync(join(FOLDER, file), "utf8"));
-  const { items } = json("reference.json") as { readonly items: readonly { readonly text: string; readonly input_ids: readonly number[]; readonly embedding: readonly number[] }[] };
-  const tokenizer = loadTokenizer({ tokenizerJson: readFileSync(join(FOLDER, "tokenizer.json"), "utf8"), tokenizerConfig: json("tokenizer_config.json") as object }, { maxLength: 256 });
+  const { items } = json("reference.json") as {
+    readonly items: readonly {
+      readonly text: string;
+      readonly input_ids: readonly number[];
+      readonly embedding: readonly number[];
+    }[];
+  };
+  const tokenizer = loadTokenizer(
+    {
+      tokenizerJson: readFileSync(join(FOLDER, "tokenizer.json"), "utf8"),
+      tokenizerConfig: json("tokenizer_config.json") as object,
+    },
+    { maxLength: 256 },
+  );
   const rows = items.map(({ text }) => tokenizer.encode(text));
 
   const { config } = parseBertConfig(json("config.json"));
   const head: Head = { kind: "encoder", pooling: "mean" };
-  const { weights, missing } = matchWeights(bertParameters(config, head), readSafetensors(join(FOLDER, "model.safetensors")).tensors);
+  const { weights, missing } = matchWeights(
+    bertParameters(config, head),
+    readSafetensors(join(FOLDER, "model.safetensors")).tensors,
+  );
   if (missing.length > 0) throw new Error(`missing: ${missing.map(({ name }) => name).join()}`);
-  const session = await (await createExecutor(executorName)).load(bertGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
+  const session = await (
+    await createExecutor(executorName)
+  ).load(bertGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
   let largestDifference = 0;
   for (const [index, row] of rows.entries()) {
     const pooled = new Float32Array(config.hidden_size).fill(NaN);
-    const inputs = batchInputs([row], head, { tokens: rowLength(row), minimumRows: 1, padId: tokenizer.special.pad, real: "float32" });
+    const inputs = batchInputs([row], head, {
+      tokens: rowLength(row),
+      minimumRows: 1,
+      padId: tokenizer.special.pad,
+      real: "float32",
+    });
     await session.run(inputs, { pooled: tensor("float32", [1, config.hidden_size], pooled) });
     const norm = Math.sqrt(pooled.reduce((sum, value) => sum + value * value, 0));
     const { embedding } = items[index]!;
-    if (embedding.length !== pooled.length) throw new Error(`${embedding.length} reference elements, ${pooled.length} of ours`);
+    if (embedding.length !== pooled.length)
+      throw new Error(`${embedding.length} reference elements, ${pooled.length} of ours`);
     for (const [at, value] of embedding.entries()) {
       largestDifference = Math.max(largestDifference, Math.abs(value - pooled[at]! / norm)); // a NaN stays
     }
   }
   await session.dispose();
-  return { texts: items.map(({ text }) => text), expectedIds: items.map(({ input_ids }) => input_ids), ids: rows.map(({ ids }) => Array.from(ids)), largestDifference };
+  return {
+    texts: items.map(({ text }) => text),
+    expectedIds: items.map(({ input_ids }) => input_ids),
+    ids: rows.map(({ ids }) => Array.from(ids)),
+    largestDifference,
+  };
 }

@@ -1,29 +1,65 @@
-/** A model's parameters: names as in the Hugging Face layout, first values that are the same bits everywhere, and matching a folder's tensors. */
+/**
+ * A model's parameters: names as in the Hugging Face layout, first values that are the same bits everywhere, and
+ * matching a folder's tensors.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isLockstepError, seedFrom } from "../../src/base/index.ts";
-import { bertConfig, bertGraph, bertParameters, initializeParameters, matchWeights, parameterCount, type Head } from "../../src/language/models/index.ts";
+import {
+  bertConfig,
+  bertGraph,
+  bertParameters,
+  initializeParameters,
+  matchWeights,
+  parameterCount,
+  type Head,
+} from "../../src/language/models/index.ts";
 import { digestTensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { BERT_CASES, goldenCase, goldenMissing } from "../golden/cases.ts";
 
-const CONFIG = bertConfig({ vocab_size: 50, hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 24, max_position_embeddings: 12, type_vocab_size: 2 });
+const CONFIG = bertConfig({
+  vocab_size: 50,
+  hidden_size: 16,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  intermediate_size: 24,
+  max_position_embeddings: 12,
+  type_vocab_size: 2,
+});
 const HEADS: readonly Head[] = [
-  { kind: "masked-lm" }, { kind: "sequence", labels: 3, pooling: "first" }, { kind: "sequence", labels: 3, pooling: "mean" }, { kind: "token", labels: 5 }, { kind: "encoder", pooling: "mean" }, { kind: "encoder", pooling: "first" },
+  { kind: "masked-lm" },
+  { kind: "sequence", labels: 3, pooling: "first" },
+  { kind: "sequence", labels: 3, pooling: "mean" },
+  { kind: "token", labels: 5 },
+  { kind: "encoder", pooling: "mean" },
+  { kind: "encoder", pooling: "first" },
 ];
 
 describe("parameters", () => {
   for (const name of BERT_CASES) {
     test(`${name}: names and shapes are those of the reference file`, { skip: goldenMissing }, async () => {
       const { parameters, weights } = await goldenCase(name);
-      const listed = (entries: Iterable<readonly [string, readonly number[]]>) => [...entries].map(([key, shape]) => `${key} ${shape.join("×")}`).sort();
-      assert.deepEqual(listed(parameters.map(({ name: key, shape }) => [key, shape] as const)), listed([...weights].map(([key, { shape }]) => [key, shape] as const)));
+      const listed = (entries: Iterable<readonly [string, readonly number[]]>) =>
+        [...entries].map(([key, shape]) => `${key} ${shape.join("×")}`).sort();
+      assert.deepEqual(
+        listed(parameters.map(({ name: key, shape }) => [key, shape] as const)),
+        listed([...weights].map(([key, { shape }]) => [key, shape] as const)),
+      );
     });
   }
 
   test("a graph asks for exactly the parameters of its list", () => {
     for (const head of HEADS) {
-      const declared = bertGraph(CONFIG, head).nodes.flatMap((node) => (node.op === "parameter" ? [node.attributes.name] : []));
-      assert.deepEqual(declared.sort(), bertParameters(CONFIG, head).map(({ name }) => name).sort(), JSON.stringify(head));
+      const declared = bertGraph(CONFIG, head).nodes.flatMap((node) =>
+        node.op === "parameter" ? [node.attributes.name] : [],
+      );
+      assert.deepEqual(
+        declared.sort(),
+        bertParameters(CONFIG, head)
+          .map(({ name }) => name)
+          .sort(),
+        JSON.stringify(head),
+      );
     }
   });
 
@@ -37,7 +73,10 @@ describe("parameters", () => {
 
   test("a count by hand", () => {
     const perLayer = 4 * (16 * 16 + 16) + (16 * 24 + 24) + (24 * 16 + 16) + 4 * 16;
-    assert.equal(parameterCount(bertParameters(CONFIG, { kind: "token", labels: 5 })), (50 + 12 + 2) * 16 + 2 * 16 + perLayer + 16 * 5 + 5);
+    assert.equal(
+      parameterCount(bertParameters(CONFIG, { kind: "token", labels: 5 })),
+      (50 + 12 + 2) * 16 + 2 * 16 + perLayer + 16 * 5 + 5,
+    );
   });
 });
 
@@ -56,34 +95,54 @@ describe("first values", () => {
     const words = all.get("bert.embeddings.word_embeddings.weight")!.data; // 64,000 values
     const mean = words.reduce((sum, x) => sum + x, 0) / words.length;
     const deviation = Math.sqrt(words.reduce((sum, x) => sum + (x - mean) ** 2, 0) / words.length);
-    assert.ok(Math.abs(mean) < 4 * 0.02 / Math.sqrt(words.length), `mean ${mean}`);
+    assert.ok(Math.abs(mean) < (4 * 0.02) / Math.sqrt(words.length), `mean ${mean}`);
     assert.ok(Math.abs(deviation / 0.02 - 1) < 4 / Math.sqrt(2 * words.length), `deviation ${deviation}`);
     const beyond = words.filter((x) => Math.abs(x) > 2 * 0.02).length / words.length;
     assert.ok(Math.abs(beyond - 0.0455) < 0.004, `${beyond} beyond two deviations`);
-    const starts = [...all].filter(([name, { shape }]) => shape.length === 2 && name !== "").map(([, { data }]) => data.slice(0, 8).join());
+    const starts = [...all]
+      .filter(([name, { shape }]) => shape.length === 2 && name !== "")
+      .map(([, { data }]) => data.slice(0, 8).join());
     assert.equal(new Set(starts).size, starts.length);
   });
 
   test("biases are zeros, layer norms ones", () => {
-    for (const [name, { data, shape }] of make(1)) if (shape.length === 1) assert.ok(data.every((x) => x === (name.endsWith("LayerNorm.weight") ? 1 : 0)), name);
+    for (const [name, { data, shape }] of make(1))
+      if (shape.length === 1)
+        assert.ok(
+          data.every((x) => x === (name.endsWith("LayerNorm.weight") ? 1 : 0)),
+          name,
+        );
   });
 
   test("a parameter's values do not depend on the head that follows", () => {
     const other = initializeParameters(bertParameters(CONFIG, { kind: "masked-lm" }), 0.02, seedFrom(7));
-    for (const [name, { data }] of make(7)) if (!name.startsWith("classifier")) assert.deepEqual(other.get(name)?.data, data, name);
+    for (const [name, { data }] of make(7))
+      if (!name.startsWith("classifier")) assert.deepEqual(other.get(name)?.data, data, name);
   });
 });
 
 describe("matching a folder's tensors", () => {
   const parameters = bertParameters(CONFIG, { kind: "encoder", pooling: "mean" });
-  const whole = (rename: (name: string) => string = (name) => name): Map<string, HostTensor> => new Map(parameters.map(({ name, shape }, i) => [rename(name), tensor("float32", shape, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(i))]));
+  const whole = (rename: (name: string) => string = (name) => name): Map<string, HostTensor> =>
+    new Map(
+      parameters.map(({ name, shape }, i) => [
+        rename(name),
+        tensor("float32", shape, new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(i)),
+      ]),
+    );
 
   test("by name, without the prefix, and with the old names of layer norms", () => {
-    const renames: ((name: string) => string)[] = [(name) => name, (name) => name.replace("bert.", ""), (name) => name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")];
+    const renames: ((name: string) => string)[] = [
+      (name) => name,
+      (name) => name.replace("bert.", ""),
+      (name) => name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"),
+    ];
     for (const rename of [...renames, (name: string) => renames[2]!(renames[1]!(name))]) {
       const { weights, missing } = matchWeights(parameters, whole(rename));
       assert.deepEqual(missing, []);
-      parameters.forEach(({ name }, i) => { assert.equal(weights.get(name)?.data[0], i, name); });
+      parameters.forEach(({ name }, i) => {
+        assert.equal(weights.get(name)?.data[0], i, name);
+      });
     }
   });
 
@@ -93,13 +152,29 @@ describe("matching a folder's tensors", () => {
     tensors.set("bert.pooler.dense.weight", tensor("float32", [16, 16], new Float32Array(256)));
     tensors.set("bert.embeddings.position_ids", tensor("int32", [1, 12], new Int32Array(12)));
     const { weights, missing } = matchWeights(parameters, tensors);
-    assert.deepEqual([missing.map(({ name }) => name), weights.size], [["bert.encoder.layer.0.output.dense.bias"], parameters.length - 1]);
+    assert.deepEqual(
+      [missing.map(({ name }) => name), weights.size],
+      [["bert.encoder.layer.0.output.dense.bias"], parameters.length - 1],
+    );
   });
 
   test("another shape or dtype is refused with both", () => {
     const name = "bert.embeddings.word_embeddings.weight";
-    for (const wrong of [tensor("float32", [16, 50], new Float32Array(800)), tensor("float32", [800], new Float32Array(800)), tensor("float64", [50, 16], new Float64Array(800)), tensor("float32", [51, 16], new Float32Array(816))]) {
-      assert.throws(() => matchWeights(parameters, whole().set(name, wrong)), (error: unknown) => isLockstepError(error) && error.code === "WEIGHTS_INVALID" && error.details["tensor"] === name && error.message.includes(`${wrong.dtype} [${wrong.shape.join(", ")}]`) && error.message.includes("float32 [50, 16]"));
+    for (const wrong of [
+      tensor("float32", [16, 50], new Float32Array(800)),
+      tensor("float32", [800], new Float32Array(800)),
+      tensor("float64", [50, 16], new Float64Array(800)),
+      tensor("float32", [51, 16], new Float32Array(816)),
+    ]) {
+      assert.throws(
+        () => matchWeights(parameters, whole().set(name, wrong)),
+        (error: unknown) =>
+          isLockstepError(error) &&
+          error.code === "WEIGHTS_INVALID" &&
+          error.details["tensor"] === name &&
+          error.message.includes(`${wrong.dtype} [${wrong.shape.join(", ")}]`) &&
+          error.message.includes("float32 [50, 16]"),
+      );
     }
   });
 });

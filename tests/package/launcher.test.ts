@@ -8,19 +8,26 @@ import { after, describe, test } from "node:test";
 
 const root = dirname(dirname(import.meta.dirname));
 const made: string[] = [];
-after(() => { for (const folder of made) rmSync(folder, { recursive: true }); });
+after(() => {
+  for (const folder of made) rmSync(folder, { recursive: true });
+});
 
 /** A made-up checkout or package: the real bin beside a CLI that reports how it was started. */
 function install(kind: "source" | "dist", brought: "none" | "new" | "old" = "none"): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "lockstep-bin-")));
   made.push(folder);
   cpSync(join(root, "bin"), join(folder, "bin"), { recursive: true });
-  writeFileSync(join(folder, "package.json"), '{"type":"module","imports":{"#kind":{"lockstep-source":"./source.mjs","default":"./dist.mjs"}}}');
+  writeFileSync(
+    join(folder, "package.json"),
+    '{"type":"module","imports":{"#kind":{"lockstep-source":"./source.mjs","default":"./dist.mjs"}}}',
+  );
   writeFileSync(join(folder, "source.mjs"), 'export default "source";');
   writeFileSync(join(folder, "dist.mjs"), 'export default "dist";');
   const cli = join(folder, kind === "source" ? "src" : "dist", "edge", "cli");
   mkdirSync(cli, { recursive: true });
-  writeFileSync(join(cli, kind === "source" ? "index.ts" : "index.js"), `
+  writeFileSync(
+    join(cli, kind === "source" ? "index.ts" : "index.js"),
+    `
     import kind from "#kind";
     export async function main(args) {
       console.log(JSON.stringify({ kind, args, brought: process.env.BROUGHT ?? null }));
@@ -34,29 +41,48 @@ function install(kind: "source" | "dist", brought: "none" | "new" | "old" = "non
       console.log(JSON.stringify(seen));
       return 130;
     }
-  `);
+  `,
+  );
   if (brought !== "none") {
     const platform = process.platform === "win32" ? "win" : process.platform;
     const node = join(folder, "node_modules", `node-${platform}-${process.arch}`);
     mkdirSync(join(node, "bin"), { recursive: true });
     writeFileSync(join(node, "package.json"), JSON.stringify({ version: brought === "new" ? "24.15.0" : "24.14.9" }));
-    writeFileSync(join(node, "bin", "node"), `#!/bin/sh\nBROUGHT=yes exec "${process.execPath}" "$@"\n`, { mode: 0o755 });
+    writeFileSync(join(node, "bin", "node"), `#!/bin/sh\nBROUGHT=yes exec "${process.execPath}" "$@"\n`, {
+      mode: 0o755,
+    });
   }
   return folder;
 }
 
-/** Starts the launcher as it runs in this Node, or as it would run in an old one, which cannot replace a process either. */
-function start(folder: string, args: readonly string[], version: "this" | "v20.20.2" | "v24.14.1" = "this"): ChildProcess {
+/**
+ * Starts the launcher as it runs in this Node, or as it would run in an old one, which cannot replace a process either.
+ */
+function start(
+  folder: string,
+  args: readonly string[],
+  version: "this" | "v20.20.2" | "v24.14.1" = "this",
+): ChildProcess {
   // Only the launcher itself (this file's folder) is told it is old, not the Node that it starts.
-  const pretend = `if (process.env.BROUGHT === undefined) { Object.defineProperty(process, "version", { value: "${version}" }); process.execve = undefined; }`;
+  const pretend =
+    `if (process.env.BROUGHT === undefined) { Object.defineProperty(process, "version", { value: "${version}" ` +
+    "}); process.execve = undefined; }";
   const flags = version === "this" ? [] : ["--import", `data:text/javascript,${encodeURIComponent(pretend)}`];
-  return spawn(process.execPath, [...flags, join(folder, "bin", "lockstep.mjs"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(process.execPath, [...flags, join(folder, "bin", "lockstep.mjs"), ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 }
 
-async function finish(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }> {
+async function finish(
+  child: ChildProcess,
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; out: string; err: string }> {
   let [out, err] = ["", ""];
-  child.stdout!.on("data", (chunk) => { out += String(chunk); });
-  child.stderr!.on("data", (chunk) => { err += String(chunk); });
+  child.stdout!.on("data", (chunk) => {
+    out += String(chunk);
+  });
+  child.stderr!.on("data", (chunk) => {
+    err += String(chunk);
+  });
   return await new Promise((resolve) => child.once("close", (code, signal) => resolve({ code, signal, out, err })));
 }
 
@@ -78,7 +104,11 @@ describe("the launcher", { skip: notOnWindows }, () => {
   });
 
   test("an old Node without one, or with one that is old too, says what to do and exits 2", async () => {
-    for (const [kind, brought, advice] of [["source", "none", /npm ci/], ["source", "old", /npm ci/], ["dist", "none", /npm install node@24/]] as const) {
+    for (const [kind, brought, advice] of [
+      ["source", "none", /npm ci/],
+      ["source", "old", /npm ci/],
+      ["dist", "none", /npm install node@24/],
+    ] as const) {
       const { code, out, err } = await finish(start(install(kind, brought), ["train"], "v20.20.2"));
       assert.deepEqual([code, out], [2, ""]);
       assert.match(err, /needs Node 24\.15 or newer; this is v20\.20\.2/);
@@ -100,7 +130,11 @@ describe("the launcher", { skip: notOnWindows }, () => {
       for (const signal of ["SIGINT", "SIGTERM"] as const) {
         const child = start(folder, ["wait"], version);
         const ended = finish(child);
-        await new Promise<void>((resolve) => child.stdout!.on("data", (chunk) => { if (String(chunk).includes("waiting")) resolve(); }));
+        await new Promise<void>((resolve) =>
+          child.stdout!.on("data", (chunk) => {
+            if (String(chunk).includes("waiting")) resolve();
+          }),
+        );
         child.kill(signal);
         const { code, out } = await ended;
         assert.deepEqual([code, out.trim().split("\n").at(-1)], [130, `["${signal}"]`], `${version} ${signal}`);

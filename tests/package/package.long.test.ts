@@ -24,7 +24,11 @@ const lockstep = (...args: string[]): Promise<{ stdout: string; stderr: string }
 
 /** Few texts of few words, so that a training takes seconds. */
 function writeTable(name: string, rows: number): void {
-  const words = { weather: ["rain", "snow", "sun", "wind"], food: ["bread", "soup", "rice", "cake"], music: ["song", "drum", "choir", "tune"] };
+  const words = {
+    weather: ["rain", "snow", "sun", "wind"],
+    food: ["bread", "soup", "rice", "cake"],
+    music: ["song", "drum", "choir", "tune"],
+  };
   const lines = Array.from({ length: rows }, (_, i) => {
     const label = (["weather", "food", "music"] as const)[i % 3]!;
     const pick = (shift: number): string => words[label][(i + shift) % 4]!;
@@ -35,10 +39,19 @@ function writeTable(name: string, rows: number): void {
 
 describe("the package in an empty project", () => {
   before(async () => {
-    const { stdout } = await run(process.execPath, [join(root, "tools", "package.mjs"), "--destination", project], { cwd: root, maxBuffer: 64 << 20 });
+    const { stdout } = await run(process.execPath, [join(root, "tools", "package.mjs"), "--destination", project], {
+      cwd: root,
+      maxBuffer: 64 << 20,
+    });
     const archive = stdout.trim().split("\n").at(-1)!;
-    writeFileSync(join(project, "package.json"), JSON.stringify({ name: "consumer", version: "1.0.0", private: true, type: "module" }));
-    await run(npm, ["install", archive, "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"], { ...inProject, shell: process.platform === "win32" });
+    writeFileSync(
+      join(project, "package.json"),
+      JSON.stringify({ name: "consumer", version: "1.0.0", private: true, type: "module" }),
+    );
+    await run(npm, ["install", archive, "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"], {
+      ...inProject,
+      shell: process.platform === "win32",
+    });
     cpSync(join(root, "examples"), join(project, "examples"), { recursive: true });
     writeTable("train.csv", 240);
     writeTable("test.csv", 60);
@@ -52,7 +65,22 @@ describe("the package in an empty project", () => {
   });
 
   test("the command trains with two workers, predicts and verifies", async () => {
-    await lockstep("train", "--task", "classify", "--data", "train.csv", "--text", "text", "--label", "label", "--out", "models/tiny", "--threads", "2", "--json");
+    await lockstep(
+      "train",
+      "--task",
+      "classify",
+      "--data",
+      "train.csv",
+      "--text",
+      "text",
+      "--label",
+      "label",
+      "--out",
+      "models/tiny",
+      "--threads",
+      "2",
+      "--json",
+    );
     const { stdout } = await lockstep("predict", "models/tiny", "is there soup or rice on day 3", "--json");
     assert.match(stdout, /weather|food|music/);
     JSON.parse(stdout);
@@ -69,22 +97,41 @@ describe("the package in an empty project", () => {
   }
 
   test("a consumer's code type-checks with skipLibCheck off", async () => {
-    writeFileSync(join(project, "consumer.ts"), [
-      'import { loadModel, serve, train } from "lockstep";',
-      "export const verbs: readonly unknown[] = [train, loadModel, serve];",
-      "export type Options = Parameters<typeof serve>[1];",
-      'export const model: Awaited<ReturnType<typeof loadModel>> = await loadModel("models/tiny");',
-    ].join("\n"));
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({
-      compilerOptions: { target: "esnext", module: "nodenext", lib: ["esnext"], types: ["node"], strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true },
-      files: ["consumer.ts"],
-    }));
+    writeFileSync(
+      join(project, "consumer.ts"),
+      [
+        'import { loadModel, serve, train } from "lockstep";',
+        "export const verbs: readonly unknown[] = [train, loadModel, serve];",
+        "export type Options = Parameters<typeof serve>[1];",
+        'export const model: Awaited<ReturnType<typeof loadModel>> = await loadModel("models/tiny");',
+      ].join("\n"),
+    );
+    writeFileSync(
+      join(project, "tsconfig.json"),
+      JSON.stringify({
+        compilerOptions: {
+          target: "esnext",
+          module: "nodenext",
+          lib: ["esnext"],
+          types: ["node"],
+          strict: true,
+          exactOptionalPropertyTypes: true,
+          skipLibCheck: false,
+          noEmit: true,
+        },
+        files: ["consumer.ts"],
+      }),
+    );
     mkdirSync(join(project, "node_modules", "@types"), { recursive: true });
     for (const name of ["@types/node", "undici-types"]) {
-      if (!existsSync(join(project, "node_modules", name))) symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name), "junction");
+      if (!existsSync(join(project, "node_modules", name)))
+        symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name), "junction");
     }
-    const { stdout } = await run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."], inProject)
-      .catch((error: unknown) => error as { stdout: string });
+    const { stdout } = await run(
+      process.execPath,
+      [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", "."],
+      inProject,
+    ).catch((error: unknown) => error as { stdout: string });
     assert.equal(stdout, "");
   });
 });
@@ -96,7 +143,11 @@ function trainFirst(a: string, b: string): number {
 
 /** Runs an example to its end; one that serves is asked whether it is ready, then interrupted. */
 async function runExample(example: string): Promise<void> {
-  const child = spawn(process.execPath, [join("examples", example)], { cwd: project, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [join("examples", example)], {
+    cwd: project,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let output = "";
   let asked: Promise<void> | undefined;
   for (const stream of [child.stdout, child.stderr]) {

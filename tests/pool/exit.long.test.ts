@@ -1,4 +1,7 @@
-/** Many times over; and the control: without the wait the process aborts, so the test would notice if the hook did nothing. */
+/**
+ * Many times over; and the control: without the wait the process aborts, so the test would notice if the hook did
+ * nothing.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runProgram } from "./run-program.ts";

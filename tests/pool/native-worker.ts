@@ -5,7 +5,9 @@ import { tensor } from "../../src/numeric/tensor/index.ts";
 import { markBusy, serveWorker } from "../../src/threads/pool/index.ts";
 
 const N = 1536;
-interface Run { readonly kind: "run" }
+interface Run {
+  readonly kind: "run";
+}
 
 await serveWorker<Run, Run, string>(async (context) => {
   const builder = new GraphBuilder();

@@ -3,20 +3,41 @@ import { test } from "node:test";
 import { createPool, type Death, type Pool, type PoolOptions } from "../../src/threads/pool/index.ts";
 import type { TestData, TestEvent, TestReply, TestRequest } from "./worker.ts";
 
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;
 
-function pool(options: Omit<Partial<PoolOptions<TestEvent>>, "workerData"> & { workerData?: TestData } = {}): Pool<TestRequest, TestReply> {
-  return createPool<TestRequest, TestReply, TestEvent>({ entry: new URL("./worker.ts", import.meta.url), name: "test", size: 1, workerData: {}, ...options });
+function pool(
+  options: Omit<Partial<PoolOptions<TestEvent>>, "workerData"> & { workerData?: TestData } = {},
+): Pool<TestRequest, TestReply> {
+  return createPool<TestRequest, TestReply, TestEvent>({
+    entry: new URL("./worker.ts", import.meta.url),
+    name: "test",
+    size: 1,
+    workerData: {},
+    ...options,
+  });
 }
 
 test("typed requests, in order; errors keep their code; buffers move; closing ends the threads", async () => {
   const events: string[] = [];
-  const two = pool({ size: 2, workerData: { text: "shared" }, onEvent: (worker, event) => events.push(`${worker} ${event.what}`) });
+  const two = pool({
+    size: 2,
+    workerData: { text: "shared" },
+    onEvent: (worker, event) => events.push(`${worker} ${event.what}`),
+  });
   await two.ready();
   const reply = await two.request(1, { kind: "echo", text: "hello" });
   assert.deepEqual(reply, { kind: "echo", text: "hello", worker: 1, data: { text: "shared" } });
-  assert.deepEqual((await two.broadcast({ kind: "echo", text: "all" })).map(({ worker }) => worker), [0, 1]);
-  await assert.rejects(two.request(0, { kind: "fail", how: "typed" }), (error: unknown) => code("NON_FINITE")(error) && (error as { details: { row: number } }).details.row === 3);
+  assert.deepEqual(
+    (await two.broadcast({ kind: "echo", text: "all" })).map(({ worker }) => worker),
+    [0, 1],
+  );
+  await assert.rejects(
+    two.request(0, { kind: "fail", how: "typed" }),
+    (error: unknown) => code("NON_FINITE")(error) && (error as { details: { row: number } }).details.row === 3,
+  );
   await assert.rejects(two.request(0, { kind: "fail", how: "plain" }), /plain/);
   await assert.rejects(two.request(0, { kind: "fail", how: "unclonable" }), code("INTERNAL"));
   await assert.rejects(two.broadcast({ kind: "fail", how: "typed" }), code("NON_FINITE"));
@@ -36,7 +57,8 @@ test("typed requests, in order; errors keep their code; buffers move; closing en
 
 test("a waiting request is cancelled at once, a running one when its handler lets go", async () => {
   await using one = pool();
-  const running = new AbortController(), waiting = new AbortController();
+  const running = new AbortController(),
+    waiting = new AbortController();
   const first = one.request(0, { kind: "slow", ms: 60_000 }, { signal: running.signal });
   const second = one.request(0, { kind: "slow", ms: 60_000 }, { signal: waiting.signal });
   const third = one.request(0, { kind: "echo", text: "after" });
@@ -48,22 +70,38 @@ test("a waiting request is cancelled at once, a running one when its handler let
   await assert.rejects(one.request(0, { kind: "echo", text: "" }, { signal: AbortSignal.abort() }), code("CANCELLED"));
 });
 
-test("a death fails every pending request of that worker, is reported first, and another takes its place if asked", async () => {
+test("a death fails all pending requests of that worker, reported first; another replaces it if asked", async () => {
   const log: string[] = [];
   const deaths: Death[] = [];
-  await using two = pool({ size: 2, respawn: true, onDeath: (death) => { deaths.push(death); log.push("death"); } });
+  await using two = pool({
+    size: 2,
+    respawn: true,
+    onDeath: (death) => {
+      deaths.push(death);
+      log.push("death");
+    },
+  });
   await two.ready();
   const id = two.threadId(0);
-  const noted = two.request(0, { kind: "die", how: "exit" }).catch((error: unknown) => { log.push("request"); throw error; });
+  const noted = two.request(0, { kind: "die", how: "exit" }).catch((error: unknown) => {
+    log.push("request");
+    throw error;
+  });
   const queued = two.request(0, { kind: "echo", text: "never" });
   const other = two.request(1, { kind: "echo", text: "fine" });
   await assert.rejects(noted, code("WORKER_DIED"));
   await assert.rejects(queued, code("WORKER_DIED"));
   assert.equal((await other).text, "fine");
   assert.deepEqual(log, ["death", "request"]);
-  assert.deepEqual(deaths.map(({ worker, threadId, respawned }) => ({ worker, threadId, respawned })), [{ worker: 0, threadId: id, respawned: true }]);
+  assert.deepEqual(
+    deaths.map(({ worker, threadId, respawned }) => ({ worker, threadId, respawned })),
+    [{ worker: 0, threadId: id, respawned: true }],
+  );
   assert.equal((await two.request(0, { kind: "echo", text: "successor" })).text, "successor");
-  await assert.rejects(two.request(1, { kind: "die", how: "throw" }), (error: unknown) => code("WORKER_DIED")(error) && /uncaught in the worker/.test((error as Error).message));
+  await assert.rejects(
+    two.request(1, { kind: "die", how: "throw" }),
+    (error: unknown) => code("WORKER_DIED")(error) && /uncaught in the worker/.test((error as Error).message),
+  );
 });
 
 test("without respawn a dead worker refuses, and closing the rest is no error", async () => {
@@ -87,7 +125,10 @@ test("a failing set-up rejects `ready` with its own error, and is not tried for 
 
 test("an entry that cannot be loaded is a typed error", async () => {
   const none = pool({ entry: new URL("./does-not-exist.ts", import.meta.url) });
-  await assert.rejects(none.ready(), (error: unknown) => code("WORKER_DIED")(error) && /does-not-exist/.test((error as Error).message));
+  await assert.rejects(
+    none.ready(),
+    (error: unknown) => code("WORKER_DIED")(error) && /does-not-exist/.test((error as Error).message),
+  );
   await none.close();
 });
 
@@ -99,7 +140,9 @@ test("a worker that fails to close is reported by close; one that holds its loop
 test("drain waits for what is pending and lets the pool go on", async () => {
   await using one = pool();
   let done = false;
-  void one.request(0, { kind: "slow", ms: 40 }).then(() => { done = true; });
+  void one.request(0, { kind: "slow", ms: 40 }).then(() => {
+    done = true;
+  });
   await one.drain();
   assert.equal(done, true);
   assert.equal((await one.request(0, { kind: "echo", text: "on" })).text, "on");

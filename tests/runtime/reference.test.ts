@@ -6,25 +6,53 @@ import type { Bindings, RandomKey, Session } from "../../src/numeric/runtime/con
 import { createReferenceExecutor } from "../../src/numeric/runtime/reference.ts";
 import { type HostTensor, tensor } from "../../src/numeric/tensor/index.ts";
 
-const f64 = (shape: readonly number[], values: readonly number[]): HostTensor<"float64"> => tensor("float64", shape, Float64Array.from(values));
-const f32 = (shape: readonly number[], values: readonly number[]): HostTensor<"float32"> => tensor("float32", shape, Float32Array.from(values));
-const i32 = (shape: readonly number[], values: readonly number[]): HostTensor<"int32"> => tensor("int32", shape, Int32Array.from(values));
+const f64 = (shape: readonly number[], values: readonly number[]): HostTensor<"float64"> =>
+  tensor("float64", shape, Float64Array.from(values));
+const f32 = (shape: readonly number[], values: readonly number[]): HostTensor<"float32"> =>
+  tensor("float32", shape, Float32Array.from(values));
+const i32 = (shape: readonly number[], values: readonly number[]): HostTensor<"int32"> =>
+  tensor("int32", shape, Int32Array.from(values));
 const RANDOM: RandomKey = { seed: [1, 2], step: 3, shard: 4 };
-const load = (graph: Graph, weights: Bindings = {}, form: "shared" | "packed" = "shared"): Promise<Session> => createReferenceExecutor().load(graph, { form, weights });
-const refused = (code: string, message: RegExp) => (error: unknown): boolean => isLockstepError(error) && error.code === code && message.test(error.message);
+const load = (graph: Graph, weights: Bindings = {}, form: "shared" | "packed" = "shared"): Promise<Session> =>
+  createReferenceExecutor().load(graph, { form, weights });
+const refused =
+  (code: string, message: RegExp) =>
+  (error: unknown): boolean =>
+    isLockstepError(error) && error.code === code && message.test(error.message);
 
-interface Example { readonly operands: readonly HostTensor[]; readonly write: (b: GraphBuilder, ...x: ValueId[]) => ValueId; readonly expected: readonly number[] }
+interface Example {
+  readonly operands: readonly HostTensor[];
+  readonly write: (b: GraphBuilder, ...x: ValueId[]) => ValueId;
+  readonly expected: readonly number[];
+}
 const M = [1, 2, 3, 4, 5, 6];
-const unary = (op: "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "relu" | "erf" | "gelu", x: readonly number[], expected: readonly number[]): readonly Example[] =>
-  [{ operands: [f64([x.length], x)], write: (b, value) => b[op](value), expected }];
+const unary = (
+  op: "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "relu" | "erf" | "gelu",
+  x: readonly number[],
+  expected: readonly number[],
+): readonly Example[] => [{ operands: [f64([x.length], x)], write: (b, value) => b[op](value), expected }];
 
 /** Values computed elsewhere (by hand, or with the math module of Python), for every operator. */
 const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropoutMask">]: readonly Example[] } = {
   constant: [{ operands: [], write: (b) => b.constant(0.1), expected: [0.1] }],
-  add: [{ operands: [f64([2, 3], M), f64([3], [10, 20, 30])], write: (b, p, q) => b.add(p, q), expected: [11, 22, 33, 14, 25, 36] }],
-  sub: [{ operands: [f64([2, 1], [1, 2]), f64([1, 3], [10, 20, 30])], write: (b, p, q) => b.sub(p, q), expected: [-9, -19, -29, -8, -18, -28] }],
+  add: [
+    {
+      operands: [f64([2, 3], M), f64([3], [10, 20, 30])],
+      write: (b, p, q) => b.add(p, q),
+      expected: [11, 22, 33, 14, 25, 36],
+    },
+  ],
+  sub: [
+    {
+      operands: [f64([2, 1], [1, 2]), f64([1, 3], [10, 20, 30])],
+      write: (b, p, q) => b.sub(p, q),
+      expected: [-9, -19, -29, -8, -18, -28],
+    },
+  ],
   mul: [{ operands: [f64([], [2]), f64([3], [1, 2, 3])], write: (b, p, q) => b.mul(p, q), expected: [2, 4, 6] }],
-  div: [{ operands: [f64([3], [1, 2, 3]), f64([1], [4])], write: (b, p, q) => b.div(p, q), expected: [0.25, 0.5, 0.75] }],
+  div: [
+    { operands: [f64([3], [1, 2, 3]), f64([1], [4])], write: (b, p, q) => b.div(p, q), expected: [0.25, 0.5, 0.75] },
+  ],
   neg: unary("neg", [1, -2], [-1, 2]),
   exp: unary("exp", [0, 1, -1], [1, 2.718281828459045, 0.36787944117144233]),
   log: unary("log", [1, 10, 0.5], [0, 2.302585092994046, -0.6931471805599453]),
@@ -34,27 +62,78 @@ const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropo
   relu: unary("relu", [-1, 0, 2], [0, 0, 2]),
   erf: unary("erf", [0.5, -1, 3], [0.5204998778130465, -0.8427007929497149, 0.9999779095030014]),
   gelu: unary("gelu", [1, -1, 0, 3], [0.8413447460685429, -0.15865525393145705, 0, 2.99595030590511]),
-  geluGrad: [{ operands: [f64([3], [1, -1, 0]), f64([3], [1, 2, 3])], write: (b, x, dy) => b.geluGrad(x, dy), expected: [1.0833154705876864, -0.16663094117537282, 1.5] }],
-  reluGrad: [{ operands: [f64([3], [1, -1, 0]), f64([3], [4, 5, 6])], write: (b, x, dy) => b.reluGrad(x, dy), expected: [4, 0, 0] }],
+  geluGrad: [
+    {
+      operands: [f64([3], [1, -1, 0]), f64([3], [1, 2, 3])],
+      write: (b, x, dy) => b.geluGrad(x, dy),
+      expected: [1.0833154705876864, -0.16663094117537282, 1.5],
+    },
+  ],
+  reluGrad: [
+    {
+      operands: [f64([3], [1, -1, 0]), f64([3], [4, 5, 6])],
+      write: (b, x, dy) => b.reluGrad(x, dy),
+      expected: [4, 0, 0],
+    },
+  ],
   matmul: [
     { operands: [f64([2, 3], M), f64([3, 2], M)], write: (b, p, q) => b.matmul(p, q), expected: [22, 28, 49, 64] },
-    { operands: [f64([2, 3], M), f64([2, 3], M)], write: (b, p, q) => b.matmul(p, q, { transB: true, alpha: 0.5 }), expected: [7, 16, 16, 38.5] },
-    { operands: [f64([3, 2], M), f64([3, 1], [1, 2, 3])], write: (b, p, q) => b.matmul(p, q, { transA: true }), expected: [22, 28] },
+    {
+      operands: [f64([2, 3], M), f64([2, 3], M)],
+      write: (b, p, q) => b.matmul(p, q, { transB: true, alpha: 0.5 }),
+      expected: [7, 16, 16, 38.5],
+    },
+    {
+      operands: [f64([3, 2], M), f64([3, 1], [1, 2, 3])],
+      write: (b, p, q) => b.matmul(p, q, { transA: true }),
+      expected: [22, 28],
+    },
     { operands: [f64([2, 1, 3], M), f64([2, 3, 1], M)], write: (b, p, q) => b.matmul(p, q), expected: [14, 77] },
     { operands: [f64([2, 1, 3], M), f64([3, 1], [1, 2, 3])], write: (b, p, q) => b.matmul(p, q), expected: [14, 32] },
-    { operands: [f64([2, 2, 1], [1, 2, 3, 4]), f64([1, 2], [1, 10])], write: (b, p, q) => b.matmul(p, q), expected: [1, 10, 2, 20, 3, 30, 4, 40] },
+    {
+      operands: [f64([2, 2, 1], [1, 2, 3, 4]), f64([1, 2], [1, 10])],
+      write: (b, p, q) => b.matmul(p, q),
+      expected: [1, 10, 2, 20, 3, 30, 4, 40],
+    },
   ],
   softmax: [
-    { operands: [f64([2, 2], [0, 0, 1000, 1001])], write: (b, x) => b.softmax(x), expected: [0.5, 0.5, 0.2689414213699951, 0.7310585786300049] },
+    {
+      operands: [f64([2, 2], [0, 0, 1000, 1001])],
+      write: (b, x) => b.softmax(x),
+      expected: [0.5, 0.5, 0.2689414213699951, 0.7310585786300049],
+    },
     { operands: [f64([3], [1, 1, -Infinity])], write: (b, x) => b.softmax(x), expected: [0.5, 0.5, 0] },
   ],
-  logSoftmax: [{ operands: [f64([2, 2], [0, 0, 1000, 1001])], write: (b, x) => b.logSoftmax(x), expected: [-0.6931471805599453, -0.6931471805599453, -1.3132616875182228, -0.31326168751822286] }],
+  logSoftmax: [
+    {
+      operands: [f64([2, 2], [0, 0, 1000, 1001])],
+      write: (b, x) => b.logSoftmax(x),
+      expected: [-0.6931471805599453, -0.6931471805599453, -1.3132616875182228, -0.31326168751822286],
+    },
+  ],
   layerNorm: [
-    { operands: [f64([2, 2], [1, 3, 5, 5]), f64([2], [1, 2]), f64([2], [0, 10])], write: (b, x, g, c) => b.layerNorm(x, g, c, { epsilon: 3 }).y, expected: [-0.5, 11, 0, 10] },
-    { operands: [f64([2, 2], [1, 3, 5, 5]), f64([2], [1, 2]), f64([2], [0, 10])], write: (b, x, g, c) => { const { mean, invStd } = b.layerNorm(x, g, c, { epsilon: 3 }); return b.mul(mean, invStd); }, expected: [1, 5 / Math.sqrt(3)] },
+    {
+      operands: [f64([2, 2], [1, 3, 5, 5]), f64([2], [1, 2]), f64([2], [0, 10])],
+      write: (b, x, g, c) => b.layerNorm(x, g, c, { epsilon: 3 }).y,
+      expected: [-0.5, 11, 0, 10],
+    },
+    {
+      operands: [f64([2, 2], [1, 3, 5, 5]), f64([2], [1, 2]), f64([2], [0, 10])],
+      write: (b, x, g, c) => {
+        const { mean, invStd } = b.layerNorm(x, g, c, { epsilon: 3 });
+        return b.mul(mean, invStd);
+      },
+      expected: [1, 5 / Math.sqrt(3)],
+    },
   ],
   reshape: [{ operands: [f64([2, 3], M)], write: (b, x) => b.reshape(x, [3, 2]), expected: M }],
-  expand: [{ operands: [f64([2, 1], [1, 2])], write: (b, x) => b.expand(x, [2, 2, 3]), expected: [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2] }],
+  expand: [
+    {
+      operands: [f64([2, 1], [1, 2])],
+      write: (b, x) => b.expand(x, [2, 2, 3]),
+      expected: [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2],
+    },
+  ],
   transpose: [
     { operands: [f64([2, 3], M)], write: (b, x) => b.transpose(x, [1, 0]), expected: [1, 4, 2, 5, 3, 6] },
     { operands: [f64([1, 2, 3], M)], write: (b, x) => b.transpose(x, [2, 0, 1]), expected: [1, 4, 2, 5, 3, 6] },
@@ -63,26 +142,60 @@ const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropo
     { operands: [f64([2, 3], M)], write: (b, x) => b.reduceSum(x, [0]), expected: [5, 7, 9] },
     { operands: [f64([2, 3], M)], write: (b, x) => b.reduceSum(x, [1], { keepDims: true }), expected: [6, 15] },
   ],
-  oneHot: [{ operands: [i32([4], [1, -100, 0, 2])], write: (b, x) => b.oneHot(x, { depth: 2, on: 3, off: 1 }), expected: [1, 3, 1, 1, 3, 1, 1, 1] }],
-  gatherRows: [{ operands: [f64([3, 2], M), i32([2], [2, 0])], write: (b, x, i) => b.gatherRows(x, i), expected: [5, 6, 1, 2] }],
-  scatterAddRows: [{ operands: [f64([3, 2], M), i32([3], [1, 0, 1])], write: (b, x, i) => b.scatterAddRows(x, i, { rows: 3 }), expected: [3, 4, 6, 8, 0, 0] }],
-  embedding: [{ operands: [i32([2, 1], [2, 0])], write: (b, i) => b.embedding(b.parameter("table", [3, 2]), i), expected: [5, 6, 1, 2] }],
-  embeddingGrad: [{ operands: [f64([3, 1, 2], M), i32([3, 1], [1, 0, 1])], write: (b, x, i) => b.embeddingGrad(x, i, { rows: 3, paddingId: 0 }), expected: [0, 0, 6, 8, 0, 0] }],
+  oneHot: [
+    {
+      operands: [i32([4], [1, -100, 0, 2])],
+      write: (b, x) => b.oneHot(x, { depth: 2, on: 3, off: 1 }),
+      expected: [1, 3, 1, 1, 3, 1, 1, 1],
+    },
+  ],
+  gatherRows: [
+    { operands: [f64([3, 2], M), i32([2], [2, 0])], write: (b, x, i) => b.gatherRows(x, i), expected: [5, 6, 1, 2] },
+  ],
+  scatterAddRows: [
+    {
+      operands: [f64([3, 2], M), i32([3], [1, 0, 1])],
+      write: (b, x, i) => b.scatterAddRows(x, i, { rows: 3 }),
+      expected: [3, 4, 6, 8, 0, 0],
+    },
+  ],
+  embedding: [
+    {
+      operands: [i32([2, 1], [2, 0])],
+      write: (b, i) => b.embedding(b.parameter("table", [3, 2]), i),
+      expected: [5, 6, 1, 2],
+    },
+  ],
+  embeddingGrad: [
+    {
+      operands: [f64([3, 1, 2], M), i32([3, 1], [1, 0, 1])],
+      write: (b, x, i) => b.embeddingGrad(x, i, { rows: 3, paddingId: 0 }),
+      expected: [0, 0, 6, 8, 0, 0],
+    },
+  ],
 };
 
 for (const [op, examples] of Object.entries(EXAMPLES)) {
   test(`${op} computes what it should`, async () => {
     for (const { operands, write, expected } of examples) {
       const b = new GraphBuilder();
-      const ids = operands.map((operand, i) => b.input(`x${i}`, operand.dtype === "int32" ? "int" : "real", operand.shape));
+      const ids = operands.map((operand, i) =>
+        b.input(`x${i}`, operand.dtype === "int32" ? "int" : "real", operand.shape),
+      );
       b.output("y", write(b, ...ids));
       const graph = b.build();
-      const y = f64(graph.values[graph.outputs.get("y") ?? -1]?.shape as number[], expected.map(() => NaN));
+      const y = f64(
+        graph.values[graph.outputs.get("y") ?? -1]?.shape as number[],
+        expected.map(() => NaN),
+      );
       const session = await load(graph, { table: f64([3, 2], M) });
       await session.run(Object.fromEntries(operands.map((operand, i) => [`x${i}`, operand])), { y });
       y.data.forEach((value, i) => {
         const wanted = expected[i] as number;
-        assert.ok(Math.abs(value - wanted) <= 1e-15 * Math.max(1, Math.abs(wanted)), `element ${i} is ${value}, not ${wanted}`);
+        assert.ok(
+          Math.abs(value - wanted) <= 1e-15 * Math.max(1, Math.abs(wanted)),
+          `element ${i} is ${value}, not ${wanted}`,
+        );
       });
     }
   });
@@ -98,7 +211,10 @@ test("a dropout mask is the one that base defines, and needs a key", async () =>
   const expected = new Float64Array(15);
   fillDropoutMask(expected, 0.25, 9, RANDOM);
   assert.deepEqual(mask.data, expected);
-  await assert.rejects(session.run({ ids: i32([3], [0, 0, 0]) }, { mask }), refused("INPUT_INVALID", /site 9 needs a random key/));
+  await assert.rejects(
+    session.run({ ids: i32([3], [0, 0, 0]) }, { mask }),
+    refused("INPUT_INVALID", /site 9 needs a random key/),
+  );
 });
 
 function scaled(): Graph {
@@ -147,11 +263,18 @@ test("what does not fit the program is refused before anything is written", asyn
     [/output y will have shape \[2, 2\]/, INPUTS, { y: f64([4], [0, 0, 0, 0]) }],
     [/output y must be float64 or float32/, INPUTS, { y: i32([2, 2], [0, 0, 0, 0]) }],
   ];
-  for (const [message, inputs, outputs] of cases) await assert.rejects(session.run(inputs, outputs), refused("INPUT_INVALID", message), String(message));
+  for (const [message, inputs, outputs] of cases)
+    await assert.rejects(session.run(inputs, outputs), refused("INPUT_INVALID", message), String(message));
   assert.deepEqual([...y.data], [0, 0, 0, 0]);
   await assert.rejects(load(scaled()), refused("WEIGHTS_INVALID", /needs the weight w/));
-  await assert.rejects(load(scaled(), { w: f64([3], [1, 1, 1]) }), refused("WEIGHTS_INVALID", /weight w has shape \[3\]/));
-  await assert.rejects(load(scaled(), { w: i32([2], [1, 1]) }), refused("WEIGHTS_INVALID", /weight w must be float32 or float64/));
+  await assert.rejects(
+    load(scaled(), { w: f64([3], [1, 1, 1]) }),
+    refused("WEIGHTS_INVALID", /weight w has shape \[3\]/),
+  );
+  await assert.rejects(
+    load(scaled(), { w: i32([2], [1, 1]) }),
+    refused("WEIGHTS_INVALID", /weight w must be float32 or float64/),
+  );
   await session.dispose();
   await session.dispose();
   await assert.rejects(session.run(INPUTS, { y }), /disposed/);
@@ -161,5 +284,9 @@ test("a row outside a table is refused", async () => {
   const b = new GraphBuilder();
   b.output("y", b.embedding(b.parameter("table", [3, 1]), b.input("ids", "int", ["P"])));
   const session = await load(b.build(), { table: f64([3, 1], [1, 2, 3]) });
-  for (const id of [3, -1]) await assert.rejects(session.run({ ids: i32([1], [id]) }, { y: f64([1, 1], [0]) }), refused("INPUT_INVALID", new RegExp(`embedding: row ${id} is outside 0..2`)));
+  for (const id of [3, -1])
+    await assert.rejects(
+      session.run({ ids: i32([1], [id]) }, { y: f64([1, 1], [0]) }),
+      refused("INPUT_INVALID", new RegExp(`embedding: row ${id} is outside 0..2`)),
+    );
 });

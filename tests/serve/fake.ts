@@ -1,8 +1,21 @@
-/** Fake versions and replicas: a row's logits are a function of the row and the version alone, and time moves when the test says so. */
+/**
+ * Fake versions and replicas: a row's logits are a function of the row and the version alone, and time moves when the
+ * test says so.
+ */
 import { LockstepError, ManualClock } from "../../src/base/index.ts";
-import { createScheduler, type EncodedRow, type ReplicaBackend, type Scheduler, type SchedulerOptions, type ServeHooks } from "../../src/work/serve/index.ts";
+import {
+  createScheduler,
+  type EncodedRow,
+  type ReplicaBackend,
+  type Scheduler,
+  type SchedulerOptions,
+  type ServeHooks,
+} from "../../src/work/serve/index.ts";
 
-export interface FakeVersion { readonly name: string; readonly salt: number }
+export interface FakeVersion {
+  readonly name: string;
+  readonly salt: number;
+}
 export const version = (salt: number): FakeVersion => ({ name: `v${salt}`, salt });
 
 export function row(tokens: number, value = 1): EncodedRow {
@@ -52,7 +65,8 @@ export class FakeReplica implements ReplicaBackend {
   }
 
   async close(): Promise<void> {
-    if (this.closed || this.#running > 0) throw new LockstepError("INTERNAL", "a replica was closed twice, or while it ran");
+    if (this.closed || this.#running > 0)
+      throw new LockstepError("INTERNAL", "a replica was closed twice, or while it ran");
     this.closed = true;
   }
 }
@@ -75,7 +89,13 @@ export function rig({ gated = false, onOpen, hooks, ...options }: RigOptions = {
   const replicas: FakeReplica[] = [];
   const counts: Record<string, number> = {};
   const errors: unknown[] = [];
-  const ownHooks: ServeHooks = { count: (name, by) => { counts[name] = (counts[name] ?? 0) + by; }, onError: (error) => errors.push(error), ...hooks };
+  const ownHooks: ServeHooks = {
+    count: (name, by) => {
+      counts[name] = (counts[name] ?? 0) + by;
+    },
+    onError: (error) => errors.push(error),
+    ...hooks,
+  };
   const scheduler = createScheduler<FakeVersion>({
     openReplica: async (of) => {
       const replica = new FakeReplica(of, gated);
@@ -83,7 +103,10 @@ export function rig({ gated = false, onOpen, hooks, ...options }: RigOptions = {
       await onOpen?.(replica, replicas.length - 1);
       return replica;
     },
-    replicas: 1, clock, hooks: ownHooks, ...options,
+    replicas: 1,
+    clock,
+    hooks: ownHooks,
+    ...options,
   });
   return { scheduler, clock, replicas, counts, errors };
 }

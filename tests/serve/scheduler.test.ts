@@ -6,7 +6,10 @@ import { LockstepError } from "../../src/base/index.ts";
 import { rig, row, settle, truth, version, type FakeVersion } from "./fake.ts";
 import type { EncodedRow, ServeAnswer } from "../../src/work/serve/index.ts";
 
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;
 const one = (...rows: readonly EncodedRow[]) => ({ id: "r", rows: rows.length, encode: () => rows });
 
 test("an answer has its version, its rows in order, and is that version's own", async () => {
@@ -17,7 +20,10 @@ test("an answer has its version, its rows in order, and is that version's own", 
   const rows = [row(3), row(9, 2), row(3, 5), row(70, 4)];
   const answer = await scheduler.submit(one(...rows));
   assert.equal(answer.version.name, "v1");
-  assert.deepEqual(answer.logits, rows.map((each) => truth(version(1), each)));
+  assert.deepEqual(
+    answer.logits,
+    rows.map((each) => truth(version(1), each)),
+  );
   await scheduler.close();
   assert.equal(counts["answered"], 1);
   await assert.rejects(scheduler.submit(one(row(3))), code("SHUTTING_DOWN"));
@@ -37,7 +43,7 @@ test("rows that came in one turn go together, by padded length, within the limit
 test("no length starves: the oldest row is in the next batch, whatever keeps coming", async () => {
   const { scheduler, replicas } = rig({ gated: true, maxBatchRows: 4 });
   await scheduler.publish(version(1));
-  const [replica] = replicas as [typeof replicas[0] & object];
+  const [replica] = replicas as [(typeof replicas)[0] & object];
   const flood = () => Array.from({ length: 8 }, () => scheduler.submit(one(row(5))));
   const all: Promise<unknown>[] = [...flood()];
   await settle();
@@ -74,10 +80,16 @@ test("batches go to the least loaded replica", async () => {
   await scheduler.publish(version(1));
   const all = [5, 5, 5, 5].map((length) => scheduler.submit(one(row(length))));
   await settle();
-  assert.deepEqual(replicas.map((replica) => replica.batches.length), [1, 1, 1]);
+  assert.deepEqual(
+    replicas.map((replica) => replica.batches.length),
+    [1, 1, 1],
+  );
   replicas[2]?.release();
   await settle();
-  assert.deepEqual(replicas.map((replica) => replica.batches.length), [1, 1, 2]);
+  assert.deepEqual(
+    replicas.map((replica) => replica.batches.length),
+    [1, 1, 2],
+  );
   for (const replica of replicas) replica.open();
   await Promise.all(all);
   await scheduler.close();
@@ -90,7 +102,10 @@ test("a full queue refuses with a time to come back; a request that could never 
   await settle();
   const waiting = scheduler.submit(one(row(5), row(5)));
   assert.equal(scheduler.waiting, 2);
-  await assert.rejects(scheduler.submit(one(row(5), row(5))), (error: unknown) => code("OVERLOADED")(error) && Number((error as LockstepError).details["retryAfterSeconds"]) >= 1);
+  await assert.rejects(
+    scheduler.submit(one(row(5), row(5))),
+    (error: unknown) => code("OVERLOADED")(error) && Number((error as LockstepError).details["retryAfterSeconds"]) >= 1,
+  );
   await assert.rejects(scheduler.submit(one(row(1), row(1), row(1), row(1))), code("INPUT_TOO_LARGE"));
   await assert.rejects(scheduler.submit({ id: "none", rows: 0, encode: () => [] }), code("INPUT_INVALID"));
   assert.equal(counts["refused"], 1);
@@ -125,14 +140,22 @@ test("a deadline and a signal take a request out of the queue; its mates go on",
 test("what `encode` throws, and rows that are not what was admitted, fail that request only", async () => {
   const { scheduler } = rig();
   await scheduler.publish(version(1));
-  await assert.rejects(scheduler.submit({ id: "a", encode: () => { throw new LockstepError("INPUT_TOO_LARGE", "too long"); } }), code("INPUT_TOO_LARGE"));
+  await assert.rejects(
+    scheduler.submit({
+      id: "a",
+      encode: () => {
+        throw new LockstepError("INPUT_TOO_LARGE", "too long");
+      },
+    }),
+    code("INPUT_TOO_LARGE"),
+  );
   await assert.rejects(scheduler.submit({ id: "b", rows: 2, encode: async () => [row(1)] }), code("INTERNAL"));
   await assert.rejects(scheduler.submit({ id: "c", encode: () => [row(0)] }), code("INPUT_INVALID"));
   assert.equal(scheduler.waiting, 0);
   await scheduler.close();
 });
 
-test("a version stays loaded until its last request is answered, also one still being encoded; then it is released", async () => {
+test("a version stays loaded until its last request is answered, also one being encoded; then released", async () => {
   const { scheduler, replicas } = rig({ gated: true });
   await scheduler.publish(version(1));
   const encoded = Promise.withResolvers<readonly EncodedRow[]>();
@@ -144,7 +167,10 @@ test("a version stays loaded until its last request is answered, also one still 
   await settle();
   replicas[1]?.open();
   assert.equal((await after).version.name, "v2");
-  assert.deepEqual(scheduler.loaded.map(({ name }) => name), ["v1", "v2"]);
+  assert.deepEqual(
+    scheduler.loaded.map(({ name }) => name),
+    ["v1", "v2"],
+  );
   replicas[0]?.open();
   assert.equal((await running).version.name, "v1");
   await settle();
@@ -153,7 +179,10 @@ test("a version stays loaded until its last request is answered, also one still 
   assert.equal((await encoding).version.name, "v1");
   await settle();
   assert.equal(replicas[0]?.closed, true);
-  assert.deepEqual(scheduler.loaded.map(({ name }) => name), ["v2"]);
+  assert.deepEqual(
+    scheduler.loaded.map(({ name }) => name),
+    ["v2"],
+  );
   await scheduler.close();
   assert.equal(replicas[1]?.closed, true);
 });
@@ -161,7 +190,9 @@ test("a version stays loaded until its last request is answered, also one still 
 test("a version that cannot be opened changes nothing, and leaves nothing behind", async () => {
   const { scheduler, replicas } = rig({
     replicas: 2,
-    onOpen: (replica, nth) => { if (replica.version.salt === 2 && nth % 2 === 1) throw new LockstepError("WEIGHTS_INVALID", "bad file"); },
+    onOpen: (replica, nth) => {
+      if (replica.version.salt === 2 && nth % 2 === 1) throw new LockstepError("WEIGHTS_INVALID", "bad file");
+    },
   });
   await scheduler.publish(version(1));
   await assert.rejects(scheduler.publish(version(2)), code("WEIGHTS_INVALID"));
@@ -174,7 +205,11 @@ test("a version that cannot be opened changes nothing, and leaves nothing behind
 
 test("closing during a publish refuses the version and releases its replicas; open requests are answered", async () => {
   const gate = Promise.withResolvers<void>();
-  const { scheduler, replicas } = rig({ onOpen: async ({ version: { salt } }) => { if (salt === 2) await gate.promise; } });
+  const { scheduler, replicas } = rig({
+    onOpen: async ({ version: { salt } }) => {
+      if (salt === 2) await gate.promise;
+    },
+  });
   await scheduler.publish(version(1));
   const publishing = scheduler.publish(version(2));
   const answered = scheduler.submit(one(row(3)));
@@ -184,56 +219,94 @@ test("closing during a publish refuses the version and releases its replicas; op
   await assert.rejects(publishing, code("SHUTTING_DOWN"));
   assert.equal((await answered).version.name, "v1");
   await closing;
-  assert.deepEqual(replicas.map((replica) => replica.closed), [true, true]);
+  assert.deepEqual(
+    replicas.map((replica) => replica.closed),
+    [true, true],
+  );
 });
 
-test("property: under random load, publishes and cancellations every answer is its pinned version's own, and nothing is lost", async () => {
-  await fc.assert(fc.asyncProperty(
-    fc.array(fc.oneof(
-      { weight: 8, arbitrary: fc.record({ what: fc.constant("ask" as const), lengths: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 5 }), async: fc.boolean(), cancel: fc.integer({ min: 0, max: 9 }) }) },
-      { weight: 1, arbitrary: fc.constant({ what: "publish" as const }) },
-      { weight: 3, arbitrary: fc.constant({ what: "turn" as const }) },
-    ), { minLength: 1, maxLength: 60 }),
-    fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 6 }), fc.constantFrom(0, 0.5, 1),
-    async (script, replicaCount, maxBatchRows, verifySample) => {
-      const { scheduler, replicas, counts } = rig({ replicas: replicaCount, maxBatchRows, verifySample });
-      await scheduler.publish(version(0));
-      const asked: Promise<void>[] = [];
-      const publishes: Promise<void>[] = [];
-      let answers = 0, cancels = 0, salt = 0;
-      for (const [step, action] of script.entries()) {
-        if (action.what === "turn") await turn();
-        else if (action.what === "publish") publishes.push(scheduler.publish(version(++salt)));
-        else {
-          const rows = action.lengths.map((length, i) => row(length, step + i));
-          const pinned = scheduler.current as FakeVersion;
-          const controller = new AbortController();
-          const answer: Promise<ServeAnswer<FakeVersion>> = scheduler.submit({
-            id: `request ${step}`, rows: rows.length, signal: controller.signal,
-            encode: (given) => {
-              assert.equal(given, pinned);
-              return action.async ? turn(rows) : rows;
+test(
+  "property: under random load, publishes and cancellations every answer is its pinned version's own, and " +
+    "nothing is lost",
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.oneof(
+            {
+              weight: 8,
+              arbitrary: fc.record({
+                what: fc.constant("ask" as const),
+                lengths: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 5 }),
+                async: fc.boolean(),
+                cancel: fc.integer({ min: 0, max: 9 }),
+              }),
             },
-          });
-          asked.push(answer.then((got) => {
-            answers++;
-            assert.equal(got.version, pinned);
-            assert.deepEqual(got.logits, rows.map((each) => truth(pinned, each)));
-            if (verifySample === 1) assert.equal(got.verified, rows.length);
-          }, (error: unknown) => {
-            cancels++;
-            assert.ok(code("CANCELLED")(error), String(error));
-          }));
-          if (action.cancel === 0) setImmediate(() => controller.abort());
-        }
-      }
-      await Promise.all([...asked, ...publishes]);
-      assert.equal(answers + cancels, asked.length);
-      assert.equal(scheduler.waiting, 0);
-      await scheduler.close();
-      assert.ok(replicas.every((replica) => replica.closed), "every replica is released");
-      assert.equal(replicas.length, replicaCount * (salt + 1));
-      assert.equal(counts["mismatched"], undefined);
-    },
-  ), { numRuns: 150 });
-});
+            { weight: 1, arbitrary: fc.constant({ what: "publish" as const }) },
+            { weight: 3, arbitrary: fc.constant({ what: "turn" as const }) },
+          ),
+          { minLength: 1, maxLength: 60 },
+        ),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 6 }),
+        fc.constantFrom(0, 0.5, 1),
+        async (script, replicaCount, maxBatchRows, verifySample) => {
+          const { scheduler, replicas, counts } = rig({ replicas: replicaCount, maxBatchRows, verifySample });
+          await scheduler.publish(version(0));
+          const asked: Promise<void>[] = [];
+          const publishes: Promise<void>[] = [];
+          let answers = 0,
+            cancels = 0,
+            salt = 0;
+          for (const [step, action] of script.entries()) {
+            if (action.what === "turn") await turn();
+            else if (action.what === "publish") publishes.push(scheduler.publish(version(++salt)));
+            else {
+              const rows = action.lengths.map((length, i) => row(length, step + i));
+              const pinned = scheduler.current as FakeVersion;
+              const controller = new AbortController();
+              const answer: Promise<ServeAnswer<FakeVersion>> = scheduler.submit({
+                id: `request ${step}`,
+                rows: rows.length,
+                signal: controller.signal,
+                encode: (given) => {
+                  assert.equal(given, pinned);
+                  return action.async ? turn(rows) : rows;
+                },
+              });
+              asked.push(
+                answer.then(
+                  (got) => {
+                    answers++;
+                    assert.equal(got.version, pinned);
+                    assert.deepEqual(
+                      got.logits,
+                      rows.map((each) => truth(pinned, each)),
+                    );
+                    if (verifySample === 1) assert.equal(got.verified, rows.length);
+                  },
+                  (error: unknown) => {
+                    cancels++;
+                    assert.ok(code("CANCELLED")(error), String(error));
+                  },
+                ),
+              );
+              if (action.cancel === 0) setImmediate(() => controller.abort());
+            }
+          }
+          await Promise.all([...asked, ...publishes]);
+          assert.equal(answers + cancels, asked.length);
+          assert.equal(scheduler.waiting, 0);
+          await scheduler.close();
+          assert.ok(
+            replicas.every((replica) => replica.closed),
+            "every replica is released",
+          );
+          assert.equal(replicas.length, replicaCount * (salt + 1));
+          assert.equal(counts["mismatched"], undefined);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  },
+);

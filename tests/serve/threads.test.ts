@@ -2,13 +2,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { LockstepError } from "../../src/base/index.ts";
-import { createScheduler, openThreadReplica, type EncodedRow, type ServeAnswer, type ThreadReplica } from "../../src/work/serve/index.ts";
+import {
+  createScheduler,
+  openThreadReplica,
+  type EncodedRow,
+  type ServeAnswer,
+  type ThreadReplica,
+} from "../../src/work/serve/index.ts";
 import { tinyFiles } from "./tiny-version.ts";
 
-interface Version { readonly name: string; readonly files: ReadonlyMap<string, Uint8Array> }
+interface Version {
+  readonly name: string;
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
 const made = (seed: number): Version => ({ name: `seed ${seed}`, files: tinyFiles(seed) });
-const row = (length: number, from: number): EncodedRow => ({ ids: Int32Array.from({ length }, (_, t) => (from * 31 + t * 7) % 60) });
-const hex = (logits: Float32Array): string => Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength).toString("hex");
+const row = (length: number, from: number): EncodedRow => ({
+  ids: Int32Array.from({ length }, (_, t) => (from * 31 + t * 7) % 60),
+});
+const hex = (logits: Float32Array): string =>
+  Buffer.from(logits.buffer, logits.byteOffset, logits.byteLength).toString("hex");
 
 test("publishing under load: every answer is bit-equal to its version's own answer computed alone", async (t) => {
   const versions = [made(1), made(2)];
@@ -18,7 +30,10 @@ test("publishing under load: every answer is bit-equal to its version's own answ
   const mismatches: unknown[] = [];
   await using scheduler = createScheduler<Version>({
     openReplica: ({ files }) => openThreadReplica({ files, executor: "native", predictor: { selfCheck: false } }),
-    replicas: 2, verifySample: 0.3, maxBatchRows: 8, hooks: { onMismatch: (report) => mismatches.push(report), onError: (error) => mismatches.push(error) },
+    replicas: 2,
+    verifySample: 0.3,
+    maxBatchRows: 8,
+    hooks: { onMismatch: (report) => mismatches.push(report), onError: (error) => mismatches.push(error) },
   });
   await scheduler.publish(versions[0] as Version);
   const rows: EncodedRow[] = [];
@@ -35,7 +50,11 @@ test("publishing under load: every answer is bit-equal to its version's own answ
   const seen = new Map<string, number>();
   for (const [i, answer] of (await Promise.all(answers)).entries()) {
     const [own] = await alone.get(answer.version.name)!.run([rows[i] as EncodedRow]);
-    assert.equal(hex(answer.logits[0] as Float32Array), hex(own as Float32Array), `request ${i} of ${answer.version.name}`);
+    assert.equal(
+      hex(answer.logits[0] as Float32Array),
+      hex(own as Float32Array),
+      `request ${i} of ${answer.version.name}`,
+    );
     seen.set(answer.version.name, (seen.get(answer.version.name) ?? 0) + 1);
   }
   assert.ok(seen.get("seed 1")! > 0 && seen.get("seed 2")! >= 20, JSON.stringify([...seen]));
@@ -44,8 +63,13 @@ test("publishing under load: every answer is bit-equal to its version's own answ
 
 test("the portable profile serves the same version", async () => {
   const { files } = made(1);
-  const [native, portable] = await Promise.all((["native", "portable"] as const).map((executor) => openThreadReplica({ files, executor })));
-  assert.deepEqual([native?.profile.executor, portable?.profile.executor, portable?.profile.form, native?.classes], ["native", "portable", "packed", 3]);
+  const [native, portable] = await Promise.all(
+    (["native", "portable"] as const).map((executor) => openThreadReplica({ files, executor })),
+  );
+  assert.deepEqual(
+    [native?.profile.executor, portable?.profile.executor, portable?.profile.form, native?.classes],
+    ["native", "portable", "packed", 3],
+  );
   const rows = [row(5, 1), row(5, 2), row(5, 3)];
   const [left, right] = [await native!.run(rows), await portable!.run(rows)];
   left.forEach((logits, i) => logits.forEach((value, c) => assert.ok(Math.abs(value - right[i]![c]!) < 1e-4)));
@@ -55,5 +79,8 @@ test("the portable profile serves the same version", async () => {
 test("a version that does not load is refused with its own error", async () => {
   const files = new Map(tinyFiles(1));
   files.set("model.safetensors", new Uint8Array(12));
-  await assert.rejects(openThreadReplica({ files, executor: "native" }), (error: unknown) => error instanceof LockstepError && error.code === "WEIGHTS_INVALID");
+  await assert.rejects(
+    openThreadReplica({ files, executor: "native" }),
+    (error: unknown) => error instanceof LockstepError && error.code === "WEIGHTS_INVALID",
+  );
 });

@@ -15,8 +15,18 @@ async function temporary(t: TestContext): Promise<string> {
 
 function content(step: number) {
   const memory = new SharedArrayBuffer(65536);
-  new Float32Array(memory, 128, 1000).forEach((_, i, weights) => { weights[i] = i * step + 0.5; });
-  return { step, meta: { phase: "fine-tune", losses: [1.5, 0.25], none: null }, buffers: new Map<string, Uint8Array>([["weights", new Uint8Array(memory, 128, 4000)], ["empty", new Uint8Array(0)], ["a", new Uint8Array([1, 2, 3])]]) };
+  new Float32Array(memory, 128, 1000).forEach((_, i, weights) => {
+    weights[i] = i * step + 0.5;
+  });
+  return {
+    step,
+    meta: { phase: "fine-tune", losses: [1.5, 0.25], none: null },
+    buffers: new Map<string, Uint8Array>([
+      ["weights", new Uint8Array(memory, 128, 4000)],
+      ["empty", new Uint8Array(0)],
+      ["a", new Uint8Array([1, 2, 3])],
+    ]),
+  };
 }
 
 test("what is loaded is what was saved, bit for bit, from shared memory too", async (t) => {
@@ -45,7 +55,12 @@ test("any changed, missing or added byte is found; the one before is used, and t
   await saveCheckpoint(folder, content(1));
   const path = await saveCheckpoint(folder, content(2));
   const original = await readFile(path);
-  const damages = [Buffer.alloc(0), original.subarray(0, 20), original.subarray(0, -1), Buffer.concat([original, Buffer.alloc(1)])];
+  const damages = [
+    Buffer.alloc(0),
+    original.subarray(0, 20),
+    original.subarray(0, -1),
+    Buffer.concat([original, Buffer.alloc(1)]),
+  ];
   for (let at = 0; at < original.length; at += 97) {
     const changed = Buffer.from(original);
     changed[at]! ^= 0x10;
@@ -62,6 +77,10 @@ test("any changed, missing or added byte is found; the one before is used, and t
 
 test("when none can be used, that is an error, not a fresh start", async (t) => {
   const folder = await temporary(t);
-  for (const step of [1, 2]) await writeFile(await saveCheckpoint(folder, content(step)), "nonsense, and longer than a digest would be");
-  await assert.rejects(loadLatestCheckpoint(folder), (error) => isLockstepError(error) && error.code === "CHECKPOINT_INVALID" && /0002.*0001/.test(error.message));
+  for (const step of [1, 2])
+    await writeFile(await saveCheckpoint(folder, content(step)), "nonsense, and longer than a digest would be");
+  await assert.rejects(
+    loadLatestCheckpoint(folder),
+    (error) => isLockstepError(error) && error.code === "CHECKPOINT_INVALID" && /0002.*0001/.test(error.message),
+  );
 });

@@ -1,7 +1,19 @@
 /** The store on a real disk: names, aliases, damage, limits and failing disks. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, link, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -18,29 +30,52 @@ async function temporary(t: TestContext): Promise<string> {
   return folder;
 }
 
-async function newStore(t: TestContext): Promise<Store> { return await openStore(join(await temporary(t), "models"), { create: true }); }
+async function newStore(t: TestContext): Promise<Store> {
+  return await openStore(join(await temporary(t), "models"), { create: true });
+}
 
-const coded = (code: ErrorCode, message: RegExp) => (error: unknown): boolean => {
-  assert.ok(isLockstepError(error), String(error));
-  assert.equal(error.code, code, error.message);
-  assert.match(error.message, message);
-  return true;
-};
+const coded =
+  (code: ErrorCode, message: RegExp) =>
+  (error: unknown): boolean => {
+    assert.ok(isLockstepError(error), String(error));
+    assert.equal(error.code, code, error.message);
+    assert.match(error.message, message);
+    return true;
+  };
 
 test("a version is named by its contents, and read back as it was", async (t) => {
   const store = await newStore(t);
   const first = await store.publish(FIRST, { alias: "champion" });
   assert.match(first.name, /^[0-9a-f]{64}$/);
-  assert.deepEqual(await store.publish(new Map([...FIRST].reverse())), first, "order does not matter, and again is success");
+  assert.deepEqual(
+    await store.publish(new Map([...FIRST].reverse())),
+    first,
+    "order does not matter, and again is success",
+  );
   const second = await store.publish(SECOND);
   assert.notEqual(second.name, first.name);
   const loaded = await store.open("champion");
   assert.equal(loaded.name, first.name);
-  assert.deepEqual(new Map([...loaded.files].map(([name, content]) => [name, Buffer.from(content).toString()])), new Map([...FIRST].map(([name, content]) => [name, Buffer.from(content).toString()])));
-  assert.deepEqual([...(await store.open(second.name)).files.keys()], ["1_Pooling/config.json", "config.json", "model.safetensors"]);
+  assert.deepEqual(
+    new Map([...loaded.files].map(([name, content]) => [name, Buffer.from(content).toString()])),
+    new Map([...FIRST].map(([name, content]) => [name, Buffer.from(content).toString()])),
+  );
+  assert.deepEqual(
+    [...(await store.open(second.name)).files.keys()],
+    ["1_Pooling/config.json", "config.json", "model.safetensors"],
+  );
   const listed = await store.list();
-  assert.deepEqual(listed.map(({ name, aliases }) => ({ name, aliases })).sort((a, b) => b.aliases.length - a.aliases.length), [{ name: first.name, aliases: ["champion"] }, { name: second.name, aliases: [] }]);
-  assert.equal(listed.find(({ name }) => name === first.name)?.bytes, [...FIRST.values()].reduce((sum, { length }) => sum + length, 0));
+  assert.deepEqual(
+    listed.map(({ name, aliases }) => ({ name, aliases })).sort((a, b) => b.aliases.length - a.aliases.length),
+    [
+      { name: first.name, aliases: ["champion"] },
+      { name: second.name, aliases: [] },
+    ],
+  );
+  assert.equal(
+    listed.find(({ name }) => name === first.name)?.bytes,
+    [...FIRST.values()].reduce((sum, { length }) => sum + length, 0),
+  );
   assert.deepEqual(await readdir(join(store.root, "tmp")), []);
 });
 
@@ -48,7 +83,8 @@ test("versions are found by alias, name and prefix; otherwise it is said what th
   const store = await newStore(t);
   await assert.rejects(store.resolve("champion"), coded("NOT_FOUND", /no version yet/));
   const { name } = await store.publish(FIRST, { alias: "champion" });
-  for (const ref of ["champion", name, name.slice(0, 12), name.slice(0, 4)]) assert.equal((await store.resolve(ref)).name, name);
+  for (const ref of ["champion", name, name.slice(0, 12), name.slice(0, 4)])
+    assert.equal((await store.resolve(ref)).name, name);
   for (const ref of [name.slice(0, 3), "nobody", "../champion", `${name}0`, ""]) {
     await assert.rejects(store.resolve(ref), coded("NOT_FOUND", new RegExp(`champion.*${name.slice(0, 12)}`)));
   }
@@ -60,13 +96,19 @@ test("aliases: validated, compared and set, removed", async (t) => {
   const store = await newStore(t);
   const { name: first } = await store.publish(FIRST);
   const { name: second } = await store.publish(SECOND);
-  for (const alias of ["", "Champion", "../x", "a/b", ".hidden", "x".repeat(65), "ümlaut"]) await assert.rejects(store.setAlias(alias, first), coded("OPTION_INVALID", /not an alias/));
+  for (const alias of ["", "Champion", "../x", "a/b", ".hidden", "x".repeat(65), "ümlaut"])
+    await assert.rejects(store.setAlias(alias, first), coded("OPTION_INVALID", /not an alias/));
   await assert.rejects(store.setAlias("beef", first), coded("OPTION_INVALID", /reads like/));
   await assert.rejects(store.publish(FIRST, { alias: "A" }), coded("OPTION_INVALID", /not an alias/));
   await store.setAlias("champion", first, { expected: null });
-  await assert.rejects(store.setAlias("champion", second, { expected: null }), coded("CONFLICT", /names [0-9a-f]{64} now, not nothing/));
+  await assert.rejects(
+    store.setAlias("champion", second, { expected: null }),
+    coded("CONFLICT", /names [0-9a-f]{64} now, not nothing/),
+  );
   // Of many who have seen the first, exactly one moves it.
-  const moves = await Promise.allSettled(Array.from({ length: 8 }, async () => store.setAlias("champion", second, { expected: first })));
+  const moves = await Promise.allSettled(
+    Array.from({ length: 8 }, async () => store.setAlias("champion", second, { expected: first })),
+  );
   assert.equal(moves.filter(({ status }) => status === "fulfilled").length, 1);
   await store.removeAlias("champion");
   await assert.rejects(store.removeAlias("champion"), coded("NOT_FOUND", /no alias/));
@@ -142,8 +184,20 @@ test("leftovers of dead processes are removed, those of living ones and stranger
   const store = await newStore(t);
   const tmp = join(store.root, "tmp");
   let temporaryName = "";
-  const peeking = withSteps(nodeFileSystem, "/", (step) => { temporaryName ||= /^make (.*)$/.exec(step)?.[1] ?? ""; });
-  await (await openStore(store.root, { fs: { ...peeking, makeFolder: async (path) => { temporaryName ||= path.split("/").at(-1) ?? ""; await nodeFileSystem.makeFolder(path); } } })).publish(FIRST);
+  const peeking = withSteps(nodeFileSystem, "/", (step) => {
+    temporaryName ||= /^make (.*)$/.exec(step)?.[1] ?? "";
+  });
+  await (
+    await openStore(store.root, {
+      fs: {
+        ...peeking,
+        makeFolder: async (path) => {
+          temporaryName ||= path.split("/").at(-1) ?? "";
+          await nodeFileSystem.makeFolder(path);
+        },
+      },
+    })
+  ).publish(FIRST);
   const [, host] = /^tmp-([0-9a-f]{8})-/.exec(temporaryName) ?? [];
   const mine = `tmp-${host}-${process.pid}-0000000000000000`;
   const dead = `tmp-${host}-4194305-0000000000000000`; // beyond Linux's largest process number
@@ -166,14 +220,21 @@ test("a disk that fails at any step: DISK_FAILED, the old state, nothing half-wr
       const fs = withSteps(nodeFileSystem, store.root, (doing) => {
         step++;
         // A failing disk can still remove, and after the rename the new version is whole.
-        if (step === fatal && !doing.startsWith("remove") && !doing.startsWith("sync folder versions")) throw Object.assign(new Error(code), { code });
+        if (step === fatal && !doing.startsWith("remove") && !doing.startsWith("sync folder versions"))
+          throw Object.assign(new Error(code), { code });
       });
       const attempt = (await openStore(store.root, { fs })).publish(SECOND);
-      const error: unknown = await attempt.then(() => undefined, (thrown: unknown) => thrown);
+      const error: unknown = await attempt.then(
+        () => undefined,
+        (thrown: unknown) => thrown,
+      );
       if (error !== undefined) {
         failures++;
         assert.ok(coded("DISK_FAILED", new RegExp(code))(error));
-        assert.deepEqual((await store.list()).map((version) => version.name), [name]);
+        assert.deepEqual(
+          (await store.list()).map((version) => version.name),
+          [name],
+        );
       } else {
         const [added] = (await store.list()).filter(({ aliases }) => aliases.length === 0);
         if (added !== undefined) await store.remove(added.name);
@@ -185,22 +246,44 @@ test("a disk that fails at any step: DISK_FAILED, the old state, nothing half-wr
   }
 });
 
-test("a real write that the system refuses (a file-size limit stands in for a full disk)", { skip: process.platform === "win32" ? "needs ulimit" : false }, async (t) => {
-  const store = await newStore(t);
-  const { name } = await store.publish(FIRST, { alias: "champion" });
-  const child = fileURLToPath(new URL("./support/full-disk-child.ts", import.meta.url));
-  const { stdout } = await promisify(execFile)("sh", ["-c", 'ulimit -f 2000 && exec "$0" "$@"', process.execPath, "--conditions=lockstep-source", child, store.root]);
-  assert.equal(stdout, "DISK_FAILED\nDISK_FAILED\n");
-  assert.equal((await store.resolve("champion")).name, name);
-  assert.deepEqual([(await store.list()).length, await readdir(join(store.root, "tmp")), await readdir(join(store.root, "runs/one"))], [1, [], []]);
-});
+test(
+  "a real write that the system refuses (a file-size limit stands in for a full disk)",
+  { skip: process.platform === "win32" ? "needs ulimit" : false },
+  async (t) => {
+    const store = await newStore(t);
+    const { name } = await store.publish(FIRST, { alias: "champion" });
+    const child = fileURLToPath(new URL("./support/full-disk-child.ts", import.meta.url));
+    const { stdout } = await promisify(execFile)("sh", [
+      "-c",
+      'ulimit -f 2000 && exec "$0" "$@"',
+      process.execPath,
+      "--conditions=lockstep-source",
+      child,
+      store.root,
+    ]);
+    assert.equal(stdout, "DISK_FAILED\nDISK_FAILED\n");
+    assert.equal((await store.resolve("champion")).name, name);
+    assert.deepEqual(
+      [
+        (await store.list()).length,
+        await readdir(join(store.root, "tmp")),
+        await readdir(join(store.root, "runs/one")),
+      ],
+      [1, [], []],
+    );
+  },
+);
 
-test("a folder without permission is a typed error", { skip: process.getuid?.() === 0 ? "root may write anywhere" : false }, async (t) => {
-  const store = await newStore(t);
-  await chmod(join(store.root, "tmp"), 0o500);
-  await assert.rejects(store.publish(FIRST), coded("DISK_FAILED", /EACCES.*permission/));
-  await chmod(join(store.root, "tmp"), 0o700);
-});
+test(
+  "a folder without permission is a typed error",
+  { skip: process.getuid?.() === 0 ? "root may write anywhere" : false },
+  async (t) => {
+    const store = await newStore(t);
+    await chmod(join(store.root, "tmp"), 0o500);
+    await assert.rejects(store.publish(FIRST), coded("DISK_FAILED", /EACCES.*permission/));
+    await chmod(join(store.root, "tmp"), 0o700);
+  },
+);
 
 test("names of files: nothing that leaves the folder", async (t) => {
   const store = await newStore(t);
@@ -208,14 +291,19 @@ test("names of files: nothing that leaves the folder", async (t) => {
     await assert.rejects(store.publish(new Map([[name, bytes("x")]])), coded("INPUT_INVALID", /cannot be the name/));
   }
   await assert.rejects(store.publish(new Map()), coded("INPUT_INVALID", /at least one file/));
-  assert.deepEqual([await store.list(), await readdir(join(store.root, "tmp")), await readdir(join(store.root, "versions"))], [[], [], []]);
+  assert.deepEqual(
+    [await store.list(), await readdir(join(store.root, "tmp")), await readdir(join(store.root, "versions"))],
+    [[], [], []],
+  );
 });
 
 test("files in shared memory are published and read", async (t) => {
   const store = await newStore(t);
   const shared = new Uint8Array(new SharedArrayBuffer(9_000_000)).fill(7);
   const { name } = await store.publish(new Map([["model.safetensors", shared]]));
-  const { files } = await store.open(name, { allocate: (_file, length) => new Uint8Array(new SharedArrayBuffer(length)) });
+  const { files } = await store.open(name, {
+    allocate: (_file, length) => new Uint8Array(new SharedArrayBuffer(length)),
+  });
   const read = files.get("model.safetensors")!;
   assert.ok(read.buffer instanceof SharedArrayBuffer);
   assert.equal(Buffer.compare(read, shared), 0);
@@ -237,7 +325,10 @@ test("a foreign folder: known files only, and no links", async (t) => {
   const secret = join(folder, "..", "secret");
   await writeFile(secret, "secret");
   for (const name of ["vocab.txt", "model.safetensors", "config.json"]) {
-    for (const [make, message] of [[symlink, /symbolic link/], [link, /hard link/]] as const) {
+    for (const [make, message] of [
+      [symlink, /symbolic link/],
+      [link, /hard link/],
+    ] as const) {
       await rm(join(folder, name), { force: true });
       await make(secret, join(folder, name));
       await assert.rejects(store.importFolder(folder), coded("MODEL_INVALID", message));
@@ -267,7 +358,11 @@ test("a foreign folder: limits, before memory is taken", async (t) => {
   await writeFile(join(folder, "model.safetensors"), "0123456789");
   await assert.rejects(openFolder(folder, { maxWeightBytes: 9 }), coded("INPUT_TOO_LARGE", /10 B; the limit is 9 B/));
   const seen: unknown[] = [];
-  await openFolder(folder, { beforeWeights: (files, weightBytes) => { seen.push([...files.keys()], weightBytes); } });
+  await openFolder(folder, {
+    beforeWeights: (files, weightBytes) => {
+      seen.push([...files.keys()], weightBytes);
+    },
+  });
   assert.deepEqual(seen, [["config.json"], 10]);
   await writeFile(join(folder, "config.json"), Buffer.alloc(1024 * 1024 + 1));
   await assert.rejects(openFolder(folder), coded("INPUT_TOO_LARGE", /config\.json/));

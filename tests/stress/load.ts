@@ -1,13 +1,35 @@
-/** Open-loop load: questions leave at a fixed rate whether or not earlier ones have been answered. One process, kept-alive connections. */
+/**
+ * Open-loop load: questions leave at a fixed rate whether or not earlier ones have been answered. One process,
+ * kept-alive connections.
+ */
 import { z } from "zod";
 
-const answer = z.object({ label: z.string().nullable(), probability: z.number(), abstained: z.boolean(), top: z.array(z.object({ label: z.string(), probability: z.number() })), version: z.string(), receipt: z.string().nullable() });
+const answer = z.object({
+  label: z.string().nullable(),
+  probability: z.number(),
+  abstained: z.boolean(),
+  top: z.array(z.object({ label: z.string(), probability: z.number() })),
+  version: z.string(),
+  receipt: z.string().nullable(),
+});
 const response = z.object({ answers: z.array(answer).length(1) });
 
-export interface Asked { readonly text: string; readonly milliseconds: number; readonly answer: z.output<typeof answer> }
-export interface LoadReport { readonly answers: readonly Asked[]; readonly errors: readonly string[] }
+export interface Asked {
+  readonly text: string;
+  readonly milliseconds: number;
+  readonly answer: z.output<typeof answer>;
+}
+export interface LoadReport {
+  readonly answers: readonly Asked[];
+  readonly errors: readonly string[];
+}
 
-export interface LoadOptions { readonly url: string; readonly perSecond: number; readonly seconds: number; readonly texts: readonly string[] }
+export interface LoadOptions {
+  readonly url: string;
+  readonly perSecond: number;
+  readonly seconds: number;
+  readonly texts: readonly string[];
+}
 
 export async function openLoad({ url, perSecond, seconds, texts }: LoadOptions): Promise<LoadReport> {
   const answers: Asked[] = [];
@@ -15,12 +37,26 @@ export async function openLoad({ url, perSecond, seconds, texts }: LoadOptions):
   const ask = async (text: string): Promise<void> => {
     const started = performance.now();
     try {
-      const reply = await fetch(`${url}/v1/classify`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text }) });
+      const reply = await fetch(`${url}/v1/classify`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ text }),
+      });
       const body = await reply.text();
       if (!reply.ok) throw new Error(`${reply.status} ${body}`);
-      answers.push({ text, milliseconds: performance.now() - started, answer: response.parse(JSON.parse(body)).answers[0]! });
+      answers.push({
+        text,
+        milliseconds: performance.now() - started,
+        answer: response.parse(JSON.parse(body)).answers[0]!,
+      });
     } catch (thrown) {
-      errors.push(String(thrown instanceof Error && thrown.cause instanceof Error ? `${thrown.message}: ${thrown.cause.message}` : thrown));
+      errors.push(
+        String(
+          thrown instanceof Error && thrown.cause instanceof Error
+            ? `${thrown.message}: ${thrown.cause.message}`
+            : thrown,
+        ),
+      );
     }
   };
   const total = Math.round(perSecond * seconds);

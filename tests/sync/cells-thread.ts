@@ -1,31 +1,80 @@
 /** The threads of the tests of channels, seqlock cells and epoch cells: what each does, by scenario. */
 import { parentPort, workerData } from "node:worker_threads";
-import { AbortWord, Barrier, Channel, EpochCell, Latch, NumberChannel, SeqlockCell, type AbortHandle, type BarrierHandle, type ChannelHandle, type EpochHandle, type LatchHandle, type NumberChannelHandle, type SeqlockHandle } from "../../src/threads/sync/index.ts";
+import {
+  AbortWord,
+  Barrier,
+  Channel,
+  EpochCell,
+  Latch,
+  NumberChannel,
+  SeqlockCell,
+  type AbortHandle,
+  type BarrierHandle,
+  type ChannelHandle,
+  type EpochHandle,
+  type LatchHandle,
+  type NumberChannelHandle,
+  type SeqlockHandle,
+} from "../../src/threads/sync/index.ts";
 
-export interface Numbered { readonly sender: number; readonly number: number; readonly text: string }
+export interface Numbered {
+  readonly sender: number;
+  readonly number: number;
+  readonly text: string;
+}
 
 export type CellScenario =
-  | { readonly kind: "send"; readonly channel: ChannelHandle<Numbered>; readonly sender: number; readonly count: number; readonly batch?: number }
+  | {
+      readonly kind: "send";
+      readonly channel: ChannelHandle<Numbered>;
+      readonly sender: number;
+      readonly count: number;
+      readonly batch?: number;
+    }
   | { readonly kind: "receive"; readonly channel: ChannelHandle<Numbered>; readonly batch?: number }
   | { readonly kind: "receive-async"; readonly channel: ChannelHandle<Numbered> }
-  | { readonly kind: "receive-one"; readonly channel: ChannelHandle<Numbered>; readonly abort?: AbortHandle; readonly timeoutMs?: number }
+  | {
+      readonly kind: "receive-one";
+      readonly channel: ChannelHandle<Numbered>;
+      readonly abort?: AbortHandle;
+      readonly timeoutMs?: number;
+    }
   | { readonly kind: "send-one"; readonly channel: ChannelHandle<Numbered>; readonly abort?: AbortHandle }
   | { readonly kind: "flood"; readonly channel: ChannelHandle<Numbered>; readonly sender: number }
   | { readonly kind: "drain"; readonly channel: ChannelHandle<Numbered> }
-  | { readonly kind: "send-numbers"; readonly channel: NumberChannelHandle<"int32">; readonly sender: number; readonly count: number; readonly batch: number }
+  | {
+      readonly kind: "send-numbers";
+      readonly channel: NumberChannelHandle<"int32">;
+      readonly sender: number;
+      readonly count: number;
+      readonly batch: number;
+    }
   | { readonly kind: "receive-numbers"; readonly channel: NumberChannelHandle<"int32">; readonly batch: number }
   | { readonly kind: "seqlock-write"; readonly cell: SeqlockHandle; readonly rounds: number }
   | { readonly kind: "seqlock-read"; readonly cell: SeqlockHandle; readonly until: number }
   | { readonly kind: "seqlock-update"; readonly cell: SeqlockHandle; readonly rounds: number }
   | { readonly kind: "seqlock-stay"; readonly cell: SeqlockHandle; readonly inside: LatchHandle }
-  | { readonly kind: "seqlock-write-one"; readonly cell: SeqlockHandle; readonly timeoutMs?: number; readonly abort?: AbortHandle }
-  | { readonly kind: "epoch-hold"; readonly cell: EpochHandle; readonly held: LatchHandle; readonly what: "pin" | "reservation" }
+  | {
+      readonly kind: "seqlock-write-one";
+      readonly cell: SeqlockHandle;
+      readonly timeoutMs?: number;
+      readonly abort?: AbortHandle;
+    }
+  | {
+      readonly kind: "epoch-hold";
+      readonly cell: EpochHandle;
+      readonly held: LatchHandle;
+      readonly what: "pin" | "reservation";
+    }
   | { readonly kind: "epoch-pin-first"; readonly cell: EpochHandle; readonly abort?: AbortHandle }
   | { readonly kind: "epoch-churn"; readonly cell: EpochHandle; readonly payload: Int32Array; readonly width: number }
   | { readonly kind: "barrier-abort"; readonly barrier: BarrierHandle; readonly abort: AbortHandle };
 
 /** What a waiting operation is told. */
-function limits(scenario: { readonly abort?: AbortHandle; readonly timeoutMs?: number }): { abort?: AbortWord; timeoutMs?: number } {
+function limits(scenario: { readonly abort?: AbortHandle; readonly timeoutMs?: number }): {
+  abort?: AbortWord;
+  timeoutMs?: number;
+} {
   return {
     ...(scenario.abort === undefined ? {} : { abort: AbortWord.attach(scenario.abort) }),
     ...(scenario.timeoutMs === undefined ? {} : { timeoutMs: scenario.timeoutMs }),
@@ -41,7 +90,11 @@ async function perform(scenario: CellScenario): Promise<unknown> {
   switch (scenario.kind) {
     case "send": {
       const channel = Channel.attach(scenario.channel);
-      const all = Array.from({ length: scenario.count }, (_, number) => ({ sender: scenario.sender, number, text: "x".repeat(number % 40) }));
+      const all = Array.from({ length: scenario.count }, (_, number) => ({
+        sender: scenario.sender,
+        number,
+        text: "x".repeat(number % 40),
+      }));
       const { batch } = scenario;
       if (batch === undefined) for (const message of all) channel.send(message);
       else for (let from = 0; from < all.length; from += batch) channel.sendMany(all.slice(from, from + batch));
@@ -55,7 +108,13 @@ async function perform(scenario: CellScenario): Promise<unknown> {
         got.push([sender, number]);
       };
       if (scenario.batch === undefined) for (const message of channel) note(message);
-      else for (let some = channel.receiveMany(scenario.batch); some.length > 0; some = channel.receiveMany(scenario.batch)) some.forEach(note);
+      else
+        for (
+          let some = channel.receiveMany(scenario.batch);
+          some.length > 0;
+          some = channel.receiveMany(scenario.batch)
+        )
+          some.forEach(note);
       return got;
     }
     case "receive-async": {
@@ -72,7 +131,7 @@ async function perform(scenario: CellScenario): Promise<unknown> {
       const channel = Channel.attach(scenario.channel);
       for (let number = 0; ; number++) channel.send({ sender: scenario.sender, number, text: "" });
     }
-     
+
     case "drain": {
       const channel = Channel.attach(scenario.channel);
       while (channel.receive() !== null);
@@ -82,7 +141,10 @@ async function perform(scenario: CellScenario): Promise<unknown> {
       const channel = NumberChannel.attach(scenario.channel);
       const { batch, count, sender } = scenario;
       for (let from = 0; from < count; from += batch) {
-        const numbers = Int32Array.from({ length: Math.min(batch, count - from) }, (_, i) => sender * 1_000_000 + from + i);
+        const numbers = Int32Array.from(
+          { length: Math.min(batch, count - from) },
+          (_, i) => sender * 1_000_000 + from + i,
+        );
         if (batch === 1) channel.send(numbers[0]!);
         else channel.sendMany(numbers);
       }
@@ -92,9 +154,11 @@ async function perform(scenario: CellScenario): Promise<unknown> {
       const channel = NumberChannel.attach(scenario.channel);
       const got: [number, number][] = [];
       const note = (number: number): void => void got.push([Math.floor(number / 1_000_000), number % 1_000_000]);
-      if (scenario.batch === 1) for (let number = channel.receive(); number !== null; number = channel.receive()) note(number);
+      if (scenario.batch === 1)
+        for (let number = channel.receive(); number !== null; number = channel.receive()) note(number);
       const into = new Int32Array(scenario.batch);
-      for (let count = channel.receiveMany(into); count > 0; count = channel.receiveMany(into)) into.subarray(0, count).forEach(note);
+      for (let count = channel.receiveMany(into); count > 0; count = channel.receiveMany(into))
+        into.subarray(0, count).forEach(note);
       return got;
     }
     case "seqlock-write": {
@@ -117,7 +181,8 @@ async function perform(scenario: CellScenario): Promise<unknown> {
     }
     case "seqlock-update": {
       const cell = SeqlockCell.attach(scenario.cell);
-      for (let i = 0; i < scenario.rounds; i++) cell.update((words) => words.forEach((word, at) => (words[at] = word + 1)));
+      for (let i = 0; i < scenario.rounds; i++)
+        cell.update((words) => words.forEach((word, at) => (words[at] = word + 1)));
       return null;
     }
     case "seqlock-stay": {
@@ -140,7 +205,7 @@ async function perform(scenario: CellScenario): Promise<unknown> {
       forEver();
       return held.length;
     }
-     
+
     case "epoch-pin-first": {
       using pin = EpochCell.attach(scenario.cell).pinWhenPublished(limits(scenario));
       return pin.version;
@@ -157,7 +222,7 @@ async function perform(scenario: CellScenario): Promise<unknown> {
         if (words.some((word) => word !== words[0])) throw new Error(`torn: ${words.join(" ")}`);
       }
     }
-     
+
     case "barrier-abort":
       return Barrier.attach(scenario.barrier).wait({ abort: AbortWord.attach(scenario.abort) });
   }

@@ -2,7 +2,11 @@
 import { Worker } from "node:worker_threads";
 import type { CellScenario } from "./cells-thread.ts";
 
-export interface Outcome { readonly value?: unknown; readonly code?: string; readonly message?: string }
+export interface Outcome {
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
 
 export function start(scenario: CellScenario): { readonly worker: Worker; readonly outcome: Promise<Outcome> } {
   const worker = new Worker(new URL("./cells-thread.ts", import.meta.url), { workerData: scenario });
@@ -20,4 +24,7 @@ export async function kill(worker: Worker): Promise<number> {
   return threadId;
 }
 
-export const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+export const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;

@@ -17,13 +17,22 @@ function conserved(received: readonly Got[], senders: number, count: number): vo
       newest.set(sender, number);
     }
   }
-  const all = received.flat().map(([sender, number]) => sender * count + number).sort((a, b) => a - b);
+  const all = received
+    .flat()
+    .map(([sender, number]) => sender * count + number)
+    .sort((a, b) => a - b);
   assert.deepEqual(all, range(senders * count));
 }
 
-async function through(close: () => void, sending: readonly CellScenario[], receiving: readonly CellScenario[], more: readonly Promise<Got>[] = []): Promise<Got[]> {
+async function through(
+  close: () => void,
+  sending: readonly CellScenario[],
+  receiving: readonly CellScenario[],
+  more: readonly Promise<Got>[] = [],
+): Promise<Got[]> {
   const receivers = receiving.map((scenario) => start(scenario).outcome);
-  for (const outcome of await Promise.all(sending.map((scenario) => start(scenario).outcome))) assert.equal(outcome.code, undefined, outcome.message);
+  for (const outcome of await Promise.all(sending.map((scenario) => start(scenario).outcome)))
+    assert.equal(outcome.code, undefined, outcome.message);
   close();
   const outcomes = await Promise.all(receivers);
   for (const outcome of outcomes) assert.equal(outcome.code, undefined, outcome.message);
@@ -36,19 +45,45 @@ async function receivedHere(channel: Channel<Numbered>): Promise<Got> {
   return got;
 }
 
-for (const { capacity, spins } of [{ capacity: 1, spins: 0 }, { capacity: 3, spins: 0 }, { capacity: 16, spins: 100 }]) {
-  test(`each message once, in order per sender: 3 senders, 2 receivers and the main thread, capacity ${capacity}, ${spins} spins`, async () => {
-    const channel = Channel.create<Numbered>({ capacity, bytes: 128, spins });
-    const sending = range(3).map((sender): CellScenario => ({ kind: "send", channel: channel.handle, sender, count: 2000 }));
-    const receiving: CellScenario[] = [{ kind: "receive", channel: channel.handle }, { kind: "receive-async", channel: channel.handle }];
-    conserved(await through(() => channel.close(), sending, receiving, [receivedHere(channel)]), 3, 2000);
-  });
+for (const { capacity, spins } of [
+  { capacity: 1, spins: 0 },
+  { capacity: 3, spins: 0 },
+  { capacity: 16, spins: 100 },
+]) {
+  test(
+    `each message once, in order per sender: 3 senders, 2 receivers and the main thread, capacity ${capacity}, ` +
+      `${spins} spins`,
+    async () => {
+      const channel = Channel.create<Numbered>({ capacity, bytes: 128, spins });
+      const sending = range(3).map((sender): CellScenario => ({
+        kind: "send",
+        channel: channel.handle,
+        sender,
+        count: 2000,
+      }));
+      const receiving: CellScenario[] = [
+        { kind: "receive", channel: channel.handle },
+        { kind: "receive-async", channel: channel.handle },
+      ];
+      conserved(await through(() => channel.close(), sending, receiving, [receivedHere(channel)]), 3, 2000);
+    },
+  );
 }
 
 test("batches are in order too, among others that send one at a time", async () => {
   const channel = Channel.create<Numbered>({ capacity: 7, bytes: 128, spins: 0 });
-  const sending = range(3).map((sender): CellScenario => ({ kind: "send", channel: channel.handle, sender, count: 2000, ...(sender === 0 ? {} : { batch: 10 * sender }) }));
-  const receiving = [undefined, 3, 20].map((batch): CellScenario => ({ kind: "receive", channel: channel.handle, ...(batch === undefined ? {} : { batch }) }));
+  const sending = range(3).map((sender): CellScenario => ({
+    kind: "send",
+    channel: channel.handle,
+    sender,
+    count: 2000,
+    ...(sender === 0 ? {} : { batch: 10 * sender }),
+  }));
+  const receiving = [undefined, 3, 20].map((batch): CellScenario => ({
+    kind: "receive",
+    channel: channel.handle,
+    ...(batch === undefined ? {} : { batch }),
+  }));
   conserved(await through(() => channel.close(), sending, receiving), 3, 2000);
 });
 
@@ -56,8 +91,18 @@ test("numbers: many to many, one to one, singly and in batches that do not divid
   for (const sides of ["many", "one"] as const) {
     const channel = NumberChannel.create({ capacity: 50, type: "int32", senders: sides, receivers: sides, spins: 20 });
     const senders = sides === "many" ? 3 : 1;
-    const sending = range(senders).map((sender): CellScenario => ({ kind: "send-numbers", channel: channel.handle, sender, count: 20_000, batch: [64, 1, 7][sender]! }));
-    const receiving = range(senders).map((i): CellScenario => ({ kind: "receive-numbers", channel: channel.handle, batch: [33, 1, 128][i]! }));
+    const sending = range(senders).map((sender): CellScenario => ({
+      kind: "send-numbers",
+      channel: channel.handle,
+      sender,
+      count: 20_000,
+      batch: [64, 1, 7][sender]!,
+    }));
+    const receiving = range(senders).map((i): CellScenario => ({
+      kind: "receive-numbers",
+      channel: channel.handle,
+      batch: [33, 1, 128][i]!,
+    }));
     conserved(await through(() => channel.close(), sending, receiving), senders, 20_000);
   }
 });
@@ -95,7 +140,7 @@ test("codecs: what is sent is what is received; what does not fit or has no form
   assert.throws(() => json.send("x".repeat(19)), code("INPUT_TOO_LARGE"));
   assert.throws(() => json.send("☃".repeat(7)), code("INPUT_TOO_LARGE"));
   assert.throws(() => json.send(null as never), code("INPUT_INVALID"));
-  assert.throws(() => json.send((() => 1)), code("INPUT_INVALID"));
+  assert.throws(() => json.send(() => 1), code("INPUT_INVALID"));
   assert.equal(json.size, 1);
 
   const structured = Channel.create<object>({ capacity: 2, codec: "structured" });
@@ -108,7 +153,10 @@ test("codecs: what is sent is what is received; what does not fit or has no form
   bytes.send(new Uint8Array());
   const first = bytes.receive()!;
   bytes.send(Uint8Array.of(9));
-  assert.deepEqual([first, bytes.receive(), bytes.receive()], [Uint8Array.of(1, 2, 3), new Uint8Array(), Uint8Array.of(9)]);
+  assert.deepEqual(
+    [first, bytes.receive(), bytes.receive()],
+    [Uint8Array.of(1, 2, 3), new Uint8Array(), Uint8Array.of(9)],
+  );
   assert.throws(() => bytes.send(new Uint8Array(4)), code("INPUT_TOO_LARGE"));
   assert.throws(() => bytes.send("text" as never), code("INPUT_INVALID"));
   assert.throws(() => Channel.create({ capacity: 0 }), code("OPTION_INVALID"));
@@ -127,11 +175,17 @@ test("the try forms never wait; closing lets receivers drain and makes senders t
   await assert.rejects(sleeping, code("SHUTTING_DOWN"));
   assert.equal((await asleep.outcome).code, "SHUTTING_DOWN");
   assert.throws(() => channel.trySend(4), code("SHUTTING_DOWN"));
-  assert.deepEqual([channel.receive(), channel.tryReceive(), channel.receive(), channel.tryReceive()], [1, 2, null, null]);
+  assert.deepEqual(
+    [channel.receive(), channel.tryReceive(), channel.receive(), channel.tryReceive()],
+    [1, 2, null, null],
+  );
   assert.deepEqual(channel.receiveMany(3), []);
 
   const empty = Channel.create<Numbered>({ capacity: 2 });
-  const receivers = [start({ kind: "receive-one", channel: empty.handle }).outcome, start({ kind: "receive-one", channel: empty.handle }).outcome];
+  const receivers = [
+    start({ kind: "receive-one", channel: empty.handle }).outcome,
+    start({ kind: "receive-one", channel: empty.handle }).outcome,
+  ];
   const here = empty.receiveAsync();
   await delay(100);
   empty.close();

@@ -7,10 +7,19 @@ import { arrivals, cellsOf, code, kill, start, value } from "./holders.ts";
 test("condition: producers and consumers meet in a cell; nothing is lost and nobody sleeps on", async () => {
   const mutex = Mutex.create();
   const [notEmpty, notFull] = [Condition.create(mutex), Condition.create(mutex)];
-  const common = { mutex: mutex.handle, notEmpty: notEmpty.handle, notFull: notFull.handle, cells: cellsOf(), rounds: 3000 };
+  const common = {
+    mutex: mutex.handle,
+    notEmpty: notEmpty.handle,
+    notFull: notFull.handle,
+    cells: cellsOf(),
+    rounds: 3000,
+  };
   const threads = (["produce", "consume", "produce", "consume"] as const).map((kind) => start({ kind, ...common }));
   const sums = await Promise.all(threads.map(value));
-  assert.equal(sums.reduce((sum: number, one) => sum + Number(one), 0), 2 * ((3000 * 3001) / 2));
+  assert.equal(
+    sums.reduce((sum: number, one) => sum + Number(one), 0),
+    2 * ((3000 * 3001) / 2),
+  );
   assert.equal(mutex.owner, null);
 });
 
@@ -18,7 +27,9 @@ test("condition: notifyOne lets one through, notifyAll all; the waiter is inside
   const mutex = Mutex.create();
   const condition = Condition.create(mutex);
   const cells = cellsOf();
-  const sleepers = [0, 1, 2].map(() => start({ kind: "condition-wait", mutex: mutex.handle, condition: condition.handle, cells }));
+  const sleepers = [0, 1, 2].map(() =>
+    start({ kind: "condition-wait", mutex: mutex.handle, condition: condition.handle, cells }),
+  );
   await arrivals(cells, 3);
   let through = 0;
   for (const sleeper of sleepers) void sleeper.outcome.then(() => through++);
@@ -53,7 +64,10 @@ test("condition: a time limit and an abort end the sleep, and the guard is held 
   }
   assert.equal(mutex.owner, null);
   const guard = await condition.lockAsync();
-  await assert.rejects(condition.waitForAsync(guard, () => false, { timeoutMs: 5 }), code("TIMEOUT"));
+  await assert.rejects(
+    condition.waitForAsync(guard, () => false, { timeoutMs: 5 }),
+    code("TIMEOUT"),
+  );
   const controller = new AbortController();
   const waiting = condition.waitAsync(guard, { signal: controller.signal });
   assert.throws(() => guard.release(), code("INTERNAL")); // it is away
@@ -64,7 +78,13 @@ test("condition: a time limit and an abort end the sleep, and the guard is held 
 
   const word = AbortWord.create().bind(condition);
   const cells = cellsOf();
-  const aborted = start({ kind: "condition-wait", mutex: mutex.handle, condition: condition.handle, cells, abort: word.handle });
+  const aborted = start({
+    kind: "condition-wait",
+    mutex: mutex.handle,
+    condition: condition.handle,
+    cells,
+    abort: word.handle,
+  });
   const patient = start({ kind: "condition-wait", mutex: mutex.handle, condition: condition.handle, cells });
   await arrivals(cells, 2);
   word.abort();
@@ -115,19 +135,23 @@ test("condition: a waiter that is terminated takes nothing with it", async () =>
   assert.equal(await value(second), second.threadId);
 });
 
-test("condition: whoever comes back to a broken mutex is told, and is not inside; guards of other mutexes are refused", async () => {
-  const mutex = Mutex.create();
-  const condition = Condition.create(mutex);
-  const guard = await condition.lockAsync();
-  const waiting = condition.waitAsync(guard);
-  (await mutex.lockAsync()).poison();
-  condition.notifyOne();
-  await assert.rejects(waiting, code("OWNER_DIED"));
-  guard[Symbol.dispose]();
-  assert.throws(() => guard.broken, code("INTERNAL"));
-  mutex.lockForRepair().release();
-  using other = Condition.create(Mutex.create()).lock();
-  assert.throws(() => condition.wait(other), code("OPTION_INVALID"));
-  other.poison();
-  assert.equal(other.mutex.broken, true);
-});
+test(
+  "condition: whoever comes back to a broken mutex is told, and is not inside; guards of other mutexes are " +
+    "refused",
+  async () => {
+    const mutex = Mutex.create();
+    const condition = Condition.create(mutex);
+    const guard = await condition.lockAsync();
+    const waiting = condition.waitAsync(guard);
+    (await mutex.lockAsync()).poison();
+    condition.notifyOne();
+    await assert.rejects(waiting, code("OWNER_DIED"));
+    guard[Symbol.dispose]();
+    assert.throws(() => guard.broken, code("INTERNAL"));
+    mutex.lockForRepair().release();
+    using other = Condition.create(Mutex.create()).lock();
+    assert.throws(() => condition.wait(other), code("OPTION_INVALID"));
+    other.poison();
+    assert.equal(other.mutex.broken, true);
+  },
+);

@@ -4,9 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AbortWord, EpochCell, Latch } from "../../src/threads/sync/index.ts";
 import { code, kill, start } from "./cells-threads.ts";
 
-const total = (cell: EpochCell): number => Array.from({ length: cell.slots }, (_, slot) => cell.pins(slot)).reduce((sum, pins) => sum + pins, 0);
+const total = (cell: EpochCell): number =>
+  Array.from({ length: cell.slots }, (_, slot) => cell.pins(slot)).reduce((sum, pins) => sum + pins, 0);
 
-test("the first publication wakes who waits for it, in both forms; limits, signals and abort words are kept", async () => {
+test("the first publication wakes who waits for it, in both forms; limits, signals, abort words are kept", async () => {
   const cell = EpochCell.create(2);
   assert.equal(cell.tryPin(), null);
   assert.throws(() => cell.pin(), code("NOT_FOUND"));
@@ -61,7 +62,8 @@ test("a dead writer's reservation is free again, and nobody has seen it", async 
 });
 
 test("threads that pin and publish are terminated at any instant: no slot is lost, none is torn", async () => {
-  const slots = 4, width = 32;
+  const slots = 4,
+    width = 32;
   for (let round = 0; round < 5; round++) {
     const cell = EpochCell.create(slots, { holders: 3 });
     const payload = new Int32Array(new SharedArrayBuffer(4 * slots * width));
@@ -71,7 +73,10 @@ test("threads that pin and publish are terminated at any instant: no slot is los
     for (const { worker } of churners) cell.threadDied(await kill(worker));
     assert.equal(total(cell), 1);
     const reservations = Array.from({ length: slots - 1 }, () => cell.tryReserve());
-    assert.ok(reservations.every((reservation) => reservation !== null), "every slot but the current one is free");
+    assert.ok(
+      reservations.every((reservation) => reservation !== null),
+      "every slot but the current one is free",
+    );
     using pin = cell.pin();
     const words = payload.subarray(pin.slot * width, (pin.slot + 1) * width);
     assert.ok(words.every((word) => word === words[0]));

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { AbortWord, EventCount } from "../../src/threads/sync/index.ts";
 
-test("event count: what has changed since the look is not slept through; limits, aborts and signals end a wait", async () => {
+test("event count: a change since the look is not slept through; limits, aborts and signals end a wait", async () => {
   const events = EventCount.create();
   const seen = events.count;
   EventCount.attach(events.handle).advance();

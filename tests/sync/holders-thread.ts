@@ -1,22 +1,56 @@
-/** What worker threads do in the tests of read-write lock, semaphore, condition and once. `cells` says how far they are, and what they saw. */
+/**
+ * What worker threads do in the tests of read-write lock, semaphore, condition and once. `cells` says how far they are,
+ * and what they saw.
+ */
 import { parentPort, threadId, workerData } from "node:worker_threads";
 import {
-  AbortWord, Condition, Latch, Mutex, Once, RwLock, Semaphore,
-  type AbortHandle, type ConditionHandle, type MutexHandle, type OnceHandle, type RwLockHandle, type SemaphoreHandle,
+  AbortWord,
+  Condition,
+  Latch,
+  Mutex,
+  Once,
+  RwLock,
+  Semaphore,
+  type AbortHandle,
+  type ConditionHandle,
+  type MutexHandle,
+  type OnceHandle,
+  type RwLockHandle,
+  type SemaphoreHandle,
 } from "../../src/threads/sync/index.ts";
 
-interface Common { readonly cells: Int32Array; readonly abort?: AbortHandle; readonly timeoutMs?: number }
+interface Common {
+  readonly cells: Int32Array;
+  readonly abort?: AbortHandle;
+  readonly timeoutMs?: number;
+}
 
 export type HolderScenario = Common &
   (
-    | { readonly kind: "rw-mixed"; readonly lock: RwLockHandle; readonly rounds: number; readonly everyNthWrites: number }
+    | {
+        readonly kind: "rw-mixed";
+        readonly lock: RwLockHandle;
+        readonly rounds: number;
+        readonly everyNthWrites: number;
+      }
     | { readonly kind: "rw-hold"; readonly lock: RwLockHandle; readonly mode: "read" | "write" }
     | { readonly kind: "rw-once"; readonly lock: RwLockHandle; readonly mode: "read" | "write" }
     | { readonly kind: "rw-async-mixed"; readonly lock: RwLockHandle; readonly rounds: number }
-    | { readonly kind: "semaphore-mixed"; readonly semaphore: SemaphoreHandle; readonly rounds: number; readonly most: number }
+    | {
+        readonly kind: "semaphore-mixed";
+        readonly semaphore: SemaphoreHandle;
+        readonly rounds: number;
+        readonly most: number;
+      }
     | { readonly kind: "semaphore-hold"; readonly semaphore: SemaphoreHandle; readonly permits: number }
     | { readonly kind: "semaphore-once"; readonly semaphore: SemaphoreHandle; readonly permits: number }
-    | { readonly kind: "produce" | "consume"; readonly mutex: MutexHandle; readonly notEmpty: ConditionHandle; readonly notFull: ConditionHandle; readonly rounds: number }
+    | {
+        readonly kind: "produce" | "consume";
+        readonly mutex: MutexHandle;
+        readonly notEmpty: ConditionHandle;
+        readonly notFull: ConditionHandle;
+        readonly rounds: number;
+      }
     | { readonly kind: "condition-wait"; readonly mutex: MutexHandle; readonly condition: ConditionHandle }
     | { readonly kind: "once-run"; readonly once: OnceHandle; readonly onOwnerDied?: "retry" }
     | { readonly kind: "once-hang"; readonly once: OnceHandle }
@@ -114,7 +148,10 @@ async function perform(): Promise<unknown> {
     case "produce":
     case "consume": {
       const mutex = Mutex.attach(scenario.mutex);
-      const [notEmpty, notFull] = [Condition.attach(scenario.notEmpty, mutex), Condition.attach(scenario.notFull, mutex)];
+      const [notEmpty, notFull] = [
+        Condition.attach(scenario.notEmpty, mutex),
+        Condition.attach(scenario.notFull, mutex),
+      ];
       let sum = 0;
       for (let i = 1; i <= scenario.rounds; i++) {
         using guard = notEmpty.lock();
@@ -140,10 +177,13 @@ async function perform(): Promise<unknown> {
       return threadId;
     }
     case "once-run":
-      return Once.attach(scenario.once).run((run) => {
-        cells[1] = cells[1]! + 1;
-        if (run.ownerDied) cells[2] = 1;
-      }, scenario.onOwnerDied === undefined ? options : { ...options, onOwnerDied: scenario.onOwnerDied });
+      return Once.attach(scenario.once).run(
+        (run) => {
+          cells[1] = cells[1]! + 1;
+          if (run.ownerDied) cells[2] = 1;
+        },
+        scenario.onOwnerDied === undefined ? options : { ...options, onOwnerDied: scenario.onOwnerDied },
+      );
     case "once-hang":
       return Once.attach(scenario.once).run(() => {
         arrived();

@@ -4,7 +4,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import type { HolderScenario } from "./holders-thread.ts";
 
-export interface Outcome { readonly value?: unknown; readonly code?: string; readonly message?: string }
+export interface Outcome {
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
 
 export interface Running {
   readonly worker: Worker;
@@ -25,7 +29,9 @@ export function cellsOf(length = 4): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4 * length));
 }
 
-/** Resolves once `count` threads have said that they have arrived, and some more time has passed: they sleep by then. */
+/**
+ * Resolves once `count` threads have said that they have arrived, and some more time has passed: they sleep by then.
+ */
 export async function arrivals(cells: Int32Array<SharedArrayBuffer>, count: number, settleMs = 60): Promise<void> {
   while (Atomics.load(cells, 0) < count) await delay(1);
   await delay(settleMs);
@@ -38,7 +44,10 @@ export async function kill(running: Running): Promise<number> {
   return threadId;
 }
 
-export const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+export const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;
 
 export async function value(running: Running): Promise<unknown> {
   const outcome = await running.outcome;

@@ -1,4 +1,6 @@
-/** Lock orders that could deadlock are refused before they do; circles of waits are reported by one of those who wait. */
+/**
+ * Lock orders that could deadlock are refused before they do; circles of waits are reported by one of those who wait.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -26,7 +28,12 @@ test("an inverted order is refused the first time, before anything is waited for
   const guard = log.lock();
   const error = thrownBy(() => accounts.lock());
   assert.equal(error.code, "LOCK_ORDER");
-  assert.match(error.message, /lock "accounts" is to be acquired while "log" is held, at .*lock-order\.test\.ts:\d+:\d+\)?, but the other way round before: "log" was acquired while "accounts" was held, at .*lock-order\.test\.ts:\d+:\d+/);
+  const [now, before] = error.message.split(", but the other way round before: ");
+  assert.match(
+    now ?? "",
+    /lock "accounts" is to be acquired while "log" is held, at .*lock-order\.test\.ts:\d+:\d+\)?$/,
+  );
+  assert.match(before ?? "", /^"log" was acquired while "accounts" was held, at .*lock-order\.test\.ts:\d+:\d+/);
   assert.notEqual(error.details["site"], (error.details["before"] as string[])[0]);
   assert.equal(accounts.owner, null);
   assert.equal(thrownBy(() => accounts.lock({ timeoutMs: 10 })).code, "LOCK_ORDER");
@@ -65,7 +72,10 @@ test("locks released out of order are not held any more; unchecked locks are not
     assert.equal(thrownBy(() => b.lock()).code, "LOCK_ORDER");
   }
   const [x, y] = [Mutex.create({ checkOrder: false }), Mutex.create({ checkOrder: false })];
-  for (const [outer, inner] of [[x, y], [y, x]] as const) {
+  for (const [outer, inner] of [
+    [x, y],
+    [y, x],
+  ] as const) {
     using _outer = outer.lock();
     using _inner = inner.lock();
   }
@@ -88,7 +98,10 @@ test("threads know each other's orders, also of locks that they make themselves"
 test("async orders follow the async context of withLock, and a bare guard has none", async () => {
   const [a, b] = named("a", "b") as [Mutex, Mutex];
   await a.withLock(() => b.withLock(() => delay(1)));
-  await assert.rejects(b.withLock(() => a.withLock(() => 0)), { code: "LOCK_ORDER" });
+  await assert.rejects(
+    b.withLock(() => a.withLock(() => 0)),
+    { code: "LOCK_ORDER" },
+  );
   const hold = b.withLock(() => delay(20)); // in a sibling
   await a.withLock(() => 0);
   await hold;
@@ -98,23 +111,32 @@ test("async orders follow the async context of withLock, and a bare guard has no
   assert.deepEqual([a.owner, b.owner], [null, null]);
 });
 
-test("a circle of waits is reported with threads, locks and places, and whoever gets the report can let go", async () => {
+test("a circle of waits is reported with threads, locks, places, and whoever gets the report can let go", async () => {
   for (const size of [2, 3]) {
     const locks = Array.from({ length: size }, (_, i) => Mutex.create({ name: `lock ${i}`, checkOrder: false }));
     const threads = locks.map(() => new Remote(locks));
-    for (const [i, thread] of threads.entries()) assert.equal((await thread.tell({ do: "lock", mutex: i })).code, undefined);
-    const answers: Answer[] = await Promise.all(threads.map(async (thread, i) => {
-      const answer = await thread.tell({ do: "lock", mutex: (i + 1) % size });
-      await thread.tell({ do: "release", mutex: i }); // who is told gives way, and so does everybody once inside
-      if (answer.code === undefined) await thread.tell({ do: "release", mutex: (i + 1) % size });
-      return answer;
-    }));
+    for (const [i, thread] of threads.entries())
+      assert.equal((await thread.tell({ do: "lock", mutex: i })).code, undefined);
+    const answers: Answer[] = await Promise.all(
+      threads.map(async (thread, i) => {
+        const answer = await thread.tell({ do: "lock", mutex: (i + 1) % size });
+        await thread.tell({ do: "release", mutex: i }); // who is told gives way, and so does everybody once inside
+        if (answer.code === undefined) await thread.tell({ do: "release", mutex: (i + 1) % size });
+        return answer;
+      }),
+    );
     const told = answers.filter((answer) => answer.code !== undefined);
     assert.ok(told.length >= 1, "nobody was told, and yet it ended");
     for (const answer of told) {
       assert.equal(answer.code, "DEADLOCK");
       for (const [i, thread] of threads.entries()) {
-        assert.match(answer.message!, new RegExp(`thread ${thread.worker.threadId} holds "lock ${i}" and waits for "lock ${(i + 1) % size}", at .*lock-thread\\.ts:\\d+`));
+        assert.match(
+          answer.message!,
+          new RegExp(
+            `thread ${thread.worker.threadId} holds "lock ${i}" and waits for "lock ${(i + 1) % size}", at ` +
+              ".*lock-thread\\.ts:\\d+",
+          ),
+        );
       }
     }
     for (const lock of locks) assert.equal(lock.owner, null);

@@ -1,9 +1,21 @@
 /** A thread on a string: does to its mutexes what it is told, one command after the other, and answers each. */
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
-import { AbortWord, joinSupervisor, Mutex, type AbortHandle, type MutexGuard, type MutexHandle } from "../../src/threads/sync/index.ts";
+import {
+  AbortWord,
+  joinSupervisor,
+  Mutex,
+  type AbortHandle,
+  type MutexGuard,
+  type MutexHandle,
+} from "../../src/threads/sync/index.ts";
 
 export type Command =
-  | { readonly do: "lock" | "lockForRepair"; readonly mutex: number; readonly timeoutMs?: number; readonly abortable?: boolean }
+  | {
+      readonly do: "lock" | "lockForRepair";
+      readonly mutex: number;
+      readonly timeoutMs?: number;
+      readonly abortable?: boolean;
+    }
   | { readonly do: "tryLock" | "lockAsync" | "release" | "poison"; readonly mutex: number }
   | { readonly do: "create"; readonly name: string }
   | { readonly do: "end" };
@@ -30,7 +42,10 @@ async function perform(command: Command): Promise<unknown> {
   switch (command.do) {
     case "lock":
     case "lockForRepair": {
-      const options = { ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }), ...(command.abortable && abort !== undefined ? { abort } : {}) };
+      const options = {
+        ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
+        ...(command.abortable && abort !== undefined ? { abort } : {}),
+      };
       const guard = mutexes[command.mutex]![command.do](options);
       guards.set(command.mutex, guard);
       return guard.broken;
@@ -59,6 +74,10 @@ async function perform(command: Command): Promise<unknown> {
 parentPort!.on("message", (command: Command) => {
   perform(command).then(
     (value) => parentPort!.postMessage({ value } satisfies Answer),
-    (thrown: unknown) => parentPort!.postMessage({ code: (thrown as { code?: string }).code ?? "?", message: (thrown as Error).message } satisfies Answer),
+    (thrown: unknown) =>
+      parentPort!.postMessage({
+        code: (thrown as { code?: string }).code ?? "?",
+        message: (thrown as Error).message,
+      } satisfies Answer),
   );
 });

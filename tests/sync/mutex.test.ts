@@ -6,7 +6,10 @@ import { AbortWord, isOwnerDied, Latch, Mutex } from "../../src/threads/sync/ind
 import { Remote } from "./remote.ts";
 import { runAll, shared, start } from "./threads.ts";
 
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;
 const ranks = (count: number): number[] => Array.from({ length: count }, (_, rank) => rank);
 
 test("mutex: no lost update, and never two inside", async () => {
@@ -18,7 +21,7 @@ test("mutex: no lost update, and never two inside", async () => {
   assert.equal(mutex.owner, null);
 });
 
-test("mutex: the lock of a terminated thread becomes broken, its waiters are told, and it can be repaired", async () => {
+test("mutex: the lock of a terminated thread is broken, its waiters are told, and it can be repaired", async () => {
   const mutex = Mutex.create();
   const held = Latch.create(1);
   const holder = start({ kind: "hold", mutex: mutex.handle, latch: held.handle });
@@ -40,7 +43,7 @@ test("mutex: the lock of a terminated thread becomes broken, its waiters are tol
   await assert.rejects(mutex.lockAsync(), code("OWNER_DIED"));
 });
 
-test("mutex: re-locking throws, async tasks of one thread exclude each other, limits and signals are kept", async () => {
+test("mutex: re-locking throws, async tasks of a thread exclude each other, limits and signals are kept", async () => {
   const mutex = Mutex.create();
   const guard = mutex.lock();
   assert.throws(() => mutex.lock(), code("DEADLOCK"));
@@ -61,7 +64,6 @@ test("mutex: re-locking throws, async tasks of one thread exclude each other, li
   assert.deepEqual(order, ["first leaves", "second"]);
   assert.throws(() => guard.release(), code("INTERNAL"));
 });
-
 
 test("mutex: once a waiter has the seat, exactly K newcomers can overtake it", async () => {
   for (const maxBarges of [1, 5, 31]) {
@@ -146,10 +148,12 @@ test("mutex: a broken one is taken for repair, by one only, who is told that it 
   const error = await mutex.lockAsync().catch((thrown: unknown) => thrown);
   assert.ok(isOwnerDied(error));
   assert.match(error.message, /the mutex "ledger" is broken.*lockForRepair/);
-  const repairs = await Promise.all(ranks(3).map(async () => {
-    using guard = await mutex.lockForRepairAsync();
-    return guard.broken;
-  }));
+  const repairs = await Promise.all(
+    ranks(3).map(async () => {
+      using guard = await mutex.lockForRepairAsync();
+      return guard.broken;
+    }),
+  );
   assert.deepEqual(repairs, [true, false, false]);
   mutex.lock().poison();
   const repairer = mutex.lockForRepair();
@@ -158,14 +162,20 @@ test("mutex: a broken one is taken for repair, by one only, who is told that it 
   assert.equal(mutex.broken, true);
 });
 
-test("mutex: withLock holds while its function runs, lets go either way, and refuses to be entered from inside", async () => {
+test("mutex: withLock holds while its function runs, lets go either way, refuses entry from inside", async () => {
   const mutex = Mutex.create();
   assert.equal(await mutex.withLock(() => 7), 7);
-  await assert.rejects(mutex.withLock(async () => {
-    await delay(1);
-    await mutex.withLock(() => 0);
-  }), code("DEADLOCK"));
-  await assert.rejects(mutex.withLock(() => mutex.lockAsync()), code("DEADLOCK"));
+  await assert.rejects(
+    mutex.withLock(async () => {
+      await delay(1);
+      await mutex.withLock(() => 0);
+    }),
+    code("DEADLOCK"),
+  );
+  await assert.rejects(
+    mutex.withLock(() => mutex.lockAsync()),
+    code("DEADLOCK"),
+  );
   assert.equal(mutex.owner, null);
   const order: string[] = [];
   const outer = mutex.withLock(async () => {
@@ -175,7 +185,10 @@ test("mutex: withLock holds while its function runs, lets go either way, and ref
   await mutex.withLock(() => order.push("second")); // a sibling, not inside: it waits
   await outer;
   assert.deepEqual(order, ["first", "second"]);
-  await assert.rejects(mutex.withLock((guard) => guard.poison()).then(() => mutex.lock()), code("OWNER_DIED"));
+  await assert.rejects(
+    mutex.withLock((guard) => guard.poison()).then(() => mutex.lock()),
+    code("OWNER_DIED"),
+  );
 });
 
 test("mutex: a thread that would wait for its own asynchronous wait is told so", async () => {

@@ -23,7 +23,13 @@ test("once: of many threads one does it, and all return after it", async () => {
 
 test("once: what throws leaves it new, and a waiter tries itself", async () => {
   const once = Once.create();
-  assert.throws(() => once.run(() => { throw new Error("no"); }), /no/);
+  assert.throws(
+    () =>
+      once.run(() => {
+        throw new Error("no");
+      }),
+    /no/,
+  );
   assert.equal(once.done, false);
   const failing = once.runAsync(async () => {
     await delay(40);
@@ -33,7 +39,10 @@ test("once: what throws leaves it new, and a waiter tries itself", async () => {
   const waiter = start({ kind: "once-run", once: once.handle, cells });
   await assert.rejects(failing, /again no/);
   assert.equal(await value(waiter), true);
-  assert.equal(once.run(() => assert.fail("it is done")), false);
+  assert.equal(
+    once.run(() => assert.fail("it is done")),
+    false,
+  );
 });
 
 test("once: a runner that dies is reported; a retry is told and may clean up", async () => {
@@ -42,7 +51,10 @@ test("once: a runner that dies is reported; a retry is told and may clean up", a
   const runner = start({ kind: "once-hang", once: once.handle, cells });
   await arrivals(cells, 1);
   const told = start({ kind: "once-run", once: once.handle, cells });
-  const here = assert.rejects(once.runAsync(() => {}), code("OWNER_DIED"));
+  const here = assert.rejects(
+    once.runAsync(() => {}),
+    code("OWNER_DIED"),
+  );
   await delay(60);
   const dead = await kill(runner);
   assert.equal(once.threadDied(dead + 1000), false);
@@ -51,11 +63,23 @@ test("once: a runner that dies is reported; a retry is told and may clean up", a
   assert.equal((await told.outcome).code, "OWNER_DIED");
   await here;
   assert.throws(() => once.run(() => {}), code("OWNER_DIED"));
-  assert.throws(() => once.run((run) => { throw new Error(`died: ${run.ownerDied}`); }, { onOwnerDied: "retry" }), /died: true/);
+  assert.throws(
+    () =>
+      once.run(
+        (run) => {
+          throw new Error(`died: ${run.ownerDied}`);
+        },
+        { onOwnerDied: "retry" },
+      ),
+    /died: true/,
+  );
   assert.throws(() => once.run(() => {}), code("OWNER_DIED"), "a repair that throws has repaired nothing");
   assert.equal(await value(start({ kind: "once-run", once: once.handle, cells, onOwnerDied: "retry" })), true);
   assert.equal(cells[2], 1);
-  assert.equal(once.run(() => {}), false);
+  assert.equal(
+    once.run(() => {}),
+    false,
+  );
 });
 
 test("once: waiting has limits and can be given up; the run goes on", async () => {
@@ -65,7 +89,10 @@ test("once: waiting has limits and can be given up; the run goes on", async () =
   let finish = (): void => {};
   const running = once.runAsync(() => new Promise<void>((resolve) => (finish = resolve)));
   assert.throws(() => once.run(() => {}), code("DEADLOCK"));
-  await assert.rejects(once.runAsync(() => {}, { timeoutMs: 5 }), code("TIMEOUT"));
+  await assert.rejects(
+    once.runAsync(() => {}, { timeoutMs: 5 }),
+    code("TIMEOUT"),
+  );
   const controller = new AbortController();
   const cancelled = once.runAsync(() => {}, { signal: controller.signal });
   controller.abort();
@@ -84,5 +111,8 @@ test("once: waiting has limits and can be given up; the run goes on", async () =
 test("once: from inside itself it is an error, not a hang", () => {
   const once = Once.create();
   assert.throws(() => once.run(() => void once.run(() => {})), code("DEADLOCK"));
-  assert.equal(once.run(() => {}), true);
+  assert.equal(
+    once.run(() => {}),
+    true,
+  );
 });

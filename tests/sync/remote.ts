@@ -6,7 +6,9 @@ import type { Answer, Command, ThreadData } from "./lock-thread.ts";
 
 export class Remote {
   readonly worker: Worker;
-  /** Answers come in the order of the commands: a thread does one at a time, unless it is told to wait asynchronously. */
+  /**
+   * Answers come in the order of the commands: a thread does one at a time, unless it is told to wait asynchronously.
+   */
   readonly #open: ((answer: Answer) => void)[] = [];
 
   constructor(mutexes: readonly Mutex[], extra: { readonly supervisor?: Supervisor; readonly abort?: AbortWord } = {}) {
@@ -16,7 +18,10 @@ export class Remote {
       ...(extra.abort === undefined ? {} : { abort: extra.abort.handle }),
       ...(port === undefined ? {} : { supervisor: port }),
     };
-    this.worker = new Worker(new URL("./lock-thread.ts", import.meta.url), { workerData, transferList: port === undefined ? [] : [port] });
+    this.worker = new Worker(new URL("./lock-thread.ts", import.meta.url), {
+      workerData,
+      transferList: port === undefined ? [] : [port],
+    });
     this.worker.on("message", (answer: Answer) => this.#open.shift()!(answer));
   }
 

@@ -60,36 +60,40 @@ function queue(lock: RwLock, log: string[]) {
   return { enter, leave };
 }
 
-test("rwlock: phases alternate: a reader waits for one writer, a writer for one phase of readers, writers are first come first served", async () => {
-  const lock = RwLock.create();
-  const log: string[] = [];
-  const { enter, leave } = queue(lock, log);
-  await enter("r1");
-  const entered = ["w1", "w2", "w3"].map(enter); // w1 waits for r1
-  await turn();
-  entered.push(...["r2", "r3"].map(enter)); // behind w1, before w2
-  await turn();
-  assert.deepEqual(log, ["r1"]);
-  await leave("r1");
-  assert.deepEqual(log, ["r1", "w1"]);
-  entered.push(enter("r4"));
-  await turn();
-  await leave("w1");
-  assert.deepEqual(log.slice(2).sort(), ["r2", "r3", "r4"]);
-  entered.push(enter("r5")); // w2 waits: behind it
-  await leave("r3");
-  await leave("r2");
-  assert.equal(log.length, 5);
-  await leave("r4");
-  assert.deepEqual(log.slice(5), ["w2"]);
-  await leave("w2");
-  assert.deepEqual(log.slice(6), ["r5"]);
-  await leave("r5");
-  assert.deepEqual(log.slice(7), ["w3"]);
-  await leave("w3");
-  await Promise.all(entered);
-  assert.ok(lock.tryWrite());
-});
+test(
+  "rwlock: phases alternate: a reader waits for one writer, a writer for one phase of readers, writers are first " +
+    "come first served",
+  async () => {
+    const lock = RwLock.create();
+    const log: string[] = [];
+    const { enter, leave } = queue(lock, log);
+    await enter("r1");
+    const entered = ["w1", "w2", "w3"].map(enter); // w1 waits for r1
+    await turn();
+    entered.push(...["r2", "r3"].map(enter)); // behind w1, before w2
+    await turn();
+    assert.deepEqual(log, ["r1"]);
+    await leave("r1");
+    assert.deepEqual(log, ["r1", "w1"]);
+    entered.push(enter("r4"));
+    await turn();
+    await leave("w1");
+    assert.deepEqual(log.slice(2).sort(), ["r2", "r3", "r4"]);
+    entered.push(enter("r5")); // w2 waits: behind it
+    await leave("r3");
+    await leave("r2");
+    assert.equal(log.length, 5);
+    await leave("r4");
+    assert.deepEqual(log.slice(5), ["w2"]);
+    await leave("w2");
+    assert.deepEqual(log.slice(6), ["r5"]);
+    await leave("r5");
+    assert.deepEqual(log.slice(7), ["w3"]);
+    await leave("w3");
+    await Promise.all(entered);
+    assert.ok(lock.tryWrite());
+  },
+);
 
 test("rwlock: who gives up leaves no trace: others go in as if it had never come", async () => {
   const lock = RwLock.create();
@@ -116,7 +120,9 @@ test("rwlock: who gives up leaves no trace: others go in as if it had never come
   await assert.rejects(lock.readAsync({ timeoutMs: 20 }), code("TIMEOUT"));
   const word = AbortWord.create().bind(lock);
   const cells = cellsOf();
-  const sleepers = (["read", "write"] as const).map((mode) => start({ kind: "rw-once", lock: lock.handle, cells, mode, abort: word.handle }));
+  const sleepers = (["read", "write"] as const).map((mode) =>
+    start({ kind: "rw-once", lock: lock.handle, cells, mode, abort: word.handle }),
+  );
   const patient = start({ kind: "rw-once", lock: lock.handle, cells, mode: "write" });
   await arrivals(cells, 3);
   word.abort("CANCELLED");
@@ -131,7 +137,8 @@ test("rwlock: a signal that fires while the grant is on its way passes it on", a
     const lock = RwLock.create();
     const guard = lock.write();
     const controller = new AbortController();
-    const first = round % 2 === 0 ? lock.writeAsync({ signal: controller.signal }) : lock.readAsync({ signal: controller.signal });
+    const first =
+      round % 2 === 0 ? lock.writeAsync({ signal: controller.signal }) : lock.readAsync({ signal: controller.signal });
     const second = lock.writeAsync();
     await turn();
     guard.release();
@@ -171,8 +178,13 @@ test("rwlock: a writer that dies inside leaves it broken; all who wait are told;
   const cells = cellsOf();
   const holder = start({ kind: "rw-hold", lock: lock.handle, cells, mode: "write" });
   await arrivals(cells, 1);
-  const waiters = (["read", "write", "write"] as const).map((mode) => start({ kind: "rw-once", lock: lock.handle, cells, mode }));
-  const here = assert.rejects(lock.readAsync(), (error: Error) => code("OWNER_DIED")(error) && error.message.includes("table"));
+  const waiters = (["read", "write", "write"] as const).map((mode) =>
+    start({ kind: "rw-once", lock: lock.handle, cells, mode }),
+  );
+  const here = assert.rejects(
+    lock.readAsync(),
+    (error: Error) => code("OWNER_DIED")(error) && error.message.includes("table"),
+  );
   await arrivals(cells, 4);
   const dead = await kill(holder);
   assert.equal(lock.threadDied(dead + 1000), false);
@@ -207,11 +219,14 @@ test("rwlock: a dead reader, and dead waiters of either kind, are forgotten exac
   await arrivals(cells, 1);
   const draining = start({ kind: "rw-once", lock: lock.handle, cells, mode: "write" });
   await arrivals(cells, 2);
-  const [queued, behind] = (["write", "read"] as const).map((mode) => start({ kind: "rw-once", lock: lock.handle, cells, mode }));
+  const [queued, behind] = (["write", "read"] as const).map((mode) =>
+    start({ kind: "rw-once", lock: lock.handle, cells, mode }),
+  );
   await arrivals(cells, 4);
   const late = start({ kind: "rw-once", lock: lock.handle, cells, mode: "read" });
   await arrivals(cells, 5);
-  assert.equal(lock.threadDied(await kill(draining)), false); // it had the turn, but was not inside: the readers behind it come in
+  // it had the turn, but was not inside: the readers behind it come in
+  assert.equal(lock.threadDied(await kill(draining)), false);
   await value(behind!);
   await value(late);
   const last = start({ kind: "rw-once", lock: lock.handle, cells, mode: "write" });
@@ -231,7 +246,10 @@ test("rwlock: takes part in the order of locks, for reading and for writing, in 
   }
   {
     using _outer = mutex.lock();
-    assert.throws(() => lock.write(), (error: Error) => code("LOCK_ORDER")(error) && /table/.test(error.message) && /index/.test(error.message));
+    assert.throws(
+      () => lock.write(),
+      (error: Error) => code("LOCK_ORDER")(error) && /table/.test(error.message) && /index/.test(error.message),
+    );
     assert.throws(() => lock.read(), code("LOCK_ORDER"));
     lock.tryRead()!.release(); // does not wait
   }

@@ -7,7 +7,9 @@ import { arrivals, cellsOf, code, kill, start, value } from "./holders.ts";
 test("semaphore: never more permits out than there are, from many threads, in amounts; all come back", async () => {
   const semaphore = Semaphore.create(3);
   const cells = cellsOf();
-  const most = [1, 2, 3].map((amount) => start({ kind: "semaphore-mixed", semaphore: semaphore.handle, cells, rounds: 4000, most: amount }));
+  const most = [1, 2, 3].map((amount) =>
+    start({ kind: "semaphore-mixed", semaphore: semaphore.handle, cells, rounds: 4000, most: amount }),
+  );
   for (const thread of most) assert.ok(Number(await value(thread)) <= 3);
   assert.equal(semaphore.available, 3);
   assert.equal(cells[1], 0);
@@ -80,7 +82,13 @@ test("semaphore: who gives up lets the next one through", async () => {
 
   const word = AbortWord.create().bind(semaphore);
   const cells = cellsOf();
-  const impatient = start({ kind: "semaphore-once", semaphore: semaphore.handle, cells, permits: 2, abort: word.handle });
+  const impatient = start({
+    kind: "semaphore-once",
+    semaphore: semaphore.handle,
+    cells,
+    permits: 2,
+    abort: word.handle,
+  });
   await arrivals(cells, 1);
   const patient = start({ kind: "semaphore-once", semaphore: semaphore.handle, cells, permits: 1 });
   const limited = start({ kind: "semaphore-once", semaphore: semaphore.handle, cells, permits: 2, timeoutMs: 100 });

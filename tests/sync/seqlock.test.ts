@@ -41,10 +41,22 @@ test("floats travel as their bits", () => {
 test("an update that throws writes nothing; one inside another is an error", () => {
   const cell = SeqlockCell.create(1);
   cell.write(Int32Array.of(4));
-  assert.throws(() => cell.update((words) => { words[0] = 5; throw new RangeError("no"); }), RangeError);
+  assert.throws(
+    () =>
+      cell.update((words) => {
+        words[0] = 5;
+        throw new RangeError("no");
+      }),
+    RangeError,
+  );
   assert.deepEqual([...cell.tryRead()!, cell.version], [4, 1]);
   assert.throws(() => cell.update(() => cell.write(Int32Array.of(6))), code("DEADLOCK"));
-  assert.equal(cell.update((words) => { words[0] = words[0]! + 1; }), undefined);
+  assert.equal(
+    cell.update((words) => {
+      words[0] = words[0]! + 1;
+    }),
+    undefined,
+  );
   assert.deepEqual([...cell.read()], [5]);
 });
 
@@ -71,7 +83,13 @@ test("a writer that dies inside leaves the cell broken until it is written anew;
   assert.equal((await sleeper.outcome).code, "OWNER_DIED");
   await here;
   assert.equal(cell.broken, true);
-  for (const use of [() => cell.read(), () => cell.tryRead(), () => cell.write(new Int32Array(2)), () => cell.update(() => {})]) assert.throws(use, code("OWNER_DIED"));
+  for (const use of [
+    () => cell.read(),
+    () => cell.tryRead(),
+    () => cell.write(new Int32Array(2)),
+    () => cell.update(() => {}),
+  ])
+    assert.throws(use, code("OWNER_DIED"));
   const before = cell.version;
   cell.writeForRepair(Int32Array.of(8, 9));
   assert.deepEqual([...cell.read(), cell.broken], [8, 9, false]);

@@ -1,6 +1,30 @@
-/** One of the workers of the stress test: so many operations on one primitive, with plain memory that the primitive alone protects. */
+/**
+ * One of the workers of the stress test: so many operations on one primitive, with plain memory that the primitive
+ * alone protects.
+ */
 import { parentPort, workerData } from "node:worker_threads";
-import { Barrier, Channel, Condition, Counter, EpochCell, Mutex, NumberChannel, RwLock, SeqlockCell, Semaphore, type BarrierHandle, type ChannelHandle, type ConditionHandle, type CounterHandle, type EpochHandle, type MutexHandle, type NumberChannelHandle, type RwLockHandle, type SemaphoreHandle, type SeqlockHandle } from "../../src/threads/sync/index.ts";
+import {
+  Barrier,
+  Channel,
+  Condition,
+  Counter,
+  EpochCell,
+  Mutex,
+  NumberChannel,
+  RwLock,
+  SeqlockCell,
+  Semaphore,
+  type BarrierHandle,
+  type ChannelHandle,
+  type ConditionHandle,
+  type CounterHandle,
+  type EpochHandle,
+  type MutexHandle,
+  type NumberChannelHandle,
+  type RwLockHandle,
+  type SemaphoreHandle,
+  type SeqlockHandle,
+} from "../../src/threads/sync/index.ts";
 
 export interface Shared {
   readonly mutex: MutexHandle;
@@ -16,12 +40,21 @@ export interface Shared {
   /** Plain memory, eight words for each primitive. */
   readonly cells: Int32Array<SharedArrayBuffer>;
 }
-export type Kind = "mutex" | "condition" | "rwlock" | "semaphore" | "barrier" | "counter" | "messages" | "numbers" | "seqlock" | "epoch";
-export interface Task { readonly shared: Shared; readonly kind: Kind; readonly index: number; readonly threads: number; readonly times: number }
+export type Kind =
+  "mutex" | "condition" | "rwlock" | "semaphore" | "barrier" | "counter" | "messages" | "numbers" | "seqlock" | "epoch";
+export interface Task {
+  readonly shared: Shared;
+  readonly kind: Kind;
+  readonly index: number;
+  readonly threads: number;
+  readonly times: number;
+}
 
 const { shared, kind, index, threads, times } = workerData as Task;
 const { cells } = shared;
-const require = (holds: boolean, what: string): void => { if (!holds) throw new Error(what); };
+const require = (holds: boolean, what: string): void => {
+  if (!holds) throw new Error(what);
+};
 
 /** What this thread contributes to the sum that the test expects; the operations themselves are `times`. */
 function perform(): number {
@@ -78,7 +111,8 @@ function perform(): number {
       for (let round = 1; round <= times; round++) {
         cells[32 + index] = round;
         barrier.wait();
-        for (let other = 0; other < threads; other++) require(cells[32 + other]! >= round, "somebody passed a barrier that not all had reached");
+        for (let other = 0; other < threads; other++)
+          require(cells[32 + other]! >= round, "somebody passed a barrier that not all had reached");
         barrier.wait();
       }
       return times;
@@ -86,7 +120,10 @@ function perform(): number {
     case "counter": {
       const counter = Counter.attach(shared.counter);
       for (let i = 0; i < times; i++) counter.add(i % 3);
-      return Array.from({ length: 3 }, (_, rest) => rest * Math.ceil((times - rest) / 3)).reduce((sum, part) => sum + part, 0);
+      return Array.from({ length: 3 }, (_, rest) => rest * Math.ceil((times - rest) / 3)).reduce(
+        (sum, part) => sum + part,
+        0,
+      );
     }
     case "messages": {
       const channel = Channel.attach<number>(shared.messages);
@@ -100,7 +137,11 @@ function perform(): number {
       const cell = SeqlockCell.attach(shared.seqlock);
       for (let i = 0; i < times; i++) {
         if (i % 8 === 0) {
-          cell.update((words) => { words.forEach((word, at) => { words[at] = word + 1; }); });
+          cell.update((words) => {
+            words.forEach((word, at) => {
+              words[at] = word + 1;
+            });
+          });
         } else {
           const words = cell.read();
           require(words.every((word) => word === words[0]), "a torn read");
@@ -121,7 +162,8 @@ function perform(): number {
           const pin = cell.pin();
           require(pin.version >= newest, "a version went back");
           newest = pin.version;
-          for (let at = 0; at < 8; at++) require(cells[64 + 8 * pin.slot + at] === pin.version, "a slot was reused while it was pinned");
+          for (let at = 0; at < 8; at++)
+            require(cells[64 + 8 * pin.slot + at] === pin.version, "a slot was reused while it was pinned");
           pin.unpin();
         }
       }

@@ -30,7 +30,7 @@ test("a terminated holder's mutex is broken; its waiters in both forms are told,
   mutex.lock().release();
 });
 
-test("a thread that ends by itself while it holds something is dead as well; one that holds nothing breaks nothing", async () => {
+test("a thread that ends by itself while holding something is dead; one holding nothing breaks nothing", async () => {
   const mutex = Mutex.create();
   using supervisor = new Supervisor().protect(mutex);
   const honest = new Remote([mutex], { supervisor });
@@ -69,7 +69,7 @@ test("a waiter that dies just as it is granted the mutex does not take the grant
   }
 });
 
-test("each death is told once, whoever sees it; what is unprotected is not told; what is protected late is", async () => {
+test("each death is told once, whoever sees it; the unprotected is not told; what is protected late is", async () => {
   const [early, late, left] = [Mutex.create(), Mutex.create(), Mutex.create()] as const;
   using supervisor = new Supervisor().protect(early, left).unprotect(left);
   const deaths: number[] = [];
@@ -89,7 +89,7 @@ test("each death is told once, whoever sees it; what is unprotected is not told;
   assert.throws(() => supervisor.watch(thread.worker), { code: "OPTION_INVALID" });
 });
 
-test("a watched worker needs no port; a supervisor that is disposed of sees nothing and keeps no process alive", async () => {
+test("a watched worker needs no port; a disposed supervisor sees nothing and keeps no process alive", async () => {
   const mutex = Mutex.create();
   const supervisor = new Supervisor().protect(mutex);
   const watched = new Remote([mutex]);

@@ -4,14 +4,23 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AbortWord, Barrier, Counter, EpochCell, Latch } from "../../src/threads/sync/index.ts";
 import { runAll, shared, start } from "./threads.ts";
 
-const code = (expected: string) => (error: unknown): boolean => (error as { code?: string }).code === expected;
+const code =
+  (expected: string) =>
+  (error: unknown): boolean =>
+    (error as { code?: string }).code === expected;
 const ranks = (count: number): number[] => Array.from({ length: count }, (_, rank) => rank);
 
 test("barrier: plain writes before are seen after, in every round, and one party is the last", async () => {
   const barrier = Barrier.create(4);
   const cells = shared(4);
-  const outcomes = await runAll(ranks(4).map((rank) => ({ kind: "barrier", barrier: barrier.handle, rounds: 500, rank, cells })));
-  assert.equal(outcomes.reduce((sum, outcome) => sum + Number(outcome.value), 0), 500, JSON.stringify(outcomes));
+  const outcomes = await runAll(
+    ranks(4).map((rank) => ({ kind: "barrier", barrier: barrier.handle, rounds: 500, rank, cells })),
+  );
+  assert.equal(
+    outcomes.reduce((sum, outcome) => sum + Number(outcome.value), 0),
+    500,
+    JSON.stringify(outcomes),
+  );
 });
 
 test("barrier: an abort wakes every sleeper with its reason, and whoever comes later", async () => {
@@ -20,7 +29,8 @@ test("barrier: an abort wakes every sleeper with its reason, and whoever comes l
   await delay(120);
   assert.equal(barrier.abort("WORKER_DIED"), true);
   assert.equal(barrier.abort("CANCELLED"), false);
-  for (const outcome of await Promise.all(sleepers.map((sleeper) => sleeper.outcome))) assert.equal(outcome.code, "WORKER_DIED");
+  for (const outcome of await Promise.all(sleepers.map((sleeper) => sleeper.outcome)))
+    assert.equal(outcome.code, "WORKER_DIED");
   assert.throws(() => barrier.wait(), code("WORKER_DIED"));
   assert.equal(barrier.aborted, "WORKER_DIED");
 });
@@ -80,17 +90,27 @@ test("counter: exact sums from many threads; zero is announced", async () => {
 });
 
 test("epoch cell: readers never see a half-written or older version while slots are reused", async () => {
-  const slots = 3, width = 64, last = 3000;
+  const slots = 3,
+    width = 64,
+    last = 3000;
   const cell = EpochCell.create(slots);
   const payload = shared(slots * width);
   const first = cell.reserve();
   payload.fill(1, first.slot * width, (first.slot + 1) * width);
   first.publish(1);
   const common = { cell: cell.handle, payload, width, last };
-  const outcomes = await runAll([{ kind: "epoch-writer", ...common }, { kind: "epoch-reader", ...common }, { kind: "epoch-reader", ...common }]);
+  const outcomes = await runAll([
+    { kind: "epoch-writer", ...common },
+    { kind: "epoch-reader", ...common },
+    { kind: "epoch-reader", ...common },
+  ]);
   for (const outcome of outcomes) assert.equal(outcome.code, undefined, JSON.stringify(outcome));
   assert.equal(cell.version, last);
-  assert.equal(ranks(slots).reduce((sum, slot) => sum + cell.pins(slot), 0), 1, "only the cell's own hold is left");
+  assert.equal(
+    ranks(slots).reduce((sum, slot) => sum + cell.pins(slot), 0),
+    1,
+    "only the cell's own hold is left",
+  );
 });
 
 test("epoch cell: a pinned slot is not reused, its release frees a waiting writer", async () => {

@@ -1,13 +1,31 @@
-/** What threads do under a read-write lock and a semaphore while one after the other is terminated (terminate.long.test.ts). */
+/**
+ * What threads do under a read-write lock and a semaphore while one after the other is terminated
+ * (terminate.long.test.ts).
+ */
 import assert from "node:assert/strict";
 import { threadId } from "node:worker_threads";
-import { isOwnerDied, RwLock, Semaphore, type RwLockHandle, type SemaphoreGuard, type SemaphoreHandle, type Supervised, type WriteGuard } from "../../src/threads/sync/index.ts";
+import {
+  isOwnerDied,
+  RwLock,
+  Semaphore,
+  type RwLockHandle,
+  type SemaphoreGuard,
+  type SemaphoreHandle,
+  type Supervised,
+  type WriteGuard,
+} from "../../src/threads/sync/index.ts";
 import type { Life, Scenario } from "./terminate-scenarios.ts";
 
 const [OUTSIDE, ASKING, INSIDE] = [0, 1, 2] as const;
 
-interface Pair { readonly lock: RwLockHandle; readonly cells: Int32Array<SharedArrayBuffer> }
-interface Seats { readonly semaphore: SemaphoreHandle; readonly seats: Int32Array<SharedArrayBuffer> }
+interface Pair {
+  readonly lock: RwLockHandle;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
+interface Seats {
+  readonly semaphore: SemaphoreHandle;
+  readonly seats: Int32Array<SharedArrayBuffer>;
+}
 
 function linger(life: Life): void {
   if (life.random(4) === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
@@ -55,8 +73,12 @@ function useLock({ lock: handle, cells }: Pair, life: Life): () => Promise<void>
     if (held !== null) change(held);
   };
   const blocking = [
-    () => read(lock.read()), () => read(lock.read({ timeoutMs: life.random(3) })), () => read(lock.tryRead()),
-    () => write(lock.write()), () => write(lock.write({ timeoutMs: life.random(3) })), () => write(lock.tryWrite()),
+    () => read(lock.read()),
+    () => read(lock.read({ timeoutMs: life.random(3) })),
+    () => read(lock.tryRead()),
+    () => write(lock.write()),
+    () => write(lock.write({ timeoutMs: life.random(3) })),
+    () => write(lock.tryWrite()),
     () => {
       const guard = lock.write();
       change(guard);
@@ -64,11 +86,16 @@ function useLock({ lock: handle, cells }: Pair, life: Life): () => Promise<void>
     },
   ];
   const asynchronous = [
-    async () => read(await lock.readAsync()), async () => read(await lock.readAsync({ signal: signalSoon(life) })),
-    async () => write(await lock.writeAsync()), async () => write(await lock.writeAsync({ signal: signalSoon(life) })),
-    () => lock.withWrite(change), async () => write(await lock.writeAsync({ timeoutMs: life.random(3) })),
+    async () => read(await lock.readAsync()),
+    async () => read(await lock.readAsync({ signal: signalSoon(life) })),
+    async () => write(await lock.writeAsync()),
+    async () => write(await lock.writeAsync({ signal: signalSoon(life) })),
+    () => lock.withWrite(change),
+    async () => write(await lock.writeAsync({ timeoutMs: life.random(3) })),
   ];
-  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][life.index % 3]!;
+  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][
+    life.index % 3
+  ]!;
   return async () => {
     life.enter(ASKING);
     try {
@@ -82,22 +109,39 @@ function useLock({ lock: handle, cells }: Pair, life: Life): () => Promise<void>
   };
 }
 
-/** Each permit is a seat: who has permits must find that many free ones. Seats of the dead are cleared before their permits come back. */
+/**
+ * Each permit is a seat: who has permits must find that many free ones. Seats of the dead are cleared before their
+ * permits come back.
+ */
 function useSemaphore({ semaphore: handle, seats }: Seats, life: Life): () => Promise<void> {
   const semaphore = Semaphore.attach(handle);
   const sit = (guard: SemaphoreGuard | null): void => {
     using held = guard;
     if (held === null) return;
     life.enter(INSIDE);
-    for (let needed = held.permits; needed > 0; needed--) assert.notEqual(seats.findIndex((_, seat) => Atomics.compareExchange(seats, seat, 0, threadId + 1) === 0), -1, "more permits are out than there are");
+    for (let needed = held.permits; needed > 0; needed--)
+      assert.notEqual(
+        seats.findIndex((_, seat) => Atomics.compareExchange(seats, seat, 0, threadId + 1) === 0),
+        -1,
+        "more permits are out than there are",
+      );
     linger(life);
     for (const [seat, sitter] of seats.entries()) if (sitter === threadId + 1) Atomics.store(seats, seat, 0);
     life.enter(ASKING);
   };
   const amount = (): number => 1 + life.random(seats.length);
-  const blocking = [() => sit(semaphore.acquire(amount())), () => sit(semaphore.acquire(amount(), { timeoutMs: life.random(3) })), () => sit(semaphore.tryAcquire(amount()))];
-  const asynchronous = [async () => sit(await semaphore.acquireAsync(amount())), async () => sit(await semaphore.acquireAsync(amount(), { signal: signalSoon(life) }))];
-  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][life.index % 3]!;
+  const blocking = [
+    () => sit(semaphore.acquire(amount())),
+    () => sit(semaphore.acquire(amount(), { timeoutMs: life.random(3) })),
+    () => sit(semaphore.tryAcquire(amount())),
+  ];
+  const asynchronous = [
+    async () => sit(await semaphore.acquireAsync(amount())),
+    async () => sit(await semaphore.acquireAsync(amount(), { signal: signalSoon(life) })),
+  ];
+  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][
+    life.index % 3
+  ]!;
   return async () => {
     life.enter(ASKING);
     try {
@@ -142,8 +186,10 @@ const semaphore: Scenario<Seats> = {
   },
   operation: useSemaphore,
   judge: (place, objects, held) => {
-    if (place === INSIDE) assert.deepEqual(held, objects.slice(1), "it died with permits, and the semaphore does not know");
-    if (place === OUTSIDE) assert.deepEqual(held, [], "it died without permits, and yet the semaphore says that it had some");
+    if (place === INSIDE)
+      assert.deepEqual(held, objects.slice(1), "it died with permits, and the semaphore does not know");
+    if (place === OUTSIDE)
+      assert.deepEqual(held, [], "it died without permits, and yet the semaphore says that it had some");
   },
   settle: ({ semaphore: handle }) => {
     assert.equal(Semaphore.attach(handle).available, 3);

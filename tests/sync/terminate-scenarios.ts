@@ -1,10 +1,17 @@
 /**
- * What threads do while one after the other is terminated (terminate.long.test.ts), and what must be true after each death. To try another
- * primitive, add a scenario here. A thread says where it is in `place`, before it gets there; what the last words of a dead thread say is exact.
+ * What threads do while one after the other is terminated (terminate.long.test.ts), and what must be true after each
+ * death. To try another primitive, add a scenario here. A thread says where it is in `place`, before it gets there;
+ * what the last words of a dead thread say is exact.
  */
 import assert from "node:assert/strict";
 import { bits, PURPOSE, seedFrom } from "../../src/base/index.ts";
-import { isOwnerDied, Mutex, type MutexGuard, type MutexHandle, type Supervised } from "../../src/threads/sync/index.ts";
+import {
+  isOwnerDied,
+  Mutex,
+  type MutexGuard,
+  type MutexHandle,
+  type Supervised,
+} from "../../src/threads/sync/index.ts";
 import { holderScenarios } from "./terminate-holders.ts";
 
 export const OUTSIDE = 0;
@@ -26,14 +33,20 @@ export interface Scenario<Shared> {
   readonly make: () => { readonly shared: Shared; readonly objects: readonly Supervised[] };
   /** In a thread: one operation, to be repeated. It throws if it sees something wrong. */
   readonly operation: (shared: Shared, life: Life) => () => void | Promise<void>;
-  /** In the main thread, after each death, before anything else; throws if the object knows less or more of it than happened. */
+  /**
+   * In the main thread, after each death, before anything else; throws if the object knows less or more of it than
+   * happened.
+   */
   readonly judge: (place: Place, objects: readonly Supervised[], held: readonly Supervised[]) => void;
   /** In the main thread, once all threads have ended. */
   readonly settle: (shared: Shared, objects: readonly Supervised[]) => void;
 }
 
 /** Two cells that are equal whenever the lock says that all is well. */
-interface Pair { readonly mutex: MutexHandle; readonly cells: Int32Array<SharedArrayBuffer> }
+interface Pair {
+  readonly mutex: MutexHandle;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
 
 /** Where the dead thread was says whether it held the lock; only on the threshold both are right. */
 function judgeOwner(place: Place, objects: readonly Supervised[], held: readonly Supervised[]): void {
@@ -81,7 +94,11 @@ function useMutex({ mutex: handle, cells }: Pair, life: Life): () => void | Prom
     },
   };
   // An abandoned async wait needs its thread's event loop, so who cancels does not block.
-  const kinds = [["blocking", "limited", "trying"], ["async", "within", "asyncLimited", "cancelled"], ["blocking", "async", "within", "trying"]] as const;
+  const kinds = [
+    ["blocking", "limited", "trying"],
+    ["async", "within", "asyncLimited", "cancelled"],
+    ["blocking", "async", "within", "trying"],
+  ] as const;
   const kind = kinds[life.index % kinds.length]!;
   const forms = kind.map((way) => ways[way]!);
   return async () => {

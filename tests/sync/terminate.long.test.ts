@@ -1,11 +1,23 @@
-/** Threads terminated at random instants, hundreds of them: nobody waits for ever, nothing is held by nobody, and what a death has torn is known. */
+/**
+ * Threads terminated at random instants, hundreds of them: nobody waits for ever, nothing is held by nobody, and what a
+ * death has torn is known.
+ */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { Supervisor, type Supervised } from "../../src/threads/sync/index.ts";
-import { ASKING, INSIDE, OUTSIDE, randomOf, scenarios, type Place, type Scenario, type ScenarioName } from "./terminate-scenarios.ts";
+import {
+  ASKING,
+  INSIDE,
+  OUTSIDE,
+  randomOf,
+  scenarios,
+  type Place,
+  type Scenario,
+  type ScenarioName,
+} from "./terminate-scenarios.ts";
 import type { TerminateData } from "./terminate-thread.ts";
 
 /** In each of the scenarios: 600 in all. */
@@ -14,7 +26,11 @@ const CREW = 5;
 /** Not a measure of speed: how long nothing at all may happen before it counts as "for ever". */
 const FOR_EVER_MS = 30_000;
 
-interface Member { readonly worker: Worker; readonly life: Int32Array; readonly exited: Promise<unknown> }
+interface Member {
+  readonly worker: Worker;
+  readonly life: Int32Array;
+  readonly exited: Promise<unknown>;
+}
 
 async function until(what: string, condition: () => boolean): Promise<void> {
   const started = performance.now();
@@ -47,7 +63,10 @@ async function runScenario(name: ScenarioName): Promise<void> {
   /** Everybody gets on: who waits is served, so no wake-up was lost and no lock is held by nobody. */
   const allGetOn = async (): Promise<void> => {
     const before = crew.map(operations);
-    await until(`progress of everybody after ${deaths} deaths`, () => complaints.length > 0 || crew.every((member, i) => operations(member) > before[i]!));
+    await until(
+      `progress of everybody after ${deaths} deaths`,
+      () => complaints.length > 0 || crew.every((member, i) => operations(member) > before[i]!),
+    );
     assert.deepEqual(complaints, []);
   };
 
@@ -79,8 +98,12 @@ async function runScenario(name: ScenarioName): Promise<void> {
   total += crew.reduce((sum, member) => sum + operations(member), 0);
   assert.deepEqual(complaints, []);
   scenario.settle(shared, objects);
-  console.log(`${name}: ${deaths} threads terminated, ${places[OUTSIDE]} outside, ${places[ASKING]} asking or waiting, ${places[INSIDE]} inside; ${total} operations`);
+  console.log(
+    `${name}: ${deaths} threads terminated, ${places[OUTSIDE]} outside, ${places[ASKING]} asking or waiting, ` +
+      `${places[INSIDE]} inside; ${total} operations`,
+  );
   assert.ok(places[ASKING] > 0 && places[INSIDE] > 0, "not every kind of death was tried");
 }
 
-for (const name of Object.keys(scenarios) as ScenarioName[]) test(`threads terminated at random instants: ${name}`, () => runScenario(name));
+for (const name of Object.keys(scenarios) as ScenarioName[])
+  test(`threads terminated at random instants: ${name}`, () => runScenario(name));

@@ -1,17 +1,46 @@
 /** The other side of the stress tests: what each worker thread does, by scenario. */
 import { parentPort, workerData, threadId } from "node:worker_threads";
-import { Barrier, Counter, EpochCell, Latch, Mutex, type BarrierHandle, type CounterHandle, type EpochHandle, type LatchHandle, type MutexHandle } from "../../src/threads/sync/index.ts";
+import {
+  Barrier,
+  Counter,
+  EpochCell,
+  Latch,
+  Mutex,
+  type BarrierHandle,
+  type CounterHandle,
+  type EpochHandle,
+  type LatchHandle,
+  type MutexHandle,
+} from "../../src/threads/sync/index.ts";
 
 export type Scenario =
-  | { readonly kind: "barrier"; readonly barrier: BarrierHandle; readonly rounds: number; readonly rank: number; readonly cells: Int32Array }
+  | {
+      readonly kind: "barrier";
+      readonly barrier: BarrierHandle;
+      readonly rounds: number;
+      readonly rank: number;
+      readonly cells: Int32Array;
+    }
   | { readonly kind: "barrier-once"; readonly barrier: BarrierHandle; readonly timeoutMs?: number }
   | { readonly kind: "mutex"; readonly mutex: MutexHandle; readonly rounds: number; readonly cells: Int32Array }
   | { readonly kind: "hold"; readonly mutex: MutexHandle; readonly latch: LatchHandle }
   | { readonly kind: "lock-once"; readonly mutex: MutexHandle }
   | { readonly kind: "latch"; readonly latch: LatchHandle; readonly go: LatchHandle }
   | { readonly kind: "counter"; readonly counter: CounterHandle; readonly rounds: number }
-  | { readonly kind: "epoch-reader"; readonly cell: EpochHandle; readonly payload: Int32Array; readonly width: number; readonly last: number }
-  | { readonly kind: "epoch-writer"; readonly cell: EpochHandle; readonly payload: Int32Array; readonly width: number; readonly last: number };
+  | {
+      readonly kind: "epoch-reader";
+      readonly cell: EpochHandle;
+      readonly payload: Int32Array;
+      readonly width: number;
+      readonly last: number;
+    }
+  | {
+      readonly kind: "epoch-writer";
+      readonly cell: EpochHandle;
+      readonly payload: Int32Array;
+      readonly width: number;
+      readonly last: number;
+    };
 
 function perform(scenario: Scenario): unknown {
   switch (scenario.kind) {
@@ -28,7 +57,9 @@ function perform(scenario: Scenario): unknown {
       return serial;
     }
     case "barrier-once":
-      return Barrier.attach(scenario.barrier).wait(scenario.timeoutMs === undefined ? {} : { timeoutMs: scenario.timeoutMs });
+      return Barrier.attach(scenario.barrier).wait(
+        scenario.timeoutMs === undefined ? {} : { timeoutMs: scenario.timeoutMs },
+      );
     case "mutex": {
       const mutex = Mutex.attach(scenario.mutex);
       const { cells } = scenario;
@@ -61,13 +92,14 @@ function perform(scenario: Scenario): unknown {
     case "epoch-reader": {
       const cell = EpochCell.attach(scenario.cell);
       let seen = 0;
-      for (let newest = 0; newest < scenario.last; ) {
+      for (let newest = 0; newest < scenario.last;) {
         using pin = cell.pin();
         if (pin.version < newest) throw new Error(`went back from ${newest} to ${pin.version}`);
         newest = pin.version;
         const from = pin.slot * scenario.width;
         for (let i = 0; i < scenario.width; i++) {
-          if (scenario.payload[from + i] !== pin.version) throw new Error(`torn: version ${pin.version}, word ${scenario.payload[from + i]}`);
+          if (scenario.payload[from + i] !== pin.version)
+            throw new Error(`torn: version ${pin.version}, word ${scenario.payload[from + i]}`);
         }
         seen++;
       }

@@ -2,7 +2,11 @@
 import { Worker } from "node:worker_threads";
 import type { Scenario } from "./thread.ts";
 
-export interface Outcome { readonly value?: unknown; readonly code?: string; readonly message?: string }
+export interface Outcome {
+  readonly value?: unknown;
+  readonly code?: string;
+  readonly message?: string;
+}
 
 export function start(scenario: Scenario): { readonly worker: Worker; readonly outcome: Promise<Outcome> } {
   const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData: scenario });

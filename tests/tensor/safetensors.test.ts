@@ -5,14 +5,25 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { isLockstepError, type LockstepError } from "../../src/base/index.ts";
-import { digestTensors, encodeSafetensors, firstNonFinite, readSafetensors, readSafetensorsHeader, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
+import {
+  digestTensors,
+  encodeSafetensors,
+  firstNonFinite,
+  readSafetensors,
+  readSafetensorsHeader,
+  tensor,
+  type HostTensor,
+} from "../../src/numeric/tensor/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "safetensors-"));
 after(() => rmSync(folder, { recursive: true }));
 
 /** A file with this header (an object or raw text or bytes) and data. */
 function file(header: object | string | Uint8Array, data: Uint8Array | number = 0, length?: bigint): Uint8Array {
-  const json = header instanceof Uint8Array ? header : new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
+  const json =
+    header instanceof Uint8Array
+      ? header
+      : new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));
   const body = typeof data === "number" ? new Uint8Array(data) : data;
   const bytes = new Uint8Array(8 + json.length + body.length);
   new DataView(bytes.buffer).setBigUint64(0, length ?? BigInt(json.length), true);
@@ -20,7 +31,11 @@ function file(header: object | string | Uint8Array, data: Uint8Array | number = 
   bytes.set(body, 8 + json.length);
   return bytes;
 }
-const f32 = (shape: unknown, begin: unknown, end: unknown): object => ({ dtype: "F32", shape, data_offsets: [begin, end] });
+const f32 = (shape: unknown, begin: unknown, end: unknown): object => ({
+  dtype: "F32",
+  shape,
+  data_offsets: [begin, end],
+});
 const asMap = (entries: Record<string, HostTensor>): Map<string, HostTensor> => new Map(Object.entries(entries));
 
 /** Asserts WEIGHTS_INVALID whose message matches, both for the bytes and for a file with them. */
@@ -28,13 +43,16 @@ function refused(bytes: Uint8Array, message: RegExp, tensorName?: string): void 
   const path = join(folder, "bad.safetensors");
   writeFileSync(path, bytes);
   for (const source of [bytes, path]) {
-    assert.throws(() => readSafetensors(source), (error) => {
-      assert.ok(isLockstepError(error), String(error));
-      assert.equal(error.code, "WEIGHTS_INVALID");
-      assert.match(error.message, message);
-      if (tensorName !== undefined) assert.equal(error.details["tensor"], tensorName);
-      return true;
-    });
+    assert.throws(
+      () => readSafetensors(source),
+      (error) => {
+        assert.ok(isLockstepError(error), String(error));
+        assert.equal(error.code, "WEIGHTS_INVALID");
+        assert.match(error.message, message);
+        if (tensorName !== undefined) assert.equal(error.details["tensor"], tensorName);
+        return true;
+      },
+    );
   }
 }
 
@@ -49,7 +67,7 @@ const example = asMap({
 });
 
 test("what is written is read back, from bytes at any offset and from a file", () => {
-  const bytes = encodeSafetensors(example, { format: "pt", note: "é\"\n" });
+  const bytes = encodeSafetensors(example, { format: "pt", note: 'é"\n' });
   const path = join(folder, "good.safetensors");
   writeFileSync(path, bytes);
   const shifted = new Uint8Array(bytes.length + 3).subarray(3);
@@ -58,7 +76,7 @@ test("what is written is read back, from bytes at any offset and from a file", (
   shared.set(bytes);
   for (const source of [bytes, path, shifted, shared]) {
     const { tensors, metadata } = readSafetensors(source);
-    assert.deepEqual(metadata, { format: "pt", note: "é\"\n" });
+    assert.deepEqual(metadata, { format: "pt", note: 'é"\n' });
     assert.deepEqual([...tensors.keys()].sort(), [...example.keys()].sort());
     for (const [name, expected] of example) assert.deepEqual({ ...tensors.get(name) }, { ...expected });
     assert.equal(digestTensors(tensors), digestTensors(example));
@@ -67,8 +85,11 @@ test("what is written is read back, from bytes at any offset and from a file", (
 });
 
 test("the bytes are those of the format: sorted, header padded with spaces to eight, little-endian", () => {
-  const bytes = encodeSafetensors(asMap({ b: tensor("float32", [1], new Float32Array([2])), a: tensor("float32", [1], new Float32Array([1])) }));
-  const header = '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}';
+  const bytes = encodeSafetensors(
+    asMap({ b: tensor("float32", [1], new Float32Array([2])), a: tensor("float32", [1], new Float32Array([1])) }),
+  );
+  const header =
+    '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}';
   const padded = header.padEnd(Math.ceil(header.length / 8) * 8);
   assert.deepEqual([...bytes.subarray(0, 8)], [padded.length, 0, 0, 0, 0, 0, 0, 0]);
   assert.equal(new TextDecoder().decode(bytes.subarray(8, 8 + padded.length)), padded);
@@ -76,26 +97,52 @@ test("the bytes are those of the format: sorted, header padded with spaces to ei
 });
 
 test("any set of tensors survives, in the same bytes whatever the order", () => {
-  const one = fc.tuple(fc.string({ unit: "binary", maxLength: 6 }), fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 }), fc.double());
-  fc.assert(fc.property(fc.uniqueArray(one, { selector: ([name]) => name }), (list) => {
-    const entries = list.map(([name, shape, x]) => [name, tensor("float64", shape, new Float64Array(shape.reduce((p, d) => p * d, 1)).fill(x))] as const);
-    const bytes = encodeSafetensors(new Map(entries));
-    assert.deepEqual(encodeSafetensors(new Map([...entries].reverse())), bytes);
-    const { tensors } = readSafetensors(bytes);
-    for (const [name, expected] of entries) assert.deepEqual({ ...tensors.get(name) }, { ...expected });
-  }));
+  const one = fc.tuple(
+    fc.string({ unit: "binary", maxLength: 6 }),
+    fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 3 }),
+    fc.double(),
+  );
+  fc.assert(
+    fc.property(fc.uniqueArray(one, { selector: ([name]) => name }), (list) => {
+      const entries = list.map(
+        ([name, shape, x]) =>
+          [name, tensor("float64", shape, new Float64Array(shape.reduce((p, d) => p * d, 1)).fill(x))] as const,
+      );
+      const bytes = encodeSafetensors(new Map(entries));
+      assert.deepEqual(encodeSafetensors(new Map([...entries].reverse())), bytes);
+      const { tensors } = readSafetensors(bytes);
+      for (const [name, expected] of entries) assert.deepEqual({ ...tensors.get(name) }, { ...expected });
+    }),
+  );
 });
 
 test("every float16 and bfloat16 becomes the float32 of the same value", () => {
   const halves = Uint16Array.from({ length: 65_536 }, (_, i) => i);
-  const read = (dtype: string): Float32Array => readSafetensors(file({ x: { dtype, shape: [65_536], data_offsets: [0, 131_072] } }, new Uint8Array(halves.buffer))).tensors.get("x")?.data as Float32Array;
+  const read = (dtype: string): Float32Array =>
+    readSafetensors(
+      file({ x: { dtype, shape: [65_536], data_offsets: [0, 131_072] } }, new Uint8Array(halves.buffer)),
+    ).tensors.get("x")?.data as Float32Array;
   const [half, brain] = [read("F16"), read("BF16")];
   for (let i = 0; i < 65_536; i++) {
     const [sign, exponent, fraction] = [i >> 15 ? -1 : 1, (i >> 10) & 31, i & 1023];
-    const expected = exponent === 31 ? (fraction === 0 ? sign * Infinity : NaN) : exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25);
+    const expected =
+      exponent === 31
+        ? fraction === 0
+          ? sign * Infinity
+          : NaN
+        : exponent === 0
+          ? sign * fraction * 2 ** -24
+          : sign * (1024 + fraction) * 2 ** (exponent - 25);
     assert.ok(Object.is(half[i], expected), `float16 ${i}`);
     const [exponent8, fraction7] = [(i >> 7) & 255, i & 127];
-    const expectedBrain = exponent8 === 255 ? (fraction7 === 0 ? sign * Infinity : NaN) : exponent8 === 0 ? sign * fraction7 * 2 ** -133 : sign * (128 + fraction7) * 2 ** (exponent8 - 134);
+    const expectedBrain =
+      exponent8 === 255
+        ? fraction7 === 0
+          ? sign * Infinity
+          : NaN
+        : exponent8 === 0
+          ? sign * fraction7 * 2 ** -133
+          : sign * (128 + fraction7) * 2 ** (exponent8 - 134);
     assert.ok(Object.is(brain[i], expectedBrain), `bfloat16 ${i}`);
   }
 });
@@ -131,7 +178,9 @@ test("a name twice, which JSON.parse would hide, at every level and however it i
   refused(file(`{"x":${x}, "\\u0078" :${x}}`, 4), /name "x" twice/, "x");
   refused(file('{"x":{"dtype":"F32","shape":[1],"dtype":"F32","data_offsets":[0,4]}}', 4), /name "dtype" twice/);
   refused(file('{"__metadata__":{"a":"1","a":"2"}}'), /name "a" twice/);
-  const quoted = '{"a\\"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a\\\\":{"dtype":"F32","shape":[0],"data_offsets":[4,4]},"__metadata__":{"x":"{\\"x\\":1,\\"x\\":2}"}}';
+  const quoted =
+    '{"a\\"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},' +
+    '"a\\\\":{"dtype":"F32","shape":[0],"data_offsets":[4,4]},"__metadata__":{"x":"{\\"x\\":1,\\"x\\":2}"}}';
   assert.deepEqual([...readSafetensors(file(quoted, 4)).tensors.keys()], ['a"b', "a\\"]);
   const long = "y".repeat(5_000_000);
   assert.equal(readSafetensors(file({ __metadata__: { long } })).metadata["long"], long);
@@ -139,13 +188,28 @@ test("a name twice, which JSON.parse would hide, at every level and however it i
 });
 
 test("types, shapes and offsets that do not hold", () => {
-  for (const dtype of ["F8_E4M3", "BOOL", "f32", "", 3, null, "constructor"]) refused(file({ x: { dtype, shape: [1], data_offsets: [0, 4] } }, 4), /"x" has the type .* not one of/, "x");
-  for (const shape of [[-1], [1.5], ["1"], [null], 3, null, "1", {}, [2 ** 53]]) refused(file({ x: f32(shape, 0, 4) }, 4), /"x" has the shape/, "x");
+  for (const dtype of ["F8_E4M3", "BOOL", "f32", "", 3, null, "constructor"])
+    refused(file({ x: { dtype, shape: [1], data_offsets: [0, 4] } }, 4), /"x" has the type .* not one of/, "x");
+  for (const shape of [[-1], [1.5], ["1"], [null], 3, null, "1", {}, [2 ** 53]])
+    refused(file({ x: f32(shape, 0, 4) }, 4), /"x" has the shape/, "x");
   refused(file({ x: f32([2 ** 50, 2 ** 50], 0, 4) }, 4), /too large for any file/, "x");
   refused(file({ x: { dtype: "F32", shape: [1] } }, 4), /"x" has the offsets undefined/, "x");
-  for (const [begin, end] of [[-4, 0], [0.5, 4.5], ["0", 4], [null, 4]]) refused(file({ x: f32([1], begin, end) }, 4), /"x" has the offsets/, "x");
-  for (const offsets of [[], [0], [0, 4, 8], 4]) refused(file({ x: { dtype: "F32", shape: [1], data_offsets: offsets } }, 4), /"x" has the offsets/, "x");
-  for (const [begin, end] of [[0, 8], [4, 0], [8, 12], [0, 2 ** 53 - 1]]) refused(file({ x: f32([1], begin, end) }, 4), /"x" claims the bytes/, "x");
+  for (const [begin, end] of [
+    [-4, 0],
+    [0.5, 4.5],
+    ["0", 4],
+    [null, 4],
+  ])
+    refused(file({ x: f32([1], begin, end) }, 4), /"x" has the offsets/, "x");
+  for (const offsets of [[], [0], [0, 4, 8], 4])
+    refused(file({ x: { dtype: "F32", shape: [1], data_offsets: offsets } }, 4), /"x" has the offsets/, "x");
+  for (const [begin, end] of [
+    [0, 8],
+    [4, 0],
+    [8, 12],
+    [0, 2 ** 53 - 1],
+  ])
+    refused(file({ x: f32([1], begin, end) }, 4), /"x" claims the bytes/, "x");
   refused(file({ x: f32([2], 0, 4) }, 4), /has 4 bytes, but its shape \[2\] of F32 takes 8/, "x");
   refused(file({ x: { dtype: "BF16", shape: [1], data_offsets: [0, 4] } }, 4), /of BF16 takes 2/, "x");
 });
@@ -164,15 +228,22 @@ test("tensors that overlap, gaps between them, bytes before and after", () => {
 test("no damage to a header crashes or reads outside: it is refused or it is another valid file", () => {
   const bytes = encodeSafetensors(example, { format: "pt" });
   const headerEnd = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
-  fc.assert(fc.property(fc.integer({ min: 0, max: headerEnd - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {
-    const damaged = bytes.slice();
-    damaged[at] = byte;
-    try {
-      for (const { shape, data } of readSafetensors(damaged).tensors.values()) assert.equal(data.length, shape.reduce((p, d) => p * d, 1));
-    } catch (error) {
-      assert.equal((error as LockstepError).code, "WEIGHTS_INVALID", String(error));
-    }
-  }), { numRuns: 1000 });
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: headerEnd - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {
+      const damaged = bytes.slice();
+      damaged[at] = byte;
+      try {
+        for (const { shape, data } of readSafetensors(damaged).tensors.values())
+          assert.equal(
+            data.length,
+            shape.reduce((p, d) => p * d, 1),
+          );
+      } catch (error) {
+        assert.equal((error as LockstepError).code, "WEIGHTS_INVALID", String(error));
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
 
 test("the header alone gives types and shapes, and a missing file is its own error", () => {
@@ -180,8 +251,14 @@ test("the header alone gives types and shapes, and a missing file is its own err
   writeFileSync(path, encodeSafetensors(example));
   const { entries } = readSafetensorsHeader(path);
   assert.deepEqual([entries.get("weight")?.dtype, entries.get("weight")?.shape], ["float32", [2, 3]]);
-  assert.throws(() => readSafetensors(join(folder, "missing")), (error) => isLockstepError(error) && error.code === "NOT_FOUND");
-  assert.throws(() => readSafetensors(folder), (error) => isLockstepError(error) && error.code !== "INTERNAL");
+  assert.throws(
+    () => readSafetensors(join(folder, "missing")),
+    (error) => isLockstepError(error) && error.code === "NOT_FOUND",
+  );
+  assert.throws(
+    () => readSafetensors(folder),
+    (error) => isLockstepError(error) && error.code !== "INTERNAL",
+  );
 });
 
 test("what cannot be written is refused", () => {
@@ -193,7 +270,15 @@ test("what cannot be written is refused", () => {
 test("the first element that is not finite is found, with its tensor", () => {
   assert.equal(firstNonFinite(example), undefined);
   for (const bad of [NaN, Infinity, -Infinity]) {
-    assert.deepEqual(firstNonFinite(asMap({ a: tensor("float32", [2], new Float32Array(2)), b: tensor("float64", [3], new Float64Array([1, 2, bad])) })), { name: "b", index: 2 });
+    assert.deepEqual(
+      firstNonFinite(
+        asMap({
+          a: tensor("float32", [2], new Float32Array(2)),
+          b: tensor("float64", [3], new Float64Array([1, 2, bad])),
+        }),
+      ),
+      { name: "b", index: 2 },
+    );
   }
   assert.deepEqual(firstNonFinite([["x", tensor("float32", [1], new Float32Array([NaN]))]]), { name: "x", index: 0 });
 });
@@ -203,8 +288,20 @@ test("the digest depends on names, types, shapes and bytes, and not on the order
   const y = tensor("float32", [1], new Float32Array([3]));
   const digest = digestTensors(asMap({ x, y }));
   assert.match(digest, /^[0-9a-f]{64}$/);
-  assert.equal(digestTensors([["y", y], ["x", x]]), digest);
-  const others = [asMap({ x: y, y: x }), asMap({ x, z: y }), asMap({ x: { ...x, shape: [1, 2] }, y }), asMap({ x: tensor("int32", [2, 1], new Int32Array(x.data.buffer)), y }),
-    asMap({ x: tensor("float32", [2, 1], new Float32Array([1, -2])), y }), asMap({ x })];
+  assert.equal(
+    digestTensors([
+      ["y", y],
+      ["x", x],
+    ]),
+    digest,
+  );
+  const others = [
+    asMap({ x: y, y: x }),
+    asMap({ x, z: y }),
+    asMap({ x: { ...x, shape: [1, 2] }, y }),
+    asMap({ x: tensor("int32", [2, 1], new Int32Array(x.data.buffer)), y }),
+    asMap({ x: tensor("float32", [2, 1], new Float32Array([1, -2])), y }),
+    asMap({ x }),
+  ];
   assert.equal(new Set([digest, ...others.map(digestTensors)]).size, 7);
 });

@@ -6,26 +6,36 @@ import fc from "fast-check";
 import { loadTokenizer, type Tokenizer } from "../../src/language/text/index.ts";
 import { oddTexts, trainTiny } from "./golden/tiny.ts";
 
-interface Golden { readonly items: readonly { ids: number[]; offsets: [number, number][]; decoded: string; pair: { ids: number[]; typeIds: number[] } }[] }
+interface Golden {
+  readonly items: readonly {
+    ids: number[];
+    offsets: [number, number][];
+    decoded: string;
+    pair: { ids: number[]; typeIds: number[] };
+  }[];
+}
 
 const read = (path: string): string => readFileSync(new URL(path, import.meta.url), "utf8");
-const tiny = (name: string, maxLength = 512): Tokenizer => loadTokenizer({ tokenizerJson: read(`../tiny/tokenizer-${name}/tokenizer.json`) }, { maxLength });
+const tiny = (name: string, maxLength = 512): Tokenizer =>
+  loadTokenizer({ tokenizerJson: read(`../tiny/tokenizer-${name}/tokenizer.json`) }, { maxLength });
 
 for (const name of ["uncased", "cased"]) {
   describe(`against Python's tokenizers, ${name}`, () => {
     const tokenizer = tiny(name);
     const golden = JSON.parse(read(`golden/expected-${name}.json`)) as Golden;
-    oddTexts.forEach((text, i) => it(JSON.stringify(text), () => {
-      const expected = golden.items[i];
-      assert.ok(expected);
-      const encoded = tokenizer.encode(text);
-      assert.deepEqual([...encoded.ids], expected.ids);
-      assert.deepEqual(encoded.offsets, expected.offsets);
-      assert.equal(tokenizer.decode(encoded.ids), expected.decoded);
-      const pair = tokenizer.encode(text, { pair: oddTexts[(i + 7) % oddTexts.length] as string, maxLength: 12 });
-      assert.deepEqual([...pair.ids], expected.pair.ids);
-      assert.deepEqual([...pair.typeIds], expected.pair.typeIds);
-    }));
+    oddTexts.forEach((text, i) =>
+      it(JSON.stringify(text), () => {
+        const expected = golden.items[i];
+        assert.ok(expected);
+        const encoded = tokenizer.encode(text);
+        assert.deepEqual([...encoded.ids], expected.ids);
+        assert.deepEqual(encoded.offsets, expected.offsets);
+        assert.equal(tokenizer.decode(encoded.ids), expected.decoded);
+        const pair = tokenizer.encode(text, { pair: oddTexts[(i + 7) % oddTexts.length] as string, maxLength: 12 });
+        assert.deepEqual([...pair.ids], expected.pair.ids);
+        assert.deepEqual([...pair.typeIds], expected.pair.typeIds);
+      }),
+    );
   });
 }
 
@@ -33,10 +43,19 @@ describe("all-MiniLM-L6-v2", () => {
   const folder = new URL("../../../shared/models/all-MiniLM-L6-v2/", import.meta.url);
   const skip = existsSync(folder) ? false : "the model is not beside this checkout (../shared/models/all-MiniLM-L6-v2)";
   it("gives the reference's token ids exactly", { skip }, () => {
-    const tokenizer = loadTokenizer({ tokenizerJson: readFileSync(new URL("tokenizer.json", folder), "utf8"), tokenizerConfig: JSON.parse(readFileSync(new URL("tokenizer_config.json", folder), "utf8")) as object }, { maxLength: 256 });
-    const { items } = JSON.parse(readFileSync(new URL("reference.json", folder), "utf8")) as { items: { text: string; input_ids: number[] }[] };
+    const tokenizer = loadTokenizer(
+      {
+        tokenizerJson: readFileSync(new URL("tokenizer.json", folder), "utf8"),
+        tokenizerConfig: JSON.parse(readFileSync(new URL("tokenizer_config.json", folder), "utf8")) as object,
+      },
+      { maxLength: 256 },
+    );
+    const { items } = JSON.parse(readFileSync(new URL("reference.json", folder), "utf8")) as {
+      items: { text: string; input_ids: number[] }[];
+    };
     assert.equal(items.length, 24);
-    for (const { text, input_ids } of items) assert.deepEqual([...tokenizer.encode(text).ids], input_ids, text.slice(0, 60));
+    for (const { text, input_ids } of items)
+      assert.deepEqual([...tokenizer.encode(text).ids], input_ids, text.slice(0, 60));
     assert.equal(tokenizer.vocabSize, 30522);
     assert.deepEqual(tokenizer.special, { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103 });
     assert.equal(tokenizer.files["vocab.txt"], readFileSync(new URL("vocab.txt", folder), "utf8"));
@@ -45,47 +64,71 @@ describe("all-MiniLM-L6-v2", () => {
 
 describe("properties", () => {
   const tokenizer = tiny("uncased");
-  // Where the library follows the reference: no ideographs outside the basic plane, no capital sigma (bert-words.ts says why).
+  // Where the library follows the reference: no ideographs outside the basic plane, no capital sigma (bert-words.ts
+  // says why).
   const library = new LibraryTokenizer(JSON.parse(read("../tiny/tokenizer-uncased/tokenizer.json")) as object, {});
-  const ordinary = fc.string({ unit: fc.oneof(fc.constantFrom(...Array.from("abc XYZ é Ü ß 日 本 ' - . , ! ? $ 1 2 [SEP] \t\n")), fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 1 })), maxLength: 60 });
+  const ordinary = fc.string({
+    unit: fc.oneof(
+      fc.constantFrom(...Array.from("abc XYZ é Ü ß 日 本 ' - . , ! ? $ 1 2 [SEP] \t\n")),
+      fc.string({ unit: "binary-ascii", minLength: 1, maxLength: 1 }),
+    ),
+    maxLength: 60,
+  });
 
   it("agrees with @huggingface/tokenizers on ordinary text", () => {
-    fc.assert(fc.property(ordinary, (text) => {
-      assert.deepEqual([...tokenizer.encode(text).ids], library.encode(text).ids);
-    }), { numRuns: 300, seed: 1 });
+    fc.assert(
+      fc.property(ordinary, (text) => {
+        assert.deepEqual([...tokenizer.encode(text).ids], library.encode(text).ids);
+      }),
+      { numRuns: 300, seed: 1 },
+    );
   });
 
   it("keeps offsets in order, inside the text, on whole characters", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary", maxLength: 80 }), (text) => {
-      const { ids, offsets } = tokenizer.encode(text);
-      assert.equal(offsets.length, ids.length);
-      let last = 0;
-      for (const [start, end] of offsets.slice(1, -1)) {
-        assert.ok(start < end && end <= text.length && start >= last, `${start} ${end} after ${last}`);
-        assert.ok(text.slice(start, end).isWellFormed());
-        last = start;
-      }
-    }), { numRuns: 500, seed: 2 });
+    fc.assert(
+      fc.property(fc.string({ unit: "binary", maxLength: 80 }), (text) => {
+        const { ids, offsets } = tokenizer.encode(text);
+        assert.equal(offsets.length, ids.length);
+        let last = 0;
+        for (const [start, end] of offsets.slice(1, -1)) {
+          assert.ok(start < end && end <= text.length && start >= last, `${start} ${end} after ${last}`);
+          assert.ok(text.slice(start, end).isWellFormed());
+          last = start;
+        }
+      }),
+      { numRuns: 500, seed: 2 },
+    );
   });
 
   it("gives at most maxLength tokens, cut from the right, and says so", () => {
-    fc.assert(fc.property(ordinary, fc.option(ordinary, { nil: undefined }), fc.integer({ min: 4, max: 40 }), (text, pair, maxLength) => {
-      const options = pair === undefined ? {} : { pair };
-      const whole = tokenizer.encode(text, options);
-      const cut = tokenizer.encode(text, { ...options, maxLength });
-      assert.equal(cut.truncated, whole.ids.length > maxLength);
-      assert.equal(cut.ids.length, Math.min(whole.ids.length, maxLength));
-      assert.equal(cut.ids.at(-1), tokenizer.special.sep);
-      if (pair === undefined) assert.deepEqual(cut.ids.slice(0, -1), whole.ids.slice(0, cut.ids.length - 1));
-    }), { numRuns: 200, seed: 3 });
+    fc.assert(
+      fc.property(
+        ordinary,
+        fc.option(ordinary, { nil: undefined }),
+        fc.integer({ min: 4, max: 40 }),
+        (text, pair, maxLength) => {
+          const options = pair === undefined ? {} : { pair };
+          const whole = tokenizer.encode(text, options);
+          const cut = tokenizer.encode(text, { ...options, maxLength });
+          assert.equal(cut.truncated, whole.ids.length > maxLength);
+          assert.equal(cut.ids.length, Math.min(whole.ids.length, maxLength));
+          assert.equal(cut.ids.at(-1), tokenizer.special.sep);
+          if (pair === undefined) assert.deepEqual(cut.ids.slice(0, -1), whole.ids.slice(0, cut.ids.length - 1));
+        },
+      ),
+      { numRuns: 200, seed: 3 },
+    );
   });
 
   it("encodes the same again, whatever was encoded between", () => {
-    fc.assert(fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (text, other) => {
-      const first = tokenizer.encode(text);
-      tokenizer.encode(other);
-      assert.deepEqual(tokenizer.encode(text), first);
-    }), { numRuns: 100, seed: 4 });
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (text, other) => {
+        const first = tokenizer.encode(text);
+        tokenizer.encode(other);
+        assert.deepEqual(tokenizer.encode(text), first);
+      }),
+      { numRuns: 100, seed: 4 },
+    );
   });
 });
 
@@ -98,12 +141,19 @@ describe("long texts", () => {
     assert.equal(encoded.ids[2], tokenizer.encode("card").ids[1]);
   });
   it("added tokens win over words, the longest first", () => {
-    const json = JSON.parse(read("../tiny/tokenizer-uncased/tokenizer.json")) as { added_tokens: object[]; model: { vocab: object } };
+    const json = JSON.parse(read("../tiny/tokenizer-uncased/tokenizer.json")) as {
+      added_tokens: object[];
+      model: { vocab: object };
+    };
     const size = Object.keys(json.model.vocab).length;
-    for (const [i, content] of ["<a>", "<a><b>"].entries()) json.added_tokens.push({ id: size + i, content, special: true, normalized: false });
+    for (const [i, content] of ["<a>", "<a><b>"].entries())
+      json.added_tokens.push({ id: size + i, content, special: true, normalized: false });
     const { ids, offsets } = loadTokenizer({ tokenizerJson: json }).encode("<a><b><a> <a");
     assert.deepEqual([...ids.slice(1, 3)], [size + 1, size]);
-    assert.deepEqual(offsets.slice(1, 3), [[0, 6], [6, 9]]);
+    assert.deepEqual(offsets.slice(1, 3), [
+      [0, 6],
+      [6, 9],
+    ]);
     assert.ok(!ids.slice(3).includes(size));
   });
 });
@@ -124,8 +174,12 @@ describe("refusals", () => {
 
 describe("training", () => {
   it("reproduces the committed tokenizers byte for byte", async () => {
-    for (const [name, lowercase] of [["uncased", true], ["cased", false]] as const) {
-      for (const [file, text] of Object.entries(await trainTiny(lowercase))) assert.equal(text, read(`../tiny/tokenizer-${name}/${file}`), `${name}/${file}`);
+    for (const [name, lowercase] of [
+      ["uncased", true],
+      ["cased", false],
+    ] as const) {
+      for (const [file, text] of Object.entries(await trainTiny(lowercase)))
+        assert.equal(text, read(`../tiny/tokenizer-${name}/${file}`), `${name}/${file}`);
     }
   });
 });

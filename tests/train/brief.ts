@@ -6,6 +6,9 @@ export const BRIEF: TrainInput = { ...TINY, finetune: { epochs: 3, batch_size: 2
 
 /** A step by its kind: which checkpoint, which version and how often do not matter, nor which of the small files. */
 export function kindOf(step: string): string {
-  return step.replaceAll(/step-\d+/g, "step-*").replaceAll(/[0-9a-f]{64}/g, "<version>").replaceAll(/runs\/[0-9a-f]{16}/g, "runs/<run>")
+  return step
+    .replaceAll(/step-\d+/g, "step-*")
+    .replaceAll(/[0-9a-f]{64}/g, "<version>")
+    .replaceAll(/runs\/[0-9a-f]{16}/g, "runs/<run>")
     .replaceAll(/(special_tokens_map|tokenizer|tokenizer_config|lockstep)\.json|vocab\.txt/g, "config.json");
 }

@@ -1,11 +1,12 @@
 /**
- * Preloaded (`--import`) into a training's threads: makes worker 1 die in the middle of its second request, while the others
- * wait for it. LOCKSTEP_TEST_DEATH says how: "exit" or "throw".
+ * Preloaded (`--import`) into a training's threads: makes worker 1 die in the middle of its second request, while the
+ * others wait for it. LOCKSTEP_TEST_DEATH says how: "exit" or "throw".
  */
 import { isMainThread, parentPort, workerData } from "node:worker_threads";
 
 const how = process.env["LOCKSTEP_TEST_DEATH"] ?? "";
-const pool = (workerData as { readonly lockstepPool?: { readonly name: string; readonly index: number } } | null)?.lockstepPool;
+const pool = (workerData as { readonly lockstepPool?: { readonly name: string; readonly index: number } } | null)
+  ?.lockstepPool;
 if (!isMainThread && how !== "" && pool?.index === 1) {
   let requests = 0;
   parentPort?.on("message", ({ kind }: { readonly kind: string }) => {

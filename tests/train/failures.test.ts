@@ -1,4 +1,7 @@
-/** A training that cannot go on: a typed error, no thread left waiting, and nothing half done. Dying threads are in failures.long.test.ts. */
+/**
+ * A training that cannot go on: a typed error, no thread left waiting, and nothing half done. Dying threads are in
+ * failures.long.test.ts.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seedFrom } from "../../src/base/index.ts";
@@ -14,8 +17,17 @@ test("a loss that is not finite is NON_FINITE in every worker alike, before any 
   const weights = initializeParameters(Phase.parametersOf(config, objective), 0.02, seedFrom(1));
   weights.get("classifier.weight")!.data.fill(3e38);
   const phase = await Phase.open({
-    name: "finetune", executor: "native", config, objective, special, data: { ids, offsets, labels, examples: train }, rates, threads: 3, weights,
-    plan: { batchSize: rates.batch_size, shards: 8, epochs: 1, seed: seedFrom(2) }, onStep: () => assert.fail("no step is done"),
+    name: "finetune",
+    executor: "native",
+    config,
+    objective,
+    special,
+    data: { ids, offsets, labels, examples: train },
+    rates,
+    threads: 3,
+    weights,
+    plan: { batchSize: rates.batch_size, shards: 8, epochs: 1, seed: seedFrom(2) },
+    onStep: () => assert.fail("no step is done"),
   });
   try {
     const before = phase.stateDigest();
@@ -30,6 +42,7 @@ test("when one worker fails, its error is the one that is reported", async () =>
   const input = await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 } }, 48);
   const ids = new Int32Array(new SharedArrayBuffer(input.ids.byteLength));
   ids.set(input.ids);
-  ids[input.offsets[input.train[3]!]! + 1] = 100_000; // beyond the vocabulary: the shard that holds it cannot be computed
+  // beyond the vocabulary: the shard that holds it cannot be computed
+  ids[input.offsets[input.train[3]!]! + 1] = 100_000;
   await assert.rejects(runTraining({ ...input, ids }, { threads: 3 }), { code: "INPUT_INVALID", message: /100000/ });
 });

@@ -4,10 +4,19 @@ import { seedFrom } from "../../src/base/index.ts";
 import { encodeDataset, labelSpace, readTable, splitByHash } from "../../src/language/data/index.ts";
 import { bertConfig } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
-import { resolveRecipe, runTraining, type RecipeInput, type TrainedModel, type TrainingInput, type TrainingRun } from "../../src/work/train/index.ts";
+import {
+  resolveRecipe,
+  runTraining,
+  type RecipeInput,
+  type TrainedModel,
+  type TrainingInput,
+  type TrainingRun,
+} from "../../src/work/train/index.ts";
 
 export const SMALL: RecipeInput = {
-  seed: 7, max_tokens: 32, validation_fraction: 0.1,
+  seed: 7,
+  max_tokens: 32,
+  validation_fraction: 0.1,
   model: { hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 64 },
   tokenizer: { vocab_size: 400 },
   pretrain: { epochs: 1, batch_size: 24, shards: 8, learning_rate: 2e-3 },
@@ -22,10 +31,23 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
   const split = splitByHash(texts, { fraction: resolved.validation_fraction, seed: seedFrom(resolved.seed) });
   const tokenizer = trainWordPiece(texts, { vocabSize: resolved.tokenizer.vocab_size, maxLength: resolved.max_tokens });
   const data = await encodeDataset(tokenizer, texts, labels);
-  const config = bertConfig({ ...resolved.model, vocab_size: tokenizer.vocabSize, max_position_embeddings: resolved.max_tokens, type_vocab_size: 2 });
+  const config = bertConfig({
+    ...resolved.model,
+    vocab_size: tokenizer.vocabSize,
+    max_position_embeddings: resolved.max_tokens,
+    type_vocab_size: 2,
+  });
   return {
-    recipe: resolved, config, special: tokenizer.special, vocabSize: tokenizer.vocabSize, classes: names.length, ids: data.ids, offsets: data.offsets, labels: data.labels!,
-    train: shared(split.train), validation: shared(split.validation),
+    recipe: resolved,
+    config,
+    special: tokenizer.special,
+    vocabSize: tokenizer.vocabSize,
+    classes: names.length,
+    ids: data.ids,
+    offsets: data.offsets,
+    labels: data.labels!,
+    train: shared(split.train),
+    validation: shared(split.validation),
   };
 }
 
@@ -36,12 +58,19 @@ export function shared(values: readonly number[]): Int32Array {
 }
 
 /** The state's digest after every step, in order, and the outcome. */
-export async function digestsOf(input: TrainingInput, run: Omit<TrainingRun, "digests" | "onEvent">): Promise<{ readonly digests: readonly string[]; readonly losses: readonly number[]; readonly model: TrainedModel }> {
+export async function digestsOf(
+  input: TrainingInput,
+  run: Omit<TrainingRun, "digests" | "onEvent">,
+): Promise<{ readonly digests: readonly string[]; readonly losses: readonly number[]; readonly model: TrainedModel }> {
   const digests: string[] = [];
   const losses: number[] = [];
-  const model = await runTraining(input, { ...run, digests: true, onEvent: (event) => {
-    if (event.kind === "digest") digests.push(event.sha256);
-    if (event.kind === "step") losses.push(event.loss);
-  } });
+  const model = await runTraining(input, {
+    ...run,
+    digests: true,
+    onEvent: (event) => {
+      if (event.kind === "digest") digests.push(event.sha256);
+      if (event.kind === "step") losses.push(event.loss);
+    },
+  });
   return { digests, losses, model };
 }

@@ -1,4 +1,7 @@
-/** A training of the public verb on a disk that names every step. Arguments: store, the kind of step to die before ("": print them all). */
+/**
+ * A training of the public verb on a disk that names every step. Arguments: store, the kind of step to die before ("":
+ * print them all).
+ */
 import { writeSync } from "node:fs";
 import { trainOn } from "../../src/edge/api/train.ts";
 import { nodeFileSystem, withSteps } from "../../src/work/store/index.ts";

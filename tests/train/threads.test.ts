@@ -1,11 +1,15 @@
-/** P3: the recipe decides the weights, threads decide only how long it takes. Weights and optimizer state are compared after every step. */
+/**
+ * P3: the recipe decides the weights, threads decide only how long it takes. Weights and optimizer state are compared
+ * after every step.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { RecipeInput } from "../../src/work/train/index.ts";
 import { digestsOf, SMALL, smallInput } from "./small.ts";
 
 test("weights and optimizer state after every step are the same for 1 and 3 threads", async (t) => {
-  // Few rows: some steps of each phase are enough to differ. More threads, and the portable profile, are in threads.long.test.ts.
+  // Few rows: some steps of each phase are enough to differ. More threads, and the portable profile, are in
+  // threads.long.test.ts.
   const input = await smallInput(SMALL, 64);
   const alone = await digestsOf(input, { threads: 1 });
   assert.ok(alone.digests.length >= 4);
@@ -15,7 +19,12 @@ test("weights and optimizer state after every step are the same for 1 and 3 thre
 });
 
 test("another seed, or another number of shards, gives other weights: the comparison can fail", async () => {
-  const last = async (change: RecipeInput) => (await digestsOf(await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 }, ...change }, 48), { threads: 1 })).digests.at(-1);
+  const last = async (change: RecipeInput) =>
+    (
+      await digestsOf(await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 }, ...change }, 48), {
+        threads: 1,
+      })
+    ).digests.at(-1);
   const base = await last({});
   assert.ok(base);
   assert.equal(await last({}), base);
@@ -24,7 +33,17 @@ test("another seed, or another number of shards, gives other weights: the compar
 });
 
 test("training lowers the loss", async () => {
-  const { losses } = await digestsOf(await smallInput({ ...SMALL, pretrain: { ...SMALL.pretrain, epochs: 4 }, finetune: { ...SMALL.finetune, epochs: 0 } }), { threads: 2 });
+  const { losses } = await digestsOf(
+    await smallInput({
+      ...SMALL,
+      pretrain: { ...SMALL.pretrain, epochs: 4 },
+      finetune: { ...SMALL.finetune, epochs: 0 },
+    }),
+    { threads: 2 },
+  );
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  assert.ok(mean(losses.slice(-4)) < 0.95 * mean(losses.slice(0, 4)), `${losses.slice(0, 4).join(", ")} … ${losses.slice(-4).join(", ")}`);
+  assert.ok(
+    mean(losses.slice(-4)) < 0.95 * mean(losses.slice(0, 4)),
+    `${losses.slice(0, 4).join(", ")} … ${losses.slice(-4).join(", ")}`,
+  );
 });

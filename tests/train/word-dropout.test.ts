@@ -9,8 +9,12 @@ const SPECIAL = { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
 const ROWS = 400;
 const LENGTH = 14;
 const data = {
-  ids: Int32Array.from({ length: ROWS * LENGTH }, (_, i) => (i % LENGTH === 0 ? SPECIAL.cls : i % LENGTH === LENGTH - 1 ? SPECIAL.sep : 5 + (i % 50))),
-  offsets: Int32Array.from({ length: ROWS + 1 }, (_, row) => row * LENGTH), labels: new Int32Array(ROWS), examples: Int32Array.from({ length: ROWS }, (_, row) => row),
+  ids: Int32Array.from({ length: ROWS * LENGTH }, (_, i) =>
+    i % LENGTH === 0 ? SPECIAL.cls : i % LENGTH === LENGTH - 1 ? SPECIAL.sep : 5 + (i % 50),
+  ),
+  offsets: Int32Array.from({ length: ROWS + 1 }, (_, row) => row * LENGTH),
+  labels: new Int32Array(ROWS),
+  examples: Int32Array.from({ length: ROWS }, (_, row) => row),
 };
 const seed = seedFrom("word dropout");
 
@@ -27,7 +31,13 @@ test("a share of the ordinary tokens goes, [CLS] and [SEP] stay, another share e
 });
 
 test("the plan sorts by what is left, so that little is padded", () => {
-  const objective: ObjectiveOptions = { kind: "classify", labels: 2, pooling: "mean", labelSmoothing: 0, tokenDropout: 0.25 };
+  const objective: ObjectiveOptions = {
+    kind: "classify",
+    labels: 2,
+    pooling: "mean",
+    labelSmoothing: 0,
+    tokenDropout: 0.25,
+  };
   const plan = objectivePlan(objective, data, SPECIAL, { batchSize: 20, shards: 2, epochs: 2, seed });
   let tokens = 0;
   let padded = 0;

@@ -3,14 +3,24 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isLockstepError } from "../../src/base/index.ts";
 import { loadTokenizer } from "../../src/language/text/index.ts";
-import { BATCH_SIZES, compareBatches, invarianceRows, mixedBatches, runAlone, slidingBatches, type RowRef, type RunRows } from "../../src/work/infer/index.ts";
+import {
+  BATCH_SIZES,
+  compareBatches,
+  invarianceRows,
+  mixedBatches,
+  runAlone,
+  slidingBatches,
+  type RowRef,
+  type RunRows,
+} from "../../src/work/infer/index.ts";
 import { tinyFiles } from "../serve/tiny-version.ts";
 import { honest, honestRun, nextBits, sets, spoiled } from "./rows.ts";
 
 const THREE = sets(4, 9, 80);
 const quiet = async (): Promise<void> => {};
 const everything: RowRef[][] = [...THREE.flatMap((_, set) => slidingBatches(set, 32, 32)), ...mixedBatches(THREE, 3)];
-const compare = async (run: RunRows) => compareBatches(run, THREE, await runAlone(honestRun, THREE, quiet), everything, quiet);
+const compare = async (run: RunRows) =>
+  compareBatches(run, THREE, await runAlone(honestRun, THREE, quiet), everything, quiet);
 
 describe("batches", () => {
   test("one row stands at every position of every size", () => {
@@ -19,7 +29,10 @@ describe("batches", () => {
       const ofSize = batches.filter((batch) => batch.length === size);
       assert.equal(ofSize.length, size);
       const subject = size - 1;
-      assert.deepEqual(ofSize.map((batch) => batch.findIndex(({ row }) => row === subject)).sort((a, b) => a - b), Array.from({ length: size }, (_, i) => i));
+      assert.deepEqual(
+        ofSize.map((batch) => batch.findIndex(({ row }) => row === subject)).sort((a, b) => a - b),
+        Array.from({ length: size }, (_, i) => i),
+      );
     }
   });
 
@@ -27,15 +40,21 @@ describe("batches", () => {
     for (const windows of [1, 2, 4]) {
       const batches = slidingBatches(1, 32, windows);
       assert.deepEqual([...new Set(batches.map(({ length }) => length))], [...BATCH_SIZES]);
-      assert.equal(batches.length, BATCH_SIZES.reduce((sum, size) => sum + Math.min(size, windows), 0));
-      for (const batch of batches) assert.equal(new Set(batch.map(({ row }) => row)).size, batch.length, "no row twice in a batch");
+      assert.equal(
+        batches.length,
+        BATCH_SIZES.reduce((sum, size) => sum + Math.min(size, windows), 0),
+      );
+      for (const batch of batches)
+        assert.equal(new Set(batch.map(({ row }) => row)).size, batch.length, "no row twice in a batch");
     }
   });
 
   test("mixed batches hold rows of several lengths, in every size, in other orders each time", () => {
     const batches = mixedBatches(THREE, 3);
     assert.deepEqual([...new Set(batches.map(({ length }) => length))], [...BATCH_SIZES]);
-    assert.ok(batches.filter(({ length }) => length >= 8).every((batch) => new Set(batch.map(({ set }) => set)).size === 3));
+    assert.ok(
+      batches.filter(({ length }) => length >= 8).every((batch) => new Set(batch.map(({ set }) => set)).size === 3),
+    );
     assert.equal(new Set(batches.map((batch) => JSON.stringify(batch))).size, batches.length);
   });
 });
@@ -53,22 +72,53 @@ describe("comparison", () => {
     const { difference } = await compare(broken);
     const expected = honest(THREE[1]!.rows[3]!)[2]!;
     const hex = (value: number) => new Uint32Array(Float32Array.of(value).buffer)[0]!.toString(16).padStart(8, "0");
-    assert.deepEqual(difference, { set: 1, row: 3, batch: 5, position: 3, length: 9, tokens: 9, element: 2, expected: hex(expected), actual: hex(nextBits(expected)) });
+    assert.deepEqual(difference, {
+      set: 1,
+      row: 3,
+      batch: 5,
+      position: 3,
+      length: 9,
+      tokens: 9,
+      element: 2,
+      expected: hex(expected),
+      actual: hex(nextBits(expected)),
+    });
   });
 
-  test("a row that depends on one place only, of one size only, among mates of other lengths only, is found", async () => {
+  test("a row that depends on one place, of one size, among mates of other lengths only, is found", async () => {
     for (const spoil of [
-      (answers: Float32Array[]) => { if (answers.length === 32) answers[31]![0] = nextBits(answers[31]![0]!); },
-      (answers: Float32Array[]) => { if (answers.length === 1) answers[0]![3] = nextBits(answers[0]![3]!); },
-      (answers: Float32Array[], rows: readonly { ids: Int32Array }[]) => { if (new Set(rows.map(({ ids }) => ids.length)).size > 1) answers.at(-1)![1] = 0; },
-    ]) assert.notEqual((await compare(spoiled(spoil))).difference, null);
+      (answers: Float32Array[]) => {
+        if (answers.length === 32) answers[31]![0] = nextBits(answers[31]![0]!);
+      },
+      (answers: Float32Array[]) => {
+        if (answers.length === 1) answers[0]![3] = nextBits(answers[0]![3]!);
+      },
+      (answers: Float32Array[], rows: readonly { ids: Int32Array }[]) => {
+        if (new Set(rows.map(({ ids }) => ids.length)).size > 1) answers.at(-1)![1] = 0;
+      },
+    ])
+      assert.notEqual((await compare(spoiled(spoil))).difference, null);
   });
 
   test("a zero of the other sign is another answer; a row too short too", async () => {
     const alone = await runAlone(async (rows) => rows.map(() => Float32Array.of(0, 1)), THREE, quiet);
-    const batch: RowRef[][] = [[{ set: 0, row: 0 }, { set: 0, row: 1 }]];
-    const negative = await compareBatches(async (rows) => rows.map(() => Float32Array.of(-0, 1)), THREE, alone, batch, quiet);
-    assert.deepEqual([negative.difference?.element, negative.difference?.expected, negative.difference?.actual], [0, "00000000", "80000000"]);
+    const batch: RowRef[][] = [
+      [
+        { set: 0, row: 0 },
+        { set: 0, row: 1 },
+      ],
+    ];
+    const negative = await compareBatches(
+      async (rows) => rows.map(() => Float32Array.of(-0, 1)),
+      THREE,
+      alone,
+      batch,
+      quiet,
+    );
+    assert.deepEqual(
+      [negative.difference?.element, negative.difference?.expected, negative.difference?.actual],
+      [0, "00000000", "80000000"],
+    );
     const short = await compareBatches(async (rows) => rows.map(() => Float32Array.of(0)), THREE, alone, batch, quiet);
     assert.deepEqual([short.difference?.element, short.difference?.actual], [1, "missing"]);
   });
@@ -76,33 +126,75 @@ describe("comparison", () => {
   test("it stops at the first difference, and tries nothing twice", async () => {
     let calls = 0;
     const alone = await runAlone(honestRun, THREE, quiet);
-    const broken = spoiled((answers) => { calls++; if (answers.length === 2) answers[1]![0] = 9; });
+    const broken = spoiled((answers) => {
+      calls++;
+      if (answers.length === 2) answers[1]![0] = 9;
+    });
     const { runs, difference } = await compareBatches(broken, THREE, alone, slidingBatches(0, 32, 32), quiet);
     assert.deepEqual([calls, runs, difference?.batch, difference?.position], [2, 2, 2, 1]);
   });
 
   test("what is not finite is an error, not a row to compare with", async () => {
-    await assert.rejects(runAlone(spoiled((answers, rows) => { if (rows[0]!.ids[0] === 32) answers[0]![2] = NaN; }), THREE, quiet),
-      (error: unknown) => isLockstepError(error) && error.code === "NON_FINITE" && error.details["row"] === 1 && error.details["element"] === 2);
+    await assert.rejects(
+      runAlone(
+        spoiled((answers, rows) => {
+          if (rows[0]!.ids[0] === 32) answers[0]![2] = NaN;
+        }),
+        THREE,
+        quiet,
+      ),
+      (error: unknown) =>
+        isLockstepError(error) &&
+        error.code === "NON_FINITE" &&
+        error.details["row"] === 1 &&
+        error.details["element"] === 2,
+    );
   });
 
   test("a runner that loses an answer is an error", async () => {
     const alone = await runAlone(honestRun, THREE, quiet);
-    await assert.rejects(compareBatches(async (rows) => rows.slice(1).map(honest), THREE, alone, slidingBatches(0, 32, 1), quiet), (error: unknown) => isLockstepError(error) && error.code === "INTERNAL");
+    await assert.rejects(
+      compareBatches(async (rows) => rows.slice(1).map(honest), THREE, alone, slidingBatches(0, 32, 1), quiet),
+      (error: unknown) => isLockstepError(error) && error.code === "INTERNAL",
+    );
   });
 });
 
 describe("rows", () => {
   const files = tinyFiles(1);
   const json = (name: string) => new TextDecoder().decode(files.get(name)!.slice());
-  const tokenizer = loadTokenizer({ tokenizerJson: json("tokenizer.json"), tokenizerConfig: JSON.parse(json("tokenizer_config.json")) as object }, { maxLength: 512 });
+  const tokenizer = loadTokenizer(
+    { tokenizerJson: json("tokenizer.json"), tokenizerConfig: JSON.parse(json("tokenizer_config.json")) as object },
+    { maxLength: 512 },
+  );
 
   test("three lengths within the limit; above 64 tokens the long rows differ in length and share a padded one", () => {
-    const lengths = (maxTokens: number) => invarianceRows(tokenizer, maxTokens).map(({ tokens, rows }) => [tokens, Math.min(...rows.map(({ ids }) => ids.length)), Math.max(...rows.map(({ ids }) => ids.length)), rows.length]);
-    assert.deepEqual(lengths(512), [[8, 8, 8, 32], [24, 24, 24, 32], [80, 65, 80, 32]]);
-    assert.deepEqual(lengths(70), [[8, 8, 8, 32], [24, 24, 24, 32], [80, 65, 70, 32]]);
-    assert.deepEqual(lengths(64), [[8, 8, 8, 32], [24, 24, 24, 32], [64, 64, 64, 32]]);
-    assert.deepEqual(lengths(9), [[8, 8, 8, 32], [9, 9, 9, 32]]);
+    const lengths = (maxTokens: number) =>
+      invarianceRows(tokenizer, maxTokens).map(({ tokens, rows }) => [
+        tokens,
+        Math.min(...rows.map(({ ids }) => ids.length)),
+        Math.max(...rows.map(({ ids }) => ids.length)),
+        rows.length,
+      ]);
+    assert.deepEqual(lengths(512), [
+      [8, 8, 8, 32],
+      [24, 24, 24, 32],
+      [80, 65, 80, 32],
+    ]);
+    assert.deepEqual(lengths(70), [
+      [8, 8, 8, 32],
+      [24, 24, 24, 32],
+      [80, 65, 70, 32],
+    ]);
+    assert.deepEqual(lengths(64), [
+      [8, 8, 8, 32],
+      [24, 24, 24, 32],
+      [64, 64, 64, 32],
+    ]);
+    assert.deepEqual(lengths(9), [
+      [8, 8, 8, 32],
+      [9, 9, 9, 32],
+    ]);
     assert.deepEqual(lengths(3), [[3, 3, 3, 32]]);
   });
 
@@ -113,6 +205,9 @@ describe("rows", () => {
   });
 
   test("a tokenizer that makes nothing of words is an error", () => {
-    assert.throws(() => invarianceRows(tokenizer, 64, ["\u0000"]), (error: unknown) => isLockstepError(error) && error.code === "TOKENIZER_INVALID");
+    assert.throws(
+      () => invarianceRows(tokenizer, 64, ["\u0000"]),
+      (error: unknown) => isLockstepError(error) && error.code === "TOKENIZER_INVALID",
+    );
   });
 });

@@ -4,7 +4,12 @@ import type { RowSet, RunRows, TokenRow } from "../../src/work/infer/index.ts";
 export const CLASSES = 4;
 
 export function sets(...lengths: readonly number[]): RowSet[] {
-  return lengths.map((tokens) => ({ tokens, rows: Array.from({ length: 32 }, (_, row) => ({ ids: Int32Array.from({ length: tokens }, (_, t) => 1 + row * 31 + t) })) }));
+  return lengths.map((tokens) => ({
+    tokens,
+    rows: Array.from({ length: 32 }, (_, row) => ({
+      ids: Int32Array.from({ length: tokens }, (_, t) => 1 + row * 31 + t),
+    })),
+  }));
 }
 
 export function honest({ ids }: TokenRow): Float32Array {

@@ -1,8 +1,19 @@
-/** `evaluate`: how right a model is on a labelled table, and how far its probabilities can be believed. Measured in the form it is served in. */
+/**
+ * `evaluate`: how right a model is on a labelled table, and how far its probabilities can be believed. Measured in the
+ * form it is served in.
+ */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { labelIds, readTable } from "../../language/data/index.ts";
-import { accuracy, confidences, confusionPairs, expectedCalibrationError, macroF1, negativeLogLikelihood, predictedClasses } from "../../work/evaluate/index.ts";
+import {
+  accuracy,
+  confidences,
+  confusionPairs,
+  expectedCalibrationError,
+  macroF1,
+  negativeLogLikelihood,
+  predictedClasses,
+} from "../../work/evaluate/index.ts";
 import { loadModel, type Model, type ModelOptions } from "./model.ts";
 import { pathSchema, signalSchema } from "./options.ts";
 import { scoresOf, shareOf } from "./train.ts";
@@ -38,7 +49,9 @@ export interface Evaluation {
   readonly expectedCalibrationError: number;
   /** Mean, in nats, of calibrated probabilities. */
   readonly negativeLogLikelihood: number;
-  /** Share of the texts on which the model abstains, and its accuracy on the others (undefined where there are none). */
+  /**
+   * Share of the texts on which the model abstains, and its accuracy on the others (undefined where there are none).
+   */
   readonly abstained: number;
   readonly answeredAccuracy: number | undefined;
   /** The most frequent mistakes, falling. */
@@ -47,18 +60,38 @@ export interface Evaluation {
 }
 
 /** @throws DATA_INVALID naming the row whose label the model does not know; as `loadModel` and `Model.classify` */
-export async function evaluate(path: string, options: EvaluateOptions, modelOptions: ModelOptions = {}): Promise<Evaluation> {
+export async function evaluate(
+  path: string,
+  options: EvaluateOptions,
+  modelOptions: ModelOptions = {},
+): Promise<Evaluation> {
   const { data, text, label, confusions, signal } = parseOptions(evaluateSchema, options, "the options of evaluate");
-  const table = await readTable(data, { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) });
-  if (table.labels === undefined) throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, { path: data });
+  const table = await readTable(data, {
+    ...(text === undefined ? {} : { text }),
+    ...(label === undefined ? {} : { label }),
+  });
+  if (table.labels === undefined)
+    throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, {
+      path: data,
+    });
   await using model = await loadModel(path, modelOptions);
   const expected = labelIds(table.labels, model.labels, table.lines);
   return await measureOn(model, { path: data, sha256: table.sha256, texts: table.texts, expected }, confusions, signal);
 }
 
-interface Measured { readonly path: string; readonly sha256: string; readonly texts: readonly string[]; readonly expected: Int32Array }
+interface Measured {
+  readonly path: string;
+  readonly sha256: string;
+  readonly texts: readonly string[];
+  readonly expected: Int32Array;
+}
 
-async function measureOn(model: Model, { path, sha256, texts, expected }: Measured, confusions: number, signal: AbortSignal | undefined): Promise<Evaluation> {
+async function measureOn(
+  model: Model,
+  { path, sha256, texts, expected }: Measured,
+  confusions: number,
+  signal: AbortSignal | undefined,
+): Promise<Evaluation> {
   const started = performance.now();
   const scores = await scoresOf(model, texts, signal);
   const seconds = (performance.now() - started) / 1000;
@@ -67,12 +100,22 @@ async function measureOn(model: Model, { path, sha256, texts, expected }: Measur
   const confidence = confidences(scores, expected, temperature);
   const answered = Array.from(predicted.keys()).filter((row) => confidence.values[row]! >= threshold);
   return {
-    version: model.version, data: { path, sha256, rows: texts.length },
-    accuracy: shareOf(accuracy(predicted, expected)), macroF1: macroF1(predicted, expected, scores.numClasses),
-    expectedCalibrationError: expectedCalibrationError(confidence), negativeLogLikelihood: negativeLogLikelihood(scores, expected, temperature),
+    version: model.version,
+    data: { path, sha256, rows: texts.length },
+    accuracy: shareOf(accuracy(predicted, expected)),
+    macroF1: macroF1(predicted, expected, scores.numClasses),
+    expectedCalibrationError: expectedCalibrationError(confidence),
+    negativeLogLikelihood: negativeLogLikelihood(scores, expected, temperature),
     abstained: 1 - answered.length / texts.length,
-    answeredAccuracy: answered.length === 0 ? undefined : answered.filter((row) => predicted[row] === expected[row]).length / answered.length,
-    confusions: confusionPairs(predicted, expected, confusions).map(({ expected: e, predicted: p, count }) => ({ expected: model.labels[e]!, predicted: model.labels[p]!, count })),
+    answeredAccuracy:
+      answered.length === 0
+        ? undefined
+        : answered.filter((row) => predicted[row] === expected[row]).length / answered.length,
+    confusions: confusionPairs(predicted, expected, confusions).map(({ expected: e, predicted: p, count }) => ({
+      expected: model.labels[e]!,
+      predicted: model.labels[p]!,
+      count,
+    })),
     seconds,
   };
 }

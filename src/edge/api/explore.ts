@@ -3,7 +3,13 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LockstepError } from "../../base/index.ts";
-import { explore, programsOf, type ExploreOptions, type ExploreReport, type Program } from "../../threads/explore/index.ts";
+import {
+  explore,
+  programsOf,
+  type ExploreOptions,
+  type ExploreReport,
+  type Program,
+} from "../../threads/explore/index.ts";
 
 export interface ExploreFileOptions extends ExploreOptions {
   /** Names of exports (`queue`, or `queues.small` where a record is exported). @default all */
@@ -15,9 +21,13 @@ export interface ExploreFileOptions extends ExploreOptions {
 /**
  * Explores the programs that a module exports. The file is imported: it may be TypeScript that Node can run as it is.
  * @returns the reports in order, up to and including the first with a failure
- * @throws NOT_FOUND (no such file, no program, no program of that name), INPUT_INVALID (the file cannot be loaded), OPTION_INVALID, CANCELLED
+ * @throws NOT_FOUND (no such file, no program, no program of that name), INPUT_INVALID (the file cannot be loaded),
+ * OPTION_INVALID, CANCELLED
  */
-export async function exploreFile(path: string, { programs: wanted, onReport, ...options }: ExploreFileOptions = {}): Promise<readonly ExploreReport[]> {
+export async function exploreFile(
+  path: string,
+  { programs: wanted, onReport, ...options }: ExploreFileOptions = {},
+): Promise<readonly ExploreReport[]> {
   const reports: ExploreReport[] = [];
   for (const program of choose(await listPrograms(path), wanted, path)) {
     const report = await explore(program, options);
@@ -36,10 +46,21 @@ export async function listPrograms(path: string): Promise<ReadonlyMap<string, Pr
   try {
     exports = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (thrown) {
-    throw new LockstepError("INPUT_INVALID", `${path} cannot be loaded: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { path }, { cause: thrown });
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `${path} cannot be loaded: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      { path },
+      { cause: thrown },
+    );
   }
   const found = programsOf(exports);
-  if (found.size === 0) throw new LockstepError("NOT_FOUND", `${path} exports no program; write one as: export const mine = program(import.meta.url, { setup, threads, check })`, { path });
+  if (found.size === 0)
+    throw new LockstepError(
+      "NOT_FOUND",
+      `${path} exports no program; write one as: export const mine = program(import.meta.url, { setup, ` +
+        "threads, check })",
+      { path },
+    );
   return found;
 }
 
@@ -47,7 +68,12 @@ function choose(found: ReadonlyMap<string, Program>, wanted: readonly string[] |
   if (wanted === undefined || wanted.length === 0) return [...found.values()];
   return wanted.map((name) => {
     const program = found.get(name);
-    if (program === undefined) throw new LockstepError("NOT_FOUND", `${path} exports no program "${name}"; there are ${[...found.keys()].join(", ")}`, { path, program: name });
+    if (program === undefined)
+      throw new LockstepError(
+        "NOT_FOUND",
+        `${path} exports no program "${name}"; there are ${[...found.keys()].join(", ")}`,
+        { path, program: name },
+      );
     return program;
   });
 }

@@ -1,5 +1,6 @@
 /**
- * A model in another thread: `attachModel(handle)` gives what `loadModel` gives, and the thread that owns the model does the work. States:
+ * A model in another thread: `attachModel(handle)` gives what `loadModel` gives, and the thread that owns the model
+ * does the work. States:
  *   open ── the model is closing, or `close` is called ──▶ closing (answers come, nothing more is asked) ──▶ closed
  *   open or closing ── the owner's thread ends ──▶ closed (what is unanswered fails with OWNER_DIED)
  * The port keeps the thread alive only while something is unanswered.
@@ -7,7 +8,19 @@
 import { MessageChannel, receiveMessageOnPort, threadId, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError, parseOptions } from "../../base/index.ts";
 import { EventCount } from "../../threads/sync/index.ts";
-import type { Classification, ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
+import type {
+  Classification,
+  ClassifyOptions,
+  Example,
+  HandleOptions,
+  LearnOptions,
+  LearnResult,
+  ModelCaller,
+  ModelHandle,
+  PinnedModel,
+  ProfiledAnswers,
+  VersionFacts,
+} from "./handle-contract.ts";
 import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./handle-contract.ts";
 import { requireRoom, type FromOwner, type ToOwner } from "./handle-messages.ts";
 import { HeldVersion } from "./handle-pin.ts";
@@ -17,7 +30,10 @@ type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
 type Request = Unnumbered<ToOwner>;
 type Reply = Extract<FromOwner, { readonly kind: "answers" | "learned" | "pinned" | "done" }>;
 
-interface Waiting { readonly weight: number; readonly settle: (reply: Reply | LockstepError) => void }
+interface Waiting {
+  readonly weight: number;
+  readonly settle: (reply: Reply | LockstepError) => void;
+}
 
 interface AskOptions {
   /** Texts and examples in it. @default 0 */
@@ -45,16 +61,28 @@ export class AttachedModel implements ModelCaller {
     this.#handle = handle;
     this.#port = handle.port;
     this.#facts = handle.facts;
-    this.#port.on("message", (message: FromOwner) => { this.#receive(message); });
-    this.#port.on("close", () => { this.#onClose(); });
+    this.#port.on("message", (message: FromOwner) => {
+      this.#receive(message);
+    });
+    this.#port.on("close", () => {
+      this.#onClose();
+    });
     this.#port.unref();
   }
 
   /** As far as this thread has heard: an answer's own `version` says which one it comes from. */
-  get version(): string { return this.#facts.version; }
-  get labels(): readonly string[] { return this.#facts.info.labels; }
-  get profile(): VersionFacts["profile"] { return this.#facts.profile; }
-  get info(): VersionFacts["info"] { return this.#facts.info; }
+  get version(): string {
+    return this.#facts.version;
+  }
+  get labels(): readonly string[] {
+    return this.#facts.info.labels;
+  }
+  get profile(): VersionFacts["profile"] {
+    return this.#facts.profile;
+  }
+  get info(): VersionFacts["info"] {
+    return this.#facts.info;
+  }
 
   classify(text: string, options?: ClassifyOptions): Promise<Classification>;
   classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
@@ -62,25 +90,45 @@ export class AttachedModel implements ModelCaller {
    * One answer a text, all from one version, with the bits that the owner itself would get.
    * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN, OWNER_DIED
    */
-  async classify(texts: string | readonly string[], options: ClassifyOptions = {}): Promise<Classification | readonly Classification[]> {
+  async classify(
+    texts: string | readonly string[],
+    options: ClassifyOptions = {},
+  ): Promise<Classification | readonly Classification[]> {
     const { answers } = await this.#classify(typeof texts === "string" ? [texts] : texts, options);
     return typeof texts === "string" ? answers[0]! : answers;
   }
 
-  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> { return await this.#classify(texts, options); }
+  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> {
+    return await this.#classify(texts, options);
+  }
 
   classifySync(text: string, options?: Omit<ClassifyOptions, "signal">): Classification;
   classifySync(texts: readonly string[], options?: Omit<ClassifyOptions, "signal">): readonly Classification[];
   /**
-   * As `classify`, blocking this thread until the answer is there: for workers that are synchronous. No signal can fire meanwhile; the time
-   * limit does, also where the owner's thread is gone.
+   * As `classify`, blocking this thread until the answer is there: for workers that are synchronous. No signal can fire
+   * meanwhile; the time limit does, also where the owner's thread is gone.
    * @throws as `classify`; DEADLOCK in the thread that owns the model, which would wait for itself
    */
-  classifySync(texts: string | readonly string[], options: Omit<ClassifyOptions, "signal"> = {}): Classification | readonly Classification[] {
-    if (this.#handle.owner === threadId) throw new LockstepError("DEADLOCK", "classifySync would block the very thread that answers; await classify here, or ask from another thread");
+  classifySync(
+    texts: string | readonly string[],
+    options: Omit<ClassifyOptions, "signal"> = {},
+  ): Classification | readonly Classification[] {
+    if (this.#handle.owner === threadId)
+      throw new LockstepError(
+        "DEADLOCK",
+        "classifySync would block the very thread that answers; await classify here, or ask from another thread",
+      );
     const list = typeof texts === "string" ? [texts] : [...texts];
-    const { timeoutMs = this.#handle.timeoutMs, ...rest } = parseOptions(classifySchema.omit({ signal: true }), options, "the options of classifySync");
-    const { answers } = this.#askSync({ kind: "classify", texts: list, options: { ...rest, timeoutMs } }, list.length, timeoutMs);
+    const { timeoutMs = this.#handle.timeoutMs, ...rest } = parseOptions(
+      classifySchema.omit({ signal: true }),
+      options,
+      "the options of classifySync",
+    );
+    const { answers } = this.#askSync(
+      { kind: "classify", texts: list, options: { ...rest, timeoutMs } },
+      list.length,
+      timeoutMs,
+    );
     return typeof texts === "string" ? answers[0]! : answers;
   }
 
@@ -88,22 +136,37 @@ export class AttachedModel implements ModelCaller {
     const { pin, facts } = await this.#ask("pinned", { kind: "pin" });
     return new HeldVersion(facts, {
       classify: (texts, options) => this.#classify(texts, options, pin),
-      release: async () => { if (this.#over === undefined) await this.#ask("done", { kind: "release", pin }); },
+      release: async () => {
+        if (this.#over === undefined) await this.#ask("done", { kind: "release", pin });
+      },
     });
   }
 
   async learn(examples: readonly Example[], options: LearnOptions = {}): Promise<LearnResult> {
     const { signal, ...rest } = parseOptions(learnSchema, options, "the options of learn");
     const checked = parseOptions(examplesSchema, examples, "the examples", "INPUT_INVALID");
-    const { result } = await this.#ask("learned", { kind: "learn", examples: checked, options: rest }, { weight: checked.length, signal, patient: true });
+    const { result } = await this.#ask(
+      "learned",
+      { kind: "learn", examples: checked, options: rest },
+      { weight: checked.length, signal, patient: true },
+    );
     return result;
   }
 
   /** For one more thread; the owner is told, and this thread has no part in what that one asks. */
   handle(options: HandleOptions = {}): ModelHandle {
-    const { maxInFlight } = parseOptions(handleSchema, { maxInFlight: this.#handle.maxInFlight, ...options }, "the options of handle");
+    const { maxInFlight } = parseOptions(
+      handleSchema,
+      { maxInFlight: this.#handle.maxInFlight, ...options },
+      "the options of handle",
+    );
     if (this.#over !== undefined) throw this.#over;
-    if (maxInFlight > this.#handle.maxInFlight) throw new LockstepError("OPTION_INVALID", `a handle made from another has at most its maxInFlight, ${this.#handle.maxInFlight}, not ${maxInFlight}`, { maxInFlight });
+    if (maxInFlight > this.#handle.maxInFlight)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `a handle made from another has at most its maxInFlight, ${this.#handle.maxInFlight}, not ${maxInFlight}`,
+        { maxInFlight },
+      );
     const { port1, port2 } = new MessageChannel();
     const bell = EventCount.create().handle;
     this.#port.postMessage({ kind: "derive", port: port1, bell, maxInFlight } satisfies ToOwner, [port1]);
@@ -111,14 +174,25 @@ export class AttachedModel implements ModelCaller {
   }
 
   /** Waits for the answers that are due, then lets go of everything at the owner. Idempotent. */
-  close(): Promise<void> { return (this.#closing ??= this.#close()); }
-  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 
   async #close(): Promise<void> {
     const open = this.#over === undefined;
     this.#over ??= new LockstepError("SHUTTING_DOWN", "this attached model is closed; attach another handle");
-    while (this.#waiting.size > 0) await Promise.race([this.#closed.promise, new Promise<void>((resolve) => { this.#onIdle = resolve; })]);
-    if (open) await this.#send("done", { kind: "detach" }, {}).catch(() => undefined); // the owner is gone: so is what it held
+    while (this.#waiting.size > 0)
+      await Promise.race([
+        this.#closed.promise,
+        new Promise<void>((resolve) => {
+          this.#onIdle = resolve;
+        }),
+      ]);
+    // the owner is gone: so is what it held
+    if (open) await this.#send("done", { kind: "detach" }, {}).catch(() => undefined);
     this.#port.close();
     await this.#closed.promise;
   }
@@ -126,18 +200,35 @@ export class AttachedModel implements ModelCaller {
   #onIdle: () => void = () => undefined;
 
   async #classify(texts: readonly string[], options: ClassifyOptions, pin?: number): Promise<ProfiledAnswers> {
-    const { signal, timeoutMs = this.#handle.timeoutMs, ...rest } = parseOptions(classifySchema, options, "the options of classify");
-    const message = { kind: "classify", texts: [...texts], options: { ...rest, timeoutMs }, ...(pin === undefined ? {} : { pin }) } as const;
+    const {
+      signal,
+      timeoutMs = this.#handle.timeoutMs,
+      ...rest
+    } = parseOptions(classifySchema, options, "the options of classify");
+    const message = {
+      kind: "classify",
+      texts: [...texts],
+      options: { ...rest, timeoutMs },
+      ...(pin === undefined ? {} : { pin }),
+    } as const;
     const { answers, profile } = await this.#ask("answers", message, { weight: texts.length, timeoutMs, signal });
     return { answers, profile };
   }
 
-  #ask<Kind extends Reply["kind"]>(kind: Kind, message: Request, options: AskOptions = {}): Promise<Extract<Reply, { readonly kind: Kind }>> {
+  #ask<Kind extends Reply["kind"]>(
+    kind: Kind,
+    message: Request,
+    options: AskOptions = {},
+  ): Promise<Extract<Reply, { readonly kind: Kind }>> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
     return this.#send(kind, message, options);
   }
 
-  #send<Kind extends Reply["kind"]>(kind: Kind, message: Request, { weight = 0, timeoutMs, signal, patient = false }: AskOptions): Promise<Extract<Reply, { readonly kind: Kind }>> {
+  #send<Kind extends Reply["kind"]>(
+    kind: Kind,
+    message: Request,
+    { weight = 0, timeoutMs, signal, patient = false }: AskOptions,
+  ): Promise<Extract<Reply, { readonly kind: Kind }>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) throw cancelled(signal);
       const id = this.#post(message, weight, (reply) => {
@@ -151,8 +242,18 @@ export class AttachedModel implements ModelCaller {
         this.#port.postMessage({ kind: "cancel", id } satisfies ToOwner);
         if (!patient) this.#settle(id, error);
       };
-      const onAbort = (): void => { giveUp(cancelled(signal)); };
-      const timer = timeoutMs === undefined ? undefined : setTimeout(() => { giveUp(late(timeoutMs)); }, Math.min(timeoutMs, MAX_TIMEOUT_MS));
+      const onAbort = (): void => {
+        giveUp(cancelled(signal));
+      };
+      const timer =
+        timeoutMs === undefined
+          ? undefined
+          : setTimeout(
+              () => {
+                giveUp(late(timeoutMs));
+              },
+              Math.min(timeoutMs, MAX_TIMEOUT_MS),
+            );
       signal?.addEventListener("abort", onAbort, { once: true });
     });
   }
@@ -162,10 +263,17 @@ export class AttachedModel implements ModelCaller {
     const bell = EventCount.attach(this.#handle.bell);
     const deadline = performance.now() + timeoutMs;
     let settled: Reply | LockstepError | undefined;
-    const id = this.#post(message, weight, (reply) => { settled = reply; });
+    const id = this.#post(message, weight, (reply) => {
+      settled = reply;
+    });
     while (settled === undefined) {
       const rung = bell.count; // before looking: a message that comes after it changes the bell again
-      for (let received = receiveMessageOnPort(this.#port); received !== undefined; received = receiveMessageOnPort(this.#port)) this.#receive(received.message as FromOwner);
+      for (
+        let received = receiveMessageOnPort(this.#port);
+        received !== undefined;
+        received = receiveMessageOnPort(this.#port)
+      )
+        this.#receive(received.message as FromOwner);
       if (settled !== undefined) break;
       const left = deadline - performance.now();
       if (left <= 0) {
@@ -175,7 +283,8 @@ export class AttachedModel implements ModelCaller {
     }
     const outcome: Reply | LockstepError = settled;
     if (outcome instanceof Error) throw outcome;
-    if (outcome.kind !== "answers") throw new LockstepError("INTERNAL", `the model answered "classify" with "${outcome.kind}"`);
+    if (outcome.kind !== "answers")
+      throw new LockstepError("INTERNAL", `the model answered "classify" with "${outcome.kind}"`);
     return outcome;
   }
 
@@ -193,7 +302,12 @@ export class AttachedModel implements ModelCaller {
     try {
       this.#port.postMessage(message);
     } catch (thrown) {
-      throw new LockstepError("INPUT_INVALID", `this cannot be posted to the model's thread: ${String(thrown)}; give texts and options as documented`, {}, { cause: thrown });
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `this cannot be posted to the model's thread: ${String(thrown)}; give texts and options as documented`,
+        {},
+        { cause: thrown },
+      );
     }
   }
 
@@ -211,20 +325,32 @@ export class AttachedModel implements ModelCaller {
 
   #receive(message: FromOwner): void {
     switch (message.kind) {
-      case "facts": this.#facts = message.facts; return;
-      case "closing": this.#over ??= new LockstepError("SHUTTING_DOWN", "the model is closing and takes no requests"); return;
+      case "facts":
+        this.#facts = message.facts;
+        return;
+      case "closing":
+        this.#over ??= new LockstepError("SHUTTING_DOWN", "the model is closing and takes no requests");
+        return;
       case "failure": {
         const error = decodeError(message.error);
         if (message.id === undefined) this.#over ??= error;
         else this.#settle(message.id, error);
         return;
       }
-      case "answers": case "learned": case "pinned": case "done": return this.#settle(message.id, message);
+      case "answers":
+      case "learned":
+      case "pinned":
+      case "done":
+        return this.#settle(message.id, message);
     }
   }
 
   #onClose(): void {
-    this.#over ??= new LockstepError("OWNER_DIED", "the thread that owned the model has ended without closing it; there is nobody to answer", { owner: this.#handle.owner });
+    this.#over ??= new LockstepError(
+      "OWNER_DIED",
+      "the thread that owned the model has ended without closing it; there is nobody to answer",
+      { owner: this.#handle.owner },
+    );
     for (const id of [...this.#waiting.keys()]) this.#settle(id, this.#over);
     this.#closed.resolve();
   }
@@ -247,17 +373,34 @@ function cancelled(signal: AbortSignal | undefined): LockstepError {
  */
 export function attachModel(handle: ModelHandle): AttachedModel {
   requireHandle(handle);
-  if (handle.port.listenerCount("message") > 0) throw new LockstepError("OPTION_INVALID", "this handle is attached already; a handle is good for one attachment, and `model.handle()` of the model or of what is attached makes another");
-  if (isGone(handle.port)) throw new LockstepError("OPTION_INVALID", "this handle was posted to another thread, which has it now; make one for this thread with `model.handle()`");
+  if (handle.port.listenerCount("message") > 0)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "this handle is attached already; a handle is good for one attachment, and `model.handle()` of the model " +
+        "or of what is attached makes another",
+    );
+  if (isGone(handle.port))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "this handle was posted to another thread, which has it now; make one for this thread with `model.handle()`",
+    );
   return new AttachedModel(handle);
 }
 
 function requireHandle(handle: ModelHandle | null | undefined): void {
-  if (handle?.kind === "lockstep.model" && typeof (handle.port as MessagePort | undefined)?.postMessage === "function") return;
-  throw new LockstepError("OPTION_INVALID", "attachModel takes what model.handle() gave, posted whole and with its port: `worker.postMessage(handle, [handle.port])`");
+  if (handle?.kind === "lockstep.model" && typeof (handle.port as MessagePort | undefined)?.postMessage === "function")
+    return;
+  throw new LockstepError(
+    "OPTION_INVALID",
+    "attachModel takes what model.handle() gave, posted whole and with its port: `worker.postMessage(handle, " +
+      "[handle.port])`",
+  );
 }
 
-/** Whether the port was transferred: posting it twice in one list is always refused, for being gone already or for being there twice, before anything moves. */
+/**
+ * Whether the port was transferred: posting it twice in one list is always refused, for being gone already or for being
+ * there twice, before anything moves.
+ */
 function isGone(port: MessagePort): boolean {
   const { port1 } = new MessageChannel();
   try {

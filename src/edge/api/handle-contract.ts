@@ -1,6 +1,7 @@
 /**
- * What a model answers to, whoever asks: the thread that owns it (`Model`) or any other that attached a handle (`AttachedModel`).
- * One typed API for both; the owner schedules everybody's requests together, and answers have the same bits wherever they were asked.
+ * What a model answers to, whoever asks: the thread that owns it (`Model`) or any other that attached a handle
+ * (`AttachedModel`). One typed API for both; the owner schedules everybody's requests together, and answers have the
+ * same bits wherever they were asked.
  */
 import type { MessagePort } from "node:worker_threads";
 import { z } from "zod";
@@ -33,7 +34,10 @@ export interface Classification extends Answer {
 }
 
 /** Answers with what decided their bits. */
-export interface ProfiledAnswers { readonly answers: readonly Classification[]; readonly profile: Profile }
+export interface ProfiledAnswers {
+  readonly answers: readonly Classification[];
+  readonly profile: Profile;
+}
 
 /** A version as every thread knows it: plain data. */
 export interface VersionFacts {
@@ -45,7 +49,11 @@ export interface VersionFacts {
 
 export type Example = LabelledText;
 
-export const examplesSchema = z.array(z.strictObject({ text: z.string(), label: z.string() })).min(1).max(1024).readonly();
+export const examplesSchema = z
+  .array(z.strictObject({ text: z.string(), label: z.string() }))
+  .min(1)
+  .max(1024)
+  .readonly();
 
 /** The defaults were measured on a model of 77 classes; docs/guide.md says what they do there. */
 export const learnSchema = z.strictObject({
@@ -63,7 +71,10 @@ export interface LearnOptions {
   readonly steps?: number | undefined;
   /** Pull back to where the update began, 0 (none) to 1, as a share of learningRate. @default 0.1 */
   readonly l2?: number | undefined;
-  /** Write the version into the store that the model was opened from, so that its answers can be replayed later. No alias moves. @default false: in memory only */
+  /**
+   * Write the version into the store that the model was opened from, so that its answers can be replayed later. No
+   * alias moves. @default false: in memory only
+   */
   readonly store?: boolean | undefined;
   /** Takes the update out of the queue while it has not begun; one that has begun is finished. */
   readonly signal?: AbortSignal | undefined;
@@ -84,7 +95,10 @@ export interface LearnResult {
 }
 
 export interface HandleOptions {
-  /** Texts and examples that the handle may have under way at once; more are refused with OVERLOADED. 1 to 65,536. @default 256 */
+  /**
+   * Texts and examples that the handle may have under way at once; more are refused with OVERLOADED. 1 to 65,536.
+   * @default 256
+   */
   readonly maxInFlight?: number | undefined;
 }
 
@@ -92,7 +106,8 @@ export const handleSchema = z.strictObject({ maxInFlight: z.int().min(1).max(65_
 
 /**
  * What is posted to another thread: `new Worker(file, { workerData: handle, transferList: [handle.port] })`, or
- * `worker.postMessage(handle, [handle.port])`. Plain data and one port, so it is good for one `attachModel`; make one a thread.
+ * `worker.postMessage(handle, [handle.port])`. Plain data and one port, so it is good for one `attachModel`; make one a
+ * thread.
  */
 export interface ModelHandle {
   readonly kind: "lockstep.model";
@@ -124,8 +139,8 @@ export interface Classifier {
 }
 
 /**
- * A version that is held: it answers, and stays in memory, whatever else is published, until it is released (`using`, `await using`), its
- * model is closed, or the thread that holds it ends.
+ * A version that is held: it answers, and stays in memory, whatever else is published, until it is released (`using`,
+ * `await using`), its model is closed, or the thread that holds it ends.
  */
 export interface PinnedModel extends Classifier, Disposable, AsyncDisposable {
   /** Lets the version go; questions under way are answered first. Idempotent. */
@@ -137,8 +152,9 @@ export interface ModelCaller extends Classifier, AsyncDisposable {
   /** Holds the current version. @throws SHUTTING_DOWN, OVERLOADED */
   pin(): Promise<PinnedModel>;
   /**
-   * Learns from feedback: a few steps of the last layer toward these labels, published as a new version. Updates and publications of a
-   * model happen one after another, whoever asks for them, each starting from what the one before made; none is lost.
+   * Learns from feedback: a few steps of the last layer toward these labels, published as a new version. Updates and
+   * publications of a model happen one after another, whoever asks for them, each starting from what the one before
+   * made; none is lost.
    * @throws INPUT_INVALID (no such label), NON_FINITE, OVERLOADED, CANCELLED, SHUTTING_DOWN; nothing is changed then
    */
   learn(examples: readonly Example[], options?: LearnOptions): Promise<LearnResult>;

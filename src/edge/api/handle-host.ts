@@ -2,12 +2,22 @@
  * The owner's side of model handles: one connection a handle. States of a connection:
  *   open ── model closes ──▶ closing (answers what is under way) ──▶ closed
  *   open or closing ── the other thread detaches, or ends (its port closes, whatever it was doing) ──▶ closed
- * On the way to closed every request of it is cancelled, every pin let go, and the port closed: a thread that dies leaves nothing behind.
+ * On the way to closed every request of it is cancelled, every pin let go, and the port closed: a thread that dies
+ * leaves nothing behind.
  */
 import { MessageChannel, threadId, type MessagePort } from "node:worker_threads";
 import { encodeError, LockstepError, parseOptions } from "../../base/index.ts";
 import { EventCount } from "../../threads/sync/index.ts";
-import type { ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelHandle, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
+import type {
+  ClassifyOptions,
+  Example,
+  HandleOptions,
+  LearnOptions,
+  LearnResult,
+  ModelHandle,
+  ProfiledAnswers,
+  VersionFacts,
+} from "./handle-contract.ts";
 import { handleSchema } from "./handle-contract.ts";
 import { requireRoom, toOwnerSchema, type FromOwner, type ToOwner } from "./handle-messages.ts";
 
@@ -26,17 +36,23 @@ export interface HostedModel<Pin extends HostedPin> {
   learn(examples: readonly Example[], options: LearnOptions): Promise<LearnResult>;
 }
 
-export interface HostedPin { release(): void }
+export interface HostedPin {
+  release(): void;
+}
 
 export class HandleHost<Pin extends HostedPin> {
   readonly #model: HostedModel<Pin>;
   readonly #connections = new Set<Connection<Pin>>();
   #closing = false;
 
-  constructor(model: HostedModel<Pin>) { this.#model = model; }
+  constructor(model: HostedModel<Pin>) {
+    this.#model = model;
+  }
 
   /** Handles that are attached, or may yet be. */
-  get size(): number { return this.#connections.size; }
+  get size(): number {
+    return this.#connections.size;
+  }
 
   open(options: HandleOptions): ModelHandle {
     const { maxInFlight } = parseOptions(handleSchema, options, "the options of handle");
@@ -45,7 +61,15 @@ export class HandleHost<Pin extends HostedPin> {
     const bell = EventCount.create();
     const refused = this.#connect(port1, bell, maxInFlight);
     if (refused !== undefined) throw refused;
-    return { kind: "lockstep.model", port: port2, bell: bell.handle, owner: threadId, maxInFlight, timeoutMs: this.#model.timeoutMs, facts };
+    return {
+      kind: "lockstep.model",
+      port: port2,
+      bell: bell.handle,
+      owner: threadId,
+      maxInFlight,
+      timeoutMs: this.#model.timeoutMs,
+      facts,
+    };
   }
 
   /** Tells every thread of the version that is published now. */
@@ -69,8 +93,12 @@ export class HandleHost<Pin extends HostedPin> {
   /** What it gives is why not; the other end of the port has been told the same. */
   #connect(port: MessagePort, bell: EventCount, maxInFlight: number): LockstepError | undefined {
     const connection: Connection<Pin> = new Connection(this.#model, port, bell, maxInFlight, {
-      onClose: () => { this.#connections.delete(connection); },
-      onDerive: ({ port: derived, bell: own, maxInFlight: most }) => { this.#connect(derived, EventCount.attach(own), Math.min(most, maxInFlight)); },
+      onClose: () => {
+        this.#connections.delete(connection);
+      },
+      onDerive: ({ port: derived, bell: own, maxInFlight: most }) => {
+        this.#connect(derived, EventCount.attach(own), Math.min(most, maxInFlight));
+      },
     });
     this.#connections.add(connection);
     const refused = this.#refusal();
@@ -82,7 +110,12 @@ export class HandleHost<Pin extends HostedPin> {
 
   #refusal(): LockstepError | undefined {
     if (this.#closing) return new LockstepError("SHUTTING_DOWN", "the model is closing and takes no more handles");
-    if (this.#connections.size > MAX_HANDLES) return new LockstepError("OVERLOADED", `the model has ${MAX_HANDLES} handles, which is the most; close some, or share one thread's`, { handles: MAX_HANDLES, retryAfterSeconds: 1 });
+    if (this.#connections.size > MAX_HANDLES)
+      return new LockstepError(
+        "OVERLOADED",
+        `the model has ${MAX_HANDLES} handles, which is the most; close some, or share one thread's`,
+        { handles: MAX_HANDLES, retryAfterSeconds: 1 },
+      );
     return undefined;
   }
 }
@@ -92,7 +125,10 @@ interface ConnectionEvents {
   readonly onDerive: (message: Extract<ToOwner, { readonly kind: "derive" }>) => void;
 }
 
-interface Open { readonly weight: number; readonly controller: AbortController }
+interface Open {
+  readonly weight: number;
+  readonly controller: AbortController;
+}
 
 class Connection<Pin extends HostedPin> {
   readonly #model: HostedModel<Pin>;
@@ -106,22 +142,38 @@ class Connection<Pin extends HostedPin> {
   #inFlight = 0;
   #closed = false;
 
-  constructor(model: HostedModel<Pin>, port: MessagePort, bell: EventCount, maxInFlight: number, events: ConnectionEvents) {
+  constructor(
+    model: HostedModel<Pin>,
+    port: MessagePort,
+    bell: EventCount,
+    maxInFlight: number,
+    events: ConnectionEvents,
+  ) {
     this.#model = model;
     this.#port = port;
     this.#bell = bell;
     this.#maxInFlight = maxInFlight;
     this.#events = events;
-    port.on("message", (message: unknown) => { this.#receive(message); });
-    port.on("messageerror", (error: Error) => { this.#fail(undefined, new LockstepError("INPUT_INVALID", `a message to the model could not be read: ${error.message}`)); });
-    port.on("close", () => { this.close(); });
+    port.on("message", (message: unknown) => {
+      this.#receive(message);
+    });
+    port.on("messageerror", (error: Error) => {
+      this.#fail(
+        undefined,
+        new LockstepError("INPUT_INVALID", `a message to the model could not be read: ${error.message}`),
+      );
+    });
+    port.on("close", () => {
+      this.close();
+    });
     port.unref(); // a handle that nobody uses keeps no process alive
   }
 
   post(message: FromOwner): void {
     if (this.#closed) return;
     this.#port.postMessage(message);
-    // First the message, then the bell: who has read the bell before looking for messages, and sleeps on what it read, misses none.
+    // First the message, then the bell: who has read the bell before looking for messages, and sleeps on what it read,
+    // misses none.
     this.#bell.advance();
   }
 
@@ -150,20 +202,31 @@ class Connection<Pin extends HostedPin> {
     switch (message.kind) {
       case "classify": {
         const { id, texts, pin, options } = message;
-        return this.#answer(id, texts.length, async (signal): Promise<FromOwner> => ({ kind: "answers", id, ...await this.#model.ask(texts, { ...options, signal }, pin === undefined ? undefined : this.#held(pin)) }));
+        return this.#answer(id, texts.length, async (signal): Promise<FromOwner> => ({
+          kind: "answers",
+          id,
+          ...(await this.#model.ask(texts, { ...options, signal }, pin === undefined ? undefined : this.#held(pin))),
+        }));
       }
       case "learn": {
         const { id, examples, options } = message;
-        return this.#answer(id, examples.length, async (signal): Promise<FromOwner> => ({ kind: "learned", id, result: await this.#model.learn(examples, { ...options, signal }) }));
+        return this.#answer(id, examples.length, async (signal): Promise<FromOwner> => ({
+          kind: "learned",
+          id,
+          result: await this.#model.learn(examples, { ...options, signal }),
+        }));
       }
-      case "cancel": return this.#open.get(message.id)?.controller.abort();
-      case "pin": return this.#pin(message.id);
+      case "cancel":
+        return this.#open.get(message.id)?.controller.abort();
+      case "pin":
+        return this.#pin(message.id);
       case "release": {
         this.#pins.get(message.pin)?.release();
         this.#pins.delete(message.pin);
         return this.post({ kind: "done", id: message.id });
       }
-      case "derive": return this.#events.onDerive(message);
+      case "derive":
+        return this.#events.onDerive(message);
       case "detach": {
         this.post({ kind: "done", id: message.id });
         return this.close();
@@ -172,7 +235,12 @@ class Connection<Pin extends HostedPin> {
   }
 
   #answer(id: number, weight: number, ask: (signal: AbortSignal) => Promise<FromOwner>): void {
-    if (this.#open.has(id)) throw new LockstepError("INPUT_INVALID", `a request with the number ${id} is under way; number them differently`, { id });
+    if (this.#open.has(id))
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `a request with the number ${id} is under way; number them differently`,
+        { id },
+      );
     requireRoom(this.#inFlight, weight, this.#maxInFlight);
     const own: Open = { weight, controller: new AbortController() };
     this.#open.set(id, own);
@@ -181,14 +249,22 @@ class Connection<Pin extends HostedPin> {
   }
 
   async #settle(id: number, own: Open, answer: Promise<FromOwner>): Promise<void> {
-    const reply = await answer.catch((thrown: unknown): FromOwner => ({ kind: "failure", id, error: encodeError(thrown) }));
+    const reply = await answer.catch((thrown: unknown): FromOwner => ({
+      kind: "failure",
+      id,
+      error: encodeError(thrown),
+    }));
     this.#open.delete(id);
     this.#inFlight -= own.weight;
     this.post(reply);
   }
 
   #pin(id: number): void {
-    if (this.#pins.size >= MAX_PINS) throw new LockstepError("OVERLOADED", `this handle holds ${MAX_PINS} pins, which is the most; release some`, { pins: MAX_PINS, retryAfterSeconds: 1 });
+    if (this.#pins.size >= MAX_PINS)
+      throw new LockstepError("OVERLOADED", `this handle holds ${MAX_PINS} pins, which is the most; release some`, {
+        pins: MAX_PINS,
+        retryAfterSeconds: 1,
+      });
     const pin = this.#model.pin();
     const number = this.#pinned++;
     this.#pins.set(number, pin);
@@ -197,7 +273,10 @@ class Connection<Pin extends HostedPin> {
 
   #held(number: number): Pin {
     const pin = this.#pins.get(number);
-    if (pin === undefined) throw new LockstepError("INPUT_INVALID", "this pinned version was released; pin again before asking it", { pin: number });
+    if (pin === undefined)
+      throw new LockstepError("INPUT_INVALID", "this pinned version was released; pin again before asking it", {
+        pin: number,
+      });
     return pin;
   }
 
@@ -207,5 +286,7 @@ class Connection<Pin extends HostedPin> {
 }
 
 function idOf(message: unknown): number | undefined {
-  return typeof message === "object" && message !== null && "id" in message && typeof message.id === "number" ? message.id : undefined;
+  return typeof message === "object" && message !== null && "id" in message && typeof message.id === "number"
+    ? message.id
+    : undefined;
 }

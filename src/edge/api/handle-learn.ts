@@ -1,10 +1,12 @@
 /**
- * What changes a model, one after another: publications and updates, in the order they were asked for, whoever asked. One line of
- * versions: each starts from the one that the change before it made, so no update is lost, and the same changes in the same order give
- * the same bits. Updates that wait together are computed one by one and published together: the last of them contains the others.
+ * What changes a model, one after another: publications and updates, in the order they were asked for, whoever asked.
+ * One line of versions: each starts from the one that the change before it made, so no update is lost, and the same
+ * changes in the same order give the same bits. Updates that wait together are computed one by one and published
+ * together: the last of them contains the others.
  *
  *   queued ── its turn ──▶ computing ──▶ published ──▶ done
- *     └─ its signal, or the model closes ─▶ refused      (a failure anywhere refuses the changes of that publication; what answers stays)
+ *     └─ its signal, or the model closes ─▶ refused      (a failure anywhere refuses the changes of that publication;
+ *                                                        what answers stays)
  */
 import { invariant, LockstepError, parseOptions } from "../../base/index.ts";
 import type { LoadedVersion, Store } from "../../work/store/index.ts";
@@ -34,7 +36,12 @@ interface Update {
   readonly begin: () => void;
 }
 
-interface Publication { readonly kind: "publication"; readonly version: LoadedVersion; readonly resolve: () => void; readonly reject: (error: unknown) => void }
+interface Publication {
+  readonly kind: "publication";
+  readonly version: LoadedVersion;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
 
 export class ChangeQueue {
   readonly #options: ChangeQueueOptions;
@@ -43,23 +50,49 @@ export class ChangeQueue {
   #running: Promise<void> | undefined;
   #closed = false;
 
-  constructor(options: ChangeQueueOptions) { this.#options = options; }
+  constructor(options: ChangeQueueOptions) {
+    this.#options = options;
+  }
 
   publish(version: LoadedVersion): Promise<void> {
-    return new Promise((resolve, reject) => { this.#add({ kind: "publication", version, resolve, reject }); });
+    return new Promise((resolve, reject) => {
+      this.#add({ kind: "publication", version, resolve, reject });
+    });
   }
 
   learn(examples: readonly Example[], options: LearnOptions): Promise<LearnResult> {
     return new Promise((resolve, reject) => {
       const { store, signal, ...rates } = parseOptions(learnSchema, options, "the options of learn");
       const checked = parseOptions(examplesSchema, examples, "the examples", "INPUT_INVALID");
-      if (store && this.#options.store === undefined) throw new LockstepError("OPTION_INVALID", "this model was not opened from a store, so there is none to write the version into; leave `store` out");
-      if (signal?.aborted === true) throw new LockstepError("CANCELLED", "the update was cancelled before it was asked for", {}, { cause: signal.reason });
+      if (store && this.#options.store === undefined)
+        throw new LockstepError(
+          "OPTION_INVALID",
+          "this model was not opened from a store, so there is none to write the version into; leave `store` out",
+        );
+      if (signal?.aborted === true)
+        throw new LockstepError(
+          "CANCELLED",
+          "the update was cancelled before it was asked for",
+          {},
+          { cause: signal.reason },
+        );
       const cancel = (): void => {
         this.#queue.splice(this.#queue.indexOf(update), 1);
-        reject(new LockstepError("CANCELLED", "the update was cancelled before it began", {}, { cause: signal?.reason }));
+        reject(
+          new LockstepError("CANCELLED", "the update was cancelled before it began", {}, { cause: signal?.reason }),
+        );
       };
-      const update: Update = { kind: "update", examples: checked, rates, store, resolve, reject, begin: () => { signal?.removeEventListener("abort", cancel); } };
+      const update: Update = {
+        kind: "update",
+        examples: checked,
+        rates,
+        store,
+        resolve,
+        reject,
+        begin: () => {
+          signal?.removeEventListener("abort", cancel);
+        },
+      };
       this.#add(update);
       signal?.addEventListener("abort", cancel, { once: true });
     });
@@ -78,7 +111,12 @@ export class ChangeQueue {
 
   #add(change: Update | Publication): void {
     if (this.#closed) throw closing();
-    if (this.#queue.length >= MAX_QUEUE) throw new LockstepError("OVERLOADED", `${MAX_QUEUE} changes of the model wait; wait for some before asking for more`, { waiting: MAX_QUEUE, retryAfterSeconds: 1 });
+    if (this.#queue.length >= MAX_QUEUE)
+      throw new LockstepError(
+        "OVERLOADED",
+        `${MAX_QUEUE} changes of the model wait; wait for some before asking for more`,
+        { waiting: MAX_QUEUE, retryAfterSeconds: 1 },
+      );
     this.#queue.push(change);
     this.#running ??= this.#run();
   }
@@ -120,7 +158,11 @@ export class ChangeQueue {
     return next;
   }
 
-  async #make(parent: LoadedVersion, executor: "native" | "portable", { examples, rates, store }: Update): Promise<LearnedVersion> {
+  async #make(
+    parent: LoadedVersion,
+    executor: "native" | "portable",
+    { examples, rates, store }: Update,
+  ): Promise<LearnedVersion> {
     this.#learner ??= openHeadLearner();
     const version = await this.#learner.learn(parent, executor, examples, rates);
     if (store) {
@@ -130,14 +172,21 @@ export class ChangeQueue {
     return version;
   }
 
-  async #publishAll(tip: LoadedVersion, made: readonly { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[]): Promise<void> {
+  async #publishAll(
+    tip: LoadedVersion,
+    made: readonly { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[],
+  ): Promise<void> {
     try {
       await this.#options.publish(tip, true);
     } catch (thrown) {
       for (const { update } of made) update.reject(thrown);
       return;
     }
-    for (const { update, parent, version: { name, lineage, lossBefore, lossAfter } } of made) {
+    for (const {
+      update,
+      parent,
+      version: { name, lineage, lossBefore, lossAfter },
+    } of made) {
       update.resolve({ version: name, parent, published: tip.name, updates: lineage.count, lossBefore, lossAfter });
     }
   }

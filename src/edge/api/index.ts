@@ -3,15 +3,40 @@ export { train, type TrainResult } from "./train.ts";
 export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
 export { loadModel, type Classification, type ClassifyOptions, type Model, type ModelOptions } from "./model.ts";
 export { attachModel, type AttachedModel } from "./handle-attach.ts";
-export type { Classifier, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
+export type {
+  Classifier,
+  Example,
+  HandleOptions,
+  LearnOptions,
+  LearnResult,
+  ModelCaller,
+  ModelHandle,
+  PinnedModel,
+  ProfiledAnswers,
+  VersionFacts,
+} from "./handle-contract.ts";
 export { serve, type ServeOptions, type Server } from "./serve.ts";
 export { start, type StartEvent, type StartOptions } from "./start.ts";
-export { requireVerified, verify, type VerifyCheck, type VerifyOptions, type VerifyProgress, type VerifyReport } from "./verify.ts";
+export {
+  requireVerified,
+  verify,
+  type VerifyCheck,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+} from "./verify.ts";
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 export { list, type ListedVersion, type StoreListing } from "./list.ts";
 export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
 export { classifyEach, textsOf, type TextClassification } from "./predict.ts";
-export { completeRecipeFile, mergeRecipeFiles, readRecipeFile, trainArguments, type RecipeFile, type RunSettings } from "./recipe-file.ts";
+export {
+  completeRecipeFile,
+  mergeRecipeFiles,
+  readRecipeFile,
+  trainArguments,
+  type RecipeFile,
+  type RunSettings,
+} from "./recipe-file.ts";
 export { formatCount, formatDuration } from "../../base/index.ts";
 export { exploreFile, listPrograms, type ExploreFileOptions } from "./explore.ts";
 export { formatReport, type ExploreProgress, type ExploreReport } from "../../threads/explore/index.ts";

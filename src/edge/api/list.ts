@@ -35,7 +35,10 @@ export interface StoreListing {
 
 const share = z.looseObject({ accuracy: z.looseObject({ value: z.number() }) }).optional();
 /** The part of `lockstep.json` that a listing shows. */
-const facts = z.looseObject({ labels: z.array(z.unknown()), metrics: z.looseObject({ test: share, validation: share }).optional() });
+const facts = z.looseObject({
+  labels: z.array(z.unknown()),
+  metrics: z.looseObject({ test: share, validation: share }).optional(),
+});
 const MAX_FACTS_BYTES = 16 << 20;
 
 /** @throws NOT_FOUND unless `path` is a store; STORE_CORRUPT */
@@ -43,21 +46,36 @@ export async function list(path: string): Promise<StoreListing> {
   if (!(await isStore(path))) await openStore(path); // says what is there instead
   const store = await openStore(path);
   const [stored, aliases] = await Promise.all([store.list(), store.aliases()]);
-  const versions = await Promise.all(stored.map(async ({ name, aliases: own, createdAt, bytes, problem }) => {
-    const folder = join(store.root, "versions", name);
-    const known = await readFacts(join(folder, "lockstep.json"));
-    return {
-      name, aliases: own, created: new Date(createdAt).toISOString(), bytes, folder, problem: problem ?? known.problem,
-      labels: known.labels, testAccuracy: known.testAccuracy, validationAccuracy: known.validationAccuracy,
-    };
-  }));
+  const versions = await Promise.all(
+    stored.map(async ({ name, aliases: own, createdAt, bytes, problem }) => {
+      const folder = join(store.root, "versions", name);
+      const known = await readFacts(join(folder, "lockstep.json"));
+      return {
+        name,
+        aliases: own,
+        created: new Date(createdAt).toISOString(),
+        bytes,
+        folder,
+        problem: problem ?? known.problem,
+        labels: known.labels,
+        testAccuracy: known.testAccuracy,
+        validationAccuracy: known.validationAccuracy,
+      };
+    }),
+  );
   return { store: store.root, versions, aliases: Object.fromEntries(aliases) };
 }
 
-async function readFacts(path: string): Promise<Partial<Pick<ListedVersion, "labels" | "testAccuracy" | "validationAccuracy" | "problem">>> {
+async function readFacts(
+  path: string,
+): Promise<Partial<Pick<ListedVersion, "labels" | "testAccuracy" | "validationAccuracy" | "problem">>> {
   try {
     const parsed = facts.parse(JSON.parse(await readSmall(path)));
-    return { labels: parsed.labels.length, testAccuracy: parsed.metrics?.test?.accuracy.value, validationAccuracy: parsed.metrics?.validation?.accuracy.value };
+    return {
+      labels: parsed.labels.length,
+      testAccuracy: parsed.metrics?.test?.accuracy.value,
+      validationAccuracy: parsed.metrics?.validation?.accuracy.value,
+    };
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return {};
     return { problem: "lockstep.json cannot be read" };

@@ -1,16 +1,41 @@
 /**
- * A model: one published version at a time, on worker threads, callable by any number of callers at once. The calling thread never
- * computes: it tokenizes, queues and reads logits. Publishing another version swaps it in between two requests.
+ * A model: one published version at a time, on worker threads, callable by any number of callers at once. The calling
+ * thread never computes: it tokenizes, queues and reads logits. Publishing another version swaps it in between two
+ * requests.
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { checkText } from "../../language/text/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
-import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../../work/infer/index.ts";
-import { createScheduler, openThreadReplica, type Scheduler, type ServeHooks, type VersionPin } from "../../work/serve/index.ts";
+import {
+  readLockstepFile,
+  readVersionInfo,
+  toAnswer,
+  type LockstepFile,
+  type VersionInfo,
+} from "../../work/infer/index.ts";
+import {
+  createScheduler,
+  openThreadReplica,
+  type Scheduler,
+  type ServeHooks,
+  type VersionPin,
+} from "../../work/serve/index.ts";
 import type { LoadedVersion, Store } from "../../work/store/index.ts";
-import type { Classification, ClassifyOptions, Example, HandleOptions, LearnOptions, LearnResult, ModelCaller, ModelHandle, PinnedModel, ProfiledAnswers, VersionFacts } from "./handle-contract.ts";
+import type {
+  Classification,
+  ClassifyOptions,
+  Example,
+  HandleOptions,
+  LearnOptions,
+  LearnResult,
+  ModelCaller,
+  ModelHandle,
+  PinnedModel,
+  ProfiledAnswers,
+  VersionFacts,
+} from "./handle-contract.ts";
 import { classifySchema } from "./handle-contract.ts";
 import { HandleHost } from "./handle-host.ts";
 import { ChangeQueue } from "./handle-learn.ts";
@@ -32,7 +57,9 @@ const modelSchema = z.strictObject({
 });
 
 export interface ModelOptions {
-  /** An alias, a version's name, or at least four characters of one. @default the alias "champion", or the only version */
+  /**
+   * An alias, a version's name, or at least four characters of one. @default the alias "champion", or the only version
+   */
   readonly version?: string | undefined;
   /** @default the one that the version was made with */
   readonly executor?: "native" | "portable" | undefined;
@@ -64,9 +91,16 @@ const CHUNK = 64;
 const CHUNKS_AT_ONCE = 4;
 
 /** A version as it was read, and the store that it came from, if it did. */
-export interface OpenedVersion extends LoadedVersion { readonly store?: Store | undefined }
+export interface OpenedVersion extends LoadedVersion {
+  readonly store?: Store | undefined;
+}
 
-interface ModelParts { readonly scheduler: Scheduler<ModelVersion>; readonly executor: "native" | "portable" | undefined; readonly store: Store | undefined; readonly timeoutMs: number }
+interface ModelParts {
+  readonly scheduler: Scheduler<ModelVersion>;
+  readonly executor: "native" | "portable" | undefined;
+  readonly store: Store | undefined;
+  readonly timeoutMs: number;
+}
 
 export class Model implements ModelCaller {
   readonly #scheduler: Scheduler<ModelVersion>;
@@ -82,7 +116,8 @@ export class Model implements ModelCaller {
       publish: (version, learned) => this.#publish(version, learned),
     });
     this.#host = new HandleHost({
-      facts: () => factsOf(this.#current), timeoutMs,
+      facts: () => factsOf(this.#current),
+      timeoutMs,
       ask: (texts, options, pin) => this.#answer(texts, options, pin),
       pin: () => this.#scheduler.pin(),
       factsOf: ({ version }) => factsOf(version),
@@ -92,11 +127,24 @@ export class Model implements ModelCaller {
 
   /** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID, NUMERICS_UNTRUSTED, RUNTIME_MISSING */
   static async open(source: OpenedVersion, options: ModelOptions = {}): Promise<Model> {
-    const { executor, threads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(modelSchema, options, "the options of loadModel");
+    const { executor, threads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(
+      modelSchema,
+      options,
+      "the options of loadModel",
+    );
     const scheduler = createScheduler<ModelVersion>({
-      replicas: threads ?? defaultThreads(), maxQueue, maxBatchRows, timeoutMs, verifySample, ...(hooks === undefined ? {} : { hooks }),
+      replicas: threads ?? defaultThreads(),
+      maxQueue,
+      maxBatchRows,
+      timeoutMs,
+      verifySample,
+      ...(hooks === undefined ? {} : { hooks }),
       openReplica: async (version) => {
-        const replica = await openThreadReplica({ files: version.files, executor: executor ?? executorOf(version), name: "replica" });
+        const replica = await openThreadReplica({
+          files: version.files,
+          executor: executor ?? executorOf(version),
+          name: "replica",
+        });
         version.profile ??= replica.profile;
         return replica;
       },
@@ -112,20 +160,38 @@ export class Model implements ModelCaller {
   }
 
   /** Name of the version that new questions are answered by: 64 hexadecimal characters. */
-  get version(): string { return this.#current.name; }
+  get version(): string {
+    return this.#current.name;
+  }
   /** By class id. */
-  get labels(): readonly string[] { return this.#current.info.labels; }
+  get labels(): readonly string[] {
+    return this.#current.info.labels;
+  }
   /** What decides the bits of its answers. */
-  get profile(): Profile { return profileOf(this.#current); }
-  get info(): VersionInfo { return this.#current.info; }
+  get profile(): Profile {
+    return profileOf(this.#current);
+  }
+  get info(): VersionInfo {
+    return this.#current.info;
+  }
   /** `lockstep.json` of the version: recipe, metrics, hashes; undefined for a plain folder. */
-  get description(): LockstepFile | undefined { return this.#current.own; }
+  get description(): LockstepFile | undefined {
+    return this.#current.own;
+  }
   /** Texts that wait. */
-  get waiting(): number { return this.#scheduler.waiting; }
-  /** Names of the versions in memory: the current one, and older ones that somebody still holds or is being answered by. */
-  get loaded(): readonly string[] { return this.#scheduler.loaded.map(({ name }) => name); }
+  get waiting(): number {
+    return this.#scheduler.waiting;
+  }
+  /**
+   * Names of the versions in memory: the current one, and older ones that somebody still holds or is being answered by.
+   */
+  get loaded(): readonly string[] {
+    return this.#scheduler.loaded.map(({ name }) => name);
+  }
   /** Handles that are attached, or may yet be. */
-  get handles(): number { return this.#host.size; }
+  get handles(): number {
+    return this.#host.size;
+  }
 
   classify(text: string, options?: ClassifyOptions): Promise<Classification>;
   classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
@@ -133,15 +199,26 @@ export class Model implements ModelCaller {
    * One answer a text, all from one version. At most `maxQueue` texts at a time.
    * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN
    */
-  async classify(texts: string | readonly string[], options: ClassifyOptions = {}): Promise<Classification | readonly Classification[]> {
+  async classify(
+    texts: string | readonly string[],
+    options: ClassifyOptions = {},
+  ): Promise<Classification | readonly Classification[]> {
     const { answers } = await this.classifyOnProfile(typeof texts === "string" ? [texts] : texts, options);
     return typeof texts === "string" ? answers[0]! : answers;
   }
 
-  /** As `classify`, with what decided the bits of these answers: `profile` above may be another version's by the time they are there. */
-  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> { return await this.#answer(texts, options); }
+  /**
+   * As `classify`, with what decided the bits of these answers: `profile` above may be another version's by the time
+   * they are there.
+   */
+  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> {
+    return await this.#answer(texts, options);
+  }
 
-  /** Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas as questions do. */
+  /**
+   * Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas
+   * as questions do.
+   */
   async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
     const rows = new Array<Float32Array>(texts.length);
     let next = 0;
@@ -149,31 +226,48 @@ export class Model implements ModelCaller {
       for (let from = next; from < texts.length; from = next) {
         next = from + CHUNK;
         const { logits } = await this.#ask(texts.slice(from, from + CHUNK), randomUUID(), undefined, signal);
-        logits.forEach((row, index) => { rows[from + index] = row; });
+        logits.forEach((row, index) => {
+          rows[from + index] = row;
+        });
       }
     };
     await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, take));
     return rows;
   }
 
-  /** Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they began with. In turn with updates. */
-  async publish(source: LoadedVersion): Promise<void> { await this.#changes.publish(source); }
+  /**
+   * Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they
+   * began with. In turn with updates.
+   */
+  async publish(source: LoadedVersion): Promise<void> {
+    await this.#changes.publish(source);
+  }
 
   async pin(): Promise<PinnedModel> {
     const pin = this.#scheduler.pin();
     return new HeldVersion(factsOf(pin.version), {
       classify: (texts, options) => this.#answer(texts, options, pin),
-      release: async () => { pin.release(); },
+      release: async () => {
+        pin.release();
+      },
     });
   }
 
-  async learn(examples: readonly Example[], options: LearnOptions = {}): Promise<LearnResult> { return await this.#changes.learn(examples, options); }
+  async learn(examples: readonly Example[], options: LearnOptions = {}): Promise<LearnResult> {
+    return await this.#changes.learn(examples, options);
+  }
 
-  handle(options: HandleOptions = {}): ModelHandle { return this.#host.open(options); }
+  handle(options: HandleOptions = {}): ModelHandle {
+    return this.#host.open(options);
+  }
 
   /** Answers what was asked, here and through handles, then ends the threads. Idempotent. */
-  close(): Promise<void> { return (this.#closing ??= this.#close()); }
-  [Symbol.asyncDispose](): Promise<void> { return this.close(); }
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close());
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 
   async #close(): Promise<void> {
     this.#host.beginClosing();
@@ -188,10 +282,22 @@ export class Model implements ModelCaller {
     this.#host.announce();
   }
 
-  async #answer(texts: readonly string[], options: ClassifyOptions, pin?: VersionPin<ModelVersion>): Promise<ProfiledAnswers> {
-    const { topK, id = randomUUID(), timeoutMs, signal } = parseOptions(classifySchema, options, "the options of classify");
+  async #answer(
+    texts: readonly string[],
+    options: ClassifyOptions,
+    pin?: VersionPin<ModelVersion>,
+  ): Promise<ProfiledAnswers> {
+    const {
+      topK,
+      id = randomUUID(),
+      timeoutMs,
+      signal,
+    } = parseOptions(classifySchema, options, "the options of classify");
     const { version, logits } = await this.#ask(texts, id, timeoutMs, signal, pin);
-    const answers = logits.map((row) => ({ ...toAnswer(row, version.info.labels, version.info.calibration, topK), version: version.name }));
+    const answers = logits.map((row) => ({
+      ...toAnswer(row, version.info.labels, version.info.calibration, topK),
+      version: version.name,
+    }));
     return { answers, profile: profileOf(version) };
   }
 
@@ -201,13 +307,24 @@ export class Model implements ModelCaller {
     return current;
   }
 
-  #ask(texts: readonly string[], id: string, timeoutMs: number | undefined, signal: AbortSignal | undefined, pin?: VersionPin<ModelVersion>) {
+  #ask(
+    texts: readonly string[],
+    id: string,
+    timeoutMs: number | undefined,
+    signal: AbortSignal | undefined,
+    pin?: VersionPin<ModelVersion>,
+  ) {
     if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
-    texts.forEach((text, index) => { checkQuestion(text, texts.length === 1 ? "the text" : `text ${index}`); });
+    texts.forEach((text, index) => {
+      checkQuestion(text, texts.length === 1 ? "the text" : `text ${index}`);
+    });
     return this.#scheduler.submit({
-      id, rows: texts.length,
+      id,
+      rows: texts.length,
       encode: ({ info: { tokenizer } }) => texts.map((text) => tokenizer.encode(text)),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }), ...(pin === undefined ? {} : { pin }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(signal === undefined ? {} : { signal }),
+      ...(pin === undefined ? {} : { pin }),
     });
   }
 }
@@ -237,5 +354,7 @@ function profileOf({ profile }: ModelVersion): Profile {
 /** A version is judged and served with the arithmetic it was made with, unless told otherwise. */
 function executorOf({ own }: ModelVersion): "native" | "portable" {
   const recipe = own?.["recipe"];
-  return typeof recipe === "object" && recipe !== null && "executor" in recipe && recipe.executor === "portable" ? "portable" : "native";
+  return typeof recipe === "object" && recipe !== null && "executor" in recipe && recipe.executor === "portable"
+    ? "portable"
+    : "native";
 }

@@ -1,4 +1,7 @@
-/** Many texts through one model, as a stream: answers come in the order of the texts, as soon as they are there, and what waits is bounded. */
+/**
+ * Many texts through one model, as a stream: answers come in the order of the texts, as soon as they are there, and
+ * what waits is bounded.
+ */
 import { open } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { LockstepError } from "../../base/index.ts";
@@ -17,8 +20,15 @@ export interface TextClassification extends Classification {
 type Texts = Iterable<string> | AsyncIterable<string>;
 
 /** A list is checked as a whole before the first answer; a stream as it comes. @throws as `Model.classify` */
-export async function* classifyEach(model: Model, texts: Texts, options: Omit<ClassifyOptions, "id"> = {}): AsyncGenerator<TextClassification> {
-  if (Array.isArray(texts)) texts.forEach((text: string, index) => { checkQuestion(text, texts.length === 1 ? "the text" : `text ${index + 1}`); });
+export async function* classifyEach(
+  model: Model,
+  texts: Texts,
+  options: Omit<ClassifyOptions, "id"> = {},
+): AsyncGenerator<TextClassification> {
+  if (Array.isArray(texts))
+    texts.forEach((text: string, index) => {
+      checkQuestion(text, texts.length === 1 ? "the text" : `text ${index + 1}`);
+    });
   const iterator = Symbol.asyncIterator in texts ? texts[Symbol.asyncIterator]() : texts[Symbol.iterator]();
   const read = async (): Promise<{ readonly text: string | undefined }> => {
     const next: IteratorResult<string, unknown> = await iterator.next();
@@ -29,7 +39,10 @@ export async function* classifyEach(model: Model, texts: Texts, options: Omit<Cl
   try {
     while (reading !== undefined || waiting.length > 0) {
       const [first] = waiting;
-      const event = await Promise.race([...(reading !== undefined && waiting.length < AHEAD ? [reading] : []), ...(first === undefined ? [] : [first])]);
+      const event = await Promise.race([
+        ...(reading !== undefined && waiting.length < AHEAD ? [reading] : []),
+        ...(first === undefined ? [] : [first]),
+      ]);
       if ("version" in event) {
         void waiting.shift();
         yield event;
@@ -56,15 +69,32 @@ function inItsTurn<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * The texts of a file: the text column of a CSV or JSON-lines table, which is read and checked as a whole first, or every line of any
- * other file that is not blank; "-" is standard input. @throws NOT_FOUND, DATA_INVALID, INPUT_TOO_LARGE; CANCELLED while it waits for a line
+ * The texts of a file: the text column of a CSV or JSON-lines table, which is read and checked as a whole first, or
+ * every line of any other file that is not blank; "-" is standard input. @throws NOT_FOUND, DATA_INVALID,
+ * INPUT_TOO_LARGE; CANCELLED while it waits for a line
  */
-export async function textsOf(path: string, column?: string, signal?: AbortSignal): Promise<readonly string[] | AsyncIterable<string>> {
-  if (/\.(csv|tsv|jsonl|ndjson|json)$/i.test(path)) return (await readTable(path, { label: false, ...(column === undefined ? {} : { text: column }) })).texts;
-  if (column !== undefined) throw new LockstepError("OPTION_INVALID", `${path} is read line by line, so it has no column ${JSON.stringify(column)}; columns need a name that ends in .csv, .tsv or .jsonl`, { path });
+export async function textsOf(
+  path: string,
+  column?: string,
+  signal?: AbortSignal,
+): Promise<readonly string[] | AsyncIterable<string>> {
+  if (/\.(csv|tsv|jsonl|ndjson|json)$/i.test(path))
+    return (await readTable(path, { label: false, ...(column === undefined ? {} : { text: column }) })).texts;
+  if (column !== undefined)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `${path} is read line by line, so it has no column ${JSON.stringify(column)}; columns need a name that ` +
+        "ends in .csv, .tsv or .jsonl",
+      { path },
+    );
   if (path === "-") return linesOf(process.stdin, "standard input", signal);
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new LockstepError(error.code === "ENOENT" ? "NOT_FOUND" : "DATA_INVALID", `cannot open ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`, { path }, { cause: error });
+    throw new LockstepError(
+      error.code === "ENOENT" ? "NOT_FOUND" : "DATA_INVALID",
+      `cannot open ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`,
+      { path },
+      { cause: error },
+    );
   });
   if ((await file.stat()).isDirectory()) {
     await file.close();
@@ -73,7 +103,10 @@ export async function textsOf(path: string, column?: string, signal?: AbortSigna
   return linesOf(file.createReadStream(), path, signal);
 }
 
-/** Lines of a stream that are not blank, as they come. @throws DATA_INVALID with the line from which it is not UTF-8, or that is too long */
+/**
+ * Lines of a stream that are not blank, as they come. @throws DATA_INVALID with the line from which it is not UTF-8, or
+ * that is too long
+ */
 async function* linesOf(stream: Readable, name: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let rest = "";
@@ -83,7 +116,10 @@ async function* linesOf(stream: Readable, name: string, signal: AbortSignal | un
       return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
     } catch (thrown) {
       if (!(thrown instanceof TypeError)) throw thrown;
-      throw new LockstepError("DATA_INVALID", `${name} is not UTF-8 text after line ${number}; save it as UTF-8`, { path: name, line: number });
+      throw new LockstepError("DATA_INVALID", `${name} is not UTF-8 text after line ${number}; save it as UTF-8`, {
+        path: name,
+        line: number,
+      });
     }
   };
   for await (const bytes of chunksOf(stream, signal)) {
@@ -91,7 +127,12 @@ async function* linesOf(stream: Readable, name: string, signal: AbortSignal | un
     rest = lines.pop() ?? "";
     number += lines.length;
     for (const line of lines) if (line.trim() !== "") yield line.replace(/\r$/, "");
-    if (rest.length > MAX_LINE) throw new LockstepError("DATA_INVALID", `line ${number + 1} of ${name} has more than ${MAX_LINE} characters; give one text a line`, { path: name, line: number + 1 });
+    if (rest.length > MAX_LINE)
+      throw new LockstepError(
+        "DATA_INVALID",
+        `line ${number + 1} of ${name} has more than ${MAX_LINE} characters; give one text a line`,
+        { path: name, line: number + 1 },
+      );
   }
   rest += decode();
   if (rest.trim() !== "") yield rest;
@@ -102,6 +143,8 @@ async function* chunksOf(stream: Readable, signal: AbortSignal | undefined): Asy
   try {
     yield* (signal === undefined ? stream : addAbortSignal(signal, stream)) as AsyncIterable<Uint8Array>;
   } catch (thrown) {
-    throw signal?.aborted === true ? new LockstepError("CANCELLED", "stopped before the last text", {}, { cause: thrown }) : thrown;
+    throw signal?.aborted === true
+      ? new LockstepError("CANCELLED", "stopped before the last text", {}, { cause: thrown })
+      : thrown;
   }
 }

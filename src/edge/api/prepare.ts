@@ -1,6 +1,14 @@
 /** From a table to what training needs: labels, split, tokenizer, token ids, and the encoder to start from. */
 import { LockstepError, seedFrom } from "../../base/index.ts";
-import { encodeDataset, labelSpace, readTable, splitByHash, type PackedDataset, type Split, type Table } from "../../language/data/index.ts";
+import {
+  encodeDataset,
+  labelSpace,
+  readTable,
+  splitByHash,
+  type PackedDataset,
+  type Split,
+  type Table,
+} from "../../language/data/index.ts";
 import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../../language/models/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
@@ -25,28 +33,71 @@ export interface Prepared {
 
 const MINIMUM_EXAMPLES = 8;
 
-export async function prepare(input: TrainInput, onStage: (stage: Stage) => void, signal: AbortSignal | undefined): Promise<Prepared> {
+export async function prepare(
+  input: TrainInput,
+  onStage: (stage: Stage) => void,
+  signal: AbortSignal | undefined,
+): Promise<Prepared> {
   onStage("read");
   const { data, text, label, from, test: _, ...settings } = input;
   checkHeads(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
-  const table = await readTable(data, { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) });
-  if (table.labels === undefined || table.columns.label === undefined) throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, { path: data });
+  const table = await readTable(data, {
+    ...(text === undefined ? {} : { text }),
+    ...(label === undefined ? {} : { label }),
+  });
+  if (table.labels === undefined || table.columns.label === undefined)
+    throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, {
+      path: data,
+    });
   const { names: labels, ids: labelIds } = labelSpace(table.labels);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
   const recipe = resolveRecipe({
-    ...settings, data: { sha256: table.sha256, text: table.columns.text, label: table.columns.label },
-    ...(encoder === undefined ? {} : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
+    ...settings,
+    data: { sha256: table.sha256, text: table.columns.text, label: table.columns.label },
+    ...(encoder === undefined
+      ? {}
+      : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
   });
   const split = splitByHash(table.texts, { fraction: recipe.validation_fraction, seed: seedFrom(recipe.seed) });
-  if (split.train.length < MINIMUM_EXAMPLES) throw new LockstepError("DATA_INVALID", `${data} leaves ${split.train.length} texts to train on after the validation split; at least ${MINIMUM_EXAMPLES} are needed`, { path: data, texts: split.train.length });
+  if (split.train.length < MINIMUM_EXAMPLES)
+    throw new LockstepError(
+      "DATA_INVALID",
+      `${data} leaves ${split.train.length} texts to train on after the validation split; at least ` +
+        `${MINIMUM_EXAMPLES} are needed`,
+      { path: data, texts: split.train.length },
+    );
 
   onStage("tokenizer");
-  const tokenizer = encoder?.tokenizer ?? await newTokenizer(recipe, split.train.map((row) => table.texts[row]!), signal);
+  const tokenizer =
+    encoder?.tokenizer ??
+    (await newTokenizer(
+      recipe,
+      split.train.map((row) => table.texts[row]!),
+      signal,
+    ));
   onStage("encode");
-  const dataset = await encodeDataset(tokenizer, table.texts, labelIds, { maxLength: Math.min(recipe.max_tokens, tokenizer.maxLength), ...(signal === undefined ? {} : { signal }) });
+  const dataset = await encodeDataset(tokenizer, table.texts, labelIds, {
+    maxLength: Math.min(recipe.max_tokens, tokenizer.maxLength),
+    ...(signal === undefined ? {} : { signal }),
+  });
   const config = configOf(recipe, encoder, tokenizer);
-  const complete = recordShards(recipe, { ids: dataset.ids, offsets: dataset.offsets, labels: labelIds, examples: Int32Array.from(split.train) });
-  return { recipe: complete, table, labels, labelIds, split, tokenizer, dataset, config, from: encoder === undefined ? undefined : encoderWeights(encoder, config) };
+  const complete = recordShards(recipe, {
+    ids: dataset.ids,
+    offsets: dataset.offsets,
+    labels: labelIds,
+    examples: Int32Array.from(split.train),
+  });
+  return {
+    recipe: complete,
+    table,
+    labels,
+    labelIds,
+    split,
+    tokenizer,
+    dataset,
+    config,
+    from: encoder === undefined ? undefined : encoderWeights(encoder, config),
+  };
 }
 
 async function openEncoder(path: string, settings: RecipeInput): Promise<Encoder> {
@@ -55,27 +106,61 @@ async function openEncoder(path: string, settings: RecipeInput): Promise<Encoder
 }
 
 /** Trained in a worker thread: a second or two during which this one stays free. */
-async function newTokenizer(recipe: Recipe, texts: readonly string[], signal: AbortSignal | undefined): Promise<Tokenizer> {
+async function newTokenizer(
+  recipe: Recipe,
+  texts: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<Tokenizer> {
   const { vocab_size: vocabSize, min_frequency: minFrequency, lowercase } = recipe.tokenizer;
-  const { tokenizerJson, tokenizerConfig } = await trainTokenizer({ texts, vocabSize, minFrequency, lowercase, maxLength: recipe.max_tokens }, signal);
-  return loadTokenizer({ tokenizerJson, tokenizerConfig: JSON.parse(tokenizerConfig) as object }, { maxLength: recipe.max_tokens });
+  const { tokenizerJson, tokenizerConfig } = await trainTokenizer(
+    { texts, vocabSize, minFrequency, lowercase, maxLength: recipe.max_tokens },
+    signal,
+  );
+  return loadTokenizer(
+    { tokenizerJson, tokenizerConfig: JSON.parse(tokenizerConfig) as object },
+    { maxLength: recipe.max_tokens },
+  );
 }
 
 function checkHeads({ model: { hidden_size, num_attention_heads } }: Recipe, from: string | undefined): void {
   if (from !== undefined || hidden_size % num_attention_heads === 0) return;
-  throw new LockstepError("OPTION_INVALID", `model.hidden_size ${hidden_size} is not a multiple of model.num_attention_heads ${num_attention_heads}`, { hidden_size, num_attention_heads });
+  throw new LockstepError(
+    "OPTION_INVALID",
+    `model.hidden_size ${hidden_size} is not a multiple of model.num_attention_heads ${num_attention_heads}`,
+    { hidden_size, num_attention_heads },
+  );
 }
 
 function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): BertConfig {
-  const dropout = { hidden_dropout_prob: recipe.hidden_dropout, attention_probs_dropout_prob: recipe.attention_dropout, classifier_dropout: recipe.classifier_dropout };
+  const dropout = {
+    hidden_dropout_prob: recipe.hidden_dropout,
+    attention_probs_dropout_prob: recipe.attention_dropout,
+    classifier_dropout: recipe.classifier_dropout,
+  };
   if (encoder !== undefined) return bertConfig({ ...encoder.config, ...dropout });
-  return bertConfig({ ...recipe.model, vocab_size: tokenizer.vocabSize, max_position_embeddings: recipe.max_tokens, type_vocab_size: 2, pad_token_id: tokenizer.special.pad, ...dropout });
+  return bertConfig({
+    ...recipe.model,
+    vocab_size: tokenizer.vocabSize,
+    max_position_embeddings: recipe.max_tokens,
+    type_vocab_size: 2,
+    pad_token_id: tokenizer.special.pad,
+    ...dropout,
+  });
 }
 
 /** The encoder's own parameters; whatever head the folder has belongs to another task. */
 function encoderWeights(encoder: Encoder, config: BertConfig): ReadonlyMap<string, HostTensor<"float32">> {
-  const { weights, missing } = matchWeights(bertParameters(config, { kind: "encoder", pooling: encoder.pooling }), encoder.tensors);
+  const { weights, missing } = matchWeights(
+    bertParameters(config, { kind: "encoder", pooling: encoder.pooling }),
+    encoder.tensors,
+  );
   const first = missing[0];
-  if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}], so there is no whole encoder to start from (${missing.length} tensors missing)`, { tensor: first.name });
+  if (first !== undefined)
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}], so there is no whole ` +
+        `encoder to start from (${missing.length} tensors missing)`,
+      { tensor: first.name },
+    );
   return weights;
 }

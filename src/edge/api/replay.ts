@@ -59,20 +59,32 @@ export async function replay(store: string, options: ReplayOptions = {}): Promis
   };
   const recompute = async (receipt: Receipt, request: unknown): Promise<Recomputed | undefined> => {
     const { text, top_k: topK } = recordedRequest.parse(request);
-    const model = await modelOf(receipt.version, executor ?? recordedProfile.parse(JSON.parse(receipt.profile)).executor);
+    const model = await modelOf(
+      receipt.version,
+      executor ?? recordedProfile.parse(JSON.parse(receipt.profile)).executor,
+    );
     if (model === undefined) return undefined;
     const answer = await model.classify(text, { topK });
     return { answerDigest: answer.digest, summary: summaryOf(answer), profileId: model.profile.id };
   };
   try {
-    return await replayLog(log ?? receiptsPath(store), recompute, Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)));
+    return await replayLog(
+      log ?? receiptsPath(store),
+      recompute,
+      Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+    );
   } finally {
     for (const model of models.values()) await (await model.catch(() => undefined))?.close();
   }
 }
 
 /** Undefined: that version is not there any more. */
-async function openVersion(path: string, version: string, executor: "native" | "portable", threads: number | undefined): Promise<Model | undefined> {
+async function openVersion(
+  path: string,
+  version: string,
+  executor: "native" | "portable",
+  threads: number | undefined,
+): Promise<Model | undefined> {
   const source = await openSource(path, (await isStore(path)) ? version : undefined).catch((thrown: unknown) => {
     if (isLockstepError(thrown) && thrown.code === "NOT_FOUND") return undefined;
     throw thrown;

@@ -1,4 +1,7 @@
-/** A quick look at P2 on real questions: asked alone, in one batch, and on one thread, every answer must have the same bits. The thorough look is `verify`. */
+/**
+ * A quick look at P2 on real questions: asked alone, in one batch, and on one thread, every answer must have the same
+ * bits. The thorough look is `verify`.
+ */
 import { LockstepError } from "../../base/index.ts";
 import type { LoadedVersion } from "../../work/store/index.ts";
 import { Model } from "./model.ts";
@@ -11,19 +14,38 @@ export interface SelfCheckReport {
 }
 
 /** @throws CHECK_FAILED with the first text whose answer depended on how it was asked */
-export async function selfCheck(model: Model, source: LoadedVersion, texts: readonly string[], threads: number): Promise<SelfCheckReport> {
+export async function selfCheck(
+  model: Model,
+  source: LoadedVersion,
+  texts: readonly string[],
+  threads: number,
+): Promise<SelfCheckReport> {
   const alone: string[] = [];
   for (const text of texts) alone.push((await model.classify(text)).digest);
   const ways: [string, readonly string[]][] = [
     [`in one batch on ${threads} threads`, (await model.classify(texts)).map(({ digest }) => digest)],
-    [`each by itself, all at once, on ${threads} threads`, (await Promise.all(texts.map((text) => model.classify(text)))).map(({ digest }) => digest)],
+    [
+      `each by itself, all at once, on ${threads} threads`,
+      (await Promise.all(texts.map((text) => model.classify(text)))).map(({ digest }) => digest),
+    ],
   ];
-  await using single = await Model.open(source, { threads: 1, executor: model.profile.executor === "portable" ? "portable" : "native" });
+  await using single = await Model.open(source, {
+    threads: 1,
+    executor: model.profile.executor === "portable" ? "portable" : "native",
+  });
   ways.push(["in one batch on 1 thread", (await single.classify(texts)).map(({ digest }) => digest)]);
-  ways.push(["in reverse order on 1 thread", (await single.classify([...texts].reverse())).map(({ digest }) => digest).reverse()]);
+  ways.push([
+    "in reverse order on 1 thread",
+    (await single.classify([...texts].reverse())).map(({ digest }) => digest).reverse(),
+  ]);
   for (const [way, digests] of ways) {
     const bad = digests.findIndex((digest, index) => digest !== alone[index]);
-    if (bad >= 0) throw new LockstepError("CHECK_FAILED", `the question ${JSON.stringify(texts[bad]?.slice(0, 80))} got other bits ${way} than alone`, { way, text: bad });
+    if (bad >= 0)
+      throw new LockstepError(
+        "CHECK_FAILED",
+        `the question ${JSON.stringify(texts[bad]?.slice(0, 80))} got other bits ${way} than alone`,
+        { way, text: bad },
+      );
   }
   return { texts: texts.length, threads, comparisons: ways.length * texts.length };
 }

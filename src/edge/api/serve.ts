@@ -52,14 +52,26 @@ export async function serve(source: string | Model, options: ServeOptions & Mode
   const resolved = parseOptions(serveSchema, { http, audit, auditKey, examples, onError }, "the options of serve");
   const figures = new ServingFigures();
   const store = typeof source === "string" && (await isStore(source)) ? await openStore(source) : undefined;
-  const model = typeof source === "string" ? await Model.open(await openSource(source, modelOptions.version), { ...modelOptions, hooks: figures.hooks }) : source;
+  const model =
+    typeof source === "string"
+      ? await Model.open(await openSource(source, modelOptions.version), { ...modelOptions, hooks: figures.hooks })
+      : source;
   const parts: AsyncDisposable[] = typeof source === "string" ? [model] : [];
   try {
     const log = await openReceipts(store, resolved.audit, resolved.auditKey);
     if (log !== undefined) parts.push(log);
-    const service = new Service({ status: { state: "failed", code: "SHUTTING_DOWN", message: "starting" }, figures, examples: resolved.examples, ...(resolved.onError === undefined ? {} : { onError: resolved.onError }) });
+    const service = new Service({
+      status: { state: "failed", code: "SHUTTING_DOWN", message: "starting" },
+      figures,
+      examples: resolved.examples,
+      ...(resolved.onError === undefined ? {} : { onError: resolved.onError }),
+    });
     await service.begin(model, store, log);
-    const server = await createHttpServer(service, withKeyFile(resolved.http), resolved.onError === undefined ? {} : { onError: resolved.onError });
+    const server = await createHttpServer(
+      service,
+      withKeyFile(resolved.http),
+      resolved.onError === undefined ? {} : { onError: resolved.onError },
+    );
     return runningServer(server, model, log?.path, parts);
   } catch (thrown) {
     await closeAll(parts);
@@ -68,21 +80,32 @@ export async function serve(source: string | Model, options: ServeOptions & Mode
 }
 
 /** Where receipts go. */
-export async function openReceipts(store: Store | undefined, audit: string | false | undefined, auditKey: string | false | undefined): Promise<AuditLog | undefined> {
+export async function openReceipts(
+  store: Store | undefined,
+  audit: string | false | undefined,
+  auditKey: string | false | undefined,
+): Promise<AuditLog | undefined> {
   const path = audit ?? (store === undefined ? false : receiptsPath(store.root));
   if (path === false) return undefined;
   const keyPath = auditKey ?? join(stateFolder(), "receipts-key.pem");
   return await openAuditLog(path, keyPath === false ? {} : { keyPath });
 }
 
-export function receiptsPath(storeRoot: string): string { return join(storeRoot, "receipts.sqlite"); }
+export function receiptsPath(storeRoot: string): string {
+  return join(storeRoot, "receipts.sqlite");
+}
 
 /** Publishing needs a key; its file is the user's, unless another is named. */
 export function withKeyFile(http: HttpOptions): HttpOptions {
   return { keyFile: join(stateFolder(), "publish-key"), ...http };
 }
 
-export function runningServer(server: HttpServer, model: Model, auditPath: string | undefined, parts: readonly AsyncDisposable[]): Server {
+export function runningServer(
+  server: HttpServer,
+  model: Model,
+  auditPath: string | undefined,
+  parts: readonly AsyncDisposable[],
+): Server {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => (closing ??= server.close().then(() => closeAll(parts)));
   return { url: server.url, port: server.port, model, auditPath, close, [Symbol.asyncDispose]: close };

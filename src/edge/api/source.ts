@@ -1,4 +1,7 @@
-/** What a path means: a store (then which version of it), one version's folder, or any folder in the Hugging Face layout. */
+/**
+ * What a path means: a store (then which version of it), one version's folder, or any folder in the Hugging Face
+ * layout.
+ */
 import { readdir } from "node:fs/promises";
 import { LockstepError } from "../../base/index.ts";
 import { checkWeightsSize } from "../../work/infer/index.ts";
@@ -24,11 +27,19 @@ export async function openSource(path: string, ref: string | undefined): Promise
     const store = await openStore(path);
     return { ...(await store.open(ref ?? (await soleVersion(store)), { allocate })), store };
   }
-  if (ref !== undefined) throw new LockstepError("NOT_FOUND", `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`, { path, version: ref });
+  if (ref !== undefined)
+    throw new LockstepError(
+      "NOT_FOUND",
+      `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`,
+      { path, version: ref },
+    );
   return { ...(await openModelFolder(path)), store: undefined };
 }
 
-/** A folder in the Hugging Face layout that somebody else made: what its weights may weigh is settled before memory is taken for them. */
+/**
+ * A folder in the Hugging Face layout that somebody else made: what its weights may weigh is settled before memory is
+ * taken for them.
+ */
 export async function openModelFolder(path: string): Promise<LoadedVersion> {
   return await openFolder(path, { allocate, beforeWeights: checkWeightsSize });
 }
@@ -40,7 +51,14 @@ async function soleVersion(store: Store): Promise<string> {
   const versions = await store.list();
   const only = versions[0];
   if (only !== undefined && versions.length === 1) return only.name;
-  throw new LockstepError("NOT_FOUND", versions.length === 0 ? `the store ${store.root} has no versions yet; train one into it, or publish a folder` : `the store ${store.root} has ${versions.length} versions and no alias "${DEFAULT_ALIAS}"; say which one you mean`, { store: store.root });
+  throw new LockstepError(
+    "NOT_FOUND",
+    versions.length === 0
+      ? `the store ${store.root} has no versions yet; train one into it, or publish a folder`
+      : `the store ${store.root} has ${versions.length} versions and no alias "${DEFAULT_ALIAS}"; say which one ` +
+          "you mean",
+    { store: store.root },
+  );
 }
 
 export async function isStore(path: string): Promise<boolean> {
@@ -48,12 +66,16 @@ export async function isStore(path: string): Promise<boolean> {
     const names = await readdir(path);
     return names.includes("versions") && names.includes("aliases");
   } catch (thrown) {
-    if (thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR")) return false;
+    if (thrown instanceof Error && "code" in thrown && (thrown.code === "ENOENT" || thrown.code === "ENOTDIR"))
+      return false;
     throw thrown;
   }
 }
 
-/** What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the store. */
+/**
+ * What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the
+ * store.
+ */
 export async function openPublishSource(store: Store, source: string): Promise<LoadedVersion> {
   return isFolderSource(source) ? await openModelFolder(source) : await store.open(source, { allocate });
 }

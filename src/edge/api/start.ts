@@ -1,6 +1,6 @@
 /**
- * `start`: the whole way in one call. A page at once; a version found, or trained while the page shows it; a check of itself;
- * then the page is the place to ask.
+ * `start`: the whole way in one call. A page at once; a version found, or trained while the page shows it; a check of
+ * itself; then the page is the place to ask.
  */
 import { z } from "zod";
 import { LockstepError, parseOptions, toLockstepError } from "../../base/index.ts";
@@ -60,11 +60,27 @@ export type StartEvent =
 
 const EXAMPLES = 6;
 
-/** Resolves when questions are answered. @throws what `train`, `serve` and the self-check throw; the server is closed then */
+/**
+ * Resolves when questions are answered. @throws what `train`, `serve` and the self-check throw; the server is closed
+ * then
+ */
 export async function start(input: TrainInput, options: StartOptions = {}): Promise<Server> {
-  const { out, alias, fresh, http, audit, auditKey, sample, signal, onEvent, threads = defaultThreads() } = parseOptions(startSchema, options, "the options of start");
+  const {
+    out,
+    alias,
+    fresh,
+    http,
+    audit,
+    auditKey,
+    sample,
+    signal,
+    onEvent,
+    threads = defaultThreads(),
+  } = parseOptions(startSchema, options, "the options of start");
   const figures = new ServingFigures();
-  const tracker = new TrainingStatusTracker(threads, (status) => { service.setStatus(status); });
+  const tracker = new TrainingStatusTracker(threads, (status) => {
+    service.setStatus(status);
+  });
   const service: Service = new Service({ status: tracker.status, figures });
   const parts: AsyncDisposable[] = [];
   const server = await createHttpServer(service, withKeyFile(http));
@@ -75,14 +91,26 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     const questions = await questionsOf(input, sample);
     const known = fresh ? undefined : (await store.aliases()).get(alias);
     if (known === undefined) {
-      const onProgress = (event: TrainProgress): void => { tracker.onProgress(event); onEvent?.(event); };
-      const result = await train(input, { out, alias, threads, resume: !fresh, baseline: input.test !== undefined, onProgress, signal });
+      const onProgress = (event: TrainProgress): void => {
+        tracker.onProgress(event);
+        onEvent?.(event);
+      };
+      const result = await train(input, {
+        out,
+        alias,
+        threads,
+        resume: !fresh,
+        baseline: input.test !== undefined,
+        onProgress,
+        signal,
+      });
       onEvent?.({ kind: "trained", result });
     }
     const source = await openSource(out, alias);
     const model = await Model.open(source, { threads, hooks: figures.hooks });
     parts.push(model);
-    if (known !== undefined) onEvent?.({ kind: "found", version: model.version, metrics: (model.description?.["metrics"] ?? {}) });
+    if (known !== undefined)
+      onEvent?.({ kind: "found", version: model.version, metrics: model.description?.["metrics"] ?? {} });
     onEvent?.({ kind: "checked", ...(await selfCheck(model, source, questions, threads)) });
     const log = await openReceipts(store, audit, auditKey);
     if (log !== undefined) parts.push(log);
@@ -100,9 +128,13 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
 
 /** Texts spread over the test table (else the training table): for the self-check, and to offer on the page. */
 async function questionsOf({ test, data, text, label }: TrainInput, count: number): Promise<readonly string[]> {
-  const { texts } = await readTable(test ?? data, { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) });
+  const { texts } = await readTable(test ?? data, {
+    ...(text === undefined ? {} : { text }),
+    ...(label === undefined ? {} : { label }),
+  });
   const step = Math.max(1, Math.floor(texts.length / count));
   const chosen = texts.filter((_, row) => row % step === 0).slice(0, count);
-  if (chosen.length === 0) throw new LockstepError("DATA_INVALID", `${test ?? data} has no texts`, { path: test ?? data });
+  if (chosen.length === 0)
+    throw new LockstepError("DATA_INVALID", `${test ?? data} has no texts`, { path: test ?? data });
   return chosen;
 }

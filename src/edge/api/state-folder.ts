@@ -1,4 +1,7 @@
-/** Where keys lie that must not lie beside what they protect: the receipts' signing key and the key that publishing needs. */
+/**
+ * Where keys lie that must not lie beside what they protect: the receipts' signing key and the key that publishing
+ * needs.
+ */
 import { homedir } from "node:os";
 import { join } from "node:path";
 

@@ -50,7 +50,8 @@ export interface TrainOptions {
   readonly onProgress?: ((event: TrainProgress) => void) | undefined;
 }
 
-export type Stage = "read" | "tokenizer" | "encode" | "pretrain" | "finetune" | "calibrate" | "test" | "baseline" | "publish";
+export type Stage =
+  "read" | "tokenizer" | "encode" | "pretrain" | "finetune" | "calibrate" | "test" | "baseline" | "publish";
 export type TrainProgress = { readonly kind: "stage"; readonly stage: Stage } | TrainingEvent;
 
 export function resolveTrainOptions(options: TrainOptions) {

@@ -1,8 +1,21 @@
-/** A training's events as the status that the page shows: where it stands, how fast it goes, and the loss so far, thinned. */
+/**
+ * A training's events as the status that the page shows: where it stands, how fast it goes, and the loss so far,
+ * thinned.
+ */
 import type { TrainingStatus } from "../http/index.ts";
 import type { Stage, TrainProgress } from "./train-options.ts";
 
-const PHASES: readonly Stage[] = ["read", "tokenizer", "encode", "pretrain", "finetune", "calibrate", "test", "baseline", "publish"];
+const PHASES: readonly Stage[] = [
+  "read",
+  "tokenizer",
+  "encode",
+  "pretrain",
+  "finetune",
+  "calibrate",
+  "test",
+  "baseline",
+  "publish",
+];
 /** Points of the loss curve; when there are more, every second one goes. */
 const MAX_POINTS = 400;
 /** Milliseconds between two statuses of one phase. */
@@ -19,21 +32,59 @@ export class TrainingStatusTracker {
   constructor(threads: number, publish: (status: TrainingStatus) => void) {
     this.#publish = publish;
     this.#status = {
-      state: "training", phase: "read", phases: [...PHASES], step: 0, steps: 0, loss: null, accuracy: null, tokens_per_second: null, seconds_left: null, fraction: 0, threads, history: this.#points,
+      state: "training",
+      phase: "read",
+      phases: [...PHASES],
+      step: 0,
+      steps: 0,
+      loss: null,
+      accuracy: null,
+      tokens_per_second: null,
+      seconds_left: null,
+      fraction: 0,
+      threads,
+      history: this.#points,
     };
   }
 
-  get status(): TrainingStatus { return this.#status; }
+  get status(): TrainingStatus {
+    return this.#status;
+  }
 
   onProgress(event: TrainProgress): void {
     switch (event.kind) {
-      case "stage": return this.#set({ phase: event.stage, ...(PHASES.indexOf(event.stage) > PHASES.indexOf("finetune") ? { fraction: 1, seconds_left: null, tokens_per_second: null } : {}) }, true);
-      case "phase": return this.#set({ phase: event.phase, step: 0, steps: event.steps }, true);
-      case "epoch": return this.#set(event.validationAccuracy === undefined ? {} : { accuracy: event.validationAccuracy }, true);
+      case "stage":
+        return this.#set(
+          {
+            phase: event.stage,
+            ...(PHASES.indexOf(event.stage) > PHASES.indexOf("finetune")
+              ? { fraction: 1, seconds_left: null, tokens_per_second: null }
+              : {}),
+          },
+          true,
+        );
+      case "phase":
+        return this.#set({ phase: event.phase, step: 0, steps: event.steps }, true);
+      case "epoch":
+        return this.#set(event.validationAccuracy === undefined ? {} : { accuracy: event.validationAccuracy }, true);
       case "step":
         this.#addPoint(event.phase, event.step, event.loss);
-        return this.#set({ phase: event.phase, step: event.step + 1, steps: event.steps, loss: event.loss, tokens_per_second: event.tokensPerSecond, seconds_left: event.secondsLeft, fraction: event.done }, false);
-      case "checkpoint": case "resumed": case "digest": return;
+        return this.#set(
+          {
+            phase: event.phase,
+            step: event.step + 1,
+            steps: event.steps,
+            loss: event.loss,
+            tokens_per_second: event.tokensPerSecond,
+            seconds_left: event.secondsLeft,
+            fraction: event.done,
+          },
+          false,
+        );
+      case "checkpoint":
+      case "resumed":
+      case "digest":
+        return;
     }
   }
 

@@ -1,4 +1,7 @@
-/** A trained model as the files of a version, in the Hugging Face layout. Everything in them follows from the recipe; no clock is read. */
+/**
+ * A trained model as the files of a version, in the Hugging Face layout. Everything in them follows from the recipe; no
+ * clock is read.
+ */
 import { canonicalJson } from "../../base/index.ts";
 import { formatBertConfig, type BertConfig } from "../../language/models/index.ts";
 import type { Tokenizer } from "../../language/text/index.ts";
@@ -7,12 +10,26 @@ import type { Calibration, LockstepFile } from "../../work/infer/index.ts";
 import { recipeHash, type Recipe } from "../../work/train/index.ts";
 
 /** A share with its 95 % interval (Wilson), and of how many. */
-export interface Share { readonly value: number; readonly low: number; readonly high: number; readonly total: number }
+export interface Share {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly total: number;
+}
 
 /** Measured figures that are kept in the version. */
 export interface Metrics {
-  readonly validation?: { readonly accuracy: Share; readonly negative_log_likelihood: number; readonly expected_calibration_error: number };
-  readonly test?: { readonly accuracy: Share; readonly macro_f1: number; readonly expected_calibration_error: number; readonly data_sha256: string };
+  readonly validation?: {
+    readonly accuracy: Share;
+    readonly negative_log_likelihood: number;
+    readonly expected_calibration_error: number;
+  };
+  readonly test?: {
+    readonly accuracy: Share;
+    readonly macro_f1: number;
+    readonly expected_calibration_error: number;
+    readonly data_sha256: string;
+  };
   readonly baseline?: { readonly name: string; readonly accuracy: Share };
 }
 
@@ -36,8 +53,16 @@ export function weightsHash(weights: ReadonlyMap<string, HostTensor<"float32">>)
 export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
   const { recipe, config, labels, tokenizer, weights, calibration, metrics } = content;
   const own: LockstepFile = {
-    format: 1, task: "classify", labels: [...labels], pooling: recipe.pooling, max_tokens: Math.min(recipe.max_tokens, tokenizer.maxLength), calibration: { ...calibration },
-    weights_sha256: weightsHash(weights), recipe_sha256: recipeHash(recipe), recipe, metrics,
+    format: 1,
+    task: "classify",
+    labels: [...labels],
+    pooling: recipe.pooling,
+    max_tokens: Math.min(recipe.max_tokens, tokenizer.maxLength),
+    calibration: { ...calibration },
+    weights_sha256: weightsHash(weights),
+    recipe_sha256: recipeHash(recipe),
+    recipe,
+    metrics,
   };
   const architecture = recipe.pooling === "first" ? "BertForSequenceClassification" : "BertModel";
   const files = new Map<string, Uint8Array>([
@@ -46,15 +71,21 @@ export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
     ["model.safetensors", encodeSafetensors(weights, { format: "pt" })],
   ]);
   for (const [name, text] of Object.entries(tokenizer.files)) {
-    if (typeof text === "string") files.set(name, UTF8.encode(name === "tokenizer_config.json" ? withMaxLength(text, own.max_tokens) : text));
+    if (typeof text === "string")
+      files.set(name, UTF8.encode(name === "tokenizer_config.json" ? withMaxLength(text, own.max_tokens) : text));
   }
   return new Map([...files].map(([name, bytes]) => [name, toShared(bytes)]));
 }
 
-/** Fine-tuned on shorter rows than the tokenizer it came with allows: elsewhere, too, texts are to be cut where they are cut here. */
+/**
+ * Fine-tuned on shorter rows than the tokenizer it came with allows: elsewhere, too, texts are to be cut where they are
+ * cut here.
+ */
 function withMaxLength(tokenizerConfig: string, maxTokens: number): string {
   const config = JSON.parse(tokenizerConfig) as Record<string, unknown>;
-  return config["model_max_length"] === maxTokens ? tokenizerConfig : `${JSON.stringify({ ...config, model_max_length: maxTokens }, null, 2)}\n`;
+  return config["model_max_length"] === maxTokens
+    ? tokenizerConfig
+    : `${JSON.stringify({ ...config, model_max_length: maxTokens }, null, 2)}\n`;
 }
 
 export function toShared(bytes: Uint8Array): Uint8Array {

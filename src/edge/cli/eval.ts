@@ -6,10 +6,20 @@ import { addModelFlags, integer, JSON_FLAG, MODEL_ARGUMENT, type ModelFlags } fr
 import { createOutput, percent, withInterval, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface EvalFlags extends ModelFlags { readonly data: string; readonly text?: string; readonly label?: string; readonly confusions?: number }
+interface EvalFlags extends ModelFlags {
+  readonly data: string;
+  readonly text?: string;
+  readonly label?: string;
+  readonly confusions?: number;
+}
 
 export function addEval(program: Command): void {
-  addModelFlags(program.command("eval").description("measure a version on a table").argument(...MODEL_ARGUMENT))
+  addModelFlags(
+    program
+      .command("eval")
+      .description("measure a version on a table")
+      .argument(...MODEL_ARGUMENT),
+  )
     .requiredOption("--data <file>", "CSV or JSON-lines file of texts and labels")
     .option("--text <column>", "column of the text (default: text, sentence, question …)")
     .option("--label <column>", "column of the label (default: label, intent, category …)")
@@ -31,8 +41,13 @@ function printReport(report: Evaluation, output: Output): void {
   output.print(`macro-F1             ${report.macroF1.toFixed(4)}`);
   output.print(`calibration error    ${report.expectedCalibrationError.toFixed(4)}`);
   output.print(`negative log-lik.    ${report.negativeLogLikelihood.toFixed(4)} nats a text`);
-  if (report.abstained > 0) output.print(`abstained            ${percent(report.abstained)}; right where it answered: ${report.answeredAccuracy === undefined ? "-" : percent(report.answeredAccuracy)}`);
+  if (report.abstained > 0)
+    output.print(
+      `abstained            ${percent(report.abstained)}; right where it answered: ` +
+        (report.answeredAccuracy === undefined ? "-" : percent(report.answeredAccuracy)),
+    );
   output.print(`time                 ${formatDuration(report.seconds * 1000)}`);
   if (report.confusions.length > 0) output.print("most frequent mistakes");
-  for (const { expected, predicted, count } of report.confusions) output.print(`  ${String(count).padStart(4)} × ${expected} taken for ${predicted}`);
+  for (const { expected, predicted, count } of report.confusions)
+    output.print(`  ${String(count).padStart(4)} × ${expected} taken for ${predicted}`);
 }

@@ -1,48 +1,98 @@
 /** `lockstep explore`: the programs of a file under every interleaving, or as many as are wanted. */
 import { InvalidArgumentError, Option, type Command } from "commander";
-import { exploreFile, formatReport, listPrograms, LockstepError, type ExploreFileOptions, type ExploreProgress } from "../api/index.ts";
+import {
+  exploreFile,
+  formatReport,
+  listPrograms,
+  LockstepError,
+  type ExploreFileOptions,
+  type ExploreProgress,
+} from "../api/index.ts";
 import { integer, JSON_FLAG } from "./flags.ts";
 import { createOutput, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface ExploreFlags extends Omit<ExploreFileOptions, "programs" | "races" | "onReport" | "onProgress" | "signal"> { readonly list?: true; readonly json?: true }
+interface ExploreFlags extends Omit<ExploreFileOptions, "programs" | "races" | "onReport" | "onProgress" | "signal"> {
+  readonly list?: true;
+  readonly json?: true;
+}
 
 export function addExplore(program: Command): void {
-  program.command("explore").description("run the programs that a file exports under every interleaving of their threads, and show the first that goes wrong, step by step")
+  program
+    .command("explore")
+    .description(
+      "run the programs that a file exports under every interleaving of their threads, and show the first that " +
+        "goes wrong, step by step",
+    )
     .argument("<file>", "a module that exports programs; TypeScript runs as it is")
     .argument("[programs...]", "names of exports (default: all)")
     .option("--list", "only say which programs there are")
-    .addOption(new Option("--strategy <name>", "how schedules are chosen (default: auto)").choices(["auto", "classes", "bounded", "random"]))
-    .option("--preemptions <n>", "bounded: switches away from a thread that could go on; all: every interleaving (default: 2)", preemptions)
+    .addOption(
+      new Option("--strategy <name>", "how schedules are chosen (default: auto)").choices([
+        "auto",
+        "classes",
+        "bounded",
+        "random",
+      ]),
+    )
+    .option(
+      "--preemptions <n>",
+      "bounded: switches away from a thread that could go on; all: every interleaving (default: 2)",
+      preemptions,
+    )
     .option("--schedules <n>", "random: how many (default: 20000)", integer(1, 100_000_000))
     .option("--depth <n>", "random: depth of the bugs that are aimed at (default: 3)", integer(1, 16))
     .option("--seed <n>", "random: another seed, other schedules (default: 1)", integer(0, 0x7fff_ffff))
     .option("--max-schedules <n>", "limit of one enumeration (default: 200000)", integer(1, 1_000_000_000))
     .option("--max-seconds <n>", "limit of one enumeration (default: 60)", integer(1, 86_400))
     .option("--max-steps <n>", "a longer schedule counts as endless (default: 5000)", integer(10, 20_000))
-    .option("--kills <n>", "threads that may die in a schedule (default: 1 if the program has a supervisor)", integer(0, 8))
+    .option(
+      "--kills <n>",
+      "threads that may die in a schedule (default: 1 if the program has a supervisor)",
+      integer(0, 8),
+    )
     .option("--replay <schedule>", "run this one schedule of one program")
     .option(...JSON_FLAG)
-    .addHelpText("after", "\nExample:\n  lockstep explore ./queue.ts\n  lockstep explore ./queue.ts smallQueue --strategy random --schedules 100000 --seed 7\n\nA failure is shown once it has been seen again in fresh threads, and exits with 1. docs/explorer.md teaches how to write a program.")
+    .addHelpText(
+      "after",
+      "\nExample:\n  lockstep explore ./queue.ts\n  lockstep explore ./queue.ts smallQueue --strategy random " +
+        "--schedules 100000 --seed 7\n\nA failure is shown once it has been seen again in fresh threads, and " +
+        "exits with 1. docs/explorer.md teaches how to write a program.",
+    )
     .action(async (file: string, names: readonly string[], { list, replay, json, ...flags }: ExploreFlags) => {
       const output = createOutput(json === true);
       if (list === true) return await showList(file, output);
-      if (replay !== undefined && names.length !== 1) throw new InvalidArgumentError("--replay is for one program: name it after the file.");
+      if (replay !== undefined && names.length !== 1)
+        throw new InvalidArgumentError("--replay is for one program: name it after the file.");
       using interrupted = onInterrupt(output.note, "stopping");
       const reports = await exploreFile(file, {
-        ...flags, ...(replay === undefined ? {} : { replay }), programs: names, signal: interrupted.signal, onProgress: announce(output),
-        onReport: (report) => { for (const line of formatReport(report).split("\n")) output.print(line); },
+        ...flags,
+        ...(replay === undefined ? {} : { replay }),
+        programs: names,
+        signal: interrupted.signal,
+        onProgress: announce(output),
+        onReport: (report) => {
+          for (const line of formatReport(report).split("\n")) output.print(line);
+        },
       });
       output.result(reports);
       const failed = reports.find(({ failure }) => failure !== null);
-      if (failed !== undefined) throw new LockstepError("CHECK_FAILED", `${failed.program} went wrong: ${failed.failure?.kind ?? ""}`, { program: failed.program });
+      if (failed !== undefined)
+        throw new LockstepError("CHECK_FAILED", `${failed.program} went wrong: ${failed.failure?.kind ?? ""}`, {
+          program: failed.program,
+        });
     });
 }
 
 async function showList(file: string, output: Output): Promise<void> {
   const found = await listPrograms(file);
-  for (const [name, { title, threads }] of found) output.print(`${name}  ${threads.length} thread${threads.length === 1 ? "" : "s"}${title === undefined ? "" : `  ${title}`}`);
-  output.result([...found].map(([name, { title, threads }]) => ({ name, title: title ?? null, threads: threads.length })));
+  for (const [name, { title, threads }] of found)
+    output.print(
+      `${name}  ${threads.length} thread${threads.length === 1 ? "" : "s"}${title === undefined ? "" : `  ${title}`}`,
+    );
+  output.result(
+    [...found].map(([name, { title, threads }]) => ({ name, title: title ?? null, threads: threads.length })),
+  );
 }
 
 /** Now and then, so that a long exploration is seen to go on. */

@@ -1,6 +1,6 @@
 /**
- * The command line: one verb, one file, one function of the public door. Exit codes: 0, 1 (the work failed), 2 (refused before any
- * work), 130 (interrupted, and saved).
+ * The command line: one verb, one file, one function of the public door. Exit codes: 0, 1 (the work failed), 2 (refused
+ * before any work), 130 (interrupted, and saved).
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -23,7 +23,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   const json = wantsJson(argv);
   guardStreams();
   // What nobody awaited still ends with one readable line and an exit code of the table.
-  process.on("uncaughtException", (thrown) => { process.exit(reportError(thrown, json)); });
+  process.on("uncaughtException", (thrown) => {
+    process.exit(reportError(thrown, json));
+  });
   try {
     await createProgram().parseAsync([...argv], { from: "user" });
     return 0;
@@ -36,12 +38,21 @@ function createProgram(): Command {
   const program = new Command("lockstep")
     .description("Train and serve transformer language models on many threads; concurrency never changes an answer.")
     .version(packageVersion(), "-V, --version", "print the version of lockstep")
-    .helpCommand(false).enablePositionalOptions()
-    .addHelpText("after", "\nlockstep <command> --help has examples. Exit codes: 0, 1 the work failed, 2 refused before any work, 130 interrupted and saved.");
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .addHelpText(
+      "after",
+      "\nlockstep <command> --help has examples. Exit codes: 0, 1 the work failed, 2 refused before any work, " +
+        "130 interrupted and saved.",
+    );
   for (const add of VERBS) add(program);
   for (const command of [program, ...program.commands]) {
     const full = command === program ? "lockstep" : `lockstep ${command.name()}`;
-    command.exitOverride().configureOutput({ outputError: (text, write) => { write(`${text.trimEnd()}\n${full} --help says what there is.\n`); } });
+    command.exitOverride().configureOutput({
+      outputError: (text, write) => {
+        write(`${text.trimEnd()}\n${full} --help says what there is.\n`);
+      },
+    });
   }
   return program;
 }
@@ -60,6 +71,8 @@ function wantsJson(argv: readonly string[]): boolean {
 }
 
 function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
   return version;
 }

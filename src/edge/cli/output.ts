@@ -18,14 +18,25 @@ export interface Output {
 export function createOutput(json: boolean): Output {
   return {
     json,
-    print: (line) => { if (!json) process.stdout.write(`${printable(line)}\n`); },
-    result: (value) => { if (json) process.stdout.write(`${JSON.stringify(value)}\n`); },
-    note: (line) => { process.stderr.write(`${printable(line)}\n`); },
-    drained: async () => { if (process.stdout.writableNeedDrain) await once(process.stdout, "drain"); },
+    print: (line) => {
+      if (!json) process.stdout.write(`${printable(line)}\n`);
+    },
+    result: (value) => {
+      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    },
+    note: (line) => {
+      process.stderr.write(`${printable(line)}\n`);
+    },
+    drained: async () => {
+      if (process.stdout.writableNeedDrain) await once(process.stdout, "drain");
+    },
   };
 }
 
-/** Control characters and changes of direction in labels, texts and paths would move a terminal's cursor or hide what is said: they are shown as JSON escapes. */
+/**
+ * Control characters and changes of direction in labels, texts and paths would move a terminal's cursor or hide what is
+ * said: they are shown as JSON escapes.
+ */
 const UNPRINTABLE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 export function printable(text: string): string {
@@ -53,7 +64,10 @@ export function writeError({ code, message, details }: Pick<LockstepError, "code
 function describe(error: LockstepError): string {
   const message = printable(error.message.replaceAll(/\s*\n\s*/g, " "));
   if (error.code === "CANCELLED") return `interrupted: ${message}`;
-  const hint = error.code === "INTERNAL" && process.env["LOCKSTEP_DEBUG"] !== "1" ? "\nThis is a fault of lockstep itself; LOCKSTEP_DEBUG=1 shows where." : "";
+  const hint =
+    error.code === "INTERNAL" && process.env["LOCKSTEP_DEBUG"] !== "1"
+      ? "\nThis is a fault of lockstep itself; LOCKSTEP_DEBUG=1 shows where."
+      : "";
   return `error: ${message} [${error.code}]${hint}`;
 }
 
@@ -65,13 +79,18 @@ function stackOf(thrown: unknown): string {
 }
 
 /**
- * A reader that has seen enough (`| head`) ends the command quietly. A closed standard error only silences it: a training goes on when
- * its terminal is gone.
+ * A reader that has seen enough (`| head`) ends the command quietly. A closed standard error only silences it: a
+ * training goes on when its terminal is gone.
  */
 export function guardStreams(): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    throw new LockstepError("DISK_FAILED", `the result cannot be written to standard output: ${error.message}`, {}, { cause: error });
+    throw new LockstepError(
+      "DISK_FAILED",
+      `the result cannot be written to standard output: ${error.message}`,
+      {},
+      { cause: error },
+    );
   });
   process.stderr.on("error", () => undefined); // there is nowhere left to say so
 }
@@ -82,8 +101,18 @@ export function commandName(): string {
   return basename(called).endsWith(".mjs") ? `node ${relative(process.cwd(), called)}` : "lockstep";
 }
 
-export function percent(share: number): string { return `${(share * 100).toFixed(1)} %`; }
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
+}
 
-export function withInterval({ value, low, high }: { readonly value: number; readonly low: number; readonly high: number }): string {
+export function withInterval({
+  value,
+  low,
+  high,
+}: {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+}): string {
   return `${percent(value)} (95 %: ${(low * 100).toFixed(1)}–${(high * 100).toFixed(1)})`;
 }

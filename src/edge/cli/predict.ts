@@ -6,32 +6,56 @@ import { addModelFlags, integer, MODEL_ARGUMENT, type ModelFlags } from "./flags
 import { createOutput, FailedMidway, percent, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface PredictFlags extends ModelFlags { readonly file?: string; readonly text?: string; readonly top: number; readonly csv?: true }
+interface PredictFlags extends ModelFlags {
+  readonly file?: string;
+  readonly text?: string;
+  readonly top: number;
+  readonly csv?: true;
+}
 
 export function addPredict(program: Command): void {
-  addModelFlags(program.command("predict").description("classify texts").argument(...MODEL_ARGUMENT).argument("[texts...]"))
+  addModelFlags(
+    program
+      .command("predict")
+      .description("classify texts")
+      .argument(...MODEL_ARGUMENT)
+      .argument("[texts...]"),
+  )
     .option("--file <file>", "a table (.csv, .tsv, .jsonl), or a file with a text a line; - is standard input")
     .option("--text <column>", "with a table: the column of the text")
     .option("--top <k>", "labels to list", integer(1, 1000), 3)
     .option("--csv", "a line of CSV a text, after a line of column names")
     .option("--json", "a line of JSON a text")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   lockstep predict ./models/mine "Where is my card?"
   lockstep predict ./models/mine --file questions.csv --text question --csv > answers.csv
-  tail -f questions.txt | lockstep predict ./models/mine --file - --json`)
+  tail -f questions.txt | lockstep predict ./models/mine --file - --json`,
+    )
     .action(async (path: string, texts: string[], { file, text: column, top, csv, json, ...options }: PredictFlags) => {
-      if (texts.length === 0 && file === undefined) throw new LockstepError("OPTION_INVALID", "there is no text; give one or more, or a file with --file");
-      if (texts.length > 0 && file !== undefined) throw new LockstepError("OPTION_INVALID", "give texts or --file, not both");
+      if (texts.length === 0 && file === undefined)
+        throw new LockstepError("OPTION_INVALID", "there is no text; give one or more, or a file with --file");
+      if (texts.length > 0 && file !== undefined)
+        throw new LockstepError("OPTION_INVALID", "give texts or --file, not both");
       if (json === true && csv === true) throw new LockstepError("OPTION_INVALID", "give --json or --csv, not both");
-      if (column !== undefined && file === undefined) throw new LockstepError("OPTION_INVALID", "--text names a column of the table that --file gives");
+      if (column !== undefined && file === undefined)
+        throw new LockstepError("OPTION_INVALID", "--text names a column of the table that --file gives");
       const output = createOutput(json === true);
       using interrupted = onInterrupt(output.note, "stopping");
       const source = file === undefined ? texts : await textsOf(file, column, interrupted.signal);
       await using model = await loadModel(path, options);
       const started = performance.now();
-      const count = await answerAll(classifyEach(model, source, { topK: top, signal: interrupted.signal }), output, csv === true);
-      if (file !== undefined) output.note(`${formatCount(count)} ${count === 1 ? "text" : "texts"} in ${formatDuration(performance.now() - started)}`);
+      const count = await answerAll(
+        classifyEach(model, source, { topK: top, signal: interrupted.signal }),
+        output,
+        csv === true,
+      );
+      if (file !== undefined)
+        output.note(
+          `${formatCount(count)} ${count === 1 ? "text" : "texts"} in ${formatDuration(performance.now() - started)}`,
+        );
     });
 }
 
@@ -54,11 +78,16 @@ async function answerAll(answers: AsyncIterable<TextClassification>, output: Out
 
 function print({ text, abstained, top }: TextClassification, output: Output): void {
   output.print(text);
-  output.print(`  ${abstained ? "(abstains) " : ""}${top.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", ")}`);
+  output.print(
+    `  ${abstained ? "(abstains) " : ""}` +
+      top.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", "),
+  );
 }
 
 function csvLine({ text, label, probability, abstained, version }: TextClassification): string {
   return [quoted(text), quoted(label), probability, abstained, version].join(",");
 }
 
-function quoted(cell: string): string { return /[",\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell; }
+function quoted(cell: string): string {
+  return /[",\r\n]|^\s|\s$/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}

@@ -1,6 +1,6 @@
 /**
- * A training's progress on standard error: one line that updates on a terminal, plain lines now and then elsewhere. The cursor is never
- * hidden, so nothing has to be restored, however the process ends.
+ * A training's progress on standard error: one line that updates on a terminal, plain lines now and then elsewhere. The
+ * cursor is never hidden, so nothing has to be restored, however the process ends.
  */
 import { formatCount, formatDuration, type TrainProgress } from "../api/index.ts";
 import { percent, printable } from "./output.ts";
@@ -8,7 +8,11 @@ import { percent, printable } from "./output.ts";
 type Step = Extract<TrainProgress, { kind: "step" }>;
 
 /** What the display needs of a stream. */
-export interface Terminal { readonly isTTY?: boolean | undefined; readonly columns?: number | undefined; write(text: string): unknown }
+export interface Terminal {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
 
 /** Milliseconds between two updates: of the line on a terminal, of plain lines elsewhere. */
 const LIVE = 100;
@@ -17,8 +21,13 @@ const BAR = 24;
 const CLEAR = "\r\u001b[K";
 
 const STAGES: Readonly<Record<string, string>> = {
-  read: "reading the table", tokenizer: "training the tokenizer", encode: "encoding the texts", calibrate: "calibrating on the validation split",
-  test: "measuring on the test table", baseline: "training a linear baseline", publish: "publishing",
+  read: "reading the table",
+  tokenizer: "training the tokenizer",
+  encode: "encoding the texts",
+  calibrate: "calibrating on the validation split",
+  test: "measuring on the test table",
+  baseline: "training a linear baseline",
+  publish: "publishing",
 };
 const PHASES = { pretrain: "pretraining", finetune: "fine-tuning" } as const;
 
@@ -38,13 +47,32 @@ export class ProgressDisplay {
 
   onProgress(event: TrainProgress): void {
     switch (event.kind) {
-      case "stage": return this.#stage(event.stage);
-      case "phase": return this.line(`${PHASES[event.phase]}: ${formatCount(event.parameters)} parameters, ${plural(event.epochs, "epoch")}, ${plural(event.steps, "step")} of ${plural(event.shards, "shard")}, on ${plural(event.threads, "thread")}`);
-      case "epoch": return this.line(`${PHASES[event.phase]}: epoch ${event.epoch} of ${event.epochs} done${event.validationAccuracy === undefined ? "" : `, validation accuracy ${percent(event.validationAccuracy)}`}`);
-      case "resumed": return this.line(`resumed ${PHASES[event.phase]} at step ${event.step}${event.skipped.length === 0 ? "" : ` (damaged and passed over: ${event.skipped.join(", ")})`}`);
-      case "digest": return this.line(`${event.phase} ${event.step} ${event.sha256}`);
-      case "checkpoint": return;
-      case "step": return this.#step(event);
+      case "stage":
+        return this.#stage(event.stage);
+      case "phase":
+        return this.line(
+          `${PHASES[event.phase]}: ${formatCount(event.parameters)} parameters, ` +
+            `${plural(event.epochs, "epoch")}, ${plural(event.steps, "step")} of ${plural(event.shards, "shard")}` +
+            `, on ${plural(event.threads, "thread")}`,
+        );
+      case "epoch":
+        return this.line(
+          `${PHASES[event.phase]}: epoch ${event.epoch} of ${event.epochs} done` +
+            (event.validationAccuracy === undefined
+              ? ""
+              : `, validation accuracy ${percent(event.validationAccuracy)}`),
+        );
+      case "resumed":
+        return this.line(
+          `resumed ${PHASES[event.phase]} at step ${event.step}` +
+            (event.skipped.length === 0 ? "" : ` (damaged and passed over: ${event.skipped.join(", ")})`),
+        );
+      case "digest":
+        return this.line(`${event.phase} ${event.step} ${event.sha256}`);
+      case "checkpoint":
+        return;
+      case "step":
+        return this.#step(event);
     }
   }
 
@@ -72,7 +100,12 @@ export class ProgressDisplay {
     const isLast = step.step + 1 === step.steps && this.#live;
     if (!isLast && now - this.#last < (this.#live ? LIVE : PLAIN)) return;
     this.#last = now;
-    if (!this.#live) return this.line(`${percent(step.done).padStart(7)}  ${wordsOf(step).map(({ text }) => text).join("  ")}`);
+    if (!this.#live)
+      return this.line(
+        `${percent(step.done).padStart(7)}  ${wordsOf(step)
+          .map(({ text }) => text)
+          .join("  ")}`,
+      );
     const width = Math.max(20, (this.#terminal.columns ?? 0) || 80) - 1;
     this.#shown = fitted(step, width, this.#full, this.#empty);
     this.#terminal.write(`\r${this.#shown}\u001b[K`);
@@ -80,7 +113,10 @@ export class ProgressDisplay {
 }
 
 /** Less important ones leave a narrow terminal first. */
-interface Word { readonly text: string; readonly importance: number }
+interface Word {
+  readonly text: string;
+  readonly importance: number;
+}
 
 function wordsOf({ phase, step, steps, loss, tokensPerSecond, secondsLeft }: Step): Word[] {
   return [
@@ -93,14 +129,26 @@ function wordsOf({ phase, step, steps, loss, tokensPerSecond, secondsLeft }: Ste
 
 function fitted(step: Step, width: number, full: string, empty: string): string {
   const done = Math.round(step.done * BAR);
-  let words: Word[] = [{ text: full.repeat(done) + empty.repeat(BAR - done), importance: 2 }, { text: `${Math.floor(step.done * 100)} %`.padStart(5), importance: 6 }, ...wordsOf(step)];
-  for (let importance = 1; importance < 6 && lengthOf(words) > width; importance++) words = words.filter((word) => word.importance !== importance);
-  return words.map(({ text }) => text).join("  ").slice(0, width);
+  let words: Word[] = [
+    { text: full.repeat(done) + empty.repeat(BAR - done), importance: 2 },
+    { text: `${Math.floor(step.done * 100)} %`.padStart(5), importance: 6 },
+    ...wordsOf(step),
+  ];
+  for (let importance = 1; importance < 6 && lengthOf(words) > width; importance++)
+    words = words.filter((word) => word.importance !== importance);
+  return words
+    .map(({ text }) => text)
+    .join("  ")
+    .slice(0, width);
 }
 
-function lengthOf(words: readonly Word[]): number { return words.reduce((sum, { text }) => sum + text.length + 2, -2); }
+function lengthOf(words: readonly Word[]): number {
+  return words.reduce((sum, { text }) => sum + text.length + 2, -2);
+}
 
-function plural(count: number, word: string): string { return `${count} ${word}${count === 1 ? "" : "s"}`; }
+function plural(count: number, word: string): string {
+  return `${count} ${word}${count === 1 ? "" : "s"}`;
+}
 
 function hasUnicode(env: Readonly<Record<string, string | undefined>>): boolean {
   if (process.platform === "win32") return env["WT_SESSION"] !== undefined || env["TERM_PROGRAM"] === "vscode";

@@ -5,22 +5,34 @@ import { JSON_FLAG } from "./flags.ts";
 import { createOutput } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface PublishFlags { readonly alias: string | false; readonly expected?: string; readonly server?: string; readonly keyFile?: string; readonly json?: true }
+interface PublishFlags {
+  readonly alias: string | false;
+  readonly expected?: string;
+  readonly server?: string;
+  readonly keyFile?: string;
+  readonly json?: true;
+}
 
 export function addPublish(program: Command): void {
-  program.command("publish").description("make a folder a version, and move an alias to a version; also into a running server")
-    .argument("<store>").argument("<source>", "an alias, a version, or a folder in the Hugging Face layout")
+  program
+    .command("publish")
+    .description("make a folder a version, and move an alias to a version; also into a running server")
+    .argument("<store>")
+    .argument("<source>", "an alias, a version, or a folder in the Hugging Face layout")
     .option("--alias <name>", "alias to move", "champion")
     .option("--no-alias", "move no alias")
     .option("--expected <ref>", "move it only if it names this version now")
     .option("--server <url>", "a running server of this store")
     .option("--key-file <file>", "the server's key (default: in $LOCKSTEP_HOME)")
     .option(...JSON_FLAG)
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   lockstep publish ./models/mine 94c5                              the champion is version 94c5… now
   lockstep publish ./models/mine ./some-folder --alias challenger  a folder becomes a version
-  lockstep publish ./models/mine 94c5 --server http://127.0.0.1:7070`)
+  lockstep publish ./models/mine 94c5 --server http://127.0.0.1:7070`,
+    )
     .action(async (store: string, source: string, { json, ...options }: PublishFlags) => {
       const output = createOutput(json === true);
       using interrupted = onInterrupt(output.note, "stopping");

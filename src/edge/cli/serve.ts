@@ -6,12 +6,23 @@ import { createOutput } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface ServeFlags {
-  readonly version?: string; readonly port?: number; readonly host?: string; readonly threads?: number; readonly executor?: Executor; readonly maxQueue?: number;
-  readonly audit?: string | boolean; readonly keyFile?: string; readonly verifySample?: number; readonly json?: true;
+  readonly version?: string;
+  readonly port?: number;
+  readonly host?: string;
+  readonly threads?: number;
+  readonly executor?: Executor;
+  readonly maxQueue?: number;
+  readonly audit?: string | boolean;
+  readonly keyFile?: string;
+  readonly verifySample?: number;
+  readonly json?: true;
 }
 
 export function addServe(program: Command): void {
-  program.command("serve").description("serve a store's version over HTTP, with receipts").argument(...MODEL_ARGUMENT)
+  program
+    .command("serve")
+    .description("serve a store's version over HTTP, with receipts")
+    .argument(...MODEL_ARGUMENT)
     .option("--version <ref>", "alias, version name, or the start of one (default: champion)")
     .option("--port <port>", "port; 0: any free one (default: 7070, or the next free one)", integer(0, 65_535))
     .option("--host <address>", "address to bind (default: 127.0.0.1)")
@@ -23,19 +34,39 @@ export function addServe(program: Command): void {
     .option("--key-file <file>", "file with the key that publishing needs (default: in $LOCKSTEP_HOME)")
     .option("--verify-sample <share>", "share of the answers computed twice and compared, 0 to 1", share)
     .option("--json", "one JSON line on standard output when it is ready")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   lockstep serve ./models/mine --port 8080
   lockstep serve ./models/mine --version challenger --verify-sample 0.01 --json
 
-Ctrl-C answers what was asked, closes the log and exits with 0.`)
+Ctrl-C answers what was asked, closes the log and exits with 0.`,
+    )
     .action(async (path: string, { port, host, keyFile, audit, json, ...model }: ServeFlags) => {
       const output = createOutput(json === true);
-      const http = { ...(port === undefined ? {} : { port }), ...(host === undefined ? {} : { host }), ...(keyFile === undefined ? {} : { keyFile }) };
+      const http = {
+        ...(port === undefined ? {} : { port }),
+        ...(host === undefined ? {} : { host }),
+        ...(keyFile === undefined ? {} : { keyFile }),
+      };
       using interrupted = onInterrupt(output.note, "closing");
-      await using server = await serve(path, { ...model, http, audit: audit === true ? undefined : audit, onError: (error) => { output.note(`${error.code}: ${error.message}`); } });
+      await using server = await serve(path, {
+        ...model,
+        http,
+        audit: audit === true ? undefined : audit,
+        onError: (error) => {
+          output.note(`${error.code}: ${error.message}`);
+        },
+      });
       if (interrupted.signal.aborted) return; // told to stop while it loaded
-      output.result({ url: server.url, port: server.port, version: server.model.version, profile: server.model.profile, receipts: server.auditPath ?? null });
+      output.result({
+        url: server.url,
+        port: server.port,
+        version: server.model.version,
+        profile: server.model.profile,
+        receipts: server.auditPath ?? null,
+      });
       output.print(`serving version ${server.model.version.slice(0, 12)} at ${server.url}`);
       output.print(`receipts: ${server.auditPath ?? "none"}`);
       await interrupted.done;

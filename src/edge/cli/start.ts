@@ -9,24 +9,43 @@ import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
 import { printTrained } from "./train.ts";
 
-interface StartFlags extends TrainFlags { readonly port?: number; readonly host?: string; readonly fresh?: true; readonly check?: true }
+interface StartFlags extends TrainFlags {
+  readonly port?: number;
+  readonly host?: string;
+  readonly fresh?: true;
+  readonly check?: true;
+}
 
 export function addStart(program: Command): void {
-  addTrainFlags(program.command("start").description("train on a table while a page shows it, check the result, then serve it; a version that is there is served at once"))
+  addTrainFlags(
+    program
+      .command("start")
+      .description(
+        "train on a table while a page shows it, check the result, then serve it; a version that is there is " +
+          "served at once",
+      ),
+  )
     .option("--port <port>", "port (default: 7070, or the next free one)", integer(0, 65_535))
     .option("--host <address>", "address to bind (default: 127.0.0.1)")
     .option("--fresh", "train again, from the first step")
     .option("--check", "ask some questions over HTTP, then exit with 0 or 1")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   lockstep start --data questions.csv --test held-out.csv --label intent --out ./models/mine
   lockstep start --recipe recipe.json --port 8080 --fresh
 
-Ctrl-C while training saves a checkpoint and exits with 130, and the next start goes on from it; while serving it exits with 0.`)
+Ctrl-C while training saves a checkpoint and exits with 130, and the next start goes on from it;
+while serving it exits with 0.`,
+    )
     .action(async (flags: StartFlags) => {
       const output = createOutput(flags.json === true);
       const { input, options } = await trainArguments(await recipeOf(flags));
-      const http: HttpOptions = { ...(flags.port === undefined ? {} : { port: flags.port }), ...(flags.host === undefined ? {} : { host: flags.host }) };
+      const http: HttpOptions = {
+        ...(flags.port === undefined ? {} : { port: flags.port }),
+        ...(flags.host === undefined ? {} : { host: flags.host }),
+      };
       const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping");
       let question = "";
@@ -35,7 +54,15 @@ Ctrl-C while training saves a checkpoint and exits with 130, and the next start 
         show(event, display, output);
       };
       try {
-        await using server = await start(input, { out: options.out, alias: options.alias, threads: options.threads, fresh: flags.fresh === true, http, signal: interrupted.signal, onEvent });
+        await using server = await start(input, {
+          out: options.out,
+          alias: options.alias,
+          threads: options.threads,
+          fresh: flags.fresh === true,
+          http,
+          signal: interrupted.signal,
+          onEvent,
+        });
         output.result({ url: server.url, version: server.model.version, receipts: server.auditPath ?? null });
         if (flags.check === true) await check(server, question, output);
         else await interrupted.done;
@@ -47,18 +74,27 @@ Ctrl-C while training saves a checkpoint and exits with 130, and the next start 
 
 function show(event: StartEvent, display: ProgressDisplay, output: Output): void {
   switch (event.kind) {
-    case "listening": return display.line(`page: ${event.url}`);
+    case "listening":
+      return display.line(`page: ${event.url}`);
     case "found":
       display.line(`found version ${event.version}`);
       return printMetrics(output, event.metrics);
     case "trained":
       display.clear();
       return printTrained(output, event.result);
-    case "checked": return display.line(`self-check: ${event.texts} texts alone, in batches, on 1 and on ${event.threads} threads: ${event.comparisons} answers compared, all bits equal`);
+    case "checked":
+      return display.line(
+        `self-check: ${event.texts} texts alone, in batches, on 1 and on ${event.threads} threads: ` +
+          `${event.comparisons} answers compared, all bits equal`,
+      );
     case "serving":
       display.line(`serving version ${event.version.slice(0, 12)} at ${event.url}`);
-      return output.print(`curl -s ${event.url}/v1/classify -H 'content-type: application/json' -d '${JSON.stringify({ text: event.question }).replaceAll("'", "\\u0027")}'`);
-    default: return display.onProgress(event);
+      return output.print(
+        `curl -s ${event.url}/v1/classify -H 'content-type: application/json' -d '` +
+          `${JSON.stringify({ text: event.question }).replaceAll("'", "\\u0027")}'`,
+      );
+    default:
+      return display.onProgress(event);
   }
 }
 
@@ -69,20 +105,52 @@ function printMetrics(output: Output, { test, baseline }: Metrics): void {
 
 /** Through real sockets: an answer, the same answer again, its receipt, and the pages around it. */
 async function check({ url, model }: Server, question: string, output: Output): Promise<void> {
-  const ask = async (): Promise<{ label: string | null; probability: number; version: string; receipt: string | null }> => {
-    const response = await fetch(`${url}/v1/classify`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text: question }) });
-    const body = (await response.json()) as { answers?: [{ label: string | null; probability: number; version: string; receipt: string | null }] };
-    if (!response.ok || body.answers === undefined) throw new LockstepError("CHECK_FAILED", `POST /v1/classify answered ${response.status}: ${JSON.stringify(body).slice(0, 300)}`);
+  const ask = async (): Promise<{
+    label: string | null;
+    probability: number;
+    version: string;
+    receipt: string | null;
+  }> => {
+    const response = await fetch(`${url}/v1/classify`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ text: question }),
+    });
+    const body = (await response.json()) as {
+      answers?: [{ label: string | null; probability: number; version: string; receipt: string | null }];
+    };
+    if (!response.ok || body.answers === undefined)
+      throw new LockstepError(
+        "CHECK_FAILED",
+        `POST /v1/classify answered ${response.status}: ${JSON.stringify(body).slice(0, 300)}`,
+      );
     return body.answers[0];
   };
   const first = await ask();
   const again = await Promise.all(Array.from({ length: 8 }, ask));
-  if (first.version !== model.version) throw new LockstepError("CHECK_FAILED", `the answer came from version ${first.version}, not ${model.version}`);
-  if (again.some(({ probability, label }) => probability !== first.probability || label !== first.label)) throw new LockstepError("CHECK_FAILED", "one question asked nine times got more than one answer");
-  for (const path of ["/", "/healthz", "/readyz", "/v1/models", "/metrics", "/openapi.json", `/v1/receipts/${first.receipt ?? ""}`]) {
+  if (first.version !== model.version)
+    throw new LockstepError("CHECK_FAILED", `the answer came from version ${first.version}, not ${model.version}`);
+  if (again.some(({ probability, label }) => probability !== first.probability || label !== first.label))
+    throw new LockstepError("CHECK_FAILED", "one question asked nine times got more than one answer");
+  for (const path of [
+    "/",
+    "/healthz",
+    "/readyz",
+    "/v1/models",
+    "/metrics",
+    "/openapi.json",
+    `/v1/receipts/${first.receipt ?? ""}`,
+  ]) {
     const response = await fetch(`${url}${path}`);
     await response.arrayBuffer();
-    if (!response.ok) throw new LockstepError("CHECK_FAILED", `GET ${path} answered ${response.status}`, { path, status: response.status });
+    if (!response.ok)
+      throw new LockstepError("CHECK_FAILED", `GET ${path} answered ${response.status}`, {
+        path,
+        status: response.status,
+      });
   }
-  output.print(`check passed: ${JSON.stringify(question)} → ${first.label ?? "abstained"} (${(first.probability * 100).toFixed(1)} %), asked nine times with one answer`);
+  output.print(
+    `check passed: ${JSON.stringify(question)} → ${first.label ?? "abstained"} (` +
+      `${(first.probability * 100).toFixed(1)} %), asked nine times with one answer`,
+  );
 }

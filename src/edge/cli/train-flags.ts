@@ -4,9 +4,23 @@ import { mergeRecipeFiles, readRecipeFile, type RecipeFile, type RecipeInput } f
 import { executorOption, integer, JSON_FLAG, setting, type Executor } from "./flags.ts";
 
 export interface TrainFlags {
-  readonly data?: string; readonly text?: string; readonly label?: string; readonly test?: string; readonly from?: string; readonly out?: string; readonly alias?: string;
-  readonly threads?: number; readonly seed?: number; readonly executor?: Executor; readonly recipe?: string; readonly set?: Record<string, unknown>;
-  readonly resume?: true; readonly baseline?: true; readonly digests?: true; readonly printRecipe?: true; readonly json?: true;
+  readonly data?: string;
+  readonly text?: string;
+  readonly label?: string;
+  readonly test?: string;
+  readonly from?: string;
+  readonly out?: string;
+  readonly alias?: string;
+  readonly threads?: number;
+  readonly seed?: number;
+  readonly executor?: Executor;
+  readonly recipe?: string;
+  readonly set?: Record<string, unknown>;
+  readonly resume?: true;
+  readonly baseline?: true;
+  readonly digests?: true;
+  readonly printRecipe?: true;
+  readonly json?: true;
 }
 
 export function addTrainFlags(command: Command): Command {
@@ -18,7 +32,11 @@ export function addTrainFlags(command: Command): Command {
     .option("--from <folder>", "BERT folder in the Hugging Face layout, or a store, to fine-tune")
     .option("--out <store>", "store that the version is published into (default: ./models)")
     .option("--alias <name>", "alias that is moved to the version (default: champion)")
-    .option("--threads <k>", "worker threads; they decide how long it takes, never what comes out (default: all cores)", integer(1, 256))
+    .option(
+      "--threads <k>",
+      "worker threads; they decide how long it takes, never what comes out (default: all cores)",
+      integer(1, 256),
+    )
     .option("--seed <n>", "seed of everything random", integer(0, Number.MAX_SAFE_INTEGER))
     .addOption(executorOption("arithmetic: full speed, or the same bits on every CPU (default: native)"))
     .option("--recipe <file>", "recipe file; flags go before it")
@@ -26,8 +44,30 @@ export function addTrainFlags(command: Command): Command {
     .option(...JSON_FLAG);
 }
 
-export async function recipeOf({ recipe, data, text, label, test, from, out, alias, threads, seed, executor, set, resume, baseline }: TrainFlags): Promise<RecipeFile> {
+export async function recipeOf({
+  recipe,
+  data,
+  text,
+  label,
+  test,
+  from,
+  out,
+  alias,
+  threads,
+  seed,
+  executor,
+  set,
+  resume,
+  baseline,
+}: TrainFlags): Promise<RecipeFile> {
   const file = recipe === undefined ? {} : await readRecipeFile(recipe);
-  const settings = { ...set, ...(seed === undefined ? {} : { seed }), ...(executor === undefined ? {} : { executor }) } as RecipeInput;
-  return mergeRecipeFiles({ recipe: settings, run: { data, text, label, test, from, out, alias, threads, resume, baseline } }, file);
+  const settings = {
+    ...set,
+    ...(seed === undefined ? {} : { seed }),
+    ...(executor === undefined ? {} : { executor }),
+  } as RecipeInput;
+  return mergeRecipeFiles(
+    { recipe: settings, run: { data, text, label, test, from, out, alias, threads, resume, baseline } },
+    file,
+  );
 }

@@ -7,20 +7,25 @@ import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
 
 export function addTrain(program: Command): void {
-  addTrainFlags(program.command("train").description("train a classifier on a table of texts and publish it as a version"))
+  addTrainFlags(
+    program.command("train").description("train a classifier on a table of texts and publish it as a version"),
+  )
     .addOption(new Option("--task <task>", "what to train").choices(["classify"]).default("classify"))
     .option("--resume", "go on from the last checkpoint of this recipe")
     .option("--baseline", "with --test: also train a linear model and measure it on the same table")
     .option("--digests", "print the SHA-256 of weights and optimizer state after every step")
     .option("--print-recipe", "print the complete recipe file and exit")
-    .addHelpText("after", `
+    .addHelpText(
+      "after",
+      `
 Examples:
   lockstep train --data questions.csv --text question --label intent --out ./models/mine
   lockstep train --data questions.csv --from ./all-MiniLM-L6-v2 --set finetune.epochs=3
   lockstep train --data questions.csv --print-recipe > recipe.json
   lockstep train --recipe recipe.json --threads 4 --resume
 
-Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goes on.`)
+Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goes on.`,
+    )
     .action(async (flags: TrainFlags) => {
       const output = createOutput(flags.json === true);
       const file = await recipeOf(flags);
@@ -32,7 +37,14 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
       const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping after this step and saving a checkpoint");
       try {
-        const result = await train(input, { ...options, digests: flags.digests === true, signal: interrupted.signal, onProgress: (event) => { display.onProgress(event); } });
+        const result = await train(input, {
+          ...options,
+          digests: flags.digests === true,
+          signal: interrupted.signal,
+          onProgress: (event) => {
+            display.onProgress(event);
+          },
+        });
         display.clear();
         output.result(result);
         printTrained(output, result);
@@ -43,10 +55,18 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
     });
 }
 
-export function printTrained(output: Output, { metrics, weightsSha256, version, folder, alias, seconds, steps }: TrainResult): void {
-  if (metrics.validation !== undefined) output.print(`validation accuracy  ${withInterval(metrics.validation.accuracy)} of ${metrics.validation.accuracy.total}`);
-  if (metrics.test !== undefined) output.print(`test accuracy        ${withInterval(metrics.test.accuracy)} of ${metrics.test.accuracy.total}`);
-  if (metrics.baseline !== undefined) output.print(`linear baseline      ${withInterval(metrics.baseline.accuracy)} (${metrics.baseline.name})`);
+export function printTrained(
+  output: Output,
+  { metrics, weightsSha256, version, folder, alias, seconds, steps }: TrainResult,
+): void {
+  if (metrics.validation !== undefined)
+    output.print(
+      `validation accuracy  ${withInterval(metrics.validation.accuracy)} of ${metrics.validation.accuracy.total}`,
+    );
+  if (metrics.test !== undefined)
+    output.print(`test accuracy        ${withInterval(metrics.test.accuracy)} of ${metrics.test.accuracy.total}`);
+  if (metrics.baseline !== undefined)
+    output.print(`linear baseline      ${withInterval(metrics.baseline.accuracy)} (${metrics.baseline.name})`);
   output.print(`weights SHA-256      ${weightsSha256}`);
   output.print(`version              ${version} (${alias})`);
   output.print(`folder               ${folder}`);

@@ -1,26 +1,30 @@
 /**
- * What goes over the wire, as schemas: requests are parsed by them, responses are typed by them, and the OpenAPI document
- * is made from them. And `HttpDeps`, what the server needs from the rest: it holds no model and computes no answer.
+ * What goes over the wire, as schemas: requests are parsed by them, responses are typed by them, and the OpenAPI
+ * document is made from them. And `HttpDeps`, what the server needs from the rest: it holds no model and computes no
+ * answer.
  */
 import { z } from "zod";
 
 export const MAX_TEXTS = 64;
 export const MAX_TEXT_LENGTH = 10_000;
 
-const text = z.string()
+const text = z
+  .string()
   .max(MAX_TEXT_LENGTH, `expected at most ${MAX_TEXT_LENGTH} characters`)
   .refine((value) => value.isWellFormed(), "expected well-formed Unicode (there is half of a surrogate pair)")
   .refine((value) => value.trim() !== "", "expected a text that is not blank")
   .meta({ description: "A text to classify." });
 const versionName = z.string().min(1).max(200).meta({ description: "An alias (champion) or a version's name." });
 
-export const classifyRequest = z.strictObject({
-  text: text.optional(),
-  texts: z.array(text).min(1).max(MAX_TEXTS).optional(),
-  model: versionName.optional(),
-  top_k: z.int().min(1).max(1000).default(5).meta({ description: "How many labels to give, most probable first." }),
-  seed: z.int().min(0).max(0xffff_ffff).optional().meta({ description: "Kept in the receipt." }),
-}).refine((body) => (body.text === undefined) !== (body.texts === undefined), "expected exactly one of text and texts");
+export const classifyRequest = z
+  .strictObject({
+    text: text.optional(),
+    texts: z.array(text).min(1).max(MAX_TEXTS).optional(),
+    model: versionName.optional(),
+    top_k: z.int().min(1).max(1000).default(5).meta({ description: "How many labels to give, most probable first." }),
+    seed: z.int().min(0).max(0xffff_ffff).optional().meta({ description: "Kept in the receipt." }),
+  })
+  .refine((body) => (body.text === undefined) !== (body.texts === undefined), "expected exactly one of text and texts");
 
 const scored = z.object({ label: z.string(), probability: z.number() });
 
@@ -30,7 +34,10 @@ export const classifyAnswer = z.object({
   abstained: z.boolean().meta({ description: "Whether the most probable label lies below the version's threshold." }),
   top: z.array(scored),
   version: z.string().meta({ description: "The one version that the whole answer comes from." }),
-  receipt: z.string().nullable().meta({ description: "Names the record that the answer can be replayed from; null if none is kept." }),
+  receipt: z
+    .string()
+    .nullable()
+    .meta({ description: "Names the record that the answer can be replayed from; null if none is kept." }),
   latency_ms: z.number(),
 });
 export const classifyResponse = z.object({ answers: z.array(classifyAnswer), model: z.string() });
@@ -39,7 +46,10 @@ export const modelInfo = z.object({
   version: z.string(),
   aliases: z.array(z.string()),
   serving: z.boolean(),
-  labels: z.int().nullable().meta({ description: "How many; null, as the next three, for a version that is not loaded." }),
+  labels: z
+    .int()
+    .nullable()
+    .meta({ description: "How many; null, as the next three, for a version that is not loaded." }),
   parameters: z.int().nullable(),
   profile: z.string().nullable().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
   weights_sha256: z.string().nullable(),
@@ -48,11 +58,23 @@ export const modelInfo = z.object({
 export const modelsResponse = z.object({ models: z.array(modelInfo) });
 
 export const publishRequest = z.strictObject({
-  source: z.string().min(1).max(4096).meta({ description: "A version's name in the store, or a folder on the server's machine." }),
-  alias: z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected lower-case letters, digits, dots, hyphens and underscores, at most 64").optional(),
+  source: z
+    .string()
+    .min(1)
+    .max(4096)
+    .meta({ description: "A version's name in the store, or a folder on the server's machine." }),
+  alias: z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9._-]{0,63}$/,
+      "expected lower-case letters, digits, dots, hyphens and underscores, at most 64",
+    )
+    .optional(),
 });
 
-const interval = z.object({ value: z.number(), low: z.number(), high: z.number() }).meta({ description: "A share with its 95 % interval." });
+const interval = z
+  .object({ value: z.number(), low: z.number(), high: z.number() })
+  .meta({ description: "A share with its 95 % interval." });
 const lossPoint = z.object({ phase: z.string(), step: z.int(), loss: z.number() });
 
 export const trainingStatus = z.object({
@@ -80,7 +102,12 @@ export const failedStatus = z.object({ state: z.literal("failed"), code: z.strin
 export const statusResponse = z.discriminatedUnion("state", [trainingStatus, servingStatus, failedStatus]);
 
 export const errorResponse = z.object({
-  error: z.object({ code: z.string(), message: z.string(), details: z.record(z.string(), z.unknown()), retryable: z.boolean() }),
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    details: z.record(z.string(), z.unknown()),
+    retryable: z.boolean(),
+  }),
 });
 
 export type ClassifyAnswer = z.output<typeof classifyAnswer>;

@@ -1,6 +1,6 @@
 /**
- * The key that whatever changes state needs. It lies in a file that only its owner can read, so whoever can read it could
- * change the store directly as well; a web page cannot.
+ * The key that whatever changes state needs. It lies in a file that only its owner can read, so whoever can read it
+ * could change the store directly as well; a web page cannot.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { constants, existsSync } from "node:fs";
@@ -15,7 +15,12 @@ const MIN_LENGTH = 32;
 export async function loadKey(path: string): Promise<string> {
   await createKey(path);
   const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
-    throw new LockstepError("OPTION_INVALID", `the key file ${path} cannot be opened, or is a link`, { path }, { cause: error });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the key file ${path} cannot be opened, or is a link`,
+      { path },
+      { cause: error },
+    );
   });
   try {
     const { mode, size } = await file.stat();
@@ -24,7 +29,11 @@ export async function loadKey(path: string): Promise<string> {
     }
     const key = size > 4096 ? "" : (await file.readFile("utf8")).trim();
     if (key.length < MIN_LENGTH || /\s/.test(key)) {
-      throw new LockstepError("OPTION_INVALID", `the key file ${path} has no key of at least ${MIN_LENGTH} characters: delete it and a new one is made`, { path });
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `the key file ${path} has no key of at least ${MIN_LENGTH} characters: delete it and a new one is made`,
+        { path },
+      );
     }
     return key;
   } finally {
@@ -36,8 +45,11 @@ export async function loadKey(path: string): Promise<string> {
 async function createKey(path: string): Promise<void> {
   if (existsSync(path)) return;
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
-  const cannot = (cause: unknown) => new LockstepError("OPTION_INVALID", `the key file ${path} cannot be made`, { path }, { cause });
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => { throw cannot(error); });
+  const cannot = (cause: unknown) =>
+    new LockstepError("OPTION_INVALID", `the key file ${path} cannot be made`, { path }, { cause });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+    throw cannot(error);
+  });
   try {
     await writeFile(temporary, `${randomBytes(32).toString("base64url")}\n`, { flag: "wx", mode: 0o600, flush: true });
     await link(temporary, path);
@@ -53,7 +65,10 @@ async function createKey(path: string): Promise<void> {
 export function checkKey(authorization: string | undefined, key: string): void {
   const given = /^bearer +(\S+)$/i.exec(authorization ?? "")?.[1] ?? "";
   if (!timingSafeEqual(digest(given), digest(key))) {
-    throw new LockstepError("UNAUTHORIZED", "this needs the server's key: send `Authorization: Bearer KEY` with what is in its key file");
+    throw new LockstepError(
+      "UNAUTHORIZED",
+      "this needs the server's key: send `Authorization: Bearer KEY` with what is in its key file",
+    );
   }
 }
 

@@ -20,12 +20,19 @@ export class RateLimiter {
   take(client: string): void {
     const now = this.#clock.elapsed();
     const known = this.#buckets.get(client);
-    const tokens = known === undefined ? this.#burst : Math.min(this.#burst, known.tokens + ((now - known.at) / 1000) * this.#perSecond);
+    const tokens =
+      known === undefined
+        ? this.#burst
+        : Math.min(this.#burst, known.tokens + ((now - known.at) / 1000) * this.#perSecond);
     this.#buckets.delete(client);
     this.#buckets.set(client, { tokens: tokens >= 1 ? tokens - 1 : tokens, at: now });
     if (this.#buckets.size > MAX_CLIENTS) this.#buckets.delete(this.#buckets.keys().next().value!);
     if (tokens >= 1) return;
     const retryAfterSeconds = Math.ceil((1 - tokens) / this.#perSecond);
-    throw new LockstepError("RATE_LIMITED", `more than ${this.#perSecond} requests a second from this address: try again in ${retryAfterSeconds} s`, { retryAfterSeconds });
+    throw new LockstepError(
+      "RATE_LIMITED",
+      `more than ${this.#perSecond} requests a second from this address: try again in ${retryAfterSeconds} s`,
+      { retryAfterSeconds },
+    );
   }
 }

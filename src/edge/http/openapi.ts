@@ -1,12 +1,23 @@
 /** The OpenAPI 3.1 document, made from the very schemas that requests are parsed by. */
 import { z } from "zod";
 import {
-  classifyRequest, classifyResponse, errorResponse, modelInfo, modelsResponse, publishRequest, statusResponse,
+  classifyRequest,
+  classifyResponse,
+  errorResponse,
+  modelInfo,
+  modelsResponse,
+  publishRequest,
+  statusResponse,
 } from "./contract.ts";
 
 const SCHEMAS = {
-  ClassifyRequest: classifyRequest, ClassifyResponse: classifyResponse, ErrorResponse: errorResponse, ModelInfo: modelInfo,
-  ModelsResponse: modelsResponse, PublishRequest: publishRequest, Status: statusResponse,
+  ClassifyRequest: classifyRequest,
+  ClassifyResponse: classifyResponse,
+  ErrorResponse: errorResponse,
+  ModelInfo: modelInfo,
+  ModelsResponse: modelsResponse,
+  PublishRequest: publishRequest,
+  Status: statusResponse,
 } as const;
 type SchemaName = keyof typeof SCHEMAS;
 
@@ -20,30 +31,64 @@ interface Operation {
 }
 
 const PATHS: Readonly<Record<string, Readonly<Partial<Record<"get" | "post", Operation>>>>> = {
-  "/v1/classify": { post: { summary: "Classifies one text or up to 64.", body: "ClassifyRequest", answer: "ClassifyResponse", refusals: [400, 403, 404, 413, 415, 429, 503, 504] } },
+  "/v1/classify": {
+    post: {
+      summary: "Classifies one text or up to 64.",
+      body: "ClassifyRequest",
+      answer: "ClassifyResponse",
+      refusals: [400, 403, 404, 413, 415, 429, 503, 504],
+    },
+  },
   "/v1/models": { get: { summary: "The versions that this server has.", answer: "ModelsResponse" } },
-  "/v1/models/publish": { post: { summary: "Publishes a version into the running server.", body: "PublishRequest", answer: "ModelInfo", refusals: [400, 401, 403, 404, 415, 422], key: true } },
-  "/v1/receipts/{id}": { get: { summary: "The record of one answer, from which it can be replayed.", refusals: [404] } },
+  "/v1/models/publish": {
+    post: {
+      summary: "Publishes a version into the running server.",
+      body: "PublishRequest",
+      answer: "ModelInfo",
+      refusals: [400, 401, 403, 404, 415, 422],
+      key: true,
+    },
+  },
+  "/v1/receipts/{id}": {
+    get: { summary: "The record of one answer, from which it can be replayed.", refusals: [404] },
+  },
   "/v1/status": { get: { summary: "What the server is doing: training, serving or failed.", answer: "Status" } },
-  "/v1/events": { get: { summary: "The same as server-sent events, one at each change.", answer: "text/event-stream", refusals: [503] } },
+  "/v1/events": {
+    get: {
+      summary: "The same as server-sent events, one at each change.",
+      answer: "text/event-stream",
+      refusals: [503],
+    },
+  },
   "/healthz": { get: { summary: "200 while the process lives." } },
   "/readyz": { get: { summary: "200 when questions are answered, 503 before and while closing." } },
   "/metrics": { get: { summary: "Prometheus metrics.", answer: "text/plain" } },
   "/openapi.json": { get: { summary: "This document." } },
 };
 
-const reference = (name: SchemaName): object => ({ "application/json": { schema: { $ref: `#/components/schemas/${name}` } } });
+const reference = (name: SchemaName): object => ({
+  "application/json": { schema: { $ref: `#/components/schemas/${name}` } },
+});
 
 function operation(path: string, { summary, body, answer, refusals = [], key }: Operation): object {
-  const content = answer === undefined ? { "application/json": {} } : answer.includes("/") ? { [answer]: {} } : reference(answer as SchemaName);
+  const content =
+    answer === undefined
+      ? { "application/json": {} }
+      : answer.includes("/")
+        ? { [answer]: {} }
+        : reference(answer as SchemaName);
   return {
     summary,
-    ...(path.includes("{id}") ? { parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }] } : {}),
+    ...(path.includes("{id}")
+      ? { parameters: [{ name: "id", in: "path", required: true, schema: { type: "string" } }] }
+      : {}),
     ...(body === undefined ? {} : { requestBody: { required: true, content: reference(body) } }),
     ...(key === undefined ? {} : { security: [{ key: [] }] }),
     responses: {
       200: { description: "Done.", content },
-      ...Object.fromEntries(refusals.map((status) => [status, { description: "Refused.", content: reference("ErrorResponse") }])),
+      ...Object.fromEntries(
+        refusals.map((status) => [status, { description: "Refused.", content: reference("ErrorResponse") }]),
+      ),
     },
   };
 }
@@ -51,11 +96,26 @@ function operation(path: string, { summary, body, answer, refusals = [], key }: 
 export function openApi(): object {
   return {
     openapi: "3.1.0",
-    info: { title: "Lockstep", version: "1", description: "Answers that can be repeated: one version per answer, the same bits for the same question, a receipt for each." },
-    paths: Object.fromEntries(Object.entries(PATHS).map(([path, methods]) =>
-      [path, Object.fromEntries(Object.entries(methods).map(([method, described]) => [method, operation(path, described)]))])),
+    info: {
+      title: "Lockstep",
+      version: "1",
+      description:
+        "Answers that can be repeated: one version per answer, the same bits for the same question, a receipt " +
+        "for each.",
+    },
+    paths: Object.fromEntries(
+      Object.entries(PATHS).map(([path, methods]) => [
+        path,
+        Object.fromEntries(Object.entries(methods).map(([method, described]) => [method, operation(path, described)])),
+      ]),
+    ),
     components: {
-      schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [name, withoutDialect(z.toJSONSchema(schema, { io: /Request$/.test(name) ? "input" : "output" }))])),
+      schemas: Object.fromEntries(
+        Object.entries(SCHEMAS).map(([name, schema]) => [
+          name,
+          withoutDialect(z.toJSONSchema(schema, { io: /Request$/.test(name) ? "input" : "output" })),
+        ]),
+      ),
       securitySchemes: { key: { type: "http", scheme: "bearer" } },
     },
   };

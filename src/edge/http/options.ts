@@ -2,19 +2,31 @@
 import { z } from "zod";
 
 const port = z.int().min(0).max(65_535);
-const hostName = z.string().regex(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d+)?$/, "expected a lower-case host name, with or without :port");
+const hostName = z
+  .string()
+  .regex(/^(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d+)?$/, "expected a lower-case host name, with or without :port");
 
 export const httpOptions = z.strictObject({
-  /** Address to bind. Others than loopback expose the server: name its public hosts in `allowedHosts`. @default "127.0.0.1" */
+  /**
+   * Address to bind. Others than loopback expose the server: name its public hosts in `allowedHosts`. @default
+   * "127.0.0.1"
+   */
   host: z.string().min(1).default("127.0.0.1"),
-  /** A port; 0: any free one. `{ from }`: that one or, where it is taken, one of the next twenty, or any free one. @default { from: 7070 } */
+  /**
+   * A port; 0: any free one. `{ from }`: that one or, where it is taken, one of the next twenty, or any free one.
+   * @default { from: 7070 }
+   */
   port: z.union([port, z.strictObject({ from: port })]).default({ from: 7070 }),
   /** Beside loopback names: hosts that a request may name; without a port, any port. @default [] */
   allowedHosts: z.array(hostName).readonly().default([]),
   /** A file (mode 0600) with the key that publishing needs; made when missing. Without it publishing is off. */
   keyFile: z.string().min(1).optional(),
   /** Largest request body, bytes. @default 1 MiB */
-  bodyLimit: z.int().min(1024).max(64 << 20).default(1 << 20),
+  bodyLimit: z
+    .int()
+    .min(1024)
+    .max(64 << 20)
+    .default(1 << 20),
   /** Requests a second for each client address, as a sustained rate; bursts may be twice that. @default 500 */
   rateLimit: z.number().positive().max(1e6).default(500),
   /** Time that a request may take to arrive, and then to be answered, milliseconds each. @default 30 s */

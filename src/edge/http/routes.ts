@@ -17,12 +17,16 @@ export interface RouteContext {
   readonly isDraining: () => boolean;
 }
 
-export function addRoutes(app: FastifyInstance, { deps, metrics, streams, key, requestTimeoutMs, isDraining }: RouteContext): void {
+export function addRoutes(
+  app: FastifyInstance,
+  { deps, metrics, streams, key, requestTimeoutMs, isDraining }: RouteContext,
+): void {
   app.post("/v1/classify", async (request, reply) => {
     const body = parseOptions(classifyRequest, request.body, "the request", "INPUT_INVALID");
     const texts = body.texts ?? [body.text!];
     const answers = await withinTime(reply, requestTimeoutMs, (signal) =>
-      deps.classify(texts, { model: body.model, topK: body.top_k, seed: body.seed, signal }));
+      deps.classify(texts, { model: body.model, topK: body.top_k, seed: body.seed, signal }),
+    );
     metrics.texts(answers.length);
     return { answers, model: answers[0]!.version };
   });
@@ -67,11 +71,16 @@ export function addRoutes(app: FastifyInstance, { deps, metrics, streams, key, r
 /** Runs `work` with a signal that is aborted when the client has gone; throws TIMEOUT when it takes too long. */
 async function withinTime<T>(reply: FastifyReply, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController();
-  const gone = (): void => { if (!reply.raw.writableFinished) controller.abort(new LockstepError("CANCELLED", "the client has gone")); };
+  const gone = (): void => {
+    if (!reply.raw.writableFinished) controller.abort(new LockstepError("CANCELLED", "the client has gone"));
+  };
   reply.raw.once("close", gone);
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   controller.signal.addEventListener("abort", () => reject(controller.signal.reason as LockstepError), { once: true });
-  const timer = setTimeout(() => controller.abort(new LockstepError("TIMEOUT", `no answer within ${ms} ms`, { ms })), ms);
+  const timer = setTimeout(
+    () => controller.abort(new LockstepError("TIMEOUT", `no answer within ${ms} ms`, { ms })),
+    ms,
+  );
   try {
     return await Promise.race([work(controller.signal), stopped]);
   } finally {

@@ -35,12 +35,19 @@ const KEEP_ALIVE_MS = 5_000;
 const KEPT_ALIVE_WHILE_DRAINING = new Set(["/healthz", "/readyz", "/metrics"]);
 
 /** Starts listening. Throws OPTION_INVALID or PORT_IN_USE. */
-export async function createHttpServer(deps: HttpDeps, options: HttpOptions = {}, hooks: HttpHooks = {}): Promise<HttpServer> {
+export async function createHttpServer(
+  deps: HttpDeps,
+  options: HttpOptions = {},
+  hooks: HttpHooks = {},
+): Promise<HttpServer> {
   const resolved = parseOptions(httpOptions, options, "the HTTP server's options");
   const clock = hooks.clock ?? systemClock;
   const key = resolved.keyFile === undefined ? undefined : await loadKey(resolved.keyFile);
   const streams = new EventStreams(resolved.maxStreams);
-  const metrics = new Metrics(() => streams.size, () => deps.metrics?.() ?? []);
+  const metrics = new Metrics(
+    () => streams.size,
+    () => deps.metrics?.() ?? [],
+  );
   const life = { port: 0, draining: false, underWay: 0, onIdle: (): void => {} };
 
   const app = createApp(resolved.bodyLimit, resolved.requestTimeoutMs, hooks.onError ?? (() => {}));
@@ -54,7 +61,12 @@ export async function createHttpServer(deps: HttpDeps, options: HttpOptions = {}
     life.underWay += 1;
     reply.raw.once("close", () => {
       life.underWay -= 1;
-      metrics.request(request.routeOptions.url ?? "none", request.method, reply.raw.statusCode, (clock.elapsed() - started) / 1000);
+      metrics.request(
+        request.routeOptions.url ?? "none",
+        request.method,
+        reply.raw.statusCode,
+        (clock.elapsed() - started) / 1000,
+      );
       if (life.underWay === 0) life.onIdle();
     });
     setSecurityHeaders(reply.raw);
@@ -66,7 +78,14 @@ export async function createHttpServer(deps: HttpDeps, options: HttpOptions = {}
     }
   });
   addPage(app);
-  addRoutes(app, { deps, metrics, streams, key, requestTimeoutMs: resolved.requestTimeoutMs, isDraining: () => life.draining });
+  addRoutes(app, {
+    deps,
+    metrics,
+    streams,
+    key,
+    requestTimeoutMs: resolved.requestTimeoutMs,
+    isDraining: () => life.draining,
+  });
 
   const unsubscribe = deps.subscribe((status) => streams.publish(status));
   try {
@@ -82,22 +101,29 @@ export async function createHttpServer(deps: HttpDeps, options: HttpOptions = {}
     unsubscribe();
     streams.close();
     if (life.underWay > 0) {
-      const idle = new Promise<void>((resolve) => { life.onIdle = resolve; });
+      const idle = new Promise<void>((resolve) => {
+        life.onIdle = resolve;
+      });
       const enough = new AbortController();
-      await Promise.race([idle, clock.sleep(resolved.drainMs, enough.signal).catch(() => {})]); // Rejects only by the abort below.
+      // Rejects only by the abort below.
+      await Promise.race([idle, clock.sleep(resolved.drainMs, enough.signal).catch(() => {})]);
       enough.abort();
     }
     await app.close();
   };
   let closing: Promise<void> | undefined;
   const name = resolved.host.includes(":") ? `[${resolved.host}]` : resolved.host;
-  return { url: `http://${name}:${life.port}`, port: life.port, close: () => closing ??= drain() };
+  return { url: `http://${name}:${life.port}`, port: life.port, close: () => (closing ??= drain()) };
 }
 
 /** A Fastify that reads JSON in UTF-8 and nothing else, and says every error in our shape. */
 function createApp(bodyLimit: number, requestTimeout: number, report: (error: LockstepError) => void): FastifyInstance {
   const app = Fastify({
-    logger: false, bodyLimit, requestTimeout, exposeHeadRoutes: false, forceCloseConnections: true,
+    logger: false,
+    bodyLimit,
+    requestTimeout,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
     routerOptions: { maxParamLength: 256 },
     clientErrorHandler: refuseConnection,
     // An address that cannot be decoded never reaches a hook.
@@ -115,7 +141,16 @@ function createApp(bodyLimit: number, requestTimeout: number, report: (error: Lo
     }
   });
   app.setErrorHandler((error, _request, reply) => sendError(reply, toResponseError(error, report)));
-  app.setNotFoundHandler((request, reply) => sendError(reply, new LockstepError("NOT_FOUND", `there is no ${request.method} ${request.url.split("?")[0]!.slice(0, 100)} here; /openapi.json lists the routes`)));
+  app.setNotFoundHandler((request, reply) =>
+    sendError(
+      reply,
+      new LockstepError(
+        "NOT_FOUND",
+        `there is no ${request.method} ${request.url.split("?")[0]!.slice(0, 100)} here; /openapi.json lists ` +
+          "the routes",
+      ),
+    ),
+  );
   return app;
 }
 
@@ -129,6 +164,11 @@ function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new LockstepError("INPUT_INVALID", `the request's body is not JSON: ${(error as Error).message}`, {}, { cause: error });
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `the request's body is not JSON: ${(error as Error).message}`,
+      {},
+      { cause: error },
+    );
   }
 }

@@ -18,15 +18,22 @@ export class EventStreams {
 
   constructor(max: number) {
     this.#max = max;
-    this.#heartbeat = setInterval(() => { for (const response of this.#open.keys()) this.#write(response, ": still here\n\n"); }, HEARTBEAT_MS);
+    this.#heartbeat = setInterval(() => {
+      for (const response of this.#open.keys()) this.#write(response, ": still here\n\n");
+    }, HEARTBEAT_MS);
     this.#heartbeat.unref();
   }
 
-  get size(): number { return this.#open.size; }
+  get size(): number {
+    return this.#open.size;
+  }
 
   /** Throws OVERLOADED when there are too many streams already. */
   admit(): void {
-    if (this.#open.size >= this.#max) throw new LockstepError("OVERLOADED", `this server has ${this.#max} event streams open, as many as it takes`, { retryAfterSeconds: 10 });
+    if (this.#open.size >= this.#max)
+      throw new LockstepError("OVERLOADED", `this server has ${this.#max} event streams open, as many as it takes`, {
+        retryAfterSeconds: 10,
+      });
   }
 
   /** Takes over the response and starts with the present status. */

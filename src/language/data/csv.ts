@@ -3,16 +3,29 @@ import { Readable, pipeline } from "node:stream";
 import { CsvError, parse, type Info } from "csv-parse";
 import { LockstepError } from "../../base/index.ts";
 
-export interface CsvRecord { readonly cells: readonly string[]; readonly line: number }
+export interface CsvRecord {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
 
 const DELIMITERS = [",", ";", "\t"] as const;
 
 /** Throws DATA_INVALID with the line. `maxRecord` bounds memory when a quote is never closed, in characters. */
-export async function* csvRecords(chunks: AsyncIterable<string>, path: string, maxRecord: number): AsyncGenerator<CsvRecord> {
+export async function* csvRecords(
+  chunks: AsyncIterable<string>,
+  path: string,
+  maxRecord: number,
+): AsyncGenerator<CsvRecord> {
   const iterator = chunks[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done === true) return;
-  const parser = parse({ delimiter: delimiterOf(first.value), info: true, relax_column_count: true, skip_empty_lines: true, max_record_size: maxRecord });
+  const parser = parse({
+    delimiter: delimiterOf(first.value),
+    info: true,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    max_record_size: maxRecord,
+  });
   async function* again(): AsyncGenerator<string> {
     yield first.value as string;
     yield* { [Symbol.asyncIterator]: () => iterator };
@@ -27,7 +40,12 @@ export async function* csvRecords(chunks: AsyncIterable<string>, path: string, m
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
-    throw new LockstepError("DATA_INVALID", `${path} is not well-formed CSV: ${explain(error, maxRecord)}`, { path, line: Number(error["lines"] ?? 0) }, { cause: error });
+    throw new LockstepError(
+      "DATA_INVALID",
+      `${path} is not well-formed CSV: ${explain(error, maxRecord)}`,
+      { path, line: Number(error["lines"] ?? 0) },
+      { cause: error },
+    );
   } finally {
     await iterator.return?.();
   }
@@ -35,7 +53,8 @@ export async function* csvRecords(chunks: AsyncIterable<string>, path: string, m
 
 function explain(error: CsvError, maxRecord: number): string {
   const line = String(error["lines"] ?? "?");
-  if (error.code === "CSV_MAX_RECORD_SIZE") return `the record at line ${line} has more than ${maxRecord} characters; a quote is probably not closed`;
+  if (error.code === "CSV_MAX_RECORD_SIZE")
+    return `the record at line ${line} has more than ${maxRecord} characters; a quote is probably not closed`;
   if (error.code === "CSV_QUOTE_NOT_CLOSED") return `a quote that opens before line ${line} is never closed`;
   return `line ${line}: ${error.message}`;
 }

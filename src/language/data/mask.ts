@@ -1,6 +1,6 @@
 /**
- * Masked language modelling (Devlin et al. 2018): of the chosen positions 80 % become [MASK], 10 % another token, 10 % stay. A draw is a
- * function of (seed, step, shard, position), so a restarted run masks the same.
+ * Masked language modelling (Devlin et al. 2018): of the chosen positions 80 % become [MASK], 10 % another token, 10 %
+ * stay. A draw is a function of (seed, step, shard, position), so a restarted run masks the same.
  */
 import { PURPOSE, bits, invariant, type Seed } from "../../base/index.ts";
 import type { SpecialIds } from "../text/index.ts";
@@ -23,9 +23,20 @@ export interface Masked {
 
 const TWO_32 = 0x1_0000_0000;
 
-/** `ids` are the tokens of a shard's rows one after another, padding included; special tokens and padding are never chosen. */
-export function maskTokens(ids: Int32Array, special: SpecialIds, vocabSize: number, { rate = 0.15, seed, step, shard }: MaskOptions): Masked {
-  invariant(special.mask >= 0 && special.mask < vocabSize, "masked language modelling needs a tokenizer with a mask token");
+/**
+ * `ids` are the tokens of a shard's rows one after another, padding included; special tokens and padding are never
+ * chosen.
+ */
+export function maskTokens(
+  ids: Int32Array,
+  special: SpecialIds,
+  vocabSize: number,
+  { rate = 0.15, seed, step, shard }: MaskOptions,
+): Masked {
+  invariant(
+    special.mask >= 0 && special.mask < vocabSize,
+    "masked language modelling needs a tokenizer with a mask token",
+  );
   invariant(rate > 0 && rate < 1, `the masking rate is between 0 and 1, not ${rate}`);
   const never = new Set([special.pad, special.cls, special.sep, special.mask]);
   const inputs = Int32Array.from(ids);
@@ -38,5 +49,9 @@ export function maskTokens(ids: Int32Array, special: SpecialIds, vocabSize: numb
     if (kind < 0.8) inputs[at] = special.mask;
     else if (kind < 0.9) inputs[at] = Math.floor((word(at, 2) / TWO_32) * vocabSize);
   }
-  return { inputs, positions: Int32Array.from(positions), labels: Int32Array.from(positions, (at) => ids[at] as number) };
+  return {
+    inputs,
+    positions: Int32Array.from(positions),
+    labels: Int32Array.from(positions, (at) => ids[at] as number),
+  };
 }

@@ -26,26 +26,45 @@ export interface EncodeDatasetOptions {
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 8;
 
-/** Encodes every text with its special tokens; other work on this thread goes on meanwhile. A text that cannot be encoded is named by its row. */
-export async function encodeDataset(tokenizer: Tokenizer, texts: readonly string[], labels?: ArrayLike<number>, options: EncodeDatasetOptions = {}): Promise<PackedDataset> {
+/**
+ * Encodes every text with its special tokens; other work on this thread goes on meanwhile. A text that cannot be
+ * encoded is named by its row.
+ */
+export async function encodeDataset(
+  tokenizer: Tokenizer,
+  texts: readonly string[],
+  labels?: ArrayLike<number>,
+  options: EncodeDatasetOptions = {},
+): Promise<PackedDataset> {
   const { maxTokens = 500_000_000, onProgress, signal } = options;
-  if (labels !== undefined && labels.length !== texts.length) throw new LockstepError("DATA_INVALID", `there are ${texts.length} texts and ${labels.length} labels`);
+  if (labels !== undefined && labels.length !== texts.length)
+    throw new LockstepError("DATA_INVALID", `there are ${texts.length} texts and ${labels.length} labels`);
   const offsets = sharedInts(texts.length + 1);
   const rows: Int32Array[] = [];
   let truncated = 0;
   let total = 0;
   let turn = performance.now();
   for (let row = 0; row < texts.length; row++) {
-    const encoded = tokenizer.encode(texts[row] as string, options.maxLength === undefined ? {} : { maxLength: options.maxLength });
+    const encoded = tokenizer.encode(
+      texts[row] as string,
+      options.maxLength === undefined ? {} : { maxLength: options.maxLength },
+    );
     rows.push(encoded.ids);
     total += encoded.ids.length;
     if (encoded.truncated) truncated++;
-    if (total > maxTokens) throw new LockstepError("INPUT_TOO_LARGE", `the first ${row + 1} of ${texts.length} texts have more than ${formatCount(maxTokens)} tokens; use fewer texts or a smaller maxLength`, { maxTokens });
+    if (total > maxTokens)
+      throw new LockstepError(
+        "INPUT_TOO_LARGE",
+        `the first ${row + 1} of ${texts.length} texts have more than ${formatCount(maxTokens)} tokens; use ` +
+          "fewer texts or a smaller maxLength",
+        { maxTokens },
+      );
     offsets[row + 1] = total;
     if (performance.now() - turn < SLICE_MS) continue;
     onProgress?.(row + 1, texts.length);
     await setImmediate();
-    if (signal?.aborted === true) throw new LockstepError("CANCELLED", "encoding the texts was cancelled", {}, { cause: signal.reason });
+    if (signal?.aborted === true)
+      throw new LockstepError("CANCELLED", "encoding the texts was cancelled", {}, { cause: signal.reason });
     turn = performance.now();
   }
   const ids = sharedInts(total);
@@ -57,7 +76,10 @@ export async function encodeDataset(tokenizer: Tokenizer, texts: readonly string
 /** Tokens of each row. */
 export function rowLengths(dataset: Pick<PackedDataset, "offsets">): Int32Array {
   const { offsets } = dataset;
-  return Int32Array.from({ length: offsets.length - 1 }, (_, row) => (offsets[row + 1] as number) - (offsets[row] as number));
+  return Int32Array.from(
+    { length: offsets.length - 1 },
+    (_, row) => (offsets[row + 1] as number) - (offsets[row] as number),
+  );
 }
 
 function sharedInts(length: number): Int32Array<SharedArrayBuffer> {

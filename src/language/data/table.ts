@@ -14,9 +14,16 @@ const tableOptions = z.strictObject({
   /** "auto" goes by the file's name (.jsonl, .ndjson, .json), then by its first character. */
   format: z.enum(["csv", "jsonl", "auto"]).default("auto"),
   /** Bytes. */
-  maxFileBytes: z.int().min(1).default(1 << 30),
+  maxFileBytes: z
+    .int()
+    .min(1)
+    .default(1 << 30),
   /** Bytes of one text or label in UTF-8. */
-  maxCellBytes: z.int().min(1).max(64 << 20).default(1 << 20),
+  maxCellBytes: z
+    .int()
+    .min(1)
+    .max(64 << 20)
+    .default(1 << 20),
   maxRows: z.int().min(1).default(50_000_000),
 });
 export type ReadTableOptions = z.input<typeof tableOptions>;
@@ -42,19 +49,34 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
   const { format, chunks } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
   const rows = new Rows(path, settled.maxCellBytes, settled.maxRows);
   const columns = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
-  if (columns === undefined) throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
-  if (rows.texts.length === 0) throw new LockstepError("DATA_INVALID", `${path} has a header and no row; give at least one`, { path });
+  if (columns === undefined)
+    throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
+  if (rows.texts.length === 0)
+    throw new LockstepError("DATA_INVALID", `${path} has a header and no row; give at least one`, { path });
   return {
-    texts: rows.texts, labels: columns.label === undefined ? undefined : rows.labels, lines: Int32Array.from(rows.lines), columns, format, path, ...facts,
+    texts: rows.texts,
+    labels: columns.label === undefined ? undefined : rows.labels,
+    lines: Int32Array.from(rows.lines),
+    columns,
+    format,
+    path,
+    ...facts,
   };
 }
 
 type Settled = z.output<typeof tableOptions>;
 
-/** Longest CSV record or JSON line in characters: large enough that a row with one cell too large is named by its column. */
+/**
+ * Longest CSV record or JSON line in characters: large enough that a row with one cell too large is named by its
+ * column.
+ */
 const maxRecord = (maxCell: number): number => Math.max(4 * maxCell, 16 << 20);
 
-async function readCsv(chunks: AsyncIterable<string>, rows: Rows, { text, label, maxCellBytes }: Settled): Promise<Columns | undefined> {
+async function readCsv(
+  chunks: AsyncIterable<string>,
+  rows: Rows,
+  { text, label, maxCellBytes }: Settled,
+): Promise<Columns | undefined> {
   let header: readonly string[] | undefined;
   let columns: Columns | undefined;
   let at = { text: 0, label: -1 };
@@ -62,24 +84,40 @@ async function readCsv(chunks: AsyncIterable<string>, rows: Rows, { text, label,
     if (header === undefined || columns === undefined) {
       header = cells;
       columns = chooseColumns(header, { text, label }, rows.path);
-      at = { text: position(header, columns.text, rows.path), label: columns.label === undefined ? -1 : position(header, columns.label, rows.path) };
+      at = {
+        text: position(header, columns.text, rows.path),
+        label: columns.label === undefined ? -1 : position(header, columns.label, rows.path),
+      };
       continue;
     }
     if (cells.length !== header.length) {
-      throw new LockstepError("DATA_INVALID", `line ${line} of ${rows.path} has ${cells.length} cells, the header has ${header.length}; a comma or a quote inside a text needs quotes around it`, { path: rows.path, line });
+      throw new LockstepError(
+        "DATA_INVALID",
+        `line ${line} of ${rows.path} has ${cells.length} cells, the header has ${header.length}; a comma or a ` +
+          "quote inside a text needs quotes around it",
+        { path: rows.path, line },
+      );
     }
-    rows.add(cells[at.text] as string, at.label < 0 ? undefined : (cells[at.label]), columns, line);
+    rows.add(cells[at.text] as string, at.label < 0 ? undefined : cells[at.label], columns, line);
   }
   return columns;
 }
 
 function position(header: readonly string[], name: string, path: string): number {
   const at = header.indexOf(name);
-  if (header.indexOf(name, at + 1) >= 0) throw new LockstepError("DATA_INVALID", `${path} has two columns called ${JSON.stringify(name)}; rename one`, { path, column: name });
+  if (header.indexOf(name, at + 1) >= 0)
+    throw new LockstepError("DATA_INVALID", `${path} has two columns called ${JSON.stringify(name)}; rename one`, {
+      path,
+      column: name,
+    });
   return at;
 }
 
-async function readJsonl(chunks: AsyncIterable<string>, rows: Rows, { text, label, maxCellBytes }: Settled): Promise<Columns | undefined> {
+async function readJsonl(
+  chunks: AsyncIterable<string>,
+  rows: Rows,
+  { text, label, maxCellBytes }: Settled,
+): Promise<Columns | undefined> {
   let columns: Columns | undefined;
   for await (const { value, line } of jsonRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     columns ??= chooseColumns(Object.keys(value), { text, label }, rows.path);
@@ -90,12 +128,25 @@ async function readJsonl(chunks: AsyncIterable<string>, rows: Rows, { text, labe
 }
 
 /** A text must be a string; a label may be a number or a boolean too, as `String` writes it. */
-function field(value: Readonly<Record<string, unknown>>, name: string, path: string, line: number, scalar: boolean): string {
+function field(
+  value: Readonly<Record<string, unknown>>,
+  name: string,
+  path: string,
+  line: number,
+  scalar: boolean,
+): string {
   const found = Object.hasOwn(value, name) ? value[name] : undefined;
   if (typeof found === "string") return found;
   if (scalar && (typeof found === "number" || typeof found === "boolean")) return String(found);
-  const what = found === undefined ? "is missing" : `is ${found === null ? "null" : Array.isArray(found) ? "a list" : `of type ${typeof found}`}, not a string`;
-  throw new LockstepError("DATA_INVALID", `line ${line} of ${path}: ${JSON.stringify(name)} ${what}`, { path, line, column: name });
+  const what =
+    found === undefined
+      ? "is missing"
+      : `is ${found === null ? "null" : Array.isArray(found) ? "a list" : `of type ${typeof found}`}, not a string`;
+  throw new LockstepError("DATA_INVALID", `line ${line} of ${path}: ${JSON.stringify(name)} ${what}`, {
+    path,
+    line,
+    column: name,
+  });
 }
 
 /** The rows so far, each checked as it comes. */
@@ -114,7 +165,10 @@ class Rows {
   }
 
   add(text: string, label: string | undefined, columns: Columns, line: number): void {
-    if (this.texts.length >= this.#maxRows) throw new LockstepError("INPUT_TOO_LARGE", `${this.path} has more than ${this.#maxRows} rows`, { path: this.path });
+    if (this.texts.length >= this.#maxRows)
+      throw new LockstepError("INPUT_TOO_LARGE", `${this.path} has more than ${this.#maxRows} rows`, {
+        path: this.path,
+      });
     this.#check(text, columns.text, line);
     this.texts.push(text);
     this.lines.push(line);
@@ -129,14 +183,26 @@ class Rows {
     // A code unit takes at most three bytes, so most cells need no count.
     if (cell.length * 3 > this.#maxCell) {
       const bytes = Buffer.byteLength(cell);
-      if (bytes > this.#maxCell) throw new LockstepError("DATA_INVALID", `${where}: the cell has ${formatBytes(bytes)}, at most ${formatBytes(this.#maxCell)} are taken; a quote may be missing before it, or the text has to be shortened`, { ...details, bytes });
+      if (bytes > this.#maxCell)
+        throw new LockstepError(
+          "DATA_INVALID",
+          `${where}: the cell has ${formatBytes(bytes)}, at most ${formatBytes(this.#maxCell)} are taken; a ` +
+            "quote may be missing before it, or the text has to be shortened",
+          { ...details, bytes },
+        );
     }
-    if (cell.trim() === "") throw new LockstepError("DATA_INVALID", `${where}: the cell is empty; fill it or leave the row out`, details);
-    if (!cell.isWellFormed()) throw new LockstepError("DATA_INVALID", `${where}: the cell holds half a character (a lone surrogate)`, details);
+    if (cell.trim() === "")
+      throw new LockstepError("DATA_INVALID", `${where}: the cell is empty; fill it or leave the row out`, details);
+    if (!cell.isWellFormed())
+      throw new LockstepError("DATA_INVALID", `${where}: the cell holds half a character (a lone surrogate)`, details);
   }
 }
 
-async function detect(path: string, wanted: Settled["format"], chunks: AsyncGenerator<string>): Promise<{ format: "csv" | "jsonl"; chunks: AsyncIterable<string> }> {
+async function detect(
+  path: string,
+  wanted: Settled["format"],
+  chunks: AsyncGenerator<string>,
+): Promise<{ format: "csv" | "jsonl"; chunks: AsyncIterable<string> }> {
   if (wanted !== "auto") return { format: wanted, chunks };
   const byName = /\.(jsonl|ndjson|json)$/i.test(path) ? "jsonl" : /\.(csv|tsv)$/i.test(path) ? "csv" : undefined;
   if (byName !== undefined) return { format: byName, chunks };

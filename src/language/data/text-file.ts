@@ -1,6 +1,6 @@
 /**
- * A file as strictly decoded UTF-8 text in pieces, hashed on the way. Binary garbage is refused with the offset of its first bad byte: a
- * lenient decoder would put U+FFFD into the training data in silence.
+ * A file as strictly decoded UTF-8 text in pieces, hashed on the way. Binary garbage is refused with the offset of its
+ * first bad byte: a lenient decoder would put U+FFFD into the training data in silence.
  */
 import { isUtf8 } from "node:buffer";
 import { createHash } from "node:crypto";
@@ -15,10 +15,18 @@ export interface FileFacts {
 
 const CHUNK = 1 << 20;
 
-/** Throws NOT_FOUND, INPUT_TOO_LARGE or DATA_INVALID; fills `facts` when it comes to the end. A byte order mark is left out. */
+/**
+ * Throws NOT_FOUND, INPUT_TOO_LARGE or DATA_INVALID; fills `facts` when it comes to the end. A byte order mark is left
+ * out.
+ */
 export async function* readText(path: string, maxBytes: number, facts: FileFacts): AsyncGenerator<string> {
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new LockstepError(error.code === "ENOENT" || error.code === "ENOTDIR" ? "NOT_FOUND" : "DATA_INVALID", `cannot open ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`, { path }, { cause: error });
+    throw new LockstepError(
+      error.code === "ENOENT" || error.code === "ENOTDIR" ? "NOT_FOUND" : "DATA_INVALID",
+      `cannot open ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`,
+      { path },
+      { cause: error },
+    );
   });
   try {
     const stat = await file.stat();
@@ -50,7 +58,10 @@ export async function* readText(path: string, maxBytes: number, facts: FileFacts
 }
 
 function tooLarge(path: string, maxBytes: number): LockstepError {
-  return new LockstepError("INPUT_TOO_LARGE", `${path} is larger than ${formatBytes(maxBytes)}; split it`, { path, maxFileBytes: maxBytes });
+  return new LockstepError("INPUT_TOO_LARGE", `${path} is larger than ${formatBytes(maxBytes)}; split it`, {
+    path,
+    maxFileBytes: maxBytes,
+  });
 }
 
 /** Where the last whole character ends: a sequence cut by the chunk's end waits for the next chunk. */
@@ -69,13 +80,26 @@ function checkBytes(bytes: Buffer, offset: number, path: string): void {
     const at = firstInvalid(bytes);
     const [a, b] = [bytes[0], bytes[1]];
     const utf16 = offset === 0 && ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff));
-    throw new LockstepError("DATA_INVALID", `${path} is not UTF-8: byte ${offset + at} (0x${(bytes[at] as number).toString(16).padStart(2, "0")}) ${utf16 ? "begins a UTF-16 file" : "does not belong there"}; save the file as UTF-8`, { path, offset: offset + at });
+    throw new LockstepError(
+      "DATA_INVALID",
+      `${path} is not UTF-8: byte ${offset + at} (0x${(bytes[at] as number).toString(16).padStart(2, "0")}) ` +
+        `${utf16 ? "begins a UTF-16 file" : "does not belong there"}; save the file as UTF-8`,
+      { path, offset: offset + at },
+    );
   }
   const zero = bytes.indexOf(0);
-  if (zero >= 0) throw new LockstepError("DATA_INVALID", `${path} is not a text file: byte ${offset + zero} is zero; give CSV or JSON lines in UTF-8`, { path, offset: offset + zero });
+  if (zero >= 0)
+    throw new LockstepError(
+      "DATA_INVALID",
+      `${path} is not a text file: byte ${offset + zero} is zero; give CSV or JSON lines in UTF-8`,
+      { path, offset: offset + zero },
+    );
 }
 
-/** Start of the first sequence that is not UTF-8, by halving: a prefix that ends between characters is valid up to there. */
+/**
+ * Start of the first sequence that is not UTF-8, by halving: a prefix that ends between characters is valid up to
+ * there.
+ */
 function firstInvalid(bytes: Buffer): number {
   let good = 0;
   let bad = bytes.length;
@@ -86,7 +110,9 @@ function firstInvalid(bytes: Buffer): number {
     else bad = middle;
   }
   while (good < bytes.length) {
-    const length = [1, 2, 3, 4].find((size) => good + size <= bytes.length && isUtf8(bytes.subarray(good, good + size)));
+    const length = [1, 2, 3, 4].find(
+      (size) => good + size <= bytes.length && isUtf8(bytes.subarray(good, good + size)),
+    );
     if (length === undefined) return good;
     good += length;
   }

@@ -1,12 +1,16 @@
 /**
- * From token rows to the inputs of a BERT graph. Rows are right-padded to `tokens`; a batch of fewer than `minimumRows` gets
- * dummy rows of one unmasked token and no weight, because a product of a single row takes another kernel in shared form.
+ * From token rows to the inputs of a BERT graph. Rows are right-padded to `tokens`; a batch of fewer than `minimumRows`
+ * gets dummy rows of one unmasked token and no weight, because a product of a single row takes another kernel in shared
+ * form.
  */
 import { invariant } from "../../base/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { Head } from "./bert.ts";
 
-export interface TokenRow { readonly ids: Int32Array; readonly typeIds?: Int32Array }
+export interface TokenRow {
+  readonly ids: Int32Array;
+  readonly typeIds?: Int32Array;
+}
 
 export interface BatchShape {
   /** Padded tokens of every row; at least the longest row's, and at least 2. */
@@ -24,7 +28,8 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
   const B = Math.max(rows.length, shape.minimumRows ?? 2);
   const T = shape.tokens;
   const real = (dims: readonly number[], data: RealArray): HostTensor => ({ dtype: shape.real, shape: dims, data });
-  const newReal = (length: number): RealArray => (shape.real === "float32" ? new Float32Array(length) : new Float64Array(length));
+  const newReal = (length: number): RealArray =>
+    shape.real === "float32" ? new Float32Array(length) : new Float64Array(length);
 
   const ids = new Int32Array(B * T).fill(shape.padId);
   const types = new Int32Array(B * T);
@@ -39,7 +44,8 @@ export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchS
     const at = b * T;
     if (row !== undefined) ids.set(row.ids, at);
     if (row?.typeIds !== undefined) types.set(row.typeIds, at);
-    for (let t = 0; t < length; t++) positions[at + t] = t; // padding stays at 0: its own positions may lie beyond the table
+    // padding stays at 0: its own positions may lie beyond the table
+    for (let t = 0; t < length; t++) positions[at + t] = t;
     bias.fill(0, at, at + length);
     mean.fill(1 / length, 2 * at, 2 * at + length);
     first[b] = at;

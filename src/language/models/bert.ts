@@ -1,10 +1,11 @@
 /**
- * BERT (Devlin et al. 2019): post-LN encoder, learned positions, token types, exact GELU; parameter names and layouts are
- * those of Hugging Face `transformers`, so that folders move both ways. One file: config in, graph out.
- * Heads: masked LM (decoder tied to the word embeddings), sequence classification from the first token (pooler + tanh, as
- * there) or from the mean over tokens (no pooler; ours), token classification, and the bare encoder.
+ * BERT (Devlin et al. 2019): post-LN encoder, learned positions, token types, exact GELU; parameter names and layouts
+ * are those of Hugging Face `transformers`, so that folders move both ways. One file: config in, graph out.
+ * Heads: masked LM (decoder tied to the word embeddings), sequence classification from the first token (pooler + tanh,
+ * as there) or from the mean over tokens (no pooler; ours), token classification, and the bare encoder.
  *
- * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, H heads, D = C/H, P selected positions, L labels, V vocabulary.
+ * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, H heads, D = C/H, P selected positions, L labels, V
+ * vocabulary.
  */
 import { GraphBuilder, mulDims, type Graph, type ValueId } from "../../numeric/graph/index.ts";
 import type { BertConfig } from "./config.ts";
@@ -20,7 +21,10 @@ export type Head =
   | { readonly kind: "encoder"; readonly pooling: Pooling };
 
 export interface BertGraphOptions {
-  /** With the output `loss` (rank 0: the sum of the rows' losses × the input `loss_scale`) and its inputs `labels`, `label_weights`. @default false */
+  /**
+   * With the output `loss` (rank 0: the sum of the rows' losses × the input `loss_scale`) and its inputs `labels`,
+   * `label_weights`. @default false
+   */
   readonly loss?: boolean;
   /** Dropout at the config's rates. @default false */
   readonly dropout?: boolean;
@@ -57,8 +61,9 @@ export function bertParameters(config: BertConfig, head: Head): readonly Paramet
 
 /**
  * Inputs: `input_ids`, `token_type_ids`, `position_ids` int [B, T]; `attention_bias` [B, 1, 1, T], 0 or −∞. By head:
- * `first_index` int [B] (row b's first token among the N) or `mean_weights` [B, 2, T] (1/length on tokens, 0 on padding; then zeros);
- * `positions` int [P] among the N for masked LM. Outputs: `logits` ([B, L], [N, L] or [P, V]) or `pooled` [B, C].
+ * `first_index` int [B] (row b's first token among the N) or `mean_weights` [B, 2, T] (1/length on tokens, 0 on
+ * padding; then zeros); `positions` int [P] among the N for masked LM. Outputs: `logits` ([B, L], [N, L] or [P, V]) or
+ * `pooled` [B, C].
  */
 export function bertGraph(config: BertConfig, head: Head, options: BertGraphOptions = {}): Graph {
   const g = new GraphBuilder();
@@ -92,12 +97,18 @@ function embeddings(context: LayerContext, config: BertConfig): ValueId {
   const g = context.builder;
   const C = config.hidden_size;
   const look = (table: string, rows: number, input: string, paddingId: number) =>
-    g.embedding(g.parameter(`bert.embeddings.${table}.weight`, [rows, C]), g.input(input, "int", ["B", "T"]), { paddingId }); // [B, T, C]
+    // [B, T, C]
+    g.embedding(g.parameter(`bert.embeddings.${table}.weight`, [rows, C]), g.input(input, "int", ["B", "T"]), {
+      paddingId,
+    });
   const words = look("word_embeddings", config.vocab_size, "input_ids", config.pad_token_id);
   const positions = look("position_embeddings", config.max_position_embeddings, "position_ids", -1);
   const types = look("token_type_embeddings", config.type_vocab_size, "token_type_ids", -1);
   const sum = g.reshape(g.add(g.add(words, types), positions), [mulDims("B", "T"), C]); // [N, C]
-  return context.dropout(context.layerNorm(sum, "bert.embeddings.LayerNorm", C, config.layer_norm_eps), config.hidden_dropout_prob);
+  return context.dropout(
+    context.layerNorm(sum, "bert.embeddings.LayerNorm", C, config.layer_norm_eps),
+    config.hidden_dropout_prob,
+  );
 }
 
 function encoderLayer(context: LayerContext, config: BertConfig, layer: number, x: ValueId, bias: ValueId): ValueId {
@@ -107,9 +118,16 @@ function encoderLayer(context: LayerContext, config: BertConfig, layer: number, 
   const F = config.intermediate_size;
   const project = (part: string) => context.linear(x, `${at}.attention.self.${part}`, C, C); // [N, C]
   const mixed = attention(context, project("query"), project("key"), project("value"), bias, {
-    rows: "B", tokens: "T", heads: config.num_attention_heads, width: C / config.num_attention_heads, dropout: config.attention_probs_dropout_prob,
+    rows: "B",
+    tokens: "T",
+    heads: config.num_attention_heads,
+    width: C / config.num_attention_heads,
+    dropout: config.attention_probs_dropout_prob,
   });
-  const attended = context.dropout(context.linear(mixed, `${at}.attention.output.dense`, C, C), config.hidden_dropout_prob);
+  const attended = context.dropout(
+    context.linear(mixed, `${at}.attention.output.dense`, C, C),
+    config.hidden_dropout_prob,
+  );
   const y = context.layerNorm(g.add(attended, x), `${at}.attention.output.LayerNorm`, C, config.layer_norm_eps);
   const inner = g.gelu(context.linear(y, `${at}.intermediate.dense`, C, F)); // [N, F]
   const out = context.dropout(context.linear(inner, `${at}.output.dense`, F, C), config.hidden_dropout_prob);
@@ -117,8 +135,9 @@ function encoderLayer(context: LayerContext, config: BertConfig, layer: number, 
 }
 
 /**
- * hidden [N, C] → [B, C]. The mean is a product with two rows of weights, the second of them zeros: a reduction over tokens
- * takes another kernel for a single row (measured: other bits), and so does a product of one row; x + 0 is exact in any order.
+ * hidden [N, C] → [B, C]. The mean is a product with two rows of weights, the second of them zeros: a reduction over
+ * tokens takes another kernel for a single row (measured: other bits), and so does a product of one row; x + 0 is exact
+ * in any order.
  */
 function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): ValueId {
   if (pooling === "first") return g.gatherRows(hidden, g.input("first_index", "int", ["B"]));
@@ -127,7 +146,12 @@ function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): Va
   return g.reduceSum(means, [1], { keepDims: false });
 }
 
-function headLogits(context: LayerContext, config: BertConfig, head: Exclude<Head, { kind: "encoder" }>, hidden: ValueId): { logits: ValueId; classes: number } {
+function headLogits(
+  context: LayerContext,
+  config: BertConfig,
+  head: Exclude<Head, { kind: "encoder" }>,
+  hidden: ValueId,
+): { logits: ValueId; classes: number } {
   const g = context.builder;
   const C = config.hidden_size;
   if (head.kind === "masked-lm") {
@@ -143,5 +167,8 @@ function headLogits(context: LayerContext, config: BertConfig, head: Exclude<Hea
     features = pool(g, hidden, head.pooling, C); // [B, C]
     if (head.pooling === "first") features = g.tanh(context.linear(features, "bert.pooler.dense", C, C));
   }
-  return { logits: context.linear(context.dropout(features, config.classifier_dropout), "classifier", C, head.labels), classes: head.labels };
+  return {
+    logits: context.linear(context.dropout(features, config.classifier_dropout), "classifier", C, head.labels),
+    classes: head.labels,
+  };
 }

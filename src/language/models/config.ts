@@ -1,6 +1,6 @@
 /**
- * `config.json` of the BERT family in the Hugging Face layout, checked field by field. A folder may come from a stranger:
- * every size is bounded before anything is allocated from it.
+ * `config.json` of the BERT family in the Hugging Face layout, checked field by field. A folder may come from a
+ * stranger: every size is bounded before anything is allocated from it.
  */
 import { z } from "zod";
 import { LockstepError } from "../../base/index.ts";
@@ -48,7 +48,11 @@ export interface BertConfig {
 }
 
 /** What `config.json` says beside the sizes: how many labels there are and what they are called. */
-export interface ParsedConfig { readonly config: BertConfig; readonly labels: readonly string[] | undefined; readonly architecture: string | undefined }
+export interface ParsedConfig {
+  readonly config: BertConfig;
+  readonly labels: readonly string[] | undefined;
+  readonly architecture: string | undefined;
+}
 
 /** @throws MODEL_INVALID naming the field. */
 export function parseBertConfig(json: unknown): ParsedConfig {
@@ -56,17 +60,38 @@ export function parseBertConfig(json: unknown): ParsedConfig {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const field = issue?.path.join(".") ?? "";
-    throw new LockstepError("MODEL_INVALID", `config.json: ${field === "" ? "the file" : `"${field}"`} is not that of a BERT encoder this version reads: ${issue?.message ?? "invalid"}`, { field });
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `config.json: ${field === "" ? "the file" : `"${field}"`} is not that of a BERT encoder this version ` +
+        `reads: ${issue?.message ?? "invalid"}`,
+      { field },
+    );
   }
   const raw = parsed.data;
   if (raw.hidden_size % raw.num_attention_heads !== 0) {
-    throw new LockstepError("MODEL_INVALID", `config.json: "hidden_size" ${raw.hidden_size} is not a multiple of "num_attention_heads" ${raw.num_attention_heads}`, { hidden_size: raw.hidden_size, num_attention_heads: raw.num_attention_heads });
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `config.json: "hidden_size" ${raw.hidden_size} is not a multiple of "num_attention_heads" ` +
+        `${raw.num_attention_heads}`,
+      { hidden_size: raw.hidden_size, num_attention_heads: raw.num_attention_heads },
+    );
   }
   return { config: bertConfig(raw), labels: labelsOf(raw.id2label), architecture: raw.architectures?.[0] };
 }
 
-type RequiredSizes = Pick<BertConfig, "vocab_size" | "hidden_size" | "num_hidden_layers" | "num_attention_heads" | "intermediate_size" | "max_position_embeddings" | "type_vocab_size">;
-type OptionalFields = { readonly [Field in Exclude<keyof BertConfig, keyof RequiredSizes>]?: number | null | undefined };
+type RequiredSizes = Pick<
+  BertConfig,
+  | "vocab_size"
+  | "hidden_size"
+  | "num_hidden_layers"
+  | "num_attention_heads"
+  | "intermediate_size"
+  | "max_position_embeddings"
+  | "type_vocab_size"
+>;
+type OptionalFields = {
+  readonly [Field in Exclude<keyof BertConfig, keyof RequiredSizes>]?: number | null | undefined;
+};
 
 /** A complete config from the sizes and whatever else is given. */
 export function bertConfig(fields: RequiredSizes & OptionalFields): BertConfig {
@@ -93,23 +118,43 @@ function labelsOf(id2label: Readonly<Record<string, string>> | undefined): reado
   const count = Object.keys(id2label).length;
   return Array.from({ length: count }, (_, id) => {
     const label = id2label[String(id)];
-    if (label === undefined) throw new LockstepError("MODEL_INVALID", `config.json: "id2label" has ${count} entries, but none for ${id}`, { id });
+    if (label === undefined)
+      throw new LockstepError("MODEL_INVALID", `config.json: "id2label" has ${count} entries, but none for ${id}`, {
+        id,
+      });
     return label;
   });
 }
 
-/** The architecture name under which Python's `transformers` opens the folder. Mean pooling has no class there: it opens as an encoder. */
-export type Architecture = "BertForMaskedLM" | "BertForSequenceClassification" | "BertForTokenClassification" | "BertModel";
+/**
+ * The architecture name under which Python's `transformers` opens the folder. Mean pooling has no class there: it opens
+ * as an encoder.
+ */
+export type Architecture =
+  "BertForMaskedLM" | "BertForSequenceClassification" | "BertForTokenClassification" | "BertModel";
 
 /** `config.json` as it is written. */
-export function formatBertConfig(config: BertConfig, architecture: Architecture, labels: readonly string[] | undefined): string {
-  const names = labels === undefined ? {} : {
-    id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
-    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
-  };
+export function formatBertConfig(
+  config: BertConfig,
+  architecture: Architecture,
+  labels: readonly string[] | undefined,
+): string {
+  const names =
+    labels === undefined
+      ? {}
+      : {
+          id2label: Object.fromEntries(labels.map((label, id) => [String(id), label])),
+          label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+        };
   const json = {
-    architectures: [architecture], model_type: "bert", ...config, hidden_act: "gelu", position_embedding_type: "absolute",
-    tie_word_embeddings: true, dtype: "float32", ...names,
+    architectures: [architecture],
+    model_type: "bert",
+    ...config,
+    hidden_act: "gelu",
+    position_embedding_type: "absolute",
+    tie_word_embeddings: true,
+    dtype: "float32",
+    ...names,
   };
   return `${JSON.stringify(json, null, 2)}\n`;
 }

@@ -4,7 +4,10 @@
  */
 import { mulDims, type Dim, type GraphBuilder, type ValueId } from "../../numeric/graph/index.ts";
 
-/** Dropout is on when rates are given; each call of `dropout` is a site of its own, numbered in the order of construction. */
+/**
+ * Dropout is on when rates are given; each call of `dropout` is a site of its own, numbered in the order of
+ * construction.
+ */
 export class LayerContext {
   readonly builder: GraphBuilder;
   readonly training: boolean;
@@ -35,13 +38,26 @@ export class LayerContext {
   }
 }
 
-export interface AttentionShape { readonly rows: Dim; readonly tokens: Dim; readonly heads: number; readonly width: number; readonly dropout: number }
+export interface AttentionShape {
+  readonly rows: Dim;
+  readonly tokens: Dim;
+  readonly heads: number;
+  readonly width: number;
+  readonly dropout: number;
+}
 
 /**
  * Multi-head self-attention (Vaswani et al. 2017), before the output projection.
  * query, key, value [B·T, H·D]; bias [B, 1, 1, T] is added to the scores: 0 where a key counts, −∞ where it is padding.
  */
-export function attention(context: LayerContext, query: ValueId, key: ValueId, value: ValueId, bias: ValueId, shape: AttentionShape): ValueId {
+export function attention(
+  context: LayerContext,
+  query: ValueId,
+  key: ValueId,
+  value: ValueId,
+  bias: ValueId,
+  shape: AttentionShape,
+): ValueId {
   const g = context.builder;
   const { rows: B, tokens: T, heads: H, width: D } = shape;
   const split = (x: ValueId) => g.transpose(g.reshape(x, [B, T, H, D]), [0, 2, 1, 3]); // [B, H, T, D]

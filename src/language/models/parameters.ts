@@ -17,11 +17,20 @@ export interface ParameterInfo {
  * First values: `normal` ones with the given standard deviation, each a function of (seed, place in the list, element)
  * alone, so that two runs of one recipe start from the same bits everywhere.
  */
-export function initializeParameters(parameters: readonly ParameterInfo[], deviation: number, seed: Seed): Map<string, HostTensor<"float32">> {
+export function initializeParameters(
+  parameters: readonly ParameterInfo[],
+  deviation: number,
+  seed: Seed,
+): Map<string, HostTensor<"float32">> {
   return new Map(parameters.map((info, place) => [info.name, initializeParameter(info, place, deviation, seed)]));
 }
 
-export function initializeParameter(info: ParameterInfo, place: number, deviation: number, seed: Seed): HostTensor<"float32"> {
+export function initializeParameter(
+  info: ParameterInfo,
+  place: number,
+  deviation: number,
+  seed: Seed,
+): HostTensor<"float32"> {
   const data = new Float32Array(elements(info.shape));
   if (info.init === "ones") data.fill(1);
   if (info.init === "normal") fillNormal(data, 0, deviation, seed, PURPOSE.init, place, 0);

@@ -1,9 +1,13 @@
 /**
- * Added tokens in the raw text: leftmost first, then longest, as in the reference. A trie, because one regular expression of thousands of
- * alternatives from a stranger's file has no useful bound; here the time is the text's length times the longest token's.
+ * Added tokens in the raw text: leftmost first, then longest, as in the reference. A trie, because one regular
+ * expression of thousands of alternatives from a stranger's file has no useful bound; here the time is the text's
+ * length times the longest token's.
  */
 
-interface Node { id: number; readonly next: Map<number, Node> }
+interface Node {
+  id: number;
+  readonly next: Map<number, Node>;
+}
 
 export class AddedTokens {
   readonly #root: Node = { id: -1, next: new Map() };
@@ -14,7 +18,7 @@ export class AddedTokens {
       for (let i = 0; i < content.length; i++) {
         const unit = content.charCodeAt(i);
         let next = node.next.get(unit);
-        if (next === undefined) node.next.set(unit, next = { id: -1, next: new Map() });
+        if (next === undefined) node.next.set(unit, (next = { id: -1, next: new Map() }));
         node = next;
       }
       node.id = id;

@@ -1,11 +1,11 @@
 /**
- * BertNormalizer followed by BertPreTokenizer, one code point at a time, so that every character of a word knows where in the
- * text it came from. It follows Hugging Face's Rust `tokenizers` (tests/text/golden was made with it), and so
- * differs from `@huggingface/tokenizers` 0.2 in two rare places where that library leaves the reference: ideographs outside the basic plane are
- * words of their own, and a capital sigma at the end of a word becomes σ (Rust lowercases each character by itself).
- * Compared over every code point with tokenizers 0.23.3: of 1,112,064 all agree but 671 (cased 163), whose category or decomposition is younger
- * than that library's Unicode tables; ours are those of the running Node.
- * Offsets leave out combining marks that were stripped after the last kept character, as Rust does.
+ * BertNormalizer followed by BertPreTokenizer, one code point at a time, so that every character of a word knows where
+ * in the text it came from. It follows Hugging Face's Rust `tokenizers` (tests/text/golden was made with it), and so
+ * differs from `@huggingface/tokenizers` 0.2 in two rare places where that library leaves the reference: ideographs
+ * outside the basic plane are words of their own, and a capital sigma at the end of a word becomes σ (Rust lowercases
+ * each character by itself). Compared over every code point with tokenizers 0.23.3: of 1,112,064 all agree but 671
+ * (cased 163), whose category or decomposition is younger than that library's Unicode tables; ours are those of the
+ * running Node. Offsets leave out combining marks that were stripped after the last kept character, as Rust does.
  */
 
 export interface BertNormalizerOptions {
@@ -18,7 +18,9 @@ export interface BertNormalizerOptions {
   readonly lowercase: boolean;
 }
 
-/** A word as the model sees it: the normalized text and, for each of its code units, where its source starts and ends. */
+/**
+ * A word as the model sees it: the normalized text and, for each of its code units, where its source starts and ends.
+ */
 export interface Word {
   readonly text: string;
   readonly starts: readonly number[];
@@ -30,7 +32,10 @@ const SPACE = /^\s$/u;
 const PUNCTUATION = /^\p{P}$/u;
 const MARK = /\p{Mn}/gu;
 
-/** What becomes of a character: nothing, a gap between words, or `kept` characters, each either in a word or one of its own. */
+/**
+ * What becomes of a character: nothing, a gap between words, or `kept` characters, each either in a word or one of its
+ * own.
+ */
 interface Character {
   readonly kind: "dropped" | "space" | "kept";
   readonly kept: readonly string[];
@@ -38,7 +43,10 @@ interface Character {
   readonly alone: boolean;
 }
 
-/** Characters outside ASCII cost regular expressions and a normalization, so what they become is remembered; when full, all is forgotten. */
+/**
+ * Characters outside ASCII cost regular expressions and a normalization, so what they become is remembered; when full,
+ * all is forgotten.
+ */
 const CACHE_SIZE = 4096;
 
 /** A word stops growing here, above the 2 × 1000 code units that any vocabulary may cover: only its end moves on. */
@@ -51,7 +59,9 @@ export class BertWords {
   readonly #options: BertNormalizerOptions;
   readonly #characters = new Map<number, Character>();
 
-  constructor(options: BertNormalizerOptions) { this.#options = options; }
+  constructor(options: BertNormalizerOptions) {
+    this.#options = options;
+  }
 
   /** Calls `emit` with each word of `text` between `from` and `to` (code units), in order, until it returns false. */
   forEach(text: string, from: number, to: number, emit: (word: Word) => boolean): void {
@@ -116,7 +126,9 @@ function classify(code: number, options: BertNormalizerOptions): Character {
   return { kind: "kept", kept, alone: isPunctuation(first) || (options.handleChineseChars && isIdeograph(code)) };
 }
 
-/** A code point after stripping and lowercasing: usually one character, none if it was a mark, several if it decomposes. */
+/**
+ * A code point after stripping and lowercasing: usually one character, none if it was a mark, several if it decomposes.
+ */
 function normalizeChar(code: number, { stripAccents, lowercase }: BertNormalizerOptions): string[] {
   let kept = String.fromCodePoint(code);
   if (stripAccents) kept = kept.normalize("NFD").replace(MARK, "");
@@ -137,13 +149,30 @@ function isSpace(code: number): boolean {
 
 function isPunctuation(character: string): boolean {
   const code = character.codePointAt(0) as number;
-  if (code < 0x80) return (code >= 0x21 && code <= 0x2f) || (code >= 0x3a && code <= 0x40) || (code >= 0x5b && code <= 0x60) || (code >= 0x7b && code <= 0x7e);
+  if (code < 0x80)
+    return (
+      (code >= 0x21 && code <= 0x2f) ||
+      (code >= 0x3a && code <= 0x40) ||
+      (code >= 0x5b && code <= 0x60) ||
+      (code >= 0x7b && code <= 0x7e)
+    );
   return PUNCTUATION.test(character);
 }
 
-/** CJK Unified Ideographs, their extensions A to E and compatibility forms; the start of extension E, 0x2b920, is the reference's. */
+/**
+ * CJK Unified Ideographs, their extensions A to E and compatibility forms; the start of extension E, 0x2b920, is the
+ * reference's.
+ */
 function isIdeograph(code: number): boolean {
-  return code >= 0x3400 && ((code >= 0x4e00 && code <= 0x9fff) || code <= 0x4dbf || (code >= 0x20000 && code <= 0x2a6df) ||
-    (code >= 0x2a700 && code <= 0x2b73f) || (code >= 0x2b740 && code <= 0x2b81f) || (code >= 0x2b920 && code <= 0x2ceaf) ||
-    (code >= 0xf900 && code <= 0xfaff) || (code >= 0x2f800 && code <= 0x2fa1f));
+  return (
+    code >= 0x3400 &&
+    ((code >= 0x4e00 && code <= 0x9fff) ||
+      code <= 0x4dbf ||
+      (code >= 0x20000 && code <= 0x2a6df) ||
+      (code >= 0x2a700 && code <= 0x2b73f) ||
+      (code >= 0x2b740 && code <= 0x2b81f) ||
+      (code >= 0x2b920 && code <= 0x2ceaf) ||
+      (code >= 0xf900 && code <= 0xfaff) ||
+      (code >= 0x2f800 && code <= 0x2fa1f))
+  );
 }

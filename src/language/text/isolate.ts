@@ -1,6 +1,7 @@
 /**
- * A tokenizer that cannot be trusted to come back: it runs in a worker thread, every call has a time limit, and on time-out the
- * worker is terminated (7 ms, also inside a regular expression). `checkTokenizer` is the quick judgement before a folder is accepted.
+ * A tokenizer that cannot be trusted to come back: it runs in a worker thread, every call has a time limit, and on
+ * time-out the worker is terminated (7 ms, also inside a regular expression). `checkTokenizer` is the quick judgement
+ * before a folder is accepted.
  */
 import { Worker } from "node:worker_threads";
 import { LockstepError, decodeError, parseOptions } from "../../base/index.ts";
@@ -13,7 +14,11 @@ import type { EncodeOptions, Encoded, SpecialIds, TokenizerSource } from "./type
 
 const isolateOptions = z.strictObject({
   /** Longest encoding in tokens. */
-  maxLength: z.int().min(5).max(1 << 20).default(DEFAULT_MAX_LENGTH),
+  maxLength: z
+    .int()
+    .min(5)
+    .max(1 << 20)
+    .default(DEFAULT_MAX_LENGTH),
   /** Milliseconds that one text, the building or the probe may take. */
   timeoutMs: z.int().min(1).max(600_000).default(2_000),
 });
@@ -22,7 +27,10 @@ export type IsolateOptions = z.input<typeof isolateOptions>;
 export interface IsolatedTokenizer extends AsyncDisposable {
   readonly vocabSize: number;
   readonly special: SpecialIds;
-  /** As `Tokenizer.encode`; TOKENIZER_INVALID when the text takes longer than `timeoutMs`. Calls are answered one after another. */
+  /**
+   * As `Tokenizer.encode`; TOKENIZER_INVALID when the text takes longer than `timeoutMs`. Calls are answered one after
+   * another.
+   */
   encode(text: string, options?: EncodeOptions): Promise<Encoded>;
   close(): Promise<void>;
 }
@@ -31,10 +39,13 @@ export interface IsolatedTokenizer extends AsyncDisposable {
 const MEMORY = { maxOldGenerationSizeMb: 1024, stackSizeMb: 4 };
 
 /**
- * Resolves with how the tokenizer may be run: "thread" by `loadTokenizer`, "isolated" only by `openIsolatedTokenizer`. Rejects with
- * TOKENIZER_INVALID when it is damaged, or does not come to an end on a probe text within `timeoutMs`.
+ * Resolves with how the tokenizer may be run: "thread" by `loadTokenizer`, "isolated" only by `openIsolatedTokenizer`.
+ * Rejects with TOKENIZER_INVALID when it is damaged, or does not come to an end on a probe text within `timeoutMs`.
  */
-export async function checkTokenizer(source: TokenizerSource, options: IsolateOptions = {}): Promise<"thread" | "isolated"> {
+export async function checkTokenizer(
+  source: TokenizerSource,
+  options: IsolateOptions = {},
+): Promise<"thread" | "isolated"> {
   const settled = parseOptions(isolateOptions, options, "the options of checkTokenizer");
   if (findUnbounded(parseTokenizerJson(source.tokenizerJson)) === undefined) {
     loadTokenizer(source, { maxLength: settled.maxLength });
@@ -50,8 +61,14 @@ export async function checkTokenizer(source: TokenizerSource, options: IsolateOp
   }
 }
 
-/** Opens any tokenizer in a worker of its own. Rejects with TOKENIZER_INVALID when it cannot be built within `timeoutMs`. */
-export async function openIsolatedTokenizer(source: TokenizerSource, options: IsolateOptions = {}): Promise<IsolatedTokenizer> {
+/**
+ * Opens any tokenizer in a worker of its own. Rejects with TOKENIZER_INVALID when it cannot be built within
+ * `timeoutMs`.
+ */
+export async function openIsolatedTokenizer(
+  source: TokenizerSource,
+  options: IsolateOptions = {},
+): Promise<IsolatedTokenizer> {
   const { maxLength, timeoutMs } = parseOptions(isolateOptions, options, "the options of openIsolatedTokenizer");
   parseTokenizerJson(source.tokenizerJson);
   const start = (): TokenizerThread => new TokenizerThread(source, maxLength, timeoutMs);
@@ -64,8 +81,12 @@ export async function openIsolatedTokenizer(source: TokenizerSource, options: Is
     // One that was stopped on an earlier text is built again: its expressions may do well on this one.
     if (thread.stopped) thread = start();
     await thread.ready();
-    const answer = await thread.ask((id) => ({ kind: "encode", id, text, options: encodeOptions }), `a text of ${text.length} characters`);
-    if (answer.kind !== "encoded") throw new LockstepError("INTERNAL", `the tokenizer's worker answered ${answer.kind}`);
+    const answer = await thread.ask(
+      (id) => ({ kind: "encode", id, text, options: encodeOptions }),
+      `a text of ${text.length} characters`,
+    );
+    if (answer.kind !== "encoded")
+      throw new LockstepError("INTERNAL", `the tokenizer's worker answered ${answer.kind}`);
     return answer.encoded;
   };
   const close = async (): Promise<void> => {
@@ -85,7 +106,11 @@ export async function openIsolatedTokenizer(source: TokenizerSource, options: Is
   };
 }
 
-interface Waiting { readonly resolve: (message: FromWorker) => void; readonly reject: (error: Error) => void; readonly timer: NodeJS.Timeout }
+interface Waiting {
+  readonly resolve: (message: FromWorker) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
 
 /** One worker and the questions it has not answered yet. Question -1 is "are you built?". */
 class TokenizerThread {
@@ -99,20 +124,37 @@ class TokenizerThread {
   constructor(source: TokenizerSource, maxLength: number, timeoutMs: number) {
     const workerData: WorkerStart = { source, maxLength };
     this.#timeoutMs = timeoutMs;
-    this.#worker = new Worker(new URL(import.meta.resolve("#entry/language/text/probe-worker")), { workerData, resourceLimits: MEMORY, stdin: false });
+    this.#worker = new Worker(new URL(import.meta.resolve("#entry/language/text/probe-worker")), {
+      workerData,
+      resourceLimits: MEMORY,
+      stdin: false,
+    });
     this.#worker.on("message", (message: FromWorker) => this.#settle(message));
-    this.#worker.on("error", (error) => this.#fail(new LockstepError("TOKENIZER_INVALID", `tokenizer.json cannot be used: its worker ended with ${error instanceof Error ? error.message : String(error)}`, {}, { cause: error })));
+    this.#worker.on("error", (error) =>
+      this.#fail(
+        new LockstepError(
+          "TOKENIZER_INVALID",
+          "tokenizer.json cannot be used: its worker ended with " +
+            (error instanceof Error ? error.message : String(error)),
+          {},
+          { cause: error },
+        ),
+      ),
+    );
     this.#worker.on("exit", () => this.#fail(new LockstepError("CANCELLED", "this tokenizer was closed")));
     // Starting a thread and loading the modules is not the tokenizer's fault, so it has ten seconds more.
     this.#ready = this.#wait(-1, timeoutMs + 10_000, "its own file");
     this.#ready.catch(() => undefined); // Seen by whoever calls ready().
   }
 
-  get stopped(): boolean { return this.#stopping !== undefined; }
+  get stopped(): boolean {
+    return this.#stopping !== undefined;
+  }
 
   async ready(): Promise<{ vocabSize: number; special: SpecialIds }> {
     const message = await this.#ready;
-    if (message.kind !== "ready") throw new LockstepError("INTERNAL", `the tokenizer's worker answered ${message.kind}`);
+    if (message.kind !== "ready")
+      throw new LockstepError("INTERNAL", `the tokenizer's worker answered ${message.kind}`);
     return { vocabSize: message.vocabSize, special: message.special };
   }
 
@@ -131,7 +173,14 @@ class TokenizerThread {
   #wait(id: number, ms: number, what: string): Promise<FromWorker> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        this.#fail(new LockstepError("TOKENIZER_INVALID", `tokenizer.json cannot be used: it did not finish ${what} within ${ms} ms; a regular expression in it probably backtracks without end`, { timeoutMs: ms }));
+        this.#fail(
+          new LockstepError(
+            "TOKENIZER_INVALID",
+            `tokenizer.json cannot be used: it did not finish ${what} within ${ms} ms; a regular expression in ` +
+              "it probably backtracks without end",
+            { timeoutMs: ms },
+          ),
+        );
       }, ms);
       this.#waiting.set(id, { resolve, reject, timer });
     });

@@ -1,6 +1,7 @@
 /**
- * Tokenizers outside the BERT family (byte-level BPE, Unigram …), run by `@huggingface/tokenizers`. No offsets: that library gives none.
- * A file with regular expressions of its own is only ever run like this inside a worker that can be stopped (isolate.ts).
+ * Tokenizers outside the BERT family (byte-level BPE, Unigram …), run by `@huggingface/tokenizers`. No offsets: that
+ * library gives none. A file with regular expressions of its own is only ever run like this inside a worker that can be
+ * stopped (isolate.ts).
  */
 import { Tokenizer as LibraryTokenizerCore } from "@huggingface/tokenizers";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
@@ -37,27 +38,43 @@ export class LibraryTokenizer implements Tokenizer {
   encode(text: string, options: EncodeOptions = {}): Encoded {
     checkText(text);
     if (options.pair !== undefined) checkText(options.pair, "the second text");
-    const limit = options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, 4, this.maxLength);
+    const limit =
+      options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, 4, this.maxLength);
     return guarded("it failed on a text", () => this.#encode(text, options.pair, limit));
   }
 
   decode(ids: ArrayLike<number>): string {
     if (ids.length === 0) return "";
-    return guarded("it failed on a list of ids", () => this.#core.decode(Array.from(ids), { skip_special_tokens: true }));
+    return guarded("it failed on a list of ids", () =>
+      this.#core.decode(Array.from(ids), { skip_special_tokens: true }),
+    );
   }
 
   #encode(text: string, pair: string | undefined, limit: number): Encoded {
     const bare = this.#core.tokenize(text, { add_special_tokens: false });
     const barePair = pair === undefined ? [] : this.#core.tokenize(pair, { add_special_tokens: false });
-    const whole: { ids: number[]; tokens: string[]; token_type_ids?: number[] } = this.#core.encode(text, { text_pair: pair ?? null, return_token_type_ids: true });
+    const whole: { ids: number[]; tokens: string[]; token_type_ids?: number[] } = this.#core.encode(text, {
+      text_pair: pair ?? null,
+      return_token_type_ids: true,
+    });
     const special = whole.ids.length - bare.length - barePair.length;
-    if (special < 0) throw new LockstepError("INPUT_INVALID", "this tokenizer's post_processor does not join two texts; join them yourself and give one");
+    if (special < 0)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        "this tokenizer's post_processor does not join two texts; join them yourself and give one",
+      );
     const [keep, keepPair] = fit(bare.length, barePair.length, Math.max(0, limit - special));
     const truncated = keep < bare.length || keepPair < barePair.length;
     // Special tokens stand before, between and after the texts, whose own tokens are runs of known length.
     const first = truncated ? findRun(whole.tokens, bare, 0) : 0;
     const second = truncated ? findRun(whole.tokens, barePair, first + bare.length) : 0;
-    const kept = truncated ? whole.ids.flatMap((_, i) => ((i >= first + keep && i < first + bare.length) || (i >= second + keepPair && i < second + barePair.length) ? [] : [i])) : undefined;
+    const kept = truncated
+      ? whole.ids.flatMap((_, i) =>
+          (i >= first + keep && i < first + bare.length) || (i >= second + keepPair && i < second + barePair.length)
+            ? []
+            : [i],
+        )
+      : undefined;
     const types = whole.token_type_ids ?? [];
     const ids = Int32Array.from(kept?.map((i) => whole.ids[i] as number) ?? whole.ids);
     const typeIds = Int32Array.from(kept?.map((i) => types[i] ?? 0) ?? Array.from(ids, (_, i) => types[i] ?? 0));
@@ -69,7 +86,10 @@ function findRun(all: readonly string[], run: readonly string[], from: number): 
   for (let at = from; at + run.length <= all.length; at++) {
     if (run.every((token, i) => all[at + i] === token)) return at;
   }
-  throw new LockstepError("TOKENIZER_INVALID", "tokenizer.json cannot be used: its post_processor changes the tokens of the text, so it cannot be truncated");
+  throw new LockstepError(
+    "TOKENIZER_INVALID",
+    "tokenizer.json cannot be used: its post_processor changes the tokens of the text, so it cannot be truncated",
+  );
 }
 
 /** What the library throws on a file it cannot run is the file's fault: TOKENIZER_INVALID with the library's words. */
@@ -78,6 +98,11 @@ function guarded<T>(what: string, run: () => T): T {
     return run();
   } catch (error) {
     if (isLockstepError(error)) throw error;
-    throw new LockstepError("TOKENIZER_INVALID", `tokenizer.json cannot be used: ${what} (${error instanceof Error ? error.message : String(error)})`, {}, { cause: error });
+    throw new LockstepError(
+      "TOKENIZER_INVALID",
+      `tokenizer.json cannot be used: ${what} (${error instanceof Error ? error.message : String(error)})`,
+      {},
+      { cause: error },
+    );
   }
 }

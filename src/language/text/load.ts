@@ -13,7 +13,8 @@ export const DEFAULT_MAX_LENGTH = 512;
 
 /**
  * Throws TOKENIZER_INVALID when the file is damaged, too large, of unknown parts, or has parts that could
- * hold this thread for ever, such as regular expressions of its own, so such a file is opened with `openIsolatedTokenizer`.
+ * hold this thread for ever, such as regular expressions of its own, so such a file is opened with
+ * `openIsolatedTokenizer`.
  */
 export function loadTokenizer(source: TokenizerSource, options: LoadTokenizerOptions = {}): Tokenizer {
   return build(source, options, false);
@@ -24,11 +25,17 @@ export function loadTokenizerUnguarded(source: TokenizerSource, options: LoadTok
   return build(source, options, true);
 }
 
-function build(source: TokenizerSource, { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions, anything: boolean): Tokenizer {
+function build(
+  source: TokenizerSource,
+  { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions,
+  anything: boolean,
+): Tokenizer {
   const json = parseTokenizerJson(source.tokenizerJson);
   const unbounded = findUnbounded(json);
   if (unbounded !== undefined && !anything) {
-    throw invalid(`it has ${unbounded}, which can run without end, so it is not run here; BERT's own tokenizers have no such part`);
+    throw invalid(
+      `it has ${unbounded}, which can run without end, so it is not run here; BERT's own tokenizers have no such part`,
+    );
   }
   const text = typeof source.tokenizerJson === "string" ? source.tokenizerJson : JSON.stringify(source.tokenizerJson);
   const Kind = isBertFamily(json) ? BertTokenizer : LibraryTokenizer;

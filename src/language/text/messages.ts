@@ -2,7 +2,10 @@
 import type { EncodedError } from "../../base/index.ts";
 import type { EncodeOptions, Encoded, SpecialIds, TokenizerSource } from "./types.ts";
 
-export interface WorkerStart { readonly source: TokenizerSource; readonly maxLength: number }
+export interface WorkerStart {
+  readonly source: TokenizerSource;
+  readonly maxLength: number;
+}
 
 export type ToWorker =
   | { readonly kind: "probe"; readonly id: number }

@@ -1,6 +1,6 @@
 /**
- * Worker entry: builds a tokenizer that may bring regular expressions of its own and runs it on request. It holds no ONNX Runtime, so
- * it can be terminated at any time, also in the middle of an expression.
+ * Worker entry: builds a tokenizer that may bring regular expressions of its own and runs it on request. It holds no
+ * ONNX Runtime, so it can be terminated at any time, also in the middle of an expression.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeError, invariant } from "../../base/index.ts";
@@ -16,7 +16,8 @@ const { source, maxLength } = workerData as WorkerStart;
 
 function answer(tokenizer: Tokenizer, message: ToWorker): FromWorker {
   try {
-    if (message.kind === "encode") return { kind: "encoded", id: message.id, encoded: tokenizer.encode(message.text, message.options) };
+    if (message.kind === "encode")
+      return { kind: "encoded", id: message.id, encoded: tokenizer.encode(message.text, message.options) };
     for (const text of probeTexts()) tokenizer.decode(tokenizer.encode(text).ids);
     return { kind: "probed", id: message.id };
   } catch (error) {

@@ -25,18 +25,25 @@ export function readTemplate(section: TokenizerJson["post_processor"], idOf: Rea
     const first = [cls, a(0), { ids: [sep], typeId: 0 }];
     return { single: first, pair: [...first, b(1), { ids: [sep], typeId: 1 }] };
   }
-  if (section.type !== "TemplateProcessing") throw invalid(`post_processor ${section.type} is not one of the BERT family`);
+  if (section.type !== "TemplateProcessing")
+    throw invalid(`post_processor ${section.type} is not one of the BERT family`);
   const single = readPlaces(section["single"], "single", section["special_tokens"], idOf);
   const pair = readPlaces(section["pair"], "pair", section["special_tokens"], idOf);
-  if (!has(single, "A") || has(single, "B")) throw invalid("post_processor.single must hold the sequence A once and not B");
-  if (!has(pair, "A") || !has(pair, "B")) throw invalid("post_processor.pair must hold the sequences A and B once each");
+  if (!has(single, "A") || has(single, "B"))
+    throw invalid("post_processor.single must hold the sequence A once and not B");
+  if (!has(pair, "A") || !has(pair, "B"))
+    throw invalid("post_processor.pair must hold the sequences A and B once each");
   return { single, pair };
 }
 
 function readPlaces(value: unknown, name: string, table: unknown, idOf: ReadonlyMap<string, number>): Place[] {
-  if (!Array.isArray(value) || value.length > 64) throw invalid(`post_processor.${name} is not a list of at most 64 places`);
+  if (!Array.isArray(value) || value.length > 64)
+    throw invalid(`post_processor.${name} is not a list of at most 64 places`);
   return value.map((item: unknown, i): Place => {
-    const place = item as { SpecialToken?: { id?: unknown; type_id?: unknown }; Sequence?: { id?: unknown; type_id?: unknown } } | null;
+    const place = item as {
+      SpecialToken?: { id?: unknown; type_id?: unknown };
+      Sequence?: { id?: unknown; type_id?: unknown };
+    } | null;
     const where = `post_processor.${name}[${i}]`;
     if (place?.Sequence !== undefined) {
       const { id } = place.Sequence;
@@ -44,15 +51,26 @@ function readPlaces(value: unknown, name: string, table: unknown, idOf: Readonly
       return { sequence: id, typeId: typeId(place.Sequence.type_id, where) };
     }
     if (place?.SpecialToken === undefined) throw invalid(`${where} is neither a SpecialToken nor a Sequence`);
-    return { ids: specialIds(String(place.SpecialToken.id), table, where, idOf), typeId: typeId(place.SpecialToken.type_id, where) };
+    return {
+      ids: specialIds(String(place.SpecialToken.id), table, where, idOf),
+      typeId: typeId(place.SpecialToken.type_id, where),
+    };
   });
 }
 
 function specialIds(name: string, table: unknown, where: string, idOf: ReadonlyMap<string, number>): number[] {
-  const entry = typeof table === "object" && table !== null && Object.hasOwn(table, name) ? (table as Record<string, { ids?: unknown } | null>)[name] : undefined;
+  const entry =
+    typeof table === "object" && table !== null && Object.hasOwn(table, name)
+      ? (table as Record<string, { ids?: unknown } | null>)[name]
+      : undefined;
   const ids: unknown = entry?.ids ?? [idOf.get(name)];
   // Ids have no gaps (checked before), so being in the vocabulary is being below its size.
-  if (!Array.isArray(ids) || ids.length === 0 || ids.length > 64 || !ids.every((id) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < idOf.size)) {
+  if (
+    !Array.isArray(ids) ||
+    ids.length === 0 ||
+    ids.length > 64 ||
+    !ids.every((id) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < idOf.size)
+  ) {
     throw invalid(`${where} uses the special token ${name}, whose ids are not in the vocabulary`);
   }
   return ids as number[];
@@ -73,4 +91,5 @@ function typeId(value: unknown, where: string): number {
 
 const a = (type: number): Place => ({ sequence: "A", typeId: type });
 const b = (type: number): Place => ({ sequence: "B", typeId: type });
-const has = (places: readonly Place[], sequence: "A" | "B"): boolean => places.filter((place) => "sequence" in place && place.sequence === sequence).length === 1;
+const has = (places: readonly Place[], sequence: "A" | "B"): boolean =>
+  places.filter((place) => "sequence" in place && place.sequence === sequence).length === 1;

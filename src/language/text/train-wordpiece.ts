@@ -1,6 +1,6 @@
 /**
- * Trains a WordPiece vocabulary on texts and gives it as a tokenizer whose files open in Python's `tokenizers` and `transformers`. The same
- * bag of texts gives the same vocabulary, byte for byte, in any order of the texts.
+ * Trains a WordPiece vocabulary on texts and gives it as a tokenizer whose files open in Python's `tokenizers` and
+ * `transformers`. The same bag of texts gives the same vocabulary, byte for byte, in any order of the texts.
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
@@ -24,20 +24,39 @@ const trainOptions = z.strictObject({
   lowercase: z.boolean().default(true),
   /** More special tokens after BERT's five. */
   specialTokens: z.array(z.string().min(1).max(64)).max(1024).default([]),
-  /** Distinct characters kept at most, the most frequent ones; also at most half of what fits, as each has two forms. */
+  /**
+   * Distinct characters kept at most, the most frequent ones; also at most half of what fits, as each has two forms.
+   */
   limitAlphabet: z.int().min(1).max(100_000).default(1000),
   /** Longest encoding in tokens of the tokenizer that is made. */
-  maxLength: z.int().min(5).max(1 << 20).default(512),
+  maxLength: z
+    .int()
+    .min(5)
+    .max(1 << 20)
+    .default(512),
 });
 export type TrainWordPieceOptions = z.input<typeof trainOptions>;
 
 /** Throws OPTION_INVALID, INPUT_INVALID (with the row), or DATA_INVALID when the texts hold no word. */
 export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceOptions = {}): Tokenizer {
   const settled = parseOptions(trainOptions, options, "the options of trainWordPiece");
-  const normalizer: BertNormalizerOptions = { cleanText: true, handleChineseChars: true, stripAccents: settled.lowercase, lowercase: settled.lowercase };
+  const normalizer: BertNormalizerOptions = {
+    cleanText: true,
+    handleChineseChars: true,
+    stripAccents: settled.lowercase,
+    lowercase: settled.lowercase,
+  };
   const special = [...Object.values(BERT_NAMES), ...settled.specialTokens];
-  if (new Set(special).size !== special.length) throw new LockstepError("OPTION_INVALID", `specialTokens names a token twice, or one of ${Object.values(BERT_NAMES).join(" ")}, which are always there`);
-  if (special.length + 32 > settled.vocabSize) throw new LockstepError("OPTION_INVALID", `vocabSize is ${settled.vocabSize}, too small for ${special.length} special tokens and an alphabet`);
+  if (new Set(special).size !== special.length)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `specialTokens names a token twice, or one of ${Object.values(BERT_NAMES).join(" ")}, which are always there`,
+    );
+  if (special.length + 32 > settled.vocabSize)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `vocabSize is ${settled.vocabSize}, too small for ${special.length} special tokens and an alphabet`,
+    );
   const words = countWords(texts, normalizer);
   if (words.length === 0) throw new LockstepError("DATA_INVALID", "the texts hold no word to train a tokenizer on");
   const tokens = learn(words, special, settled.vocabSize, settled.minFrequency, settled.limitAlphabet);
@@ -61,7 +80,13 @@ function countWords(texts: Iterable<string>, normalizer: BertNormalizerOptions):
 }
 
 /** Tokens in the order of their ids: special, characters that begin a word, characters inside a word, joined pieces. */
-function learn(counted: readonly [string, number][], special: readonly string[], vocabSize: number, minFrequency: number, limitAlphabet: number): string[] {
+function learn(
+  counted: readonly [string, number][],
+  special: readonly string[],
+  vocabSize: number,
+  minFrequency: number,
+  limitAlphabet: number,
+): string[] {
   const tokens = [...special];
   const idOf = new Map(tokens.map((token, id) => [token, id]));
   const idFor = (token: string): number => {
@@ -78,7 +103,9 @@ function learn(counted: readonly [string, number][], special: readonly string[],
   for (const character of alphabet.inside) idFor(PREFIX + character);
   // A word with a character outside the alphabet teaches nothing: it will always be unknown.
   const kept = counted.filter(([word]) => Array.from(word).every((character) => alphabet.all.has(character)));
-  const words = kept.map(([word]) => Array.from(word, (character, i) => idFor(i === 0 ? character : PREFIX + character)));
+  const words = kept.map(([word]) =>
+    Array.from(word, (character, i) => idFor(i === 0 ? character : PREFIX + character)),
+  );
   const counts = kept.map(([, count]) => count);
   mergePairs(words, counts, minFrequency, (a, b) => {
     const joined = (tokens[a] as string) + (tokens[b] as string).slice(PREFIX.length);
@@ -89,7 +116,10 @@ function learn(counted: readonly [string, number][], special: readonly string[],
 }
 
 /** The most frequent characters (of equal counts the smaller code point), each list in the order of code points. */
-function chooseAlphabet(counted: readonly [string, number][], limit: number): { all: Set<string>; first: string[]; inside: string[] } {
+function chooseAlphabet(
+  counted: readonly [string, number][],
+  limit: number,
+): { all: Set<string>; first: string[]; inside: string[] } {
   const counts = new Map<string, number>();
   const first = new Set<string>();
   const inside = new Set<string>();
@@ -100,10 +130,17 @@ function chooseAlphabet(counted: readonly [string, number][], limit: number): { 
     });
   }
   const byCodePoint = (x: string, y: string): number => (x.codePointAt(0) as number) - (y.codePointAt(0) as number);
-  const ranked = [...counts].sort(([x, n], [y, m]) => m - n || byCodePoint(x, y)).slice(0, limit).map(([character]) => character);
+  const ranked = [...counts]
+    .sort(([x, n], [y, m]) => m - n || byCodePoint(x, y))
+    .slice(0, limit)
+    .map(([character]) => character);
   const all = new Set(ranked);
   const sorted = ranked.sort(byCodePoint);
-  return { all, first: sorted.filter((character) => first.has(character)), inside: sorted.filter((character) => inside.has(character)) };
+  return {
+    all,
+    first: sorted.filter((character) => first.has(character)),
+    inside: sorted.filter((character) => inside.has(character)),
+  };
 }
 
 function tokenizerJson(tokens: readonly string[], special: readonly string[], lowercase: boolean): object {
@@ -116,8 +153,22 @@ function tokenizerJson(tokens: readonly string[], special: readonly string[], lo
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, i) => ({ id: i, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
-    normalizer: { type: "BertNormalizer", clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase },
+    added_tokens: special.map((content, i) => ({
+      id: i,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: true,
+      strip_accents: null,
+      lowercase,
+    },
     pre_tokenizer: { type: "BertPreTokenizer" },
     post_processor: {
       type: "TemplateProcessing",
@@ -127,7 +178,10 @@ function tokenizerJson(tokens: readonly string[], special: readonly string[], lo
     },
     decoder: { type: "WordPiece", prefix: PREFIX, cleanup: true },
     model: {
-      type: "WordPiece", unk_token: BERT_NAMES.unk, continuing_subword_prefix: PREFIX, max_input_chars_per_word: MAX_WORD,
+      type: "WordPiece",
+      unk_token: BERT_NAMES.unk,
+      continuing_subword_prefix: PREFIX,
+      max_input_chars_per_word: MAX_WORD,
       vocab: Object.fromEntries(tokens.map((token, i) => [token, i])),
     },
   };

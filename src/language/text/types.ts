@@ -1,6 +1,12 @@
-/** What a tokenizer is to the rest of Lockstep. Offsets are UTF-16 code units, so `text.slice(start, end)` is the token's source. */
+/**
+ * What a tokenizer is to the rest of Lockstep. Offsets are UTF-16 code units, so `text.slice(start, end)` is the
+ * token's source.
+ */
 
-/** One encoded text. The lists have equal lengths, except `offsets` when the tokenizer is not `aligned` (then it is empty). */
+/**
+ * One encoded text. The lists have equal lengths, except `offsets` when the tokenizer is not `aligned` (then it is
+ * empty).
+ */
 export interface Encoded {
   readonly ids: Int32Array;
   /** 0 for the first text and its special tokens, 1 for the second (as the tokenizer's template says). */
@@ -14,7 +20,10 @@ export interface Encoded {
 export interface EncodeOptions {
   /** A second text, joined as the tokenizer's pair template says. */
   readonly pair?: string;
-  /** At most this many tokens with special ones; between the number of special tokens + 1 and the tokenizer's own. @default the tokenizer's */
+  /**
+   * At most this many tokens with special ones; between the number of special tokens + 1 and the tokenizer's own.
+   * @default the tokenizer's
+   */
   readonly maxLength?: number;
 }
 
@@ -43,7 +52,10 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>): string;
 }
 
-/** What a folder holds: the text of `tokenizer.json` (or its parsed form) and, where there is one, the parsed `tokenizer_config.json`. */
+/**
+ * What a folder holds: the text of `tokenizer.json` (or its parsed form) and, where there is one, the parsed
+ * `tokenizer_config.json`.
+ */
 export interface TokenizerSource {
   readonly tokenizerJson: string | object;
   readonly tokenizerConfig?: object;

@@ -1,6 +1,6 @@
 /**
- * WordPiece: a word becomes the longest tokens that match from the left; a word with no such cover, or of too many characters, is
- * the unknown token (Devlin et al. 2018). Words repeat, so their pieces are kept.
+ * WordPiece: a word becomes the longest tokens that match from the left; a word with no such cover, or of too many
+ * characters, is the unknown token (Devlin et al. 2018). Words repeat, so their pieces are kept.
  */
 
 /** Ids of a word's pieces and where each ends in the word (code units); piece i starts where piece i - 1 ends. */
@@ -47,7 +47,8 @@ export class WordPiece {
     const { vocab, unknownId, prefix, maxWordLength } = this.#options;
     const unknown: Pieces = { ids: [unknownId], ends: [word.length] };
     // Code units bound code points from above and half of them from below; count exactly only in between.
-    if (word.length > 2 * maxWordLength || (word.length > maxWordLength && Array.from(word).length > maxWordLength)) return unknown;
+    if (word.length > 2 * maxWordLength || (word.length > maxWordLength && Array.from(word).length > maxWordLength))
+      return unknown;
     const ids: number[] = [];
     const ends: number[] = [];
     for (let start = 0; start < word.length;) {

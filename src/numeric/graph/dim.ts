@@ -1,12 +1,16 @@
 /**
- * Symbolic dimensions: products of named symbols and one non-negative integer, kept as canonical strings so that two equal
- * dimensions are equal values (`"2*B*T"`: factor first unless it is 1, symbols sorted; without symbols a plain number).
- * There are no sums: no operator here concatenates, so products are all that reshapes and broadcasts ever need.
+ * Symbolic dimensions: products of named symbols and one non-negative integer, kept as canonical strings so that two
+ * equal dimensions are equal values (`"2*B*T"`: factor first unless it is 1, symbols sorted; without symbols a plain
+ * number). There are no sums: no operator here concatenates, so products are all that reshapes and broadcasts ever
+ * need.
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Dim, Shape } from "./types.ts";
 
-interface Monomial { readonly factor: number; readonly symbols: readonly string[] }
+interface Monomial {
+  readonly factor: number;
+  readonly symbols: readonly string[];
+}
 /** What each symbol stands for in one run. */
 export type SymbolBindings = Readonly<Record<string, number>>;
 
@@ -30,7 +34,8 @@ function parse(dim: Dim): Monomial {
 }
 
 function checkedFactor(value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw dimError(`a dimension is a non-negative integer below 2^53, not ${value}`, { dim: value });
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw dimError(`a dimension is a non-negative integer below 2^53, not ${value}`, { dim: value });
   return value;
 }
 
@@ -41,7 +46,8 @@ function format({ factor, symbols }: Monomial): Dim {
 
 /** The canonical form of a dimension; equal dimensions have equal (`===`) canonical forms. */
 export function canonicalDim(dim: Dim): Dim {
-  if (typeof dim === "number" ? Number.isSafeInteger(dim) && dim >= 0 : SYMBOL.test(dim)) return dim; // nearly all are so simple
+  // nearly all are so simple
+  if (typeof dim === "number" ? Number.isSafeInteger(dim) && dim >= 0 : SYMBOL.test(dim)) return dim;
   return format(parse(dim));
 }
 
@@ -69,11 +75,14 @@ export function divDims(a: Dim, b: Dim): Dim {
   const dividend = parse(a);
   const divisor = parse(b);
   const rest = [...dividend.symbols];
-  const divides = divisor.factor !== 0 && dividend.factor % divisor.factor === 0 && divisor.symbols.every((symbol) => {
-    const at = rest.indexOf(symbol);
-    if (at >= 0) rest.splice(at, 1);
-    return at >= 0 || dividend.factor === 0;
-  });
+  const divides =
+    divisor.factor !== 0 &&
+    dividend.factor % divisor.factor === 0 &&
+    divisor.symbols.every((symbol) => {
+      const at = rest.indexOf(symbol);
+      if (at >= 0) rest.splice(at, 1);
+      return at >= 0 || dividend.factor === 0;
+    });
   if (!divides) throw dimError(`dimension ${a} is not divisible by ${b}`, { dividend: a, divisor: b });
   return format({ factor: dividend.factor / divisor.factor, symbols: rest });
 }
@@ -88,7 +97,11 @@ export function evalDim(dim: Dim, bindings: SymbolBindings): number {
   const { factor, symbols } = parse(dim);
   return symbols.reduce((product, symbol) => {
     const value = Object.hasOwn(bindings, symbol) ? bindings[symbol] : undefined;
-    if (value === undefined) throw dimError(`symbol ${symbol} of dimension ${dim} has no value; known: ${Object.keys(bindings).join(", ") || "none"}`, { dim, symbol });
+    if (value === undefined)
+      throw dimError(
+        `symbol ${symbol} of dimension ${dim} has no value; known: ${Object.keys(bindings).join(", ") || "none"}`,
+        { dim, symbol },
+      );
     return checkedFactor(product * value);
   }, factor);
 }
@@ -102,10 +115,19 @@ export function evalShape(shape: Shape, bindings: SymbolBindings): number[] {
  * (to the first power) decides it; others must agree with what is known. INPUT_INVALID when they do not.
  * Returns the axes that could not be decided yet because they have several unbound symbols.
  */
-export function bindSymbols(shape: Shape, actual: readonly number[], bindings: Record<string, number>, what = "value"): readonly number[] {
-  const mismatch = (): LockstepError => new LockstepError("INPUT_INVALID",
-    `${what} has shape [${actual.join(", ")}], but [${shape.join(", ")}] is declared${Object.keys(bindings).length > 0 ? ` with ${describe(bindings)}` : ""}`,
-    { what, declared: shape, actual });
+export function bindSymbols(
+  shape: Shape,
+  actual: readonly number[],
+  bindings: Record<string, number>,
+  what = "value",
+): readonly number[] {
+  const mismatch = (): LockstepError =>
+    new LockstepError(
+      "INPUT_INVALID",
+      `${what} has shape [${actual.join(", ")}], but [${shape.join(", ")}] is declared` +
+        (Object.keys(bindings).length > 0 ? ` with ${describe(bindings)}` : ""),
+      { what, declared: shape, actual },
+    );
   if (shape.length !== actual.length) throw mismatch();
   let open = shape.map((_, axis) => axis);
   for (let before = -1; open.length !== before;) {
@@ -115,7 +137,10 @@ export function bindSymbols(shape: Shape, actual: readonly number[], bindings: R
       const size = actual[axis] ?? -1;
       const unbound = symbols.filter((symbol) => !Object.hasOwn(bindings, symbol));
       if (unbound.length > 1) return true;
-      const known = symbols.reduce((product, symbol) => product * (Object.hasOwn(bindings, symbol) ? bindings[symbol] ?? 0 : 1), factor);
+      const known = symbols.reduce(
+        (product, symbol) => product * (Object.hasOwn(bindings, symbol) ? (bindings[symbol] ?? 0) : 1),
+        factor,
+      );
       const [symbol] = unbound;
       if (symbol === undefined ? known !== size : known === 0 || size % known !== 0 || size < 0) throw mismatch();
       if (symbol !== undefined) bindings[symbol] = size / known;
@@ -126,7 +151,9 @@ export function bindSymbols(shape: Shape, actual: readonly number[], bindings: R
 }
 
 /** Binds all symbols of several shapes, each helping the others; INPUT_INVALID when they disagree or leave one open. */
-export function bindShapes(shapes: readonly { readonly what: string; readonly shape: Shape; readonly actual: readonly number[] }[]): SymbolBindings {
+export function bindShapes(
+  shapes: readonly { readonly what: string; readonly shape: Shape; readonly actual: readonly number[] }[],
+): SymbolBindings {
   const bindings: Record<string, number> = {};
   let open = [...shapes];
   for (let before = -1; open.length > 0 && open.length !== before;) {
@@ -135,11 +162,18 @@ export function bindShapes(shapes: readonly { readonly what: string; readonly sh
   }
   const [first] = open;
   if (first !== undefined) {
-    throw new LockstepError("INPUT_INVALID", `the symbols of [${first.shape.join(", ")}] (${first.what}) cannot be told apart; let each stand alone in some input's shape`, { what: first.what, declared: first.shape });
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `the symbols of [${first.shape.join(", ")}] (${first.what}) cannot be told apart; let each stand alone ` +
+        "in some input's shape",
+      { what: first.what, declared: first.shape },
+    );
   }
   return bindings;
 }
 
 function describe(bindings: SymbolBindings): string {
-  return Object.entries(bindings).map(([symbol, value]) => `${symbol} = ${value}`).join(", ");
+  return Object.entries(bindings)
+    .map(([symbol, value]) => `${symbol} = ${value}`)
+    .join(", ");
 }

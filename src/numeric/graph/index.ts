@@ -1,5 +1,29 @@
-export type { Dim, Graph, NoAttributes, Node, OpAttributes, OpName, Shape, Value, ValueId, ValueType } from "./types.ts";
-export { bindShapes, bindSymbols, canonicalDim, canonicalShape, dimsEqual, divDims, evalDim, evalShape, mulDims, shapesEqual, symbolsOf, type SymbolBindings } from "./dim.ts";
+export type {
+  Dim,
+  Graph,
+  NoAttributes,
+  Node,
+  OpAttributes,
+  OpName,
+  Shape,
+  Value,
+  ValueId,
+  ValueType,
+} from "./types.ts";
+export {
+  bindShapes,
+  bindSymbols,
+  canonicalDim,
+  canonicalShape,
+  dimsEqual,
+  divDims,
+  evalDim,
+  evalShape,
+  mulDims,
+  shapesEqual,
+  symbolsOf,
+  type SymbolBindings,
+} from "./dim.ts";
 export { broadcastShapes, inferNode, inferShapes, showShape, type TypedShape } from "./infer.ts";
 export { GraphBuilder, type LayerNormOutputs, type MatmulOptions } from "./builder.ts";
 export { verify } from "./verify.ts";

@@ -6,20 +6,36 @@ import { LockstepError } from "../../base/index.ts";
 import { canonicalShape, dimsEqual, mulDims, shapesEqual, symbolsOf } from "./dim.ts";
 import type { Dim, Node, OpAttributes, OpName, Shape, ValueType } from "./types.ts";
 
-export interface TypedShape { readonly type: ValueType; readonly shape: Shape }
-type Rule<Op extends OpName> = (attributes: OpAttributes[Op], inputs: readonly TypedShape[], fail: Fail) => readonly TypedShape[];
+export interface TypedShape {
+  readonly type: ValueType;
+  readonly shape: Shape;
+}
+type Rule<Op extends OpName> = (
+  attributes: OpAttributes[Op],
+  inputs: readonly TypedShape[],
+  fail: Fail,
+) => readonly TypedShape[];
 type Fail = (why: string) => never;
 
 export function showShape({ type, shape }: TypedShape): string {
   return `${type}[${shape.join(", ")}]`;
 }
 
-/** Output types and shapes of one application; GRAPH_INVALID with the operator and its operands when it is not legal. */
-export function inferShapes<Op extends OpName>(op: Op, attributes: OpAttributes[Op], inputs: readonly TypedShape[]): readonly TypedShape[] {
+/**
+ * Output types and shapes of one application; GRAPH_INVALID with the operator and its operands when it is not legal.
+ */
+export function inferShapes<Op extends OpName>(
+  op: Op,
+  attributes: OpAttributes[Op],
+  inputs: readonly TypedShape[],
+): readonly TypedShape[] {
   const fail: Fail = (why) => {
     const [lhs, rhs] = inputs;
     throw new LockstepError("GRAPH_INVALID", `${op}(${inputs.map(showShape).join(", ")}): ${why}`, {
-      op, lhs: lhs === undefined ? null : showShape(lhs), rhs: rhs === undefined ? null : showShape(rhs), operands: inputs.map(showShape),
+      op,
+      lhs: lhs === undefined ? null : showShape(lhs),
+      rhs: rhs === undefined ? null : showShape(rhs),
+      operands: inputs.map(showShape),
     });
   };
   const { types, infer } = RULES[op];
@@ -48,112 +64,194 @@ export function broadcastShapes(a: Shape, b: Shape): Shape | null {
 }
 
 const real = (shape: Shape): TypedShape => ({ type: "real", shape });
-const at = (inputs: readonly TypedShape[], index: number): TypedShape => inputs[index] as TypedShape; // arity was checked
+// arity was checked
+const at = (inputs: readonly TypedShape[], index: number): TypedShape => inputs[index] as TypedShape;
 
 const elementwise = { types: ["real"], infer: (_, inputs) => [at(inputs, 0)] } as const satisfies Entry<"neg">;
 const broadcasting = {
   types: ["real", "real"],
-  infer: (_, inputs, fail) => [real(broadcastShapes(at(inputs, 0).shape, at(inputs, 1).shape) ?? fail("the shapes do not broadcast: aligned at the right, dimensions must be equal or 1"))],
+  infer: (_, inputs, fail) => [
+    real(
+      broadcastShapes(at(inputs, 0).shape, at(inputs, 1).shape) ??
+        fail("the shapes do not broadcast: aligned at the right, dimensions must be equal or 1"),
+    ),
+  ],
 } as const satisfies Entry<"add">;
 const pointwiseGrad = {
   types: ["real", "real"],
-  infer: (_, inputs, fail) => shapesEqual(at(inputs, 0).shape, at(inputs, 1).shape) ? [at(inputs, 0)] : fail("x and dy must have the same shape"),
+  infer: (_, inputs, fail) =>
+    shapesEqual(at(inputs, 0).shape, at(inputs, 1).shape) ? [at(inputs, 0)] : fail("x and dy must have the same shape"),
 } as const satisfies Entry<"geluGrad">;
 const overLastAxis = {
   types: ["real"],
-  infer: (_, inputs, fail) => at(inputs, 0).shape.length > 0 ? [at(inputs, 0)] : fail("needs at least one axis"),
+  infer: (_, inputs, fail) => (at(inputs, 0).shape.length > 0 ? [at(inputs, 0)] : fail("needs at least one axis")),
 } as const satisfies Entry<"softmax">;
 
-interface Entry<Op extends OpName> { readonly types: readonly (ValueType | "any")[]; readonly infer: Rule<Op> }
+interface Entry<Op extends OpName> {
+  readonly types: readonly (ValueType | "any")[];
+  readonly infer: Rule<Op>;
+}
 
 const RULES: { readonly [Op in OpName]: Entry<Op> } = {
   // the builder and the verifier know the declared type and shape of these two: they cannot be inferred
   input: { types: [], infer: (_, __, fail) => fail("an input is declared, not inferred") },
   parameter: { types: [], infer: (_, __, fail) => fail("a parameter is declared, not inferred") },
-  constant: { types: [], infer: ({ value }, _, fail) => Number.isNaN(value) ? fail("a constant may not be NaN") : [real([])] },
+  constant: {
+    types: [],
+    infer: ({ value }, _, fail) => (Number.isNaN(value) ? fail("a constant may not be NaN") : [real([])]),
+  },
 
-  add: broadcasting, sub: broadcasting, mul: broadcasting, div: broadcasting,
-  neg: elementwise, exp: elementwise, log: elementwise, sqrt: elementwise, reciprocal: elementwise,
-  tanh: elementwise, relu: elementwise, erf: elementwise, gelu: elementwise,
-  geluGrad: pointwiseGrad, reluGrad: pointwiseGrad,
+  add: broadcasting,
+  sub: broadcasting,
+  mul: broadcasting,
+  div: broadcasting,
+  neg: elementwise,
+  exp: elementwise,
+  log: elementwise,
+  sqrt: elementwise,
+  reciprocal: elementwise,
+  tanh: elementwise,
+  relu: elementwise,
+  erf: elementwise,
+  gelu: elementwise,
+  geluGrad: pointwiseGrad,
+  reluGrad: pointwiseGrad,
 
-  matmul: { types: ["real", "real"], infer: ({ transA, transB, alpha }, inputs, fail) => {
-    const a = at(inputs, 0).shape;
-    const b = at(inputs, 1).shape;
-    if (a.length < 2 || b.length < 2) fail("both operands need at least two axes");
-    if (!Number.isFinite(alpha)) fail("alpha must be finite");
-    const [rows, innerA] = lastTwo(a, transA);
-    const [innerB, columns] = lastTwo(b, transB);
-    if (!dimsEqual(innerA, innerB)) fail(`inner dimensions ${innerA} and ${innerB} differ (transA ${transA}, transB ${transB})`);
-    const batch = a.slice(0, -2);
-    if (b.length !== 2 && !shapesEqual(batch, b.slice(0, -2))) fail("leading axes must be equal, or the right operand must have rank 2");
-    return [real([...batch, rows, columns])];
-  } },
-  softmax: overLastAxis, logSoftmax: overLastAxis,
-  layerNorm: { types: ["real", "real", "real"], infer: ({ epsilon }, inputs, fail) => {
-    const x = at(inputs, 0).shape;
-    const channels = x.at(-1);
-    if (channels === undefined) return fail("needs at least one axis");
-    if (!(epsilon > 0)) fail("epsilon must be positive");
-    if ([1, 2].some((i) => !shapesEqual(at(inputs, i).shape, [channels]))) fail(`gamma and beta must have shape [${channels}]`);
-    const row = real([...x.slice(0, -1), 1]);
-    return [real(x), row, row];
-  } },
+  matmul: {
+    types: ["real", "real"],
+    infer: ({ transA, transB, alpha }, inputs, fail) => {
+      const a = at(inputs, 0).shape;
+      const b = at(inputs, 1).shape;
+      if (a.length < 2 || b.length < 2) fail("both operands need at least two axes");
+      if (!Number.isFinite(alpha)) fail("alpha must be finite");
+      const [rows, innerA] = lastTwo(a, transA);
+      const [innerB, columns] = lastTwo(b, transB);
+      if (!dimsEqual(innerA, innerB))
+        fail(`inner dimensions ${innerA} and ${innerB} differ (transA ${transA}, transB ${transB})`);
+      const batch = a.slice(0, -2);
+      if (b.length !== 2 && !shapesEqual(batch, b.slice(0, -2)))
+        fail("leading axes must be equal, or the right operand must have rank 2");
+      return [real([...batch, rows, columns])];
+    },
+  },
+  softmax: overLastAxis,
+  logSoftmax: overLastAxis,
+  layerNorm: {
+    types: ["real", "real", "real"],
+    infer: ({ epsilon }, inputs, fail) => {
+      const x = at(inputs, 0).shape;
+      const channels = x.at(-1);
+      if (channels === undefined) return fail("needs at least one axis");
+      if (!(epsilon > 0)) fail("epsilon must be positive");
+      if ([1, 2].some((i) => !shapesEqual(at(inputs, i).shape, [channels])))
+        fail(`gamma and beta must have shape [${channels}]`);
+      const row = real([...x.slice(0, -1), 1]);
+      return [real(x), row, row];
+    },
+  },
 
-  reshape: { types: ["any"], infer: ({ shape }, inputs, fail) => {
-    const { type, shape: from } = at(inputs, 0);
-    if (!dimsEqual(mulDims(...from), mulDims(...shape))) fail(`[${shape.join(", ")}] has ${mulDims(...shape)} elements, not ${mulDims(...from)}`);
-    return [{ type, shape: canonicalShape(shape) }];
-  } },
-  expand: { types: ["any"], infer: ({ shape }, inputs, fail) => {
-    const { type, shape: from } = at(inputs, 0);
-    const target = canonicalShape(shape);
-    if (!shapesEqual(broadcastShapes(from, target) ?? [], target)) fail(`does not broadcast to [${shape.join(", ")}]`);
-    return [{ type, shape: target }];
-  } },
-  transpose: { types: ["any"], infer: ({ perm }, inputs, fail) => {
-    const { type, shape } = at(inputs, 0);
-    if (perm.length !== shape.length || shape.some((_, axis) => !perm.includes(axis))) fail(`perm [${perm.join(", ")}] is not a permutation of ${shape.length} axes`);
-    return [{ type, shape: perm.map((axis) => shape[axis] as Dim) }];
-  } },
-  reduceSum: { types: ["real"], infer: ({ axes, keepDims }, inputs, fail) => {
-    const { shape } = at(inputs, 0);
-    if (axes.length === 0 || axes.some((axis, i) => !Number.isInteger(axis) || axis < 0 || axis >= shape.length || axis <= (axes[i - 1] ?? -1))) {
-      fail(`axes [${axes.join(", ")}] must be non-empty, increasing and within 0..${shape.length - 1}`);
-    }
-    return [real(keepDims ? shape.map((dim, axis) => axes.includes(axis) ? 1 : dim) : shape.filter((_, axis) => !axes.includes(axis)))];
-  } },
-  oneHot: { types: ["int"], infer: ({ depth, on, off }, inputs, fail) => {
-    if (!Number.isFinite(on) || !Number.isFinite(off)) fail("on and off must be finite");
-    return [real(canonicalShape([...at(inputs, 0).shape, depth]))];
-  } },
-  gatherRows: { types: ["real", "int"], infer: (_, inputs, fail) => {
-    const [, columns] = matrix(at(inputs, 0).shape, fail);
-    return [real([vector(at(inputs, 1).shape, fail), columns])];
-  } },
-  scatterAddRows: { types: ["real", "int"], infer: ({ rows }, inputs, fail) => {
-    const [picked, columns] = matrix(at(inputs, 0).shape, fail);
-    if (!dimsEqual(picked, vector(at(inputs, 1).shape, fail))) fail("dy needs one row for each index");
-    return [real(canonicalShape([rows, columns]))];
-  } },
-  embedding: { types: ["real", "int"], infer: ({ paddingId }, inputs, fail) => {
-    const [rows, columns] = matrix(at(inputs, 0).shape, fail);
-    if (!Number.isInteger(paddingId) || paddingId < -1 || (typeof rows === "number" && paddingId >= rows)) fail(`paddingId ${paddingId} is neither -1 (none) nor a row of the table`);
-    return [real([...at(inputs, 1).shape, columns])];
-  } },
-  embeddingGrad: { types: ["real", "int"], infer: ({ rows, paddingId }, inputs, fail) => {
-    const dy = at(inputs, 0).shape;
-    const columns = dy.at(-1);
-    if (columns === undefined || !shapesEqual(dy.slice(0, -1), at(inputs, 1).shape)) return fail("dy must have the shape of ids and one more axis");
-    if (!Number.isInteger(rows) || rows < 1) fail(`rows must be a positive integer, not ${rows}`);
-    if (!Number.isInteger(paddingId) || paddingId < -1 || paddingId >= rows) fail(`paddingId ${paddingId} is neither -1 (none) nor a row of the table`);
-    return [real([rows, columns])];
-  } },
-  dropoutMask: { types: [], infer: ({ shape, rate, site }, _, fail) => {
-    if (!(rate >= 0 && rate < 1)) fail(`rate must be in [0, 1), not ${rate}`);
-    if (!Number.isInteger(site) || site < 0 || site > 0xffffffff) fail(`site must be an unsigned 32-bit integer, not ${site}`);
-    return [real(canonicalShape(shape))];
-  } },
+  reshape: {
+    types: ["any"],
+    infer: ({ shape }, inputs, fail) => {
+      const { type, shape: from } = at(inputs, 0);
+      if (!dimsEqual(mulDims(...from), mulDims(...shape)))
+        fail(`[${shape.join(", ")}] has ${mulDims(...shape)} elements, not ${mulDims(...from)}`);
+      return [{ type, shape: canonicalShape(shape) }];
+    },
+  },
+  expand: {
+    types: ["any"],
+    infer: ({ shape }, inputs, fail) => {
+      const { type, shape: from } = at(inputs, 0);
+      const target = canonicalShape(shape);
+      if (!shapesEqual(broadcastShapes(from, target) ?? [], target))
+        fail(`does not broadcast to [${shape.join(", ")}]`);
+      return [{ type, shape: target }];
+    },
+  },
+  transpose: {
+    types: ["any"],
+    infer: ({ perm }, inputs, fail) => {
+      const { type, shape } = at(inputs, 0);
+      if (perm.length !== shape.length || shape.some((_, axis) => !perm.includes(axis)))
+        fail(`perm [${perm.join(", ")}] is not a permutation of ${shape.length} axes`);
+      return [{ type, shape: perm.map((axis) => shape[axis] as Dim) }];
+    },
+  },
+  reduceSum: {
+    types: ["real"],
+    infer: ({ axes, keepDims }, inputs, fail) => {
+      const { shape } = at(inputs, 0);
+      if (
+        axes.length === 0 ||
+        axes.some(
+          (axis, i) => !Number.isInteger(axis) || axis < 0 || axis >= shape.length || axis <= (axes[i - 1] ?? -1),
+        )
+      ) {
+        fail(`axes [${axes.join(", ")}] must be non-empty, increasing and within 0..${shape.length - 1}`);
+      }
+      return [
+        real(
+          keepDims
+            ? shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim))
+            : shape.filter((_, axis) => !axes.includes(axis)),
+        ),
+      ];
+    },
+  },
+  oneHot: {
+    types: ["int"],
+    infer: ({ depth, on, off }, inputs, fail) => {
+      if (!Number.isFinite(on) || !Number.isFinite(off)) fail("on and off must be finite");
+      return [real(canonicalShape([...at(inputs, 0).shape, depth]))];
+    },
+  },
+  gatherRows: {
+    types: ["real", "int"],
+    infer: (_, inputs, fail) => {
+      const [, columns] = matrix(at(inputs, 0).shape, fail);
+      return [real([vector(at(inputs, 1).shape, fail), columns])];
+    },
+  },
+  scatterAddRows: {
+    types: ["real", "int"],
+    infer: ({ rows }, inputs, fail) => {
+      const [picked, columns] = matrix(at(inputs, 0).shape, fail);
+      if (!dimsEqual(picked, vector(at(inputs, 1).shape, fail))) fail("dy needs one row for each index");
+      return [real(canonicalShape([rows, columns]))];
+    },
+  },
+  embedding: {
+    types: ["real", "int"],
+    infer: ({ paddingId }, inputs, fail) => {
+      const [rows, columns] = matrix(at(inputs, 0).shape, fail);
+      if (!Number.isInteger(paddingId) || paddingId < -1 || (typeof rows === "number" && paddingId >= rows))
+        fail(`paddingId ${paddingId} is neither -1 (none) nor a row of the table`);
+      return [real([...at(inputs, 1).shape, columns])];
+    },
+  },
+  embeddingGrad: {
+    types: ["real", "int"],
+    infer: ({ rows, paddingId }, inputs, fail) => {
+      const dy = at(inputs, 0).shape;
+      const columns = dy.at(-1);
+      if (columns === undefined || !shapesEqual(dy.slice(0, -1), at(inputs, 1).shape))
+        return fail("dy must have the shape of ids and one more axis");
+      if (!Number.isInteger(rows) || rows < 1) fail(`rows must be a positive integer, not ${rows}`);
+      if (!Number.isInteger(paddingId) || paddingId < -1 || paddingId >= rows)
+        fail(`paddingId ${paddingId} is neither -1 (none) nor a row of the table`);
+      return [real([rows, columns])];
+    },
+  },
+  dropoutMask: {
+    types: [],
+    infer: ({ shape, rate, site }, _, fail) => {
+      if (!(rate >= 0 && rate < 1)) fail(`rate must be in [0, 1), not ${rate}`);
+      if (!Number.isInteger(site) || site < 0 || site > 0xffffffff)
+        fail(`site must be an unsigned 32-bit integer, not ${site}`);
+      return [real(canonicalShape(shape))];
+    },
+  },
 };
 
 function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
@@ -163,7 +261,9 @@ function lastTwo(shape: Shape, transposed: boolean): [Dim, Dim] {
 
 function matrix(shape: Shape, fail: Fail): readonly [Dim, Dim] {
   const [rows, columns] = shape;
-  return shape.length === 2 && rows !== undefined && columns !== undefined ? [rows, columns] : fail("the first operand must have two axes");
+  return shape.length === 2 && rows !== undefined && columns !== undefined
+    ? [rows, columns]
+    : fail("the first operand must have two axes");
 }
 
 function vector(shape: Shape, fail: Fail): Dim {
@@ -171,11 +271,17 @@ function vector(shape: Shape, fail: Fail): Dim {
   return shape.length === 1 && length !== undefined ? length : fail("index must have one axis");
 }
 
-/** Type and shape of what a graph declares (inputs and parameters), made canonical; a parameter's shape has no symbols. */
+/**
+ * Type and shape of what a graph declares (inputs and parameters), made canonical; a parameter's shape has no symbols.
+ */
 export function declaredShape(op: "input" | "parameter", name: string, type: ValueType, shape: Shape): TypedShape {
   const canonical = canonicalShape(shape);
   if (op === "parameter" && (type !== "real" || canonical.some((dim) => symbolsOf(dim).length > 0))) {
-    throw new LockstepError("GRAPH_INVALID", `parameter ${name}: a weight is real and its shape has no symbols, not ${showShape({ type, shape })}`, { op, name, shape });
+    throw new LockstepError(
+      "GRAPH_INVALID",
+      `parameter ${name}: a weight is real and its shape has no symbols, not ${showShape({ type, shape })}`,
+      { op, name, shape },
+    );
   }
   return { type, shape: canonical };
 }

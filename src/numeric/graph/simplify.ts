@@ -1,7 +1,8 @@
 /**
- * Makes a graph smaller without changing one bit of its results: dead nodes go, equal nodes become one, and what only moves
- * data is folded away (each operator left is one pass over memory when it runs). Inputs and parameters all stay, in
- * order: they are the program's interface. Not here: anything inexact, such as reassociation, or x + 0 (−0 + 0 is 0).
+ * Makes a graph smaller without changing one bit of its results: dead nodes go, equal nodes become one, and what only
+ * moves data is folded away (each operator left is one pass over memory when it runs). Inputs and parameters all stay,
+ * in order: they are the program's interface. Not here: anything inexact, such as reassociation, or x + 0 (−0 + 0 is
+ * 0).
  */
 import { GraphBuilder } from "./builder.ts";
 import { broadcastShapes } from "./infer.ts";
@@ -55,7 +56,14 @@ class Folder {
   /** The same operator on the same operands is the same node; a constant's −0 is not 0. */
   #emit(node: Exclude<Node, Node<"input" | "parameter">>, inputs: readonly ValueId[]): readonly ValueId[] {
     const operands = this.#withoutExpand(node, inputs);
-    const key = JSON.stringify([node.op, operands, Object.entries(node.attributes).map(([name, value]: [string, unknown]) => [name, Object.is(value, -0) ? "-0" : Array.isArray(value) ? value : String(value)])]);
+    const key = JSON.stringify([
+      node.op,
+      operands,
+      Object.entries(node.attributes).map(([name, value]: [string, unknown]) => [
+        name,
+        Object.is(value, -0) ? "-0" : Array.isArray(value) ? value : String(value),
+      ]),
+    ]);
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const outputs = this.builder.applyMany(node.op, node.attributes, operands);
@@ -72,35 +80,46 @@ class Folder {
       case "mul":
         if (this.#constantOf(a) === 1 && this.#resultIs(inputs, b)) return b;
         return this.#constantOf(b) === 1 && this.#resultIs(inputs, a) ? a : null;
-      case "div": return this.#constantOf(b) === 1 && this.#resultIs(inputs, a) ? a : null;
+      case "div":
+        return this.#constantOf(b) === 1 && this.#resultIs(inputs, a) ? a : null;
       case "add": {
         const [left, right] = [this.#made.get(a), this.#made.get(b)];
-        if (right?.op === "neg") return this.#emit({ ...node, op: "sub" }, [a, right.inputs[0] as ValueId])[0] as ValueId;
-        return left?.op === "neg" ? this.#emit({ ...node, op: "sub" }, [b, left.inputs[0] as ValueId])[0] as ValueId : null;
+        if (right?.op === "neg")
+          return this.#emit({ ...node, op: "sub" }, [a, right.inputs[0] as ValueId])[0] as ValueId;
+        return left?.op === "neg"
+          ? (this.#emit({ ...node, op: "sub" }, [b, left.inputs[0] as ValueId])[0] as ValueId)
+          : null;
       }
       case "neg": {
         const inner = this.#made.get(a);
-        return inner?.op === "neg" ? inner.inputs[0] as ValueId : null;
+        return inner?.op === "neg" ? (inner.inputs[0] as ValueId) : null;
       }
-      case "expand": return shapesEqual(builder.shapeOf(a), node.attributes.shape) ? a : null;
+      case "expand":
+        return shapesEqual(builder.shapeOf(a), node.attributes.shape) ? a : null;
       case "reshape": {
         const inner = this.#made.get(a);
-        const source = inner?.op === "reshape" ? inner.inputs[0] as ValueId : a;
+        const source = inner?.op === "reshape" ? (inner.inputs[0] as ValueId) : a;
         if (shapesEqual(builder.shapeOf(source), node.attributes.shape)) return source;
-        return source === a ? null : this.#emit(node, [source])[0] as ValueId;
+        return source === a ? null : (this.#emit(node, [source])[0] as ValueId);
       }
       case "transpose": {
         const inner = this.#made.get(a);
-        const perm = inner?.op === "transpose" ? node.attributes.perm.map((axis) => inner.attributes.perm[axis] as number) : node.attributes.perm;
-        const source = inner?.op === "transpose" ? inner.inputs[0] as ValueId : a;
+        const perm =
+          inner?.op === "transpose"
+            ? node.attributes.perm.map((axis) => inner.attributes.perm[axis] as number)
+            : node.attributes.perm;
+        const source = inner?.op === "transpose" ? (inner.inputs[0] as ValueId) : a;
         if (perm.every((axis, i) => axis === i)) return source;
-        return source === a ? null : this.#emit({ ...node, attributes: { perm } }, [source])[0] as ValueId;
+        return source === a ? null : (this.#emit({ ...node, attributes: { perm } }, [source])[0] as ValueId);
       }
-      default: return null;
+      default:
+        return null;
     }
   }
 
-  /** Elementwise operators broadcast by themselves: an expanded operand is not needed where the other one is full-sized. */
+  /**
+   * Elementwise operators broadcast by themselves: an expanded operand is not needed where the other one is full-sized.
+   */
   #withoutExpand(node: Node, inputs: readonly ValueId[]): readonly ValueId[] {
     if (node.op !== "add" && node.op !== "sub" && node.op !== "mul" && node.op !== "div") return inputs;
     if (inputs.some((id) => this.#isTableGradient(id))) return inputs; // its summands are of one shape
@@ -114,7 +133,10 @@ class Folder {
 
   #isTableGradient(id: ValueId): boolean {
     const node = this.#made.get(id);
-    return node?.op === "embeddingGrad" || (node?.op === "add" && node.inputs.some((summand) => this.#isTableGradient(summand)));
+    return (
+      node?.op === "embeddingGrad" ||
+      (node?.op === "add" && node.inputs.some((summand) => this.#isTableGradient(summand)))
+    );
   }
 
   #broadcast(inputs: readonly ValueId[]): Shape {
@@ -129,6 +151,8 @@ class Folder {
   #constantOf(id: ValueId): number | undefined {
     const node = this.#made.get(id);
     if (node?.op === "constant") return node.attributes.value;
-    return node?.op === "reshape" || node?.op === "expand" || node?.op === "transpose" ? this.#constantOf(node.inputs[0] as ValueId) : undefined;
+    return node?.op === "reshape" || node?.op === "expand" || node?.op === "transpose"
+      ? this.#constantOf(node.inputs[0] as ValueId)
+      : undefined;
   }
 }

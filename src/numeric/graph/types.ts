@@ -8,13 +8,19 @@
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-/** `real` is float32 or float64 as the executor chooses (the oracle: float64). `int` is int32: ids, labels, positions. */
+/**
+ * `real` is float32 or float64 as the executor chooses (the oracle: float64). `int` is int32: ids, labels, positions.
+ */
 export type ValueType = "real" | "int";
 
 /** Index into `Graph.values`. */
 export type ValueId = number;
 
-export interface Value { readonly id: ValueId; readonly type: ValueType; readonly shape: Shape }
+export interface Value {
+  readonly id: ValueId;
+  readonly type: ValueType;
+  readonly shape: Shape;
+}
 
 /** Attributes of every operator, in one table. Adding a row here makes every rule table incomplete at compile time. */
 export interface OpAttributes {
@@ -26,10 +32,19 @@ export interface OpAttributes {
   constant: { readonly value: number };
 
   // elementwise, with NumPy broadcasting between operands
-  add: NoAttributes; sub: NoAttributes; mul: NoAttributes; div: NoAttributes;
+  add: NoAttributes;
+  sub: NoAttributes;
+  mul: NoAttributes;
+  div: NoAttributes;
   // elementwise
-  neg: NoAttributes; exp: NoAttributes; log: NoAttributes; sqrt: NoAttributes; reciprocal: NoAttributes;
-  tanh: NoAttributes; relu: NoAttributes; erf: NoAttributes;
+  neg: NoAttributes;
+  exp: NoAttributes;
+  log: NoAttributes;
+  sqrt: NoAttributes;
+  reciprocal: NoAttributes;
+  tanh: NoAttributes;
+  relu: NoAttributes;
+  erf: NoAttributes;
   /** Exact GELU, x·Φ(x). */
   gelu: NoAttributes;
   /** (x, dy) → dy·(Φ(x) + x·φ(x)). Not differentiable again. */
@@ -46,42 +61,61 @@ export interface OpAttributes {
   layerNorm: { readonly epsilon: number };
 
   reshape: { readonly shape: Shape };
-  /** NumPy broadcasting to `shape`: axes are added at the left, and those of length 1 repeated. The adjoint of reduceSum needs it. */
+  /**
+   * NumPy broadcasting to `shape`: axes are added at the left, and those of length 1 repeated. The adjoint of reduceSum
+   * needs it.
+   */
   expand: { readonly shape: Shape };
   transpose: { readonly perm: readonly number[] };
   /** Sums over `axes` (sorted). */
   reduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
-  /** (int [...]) → real [..., depth]: `on` at the index, `off` elsewhere. An index outside 0..depth-1 (say -100) gives a row of `off`. */
+  /**
+   * (int [...]) → real [..., depth]: `on` at the index, `off` elsewhere. An index outside 0..depth-1 (say -100) gives a
+   * row of `off`.
+   */
   oneHot: { readonly depth: Dim; readonly on: number; readonly off: number };
   /** (x[N, C], index int[P]) → [P, C]. Indices are in range. For activations, inside the session. */
   gatherRows: NoAttributes;
   /** (dy[P, C], index int[P]) → [rows, C]: zeros with dy's rows added in order of P. Adjoint of gatherRows. */
   scatterAddRows: { readonly rows: Dim };
-  /** (table[V, C] parameter, ids int[...]) → [..., C]. The table stays shared: rows are gathered by the executor around the session. Gradient rows of `paddingId` are dropped (-1: none). */
+  /**
+   * (table[V, C] parameter, ids int[...]) → [..., C]. The table stays shared: rows are gathered by the executor around
+   * the session. Gradient rows of `paddingId` are dropped (-1: none).
+   */
   embedding: { readonly paddingId: number };
-  /** (dy[..., C], ids int[...]) → [rows, C]: the gradient of an embedding table, rows added in (row, position) order. Only as (a summand of) a graph output. */
+  /**
+   * (dy[..., C], ids int[...]) → [rows, C]: the gradient of an embedding table, rows added in (row, position) order.
+   * Only as (a summand of) a graph output.
+   */
   embeddingGrad: { readonly rows: number; readonly paddingId: number };
   /**
-   * () → a mask of `shape` with 1/(1-rate) where kept and 0 where dropped; element i of the mask of `site` is a function
-   * of (seed, step, shard, site, i) only (counter-based generator; see runtime/contract.ts). No gradient.
+   * () → a mask of `shape` with 1/(1-rate) where kept and 0 where dropped; element i of the mask of `site` is a
+   * function of (seed, step, shard, site, i) only (counter-based generator; see runtime/contract.ts). No gradient.
    */
   dropoutMask: { readonly shape: Shape; readonly rate: number; readonly site: number };
 }
 export type NoAttributes = Readonly<Record<never, never>>;
 export type OpName = keyof OpAttributes;
 
-/** One node, or a node of the operators `Op`; a union indexed by `op`, so that rule tables are called without a cast. */
-export type Node<Op extends OpName = OpName> = { readonly [P in Op]: {
-  readonly op: P;
-  readonly attributes: OpAttributes[P];
-  readonly inputs: readonly ValueId[];
-  readonly outputs: readonly ValueId[];
-} }[Op];
+/**
+ * One node, or a node of the operators `Op`; a union indexed by `op`, so that rule tables are called without a cast.
+ */
+export type Node<Op extends OpName = OpName> = {
+  readonly [P in Op]: {
+    readonly op: P;
+    readonly attributes: OpAttributes[P];
+    readonly inputs: readonly ValueId[];
+    readonly outputs: readonly ValueId[];
+  };
+}[Op];
 
 /** Nodes are in topological order; every value is the output of exactly one node. */
 export interface Graph {
   readonly values: readonly Value[];
   readonly nodes: readonly Node[];
-  /** Named results, in the order in which they were declared. Several may name one value, and a value may be an input or a parameter itself. */
+  /**
+   * Named results, in the order in which they were declared. Several may name one value, and a value may be an input or
+   * a parameter itself.
+   */
   readonly outputs: ReadonlyMap<string, ValueId>;
 }

@@ -1,7 +1,8 @@
 /**
- * The kernels in plain JavaScript over typed arrays: the oracle that the SIMD ones must equal bit for bit, and what runs where
- * the arrays are not in one WebAssembly memory. Each operation is rounded to float32, in the order written; storing into a
- * Float32Array rounds too, and a float32 sum or product computed in float64 and rounded once is the float32 result.
+ * The kernels in plain JavaScript over typed arrays: the oracle that the SIMD ones must equal bit for bit, and what
+ * runs where the arrays are not in one WebAssembly memory. Each operation is rounded to float32, in the order written;
+ * storing into a Float32Array rounds too, and a float32 sum or product computed in float64 and rounded once is the
+ * float32 result.
  */
 import type { AdamwConstants } from "./adamw.ts";
 
@@ -37,8 +38,17 @@ export function sumSquares(a: Float32Array): number {
     const x = a[i] as number;
     lanes[i & 7] = (lanes[i & 7] as number) + x * x;
   }
-  const [l0, l1, l2, l3, l4, l5, l6, l7] = lanes as unknown as [number, number, number, number, number, number, number, number];
-  return ((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7));
+  const [l0, l1, l2, l3, l4, l5, l6, l7] = lanes as unknown as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return l0 + l4 + (l2 + l6) + (l1 + l5 + (l3 + l7));
 }
 
 export function adamw(w: Float32Array, g: Float32Array, m: Float32Array, v: Float32Array, c: AdamwConstants): void {
@@ -63,7 +73,13 @@ export function gatherRows(dst: Float32Array, table: Float32Array, ids: Int32Arr
 }
 
 /** table[ids[i]] += dy[i] in order of i, except where ids[i] is paddingId (-1: none). Ids are in range. */
-export function scatterAddRows(table: Float32Array, dy: Float32Array, ids: Int32Array, width: number, paddingId: number): void {
+export function scatterAddRows(
+  table: Float32Array,
+  dy: Float32Array,
+  ids: Int32Array,
+  width: number,
+  paddingId: number,
+): void {
   for (let i = 0; i < ids.length; i++) {
     if (ids[i] === paddingId) continue;
     const row = (ids[i] as number) * width;

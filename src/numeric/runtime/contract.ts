@@ -7,8 +7,8 @@ import type { HostTensor } from "../tensor/index.ts";
 
 export type ExecutorName = "reference" | "native" | "portable";
 /**
- * shared: weights are read from the bound buffers at every run (training). packed: weights are copied into the session when it is
- * loaded (serving); embedding tables stay where they are, one copy for every replica.
+ * shared: weights are read from the bound buffers at every run (training). packed: weights are copied into the session
+ * when it is loaded (serving); embedding tables stay where they are, one copy for every replica.
  */
 export type Form = "shared" | "packed";
 
@@ -27,11 +27,20 @@ export interface Profile {
 /** By name. Real inputs and outputs are float32, or float64 in the reference executor; int ones are int32. */
 export type Bindings = Readonly<Record<string, HostTensor>>;
 
-/** What dropout masks are a function of, beside the graph's site. All are unsigned 32-bit integers; seed is two of them. */
-export interface RandomKey { readonly seed: readonly [number, number]; readonly step: number; readonly shard: number }
+/**
+ * What dropout masks are a function of, beside the graph's site. All are unsigned 32-bit integers; seed is two of them.
+ */
+export interface RandomKey {
+  readonly seed: readonly [number, number];
+  readonly step: number;
+  readonly shard: number;
+}
 
 export interface RunOptions {
-  /** Outputs whose tensors hold nothing but zeros: where one is a gradient of embedding rows alone, it need not be zeroed first. */
+  /**
+   * Outputs whose tensors hold nothing but zeros: where one is a gradient of embedding rows alone, it need not be
+   * zeroed first.
+   */
   readonly zeroed?: ReadonlySet<string>;
 }
 
@@ -39,7 +48,10 @@ export interface LoadOptions {
   /** What messages call the program. @default the names of its outputs */
   readonly name?: string;
   readonly form: Form;
-  /** Every parameter of the graph. In shared form the very buffers are used at each run. In packed form they may be changed or dropped afterwards, except embedding tables: those are always read where they are. */
+  /**
+   * Every parameter of the graph. In shared form the very buffers are used at each run. In packed form they may be
+   * changed or dropped afterwards, except embedding tables: those are always read where they are.
+   */
   readonly weights: Bindings;
 }
 

@@ -20,22 +20,39 @@ export class Emitter {
   #fresh = 0;
 
   /** Appends a node and gives the name of its first result. */
-  node(op: string, inputs: readonly string[], { attributes = {}, domain = "", outputs = [this.fresh()] }: EmitOptions = {}): string {
+  node(
+    op: string,
+    inputs: readonly string[],
+    { attributes = {}, domain = "", outputs = [this.fresh()] }: EmitOptions = {},
+  ): string {
     this.nodes.push({ op, domain, inputs, outputs, attributes });
     return outputs[0] as string;
   }
 
-  fresh(): string { return `t${this.#fresh++}`; }
+  fresh(): string {
+    return `t${this.#fresh++}`;
+  }
 
   /** A float32 scalar. */
-  real(value: number): string { return this.#constant(`real:${Object.is(value, -0) ? "-0" : value}`, "float32", [], Float32Array.of(value)); }
-  reals(values: readonly number[]): string { return this.#constant(`reals:${values.join()}`, "float32", [values.length], Float32Array.from(values)); }
+  real(value: number): string {
+    return this.#constant(`real:${Object.is(value, -0) ? "-0" : value}`, "float32", [], Float32Array.of(value));
+  }
+  reals(values: readonly number[]): string {
+    return this.#constant(`reals:${values.join()}`, "float32", [values.length], Float32Array.from(values));
+  }
   /** An int32 scalar. */
-  int(value: number): string { return this.#constant(`int:${value}`, "int32", [], Int32Array.of(value)); }
+  int(value: number): string {
+    return this.#constant(`int:${value}`, "int32", [], Int32Array.of(value));
+  }
   /** An int64 vector, as axes and shapes are. */
-  longs(values: readonly number[]): string { return this.#constant(`longs:${values.join()}`, "int64", [values.length], BigInt64Array.from(values, BigInt)); }
+  longs(values: readonly number[]): string {
+    return this.#constant(`longs:${values.join()}`, "int64", [values.length], BigInt64Array.from(values, BigInt));
+  }
 
-  /** A shape as an int64 vector: a constant where it has no symbols, else an input that the executor fills; equal ones are shared. */
+  /**
+   * A shape as an int64 vector: a constant where it has no symbols, else an input that the executor fills; equal ones
+   * are shared.
+   */
   shape(dims: Shape): string {
     if (dims.every(isStatic)) return this.longs(dims.map(Number));
     const feed = `shape:${dims.join()}`;
@@ -48,16 +65,30 @@ export class Emitter {
     return isStatic(dim) ? this.int(Number(dim)) : this.node("Squeeze", [this.cast(this.shape([dim]), "int32")]);
   }
 
-  cast(name: string, to: Element): string { return this.node("Cast", [name], { attributes: { to: { int: ELEMENT[to] } } }); }
-
-  shapeInputs(): ValueInfo[] {
-    return [...this.shapeFeeds.values()].map(({ feed, dims }) => ({ name: feed, element: "int64", shape: [dims.length] }));
+  cast(name: string, to: Element): string {
+    return this.node("Cast", [name], { attributes: { to: { int: ELEMENT[to] } } });
   }
 
-  #constant(name: string, element: Element, shape: readonly number[], data: Float32Array | Int32Array | BigInt64Array): string {
-    if (!this.initializers.has(name)) this.initializers.set(name, { name, element, shape, content: new Uint8Array(data.buffer) });
+  shapeInputs(): ValueInfo[] {
+    return [...this.shapeFeeds.values()].map(({ feed, dims }) => ({
+      name: feed,
+      element: "int64",
+      shape: [dims.length],
+    }));
+  }
+
+  #constant(
+    name: string,
+    element: Element,
+    shape: readonly number[],
+    data: Float32Array | Int32Array | BigInt64Array,
+  ): string {
+    if (!this.initializers.has(name))
+      this.initializers.set(name, { name, element, shape, content: new Uint8Array(data.buffer) });
     return name;
   }
 }
 
-function isStatic(dim: Dim): boolean { return symbolsOf(dim).length === 0; }
+function isStatic(dim: Dim): boolean {
+  return symbolsOf(dim).length === 0;
+}

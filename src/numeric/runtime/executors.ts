@@ -20,21 +20,31 @@ const CREATE: { readonly [Name in ExecutorName]: (options: ExecutorOptions[Name]
 export const EXECUTOR_NAMES = Object.keys(CREATE) as readonly ExecutorName[];
 
 /** RUNTIME_MISSING, with the line that installs it, where its package is not there or does not load on this machine. */
-export function createExecutor<Name extends ExecutorName>(name: Name, options?: ExecutorOptions[Name]): Promise<Executor> {
-  if (!Object.hasOwn(CREATE, name)) throw new LockstepError("OPTION_INVALID", `no executor is called ${JSON.stringify(name)}; there are ${EXECUTOR_NAMES.join(", ")}`, { executor: name });
+export function createExecutor<Name extends ExecutorName>(
+  name: Name,
+  options?: ExecutorOptions[Name],
+): Promise<Executor> {
+  if (!Object.hasOwn(CREATE, name))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `no executor is called ${JSON.stringify(name)}; there are ${EXECUTOR_NAMES.join(", ")}`,
+      { executor: name },
+    );
   return CREATE[name](options ?? {});
 }
 
 /** Loads each once to see; the reference interpreter is always there. */
 export async function availableExecutors(): Promise<readonly ExecutorName[]> {
-  const found = await Promise.all(EXECUTOR_NAMES.map(async (name) => {
-    try {
-      await createExecutor(name);
-      return [name];
-    } catch (error) {
-      if (isLockstepError(error) && error.code === "RUNTIME_MISSING") return [];
-      throw error;
-    }
-  }));
+  const found = await Promise.all(
+    EXECUTOR_NAMES.map(async (name) => {
+      try {
+        await createExecutor(name);
+        return [name];
+      } catch (error) {
+        if (isLockstepError(error) && error.code === "RUNTIME_MISSING") return [];
+        throw error;
+      }
+    }),
+  );
   return found.flat();
 }

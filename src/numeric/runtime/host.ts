@@ -1,6 +1,8 @@
 /**
- * What the host computes around a session, and where: embedding rows, dropout masks and the rows of embedding gradients.
- * These are the plain forms. The SIMD kernels give the same bits; whoever owns memory that they can reach hands them in.
+ * What the host computes around a session, and where: embedding rows, dropout masks and the rows of embedding
+ * gradients.
+ * These are the plain forms. The SIMD kernels give the same bits; whoever owns memory that they can reach hands them
+ * in.
  */
 import { access, fillDropoutMask, LockstepError } from "../../base/index.ts";
 import type { RandomKey } from "./contract.ts";
@@ -31,7 +33,8 @@ export const PLAIN_KERNELS: HostKernels = {
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i] as number;
       if (id === paddingId) continue;
-      for (let to = id * columns, from = i * columns, end = from + columns; from < end; to++, from++) target[to] = (target[to] as number) + (rows[from] as number);
+      for (let to = id * columns, from = i * columns, end = from + columns; from < end; to++, from++)
+        target[to] = (target[to] as number) + (rows[from] as number);
     }
   },
 };
@@ -49,11 +52,18 @@ export class Scratch {
     }
     return buffer.subarray(0, elements);
   }
-  clear(): void { this.#buffers.clear(); }
+  clear(): void {
+    this.#buffers.clear();
+  }
 }
 
 /** Every id must be a row of its table: a kernel would read or write outside it. */
 export function checkIds(ids: Int32Array, rows: number, what: string): void {
   const at = ids.findIndex((id) => id < 0 || id >= rows);
-  if (at >= 0) throw new LockstepError("INPUT_INVALID", `${what}[${at}] is ${ids[at] ?? 0}, but its embedding table has rows 0..${rows - 1}`, { input: what, index: at, id: ids[at] ?? 0, rows });
+  if (at >= 0)
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `${what}[${at}] is ${ids[at] ?? 0}, but its embedding table has rows 0..${rows - 1}`,
+      { input: what, index: at, id: ids[at] ?? 0, rows },
+    );
 }

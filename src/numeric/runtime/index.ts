@@ -1,4 +1,14 @@
-export type { Bindings, Executor, ExecutorName, Form, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
+export type {
+  Bindings,
+  Executor,
+  ExecutorName,
+  Form,
+  LoadOptions,
+  Profile,
+  RandomKey,
+  RunOptions,
+  Session,
+} from "./contract.ts";
 export { availableExecutors, createExecutor, EXECUTOR_NAMES, type ExecutorOptions } from "./executors.ts";
 export { createReferenceExecutor } from "./reference.ts";
 export { createNativeExecutor } from "./native.ts";

@@ -1,4 +1,6 @@
-/** Loads a graph into one of the two builds of ONNX Runtime: lower, check the weights, hand them over, make the session. */
+/**
+ * Loads a graph into one of the two builds of ONNX Runtime: lower, check the weights, hand them over, make the session.
+ */
 import { LockstepError } from "../../base/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { Bindings, LoadOptions, Profile, Session } from "./contract.ts";
@@ -15,20 +17,37 @@ export interface Library {
   readonly writesInPlace: boolean;
 }
 
-export async function loadProgram(graph: Graph, load: LoadOptions, profile: Profile, { library, options, kernels, writesInPlace }: Library): Promise<Session> {
-  const name = load.name ?? `program (${[...graph.outputs.keys()].slice(0, 3).join(", ")}${graph.outputs.size > 3 ? ", …" : ""})`;
+export async function loadProgram(
+  graph: Graph,
+  load: LoadOptions,
+  profile: Profile,
+  { library, options, kernels, writesInPlace }: Library,
+): Promise<Session> {
+  const name =
+    load.name ?? `program (${[...graph.outputs.keys()].slice(0, 3).join(", ")}${graph.outputs.size > 3 ? ", …" : ""})`;
   const program = lower(graph, { form: load.form });
   checkWeights(name, program, load);
   try {
-    const session = await library.InferenceSession.create(program.model, { ...options, ...externalData(program, load.weights) });
+    const session = await library.InferenceSession.create(program.model, {
+      ...options,
+      ...externalData(program, load.weights),
+    });
     const weights = keptWeights(program, load.weights);
     return new ProgramSession({ name, profile, program, library, session, weights, kernels, writesInPlace });
   } catch (cause) {
-    throw new LockstepError("RUNTIME_FAILED", `${name} cannot be loaded into ${profile.build}: ${cause instanceof Error ? cause.message : String(cause)}`, { program: name, executor: profile.executor }, { cause });
+    throw new LockstepError(
+      "RUNTIME_FAILED",
+      `${name} cannot be loaded into ${profile.build}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { program: name, executor: profile.executor },
+      { cause },
+    );
   }
 }
 
-function externalData({ form, weightFeeds }: LoweredProgram, weights: Bindings): Pick<OrtSessionOptions, "externalData"> {
+function externalData(
+  { form, weightFeeds }: LoweredProgram,
+  weights: Bindings,
+): Pick<OrtSessionOptions, "externalData"> {
   if (form === "shared" || weightFeeds.size === 0) return {};
   return { externalData: [...weightFeeds].map(([name, path]) => ({ path, data: bytesOf(weights, name) })) };
 }
@@ -40,7 +59,10 @@ function bytesOf(weights: Bindings, name: string): Uint8Array {
   return buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }
 
-/** What runs read from outside the session: in packed form the embedding tables only, so that the other buffers can be dropped. */
+/**
+ * What runs read from outside the session: in packed form the embedding tables only, so that the other buffers can be
+ * dropped.
+ */
 function keptWeights({ form, gatherFeeds }: LoweredProgram, weights: Bindings): Bindings {
   if (form === "shared") return weights;
   const tables = new Set(gatherFeeds.map(({ table }) => table));

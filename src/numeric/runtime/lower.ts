@@ -21,7 +21,9 @@ export function lower(graph: Graph, { form }: { readonly form: Form }): LoweredP
   return lowering.finish();
 }
 
-/** The state of one lowering. `result` is called for every output first: what they need decides which nodes are written. */
+/**
+ * The state of one lowering. `result` is called for every output first: what they need decides which nodes are written.
+ */
 class Lowering {
   readonly #graph: Graph;
   readonly #form: Form;
@@ -52,7 +54,9 @@ class Lowering {
     this.#takenUp = new Set([...this.#biased.values()].map(({ product }) => product));
   }
 
-  /** A result is a dense sum (often of one value), computed in the session, and row gradients added to it by the host. */
+  /**
+   * A result is a dense sum (often of one value), computed in the session, and row gradients added to it by the host.
+   */
   result(name: string, value: ValueId): void {
     const { type, shape } = this.#value(value);
     const { dense, sparse } = this.#summands(value);
@@ -60,7 +64,12 @@ class Lowering {
     const rowGradients = sparse.map((node, i): RowGradient => {
       const [dy, ids] = node.inputs as [ValueId, ValueId];
       const { shape: rowShape } = this.#value(dy);
-      return { fetch: this.#fetch(`rows:${name}:${i}`, [dy], rowShape, "real"), shape: rowShape, ids: this.#hostInput(ids), ...node.attributes };
+      return {
+        fetch: this.#fetch(`rows:${name}:${i}`, [dy], rowShape, "real"),
+        shape: rowShape,
+        ids: this.#hostInput(ids),
+        ...node.attributes,
+      };
     });
     this.#results.set(name, { type, shape, fetch, rowGradients });
   }
@@ -70,16 +79,33 @@ class Lowering {
     const [output] = node.outputs as [ValueId];
     const { type, shape } = this.#value(output);
     switch (node.op) {
-      case "input": this.#inputFeeds.set(node.attributes.name, this.#feed(`input:${node.attributes.name}`, output)); return;
-      case "parameter": this.#weightFeeds.set(node.attributes.name, this.#weight(node.attributes.name, output)); return;
+      case "input":
+        this.#inputFeeds.set(node.attributes.name, this.#feed(`input:${node.attributes.name}`, output));
+        return;
+      case "parameter":
+        this.#weightFeeds.set(node.attributes.name, this.#weight(node.attributes.name, output));
+        return;
       case "embedding": {
         const [table, ids] = node.inputs as [ValueId, ValueId];
-        this.#gatherFeeds.push({ feed: this.#feed(`rows:${output}`, output), table: this.#declaredName(table, "parameter"), ids: this.#hostInput(ids), shape });
+        this.#gatherFeeds.push({
+          feed: this.#feed(`rows:${output}`, output),
+          table: this.#declaredName(table, "parameter"),
+          ids: this.#hostInput(ids),
+          shape,
+        });
         return;
       }
-      case "dropoutMask": this.#maskFeeds.push({ feed: this.#feed(`mask:${node.attributes.site}`, output), ...node.attributes }); return;
-      case "embeddingGrad": throw new LockstepError("GRAPH_INVALID", `value ${output} (${type}), an embedding's gradient, may only be a summand of an output`, { value: output });
-      default: this.#lowerComputed(node);
+      case "dropoutMask":
+        this.#maskFeeds.push({ feed: this.#feed(`mask:${node.attributes.site}`, output), ...node.attributes });
+        return;
+      case "embeddingGrad":
+        throw new LockstepError(
+          "GRAPH_INVALID",
+          `value ${output} (${type}), an embedding's gradient, may only be a summand of an output`,
+          { value: output },
+        );
+      default:
+        this.#lowerComputed(node);
     }
   }
 
@@ -91,16 +117,29 @@ class Lowering {
 
   #lowerBiased({ product, bias }: BiasedProduct, add: Node): void {
     const { transA, transB, alpha } = product.attributes;
-    this.#emit.node("Gemm", [...product.inputs, bias].map((id) => this.#name(id)), {
-      outputs: add.outputs.map((id) => this.#name(id)),
-      attributes: { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } },
-    });
+    this.#emit.node(
+      "Gemm",
+      [...product.inputs, bias].map((id) => this.#name(id)),
+      {
+        outputs: add.outputs.map((id) => this.#name(id)),
+        attributes: { transA: { int: transA ? 1 : 0 }, transB: { int: transB ? 1 : 0 }, alpha: { float: alpha } },
+      },
+    );
   }
 
   finish(): LoweredProgram {
-    for (const { from, to } of this.#aliases) this.#emit.node(from.length === 1 ? "Identity" : "Sum", from.map((id) => this.#name(id)), { outputs: [to] });
-    const declared = <Op extends "input" | "parameter">(op: Op): Map<string, Declared> => new Map(this.#graph.nodes.flatMap((node) =>
-      node.op === op ? [[node.attributes.name, this.#value(node.outputs[0] as ValueId)] as const] : []));
+    for (const { from, to } of this.#aliases)
+      this.#emit.node(
+        from.length === 1 ? "Identity" : "Sum",
+        from.map((id) => this.#name(id)),
+        { outputs: [to] },
+      );
+    const declared = <Op extends "input" | "parameter">(op: Op): Map<string, Declared> =>
+      new Map(
+        this.#graph.nodes.flatMap((node) =>
+          node.op === op ? [[node.attributes.name, this.#value(node.outputs[0] as ValueId)] as const] : [],
+        ),
+      );
     return {
       form: this.#form,
       model: encodeModel({
@@ -123,11 +162,16 @@ class Lowering {
   }
 
   #lowerSessionNode<Op extends SessionOp>(node: Node<Op>): void {
-    RULES[node.op](this.#emit, {
-      inputs: node.inputs.map((id) => this.#name(id)),
-      outputs: node.outputs.map((id, i) => i === 0 || this.#needed.has(id) ? this.#name(id) : ""), // "" leaves an optional result away
-      inputShapes: node.inputs.map((id) => this.#value(id).shape),
-    }, node.attributes);
+    RULES[node.op](
+      this.#emit,
+      {
+        inputs: node.inputs.map((id) => this.#name(id)),
+        // "" leaves an optional result away
+        outputs: node.outputs.map((id, i) => (i === 0 || this.#needed.has(id) ? this.#name(id) : "")),
+        inputShapes: node.inputs.map((id) => this.#value(id).shape),
+      },
+      node.attributes,
+    );
   }
 
   /** An input of the model that stands for a value of the graph. */
@@ -147,13 +191,22 @@ class Lowering {
   /** Packed weights: each is one external file of its own, handed over from memory when the session is made. */
   #externals(): Initializer[] {
     if (this.#form === "shared") return [];
-    return [...this.#names].filter(([id]) => this.#producer[id]?.op === "parameter").map(([id, name]) => {
-      const shape = evalShape(this.#value(id).shape, {});
-      return { name, element: "float32", shape, content: { location: name, offset: 0, length: 4 * shape.reduce((product, dim) => product * dim, 1) } };
-    });
+    return [...this.#names]
+      .filter(([id]) => this.#producer[id]?.op === "parameter")
+      .map(([id, name]) => {
+        const shape = evalShape(this.#value(id).shape, {});
+        return {
+          name,
+          element: "float32",
+          shape,
+          content: { location: name, offset: 0, length: 4 * shape.reduce((product, dim) => product * dim, 1) },
+        };
+      });
   }
 
-  /** Declares a session output for the sum of some values, under that name; a value computed here simply takes the name. */
+  /**
+   * Declares a session output for the sum of some values, under that name; a value computed here simply takes the name.
+   */
   #fetch(name: string, values: readonly ValueId[], shape: Shape, type: Value["type"]): string {
     for (const id of values) this.#need(id);
     const [only] = values as [ValueId];
@@ -174,7 +227,9 @@ class Lowering {
     }
   }
 
-  /** The leaves of the additions that make up a value where embedding gradients are among them; else the value itself. */
+  /**
+   * The leaves of the additions that make up a value where embedding gradients are among them; else the value itself.
+   */
   #summands(value: ValueId): Summands {
     const node = this.#producer[value] as Node;
     if (node.op === "embeddingGrad") return { dense: [], sparse: [node] };
@@ -183,7 +238,10 @@ class Lowering {
     return { dense: parts.flatMap(({ dense }) => dense), sparse: parts.flatMap(({ sparse }) => sparse) };
   }
 
-  /** The graph input that holds these ids. The host reads them before the session runs, so they may be reshaped but not computed. */
+  /**
+   * The graph input that holds these ids. The host reads them before the session runs, so they may be reshaped but not
+   * computed.
+   */
   #hostInput(ids: ValueId): string {
     let node = this.#producer[ids] as Node;
     while (node.op === "reshape") node = this.#producer[node.inputs[0] as ValueId] as Node;
@@ -192,7 +250,15 @@ class Lowering {
 
   #declaredName(id: ValueId, op: "input" | "parameter"): string {
     const node = this.#producer[id] as Node;
-    if (node.op !== op) throw new LockstepError("GRAPH_INVALID", `value ${id} (${node.op}) must be ${op === "input" ? "an input, as it is or reshaped: the host reads the ids of an embedding before the session runs" : "a parameter"}`, { value: id, op: node.op });
+    if (node.op !== op)
+      throw new LockstepError(
+        "GRAPH_INVALID",
+        `value ${id} (${node.op}) must be ` +
+          (op === "input"
+            ? "an input, as it is or reshaped: the host reads the ids of an embedding before the session runs"
+            : "a parameter"),
+        { value: id, op: node.op },
+      );
     return node.attributes.name;
   }
 
@@ -204,15 +270,22 @@ class Lowering {
     return name;
   }
 
-  #value(id: ValueId): Value { return this.#graph.values[id] as Value; } // the graph was verified when it was built
+  #value(id: ValueId): Value {
+    return this.#graph.values[id] as Value;
+  } // the graph was verified when it was built
 }
 
-interface Summands { readonly dense: readonly ValueId[]; readonly sparse: readonly Node<"embeddingGrad">[] }
+interface Summands {
+  readonly dense: readonly ValueId[];
+  readonly sparse: readonly Node<"embeddingGrad">[];
+}
 
 /** Embedding gradients and the sums that contain one; the verifier lets nothing else touch them. */
 function sparseValues({ nodes }: Graph): ReadonlySet<ValueId> {
   const sparse = new Set<ValueId>();
-  for (const node of nodes) if (node.op === "embeddingGrad" || node.inputs.some((id) => sparse.has(id))) for (const id of node.outputs) sparse.add(id);
+  for (const node of nodes)
+    if (node.op === "embeddingGrad" || node.inputs.some((id) => sparse.has(id)))
+      for (const id of node.outputs) sparse.add(id);
   return sparse;
 }
 

@@ -8,7 +8,11 @@ import { loadLibrary, QUIET, type OrtSessionOptions } from "./ort.ts";
 import { cpuClass, LOWERING, profileOf } from "./profile.ts";
 
 export async function createNativeExecutor(options: NativeOptions = {}): Promise<Executor> {
-  const { intraOpThreads, kernels = PLAIN_KERNELS, trace } = parseOptions(NATIVE_OPTIONS, options, "options of the native executor");
+  const {
+    intraOpThreads,
+    kernels = PLAIN_KERNELS,
+    trace,
+  } = parseOptions(NATIVE_OPTIONS, options, "options of the native executor");
   const library = await loadLibrary("onnxruntime-node", () => import("onnxruntime-node"));
   const cpu = await cpuClass();
   const build = (form: Form): string => {
@@ -29,6 +33,12 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
   return {
     name: "native",
     real: "float32",
-    load: (graph, load) => loadProgram(graph, load, profileOf({ executor: "native", form: load.form, build: build(load.form), cpu }), binding),
+    load: (graph, load) =>
+      loadProgram(
+        graph,
+        load,
+        profileOf({ executor: "native", form: load.form, build: build(load.form), cpu }),
+        binding,
+      ),
   };
 }

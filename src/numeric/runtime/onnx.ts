@@ -8,7 +8,11 @@ export const ELEMENT = { float32: 1, uint8: 2, int32: 6, int64: 7, float64: 11 }
 export type Element = keyof typeof ELEMENT;
 
 /** A dimension is a number or the name of a symbol (`dim_param`). */
-export interface ValueInfo { readonly name: string; readonly element: Element; readonly shape: readonly (number | string)[] }
+export interface ValueInfo {
+  readonly name: string;
+  readonly element: Element;
+  readonly shape: readonly (number | string)[];
+}
 
 /** Little-endian elements inside the model, or a place in a file or blob that is handed over beside it. */
 export interface Initializer {
@@ -44,7 +48,9 @@ export interface OnnxModel {
 }
 
 const IR_VERSION = 9;
-const VARINT = 0, BYTES = 2, FIXED32 = 5;
+const VARINT = 0,
+  BYTES = 2,
+  FIXED32 = 5;
 const text = new TextEncoder();
 
 /** One protobuf message under construction: fields are appended as chunks and joined once. */
@@ -53,21 +59,25 @@ class Message {
   #length = 0;
 
   int(field: number, value: number): this {
-    this.#push(varint(field << 3 | VARINT), varint(value));
+    this.#push(varint((field << 3) | VARINT), varint(value));
     return this;
   }
   float(field: number, value: number): this {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
-    this.#push(varint(field << 3 | FIXED32), bytes);
+    this.#push(varint((field << 3) | FIXED32), bytes);
     return this;
   }
   bytes(field: number, value: Uint8Array): this {
-    this.#push(varint(field << 3 | BYTES), varint(value.length), value);
+    this.#push(varint((field << 3) | BYTES), varint(value.length), value);
     return this;
   }
-  string(field: number, value: string): this { return this.bytes(field, text.encode(value)); }
-  message(field: number, value: Message): this { return this.bytes(field, value.finish()); }
+  string(field: number, value: string): this {
+    return this.bytes(field, text.encode(value));
+  }
+  message(field: number, value: Message): this {
+    return this.bytes(field, value.finish());
+  }
   messages<T>(field: number, values: Iterable<T>, write: (value: T) => Message): this {
     for (const value of values) this.message(field, write(value));
     return this;
@@ -76,11 +86,17 @@ class Message {
   finish(): Uint8Array {
     const out = new Uint8Array(this.#length);
     let at = 0;
-    for (const chunk of this.#chunks) { out.set(chunk, at); at += chunk.length; }
+    for (const chunk of this.#chunks) {
+      out.set(chunk, at);
+      at += chunk.length;
+    }
     return out;
   }
   #push(...chunks: Uint8Array[]): void {
-    for (const chunk of chunks) { this.#chunks.push(chunk); this.#length += chunk.length; }
+    for (const chunk of chunks) {
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
+    }
   }
 }
 
@@ -119,7 +135,10 @@ function node({ op, domain, inputs, outputs, attributes }: OnnxNode): Message {
   const message = new Message();
   for (const name of inputs) message.string(1, name);
   for (const name of outputs) message.string(2, name);
-  return message.string(4, op).messages(5, Object.entries(attributes), ([name, value]) => attribute(name, value)).string(7, domain);
+  return message
+    .string(4, op)
+    .messages(5, Object.entries(attributes), ([name, value]) => attribute(name, value))
+    .string(7, domain);
 }
 
 function attribute(name: string, value: Attribute): Message {
@@ -137,11 +156,15 @@ function initializer({ name, element, shape, content }: Initializer): Message {
   message.int(2, ELEMENT[element]).string(8, name);
   if (content instanceof Uint8Array) return message.bytes(9, content);
   const place = { location: content.location, offset: String(content.offset), length: String(content.length) };
-  return message.messages(13, Object.entries(place), ([key, value]) => new Message().string(1, key).string(2, value)).int(14, 1);
+  return message
+    .messages(13, Object.entries(place), ([key, value]) => new Message().string(1, key).string(2, value))
+    .int(14, 1);
 }
 
 function valueInfo({ name, element, shape }: ValueInfo): Message {
-  const dims = new Message().messages(1, shape, (dim) => typeof dim === "number" ? new Message().int(1, dim) : new Message().string(2, dim));
+  const dims = new Message().messages(1, shape, (dim) =>
+    typeof dim === "number" ? new Message().int(1, dim) : new Message().string(2, dim),
+  );
   const type = new Message().message(1, new Message().int(1, ELEMENT[element]).message(2, dims));
   return new Message().string(1, name).message(2, type);
 }

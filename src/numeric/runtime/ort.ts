@@ -1,15 +1,22 @@
 /**
- * The part of ONNX Runtime's JavaScript interface that both packages share and we use, written down here so that neither
- * optional package is needed to compile against Lockstep.
+ * The part of ONNX Runtime's JavaScript interface that both packages share and we use, written down here so that
+ * neither optional package is needed to compile against Lockstep.
  */
 import { LockstepError } from "../../base/index.ts";
 import type { TypedArray } from "../tensor/index.ts";
 
-export interface OrtTensor { readonly data: TypedArray; readonly dims: readonly number[] }
+export interface OrtTensor {
+  readonly data: TypedArray;
+  readonly dims: readonly number[];
+}
 
 export interface OrtInferenceSession {
   /** `fetches`: names, or tensors over buffers that the native library writes in place. */
-  run(feeds: Readonly<Record<string, OrtTensor>>, fetches: Readonly<Record<string, OrtTensor>> | readonly string[], options: { readonly logSeverityLevel: 4 }): Promise<Readonly<Record<string, OrtTensor>>>;
+  run(
+    feeds: Readonly<Record<string, OrtTensor>>,
+    fetches: Readonly<Record<string, OrtTensor>> | readonly string[],
+    options: { readonly logSeverityLevel: 4 },
+  ): Promise<Readonly<Record<string, OrtTensor>>>;
   release(): Promise<void>;
 }
 
@@ -33,18 +40,28 @@ export interface OrtLibrary {
   readonly InferenceSession: { create(model: Uint8Array, options: OrtSessionOptions): Promise<OrtInferenceSession> };
   readonly env: {
     readonly versions: Readonly<Record<string, string | undefined>>;
-    readonly wasm: { numThreads?: number; proxy?: boolean; simd?: boolean | string; wasmBinary?: Uint8Array | ArrayBuffer };
+    readonly wasm: {
+      numThreads?: number;
+      proxy?: boolean;
+      simd?: boolean | string;
+      wasmBinary?: Uint8Array | ArrayBuffer;
+    };
   };
 }
 
 /** Loads an optional package; RUNTIME_MISSING says how to get it, or why it does not load here. */
 export async function loadLibrary(name: string, load: () => Promise<unknown>): Promise<OrtLibrary> {
   try {
-    const module = await load() as { default?: unknown };
+    const module = (await load()) as { default?: unknown };
     return (module.default ?? module) as OrtLibrary;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new LockstepError("RUNTIME_MISSING", `${name} cannot be loaded (${why}). Install it with: npm install ${name}`, { package: name }, { cause });
+    throw new LockstepError(
+      "RUNTIME_MISSING",
+      `${name} cannot be loaded (${why}). Install it with: npm install ${name}`,
+      { package: name },
+      { cause },
+    );
   }
 }
 

@@ -16,32 +16,52 @@ const WASM = "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 export async function createPortableExecutor(options: PortableOptions = {}): Promise<Executor> {
   const { kernels = PLAIN_KERNELS, wasm } = parseOptions(PORTABLE_OPTIONS, options, "options of the portable executor");
   const library = await loadLibrary("onnxruntime-web", () => import("onnxruntime-web/wasm"));
-  const digest = handOver(library, wasm ?? await installedWasm());
+  const digest = handOver(library, wasm ?? (await installedWasm()));
   const build = `onnxruntime-web ${library.env.versions["web"] ?? "unknown"}, wasm ${digest}, lowering ${LOWERING}`;
   const binding: Library = {
-    library, kernels, writesInPlace: false,
+    library,
+    kernels,
+    writesInPlace: false,
     options: { executionProviders: ["wasm"], executionMode: "sequential", graphOptimizationLevel: "all", ...QUIET },
   };
   return {
     name: "portable",
     real: "float32",
-    load: (graph, load) => loadProgram(graph, load, profileOf({ executor: "portable", form: load.form, build, cpu: "any" }), binding),
+    load: (graph, load) =>
+      loadProgram(graph, load, profileOf({ executor: "portable", form: load.form, build, cpu: "any" }), binding),
   };
 }
 
-/** What is hashed is the very buffer that the library gets. It compiles one module for each thread: the first one handed over. */
+/**
+ * What is hashed is the very buffer that the library gets. It compiles one module for each thread: the first one handed
+ * over.
+ */
 function handOver({ env }: OrtLibrary, wasmBinary: Uint8Array): string {
   const digest = sha256Hex(wasmBinary);
   const earlier = env.wasm.wasmBinary;
   if (earlier !== undefined && sha256Hex(new Uint8Array(earlier)) !== digest) {
-    throw new LockstepError("OPTION_INVALID", "this thread already runs another build of onnxruntime-web; use the same .wasm, or another worker", { wasm: digest });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "this thread already runs another build of onnxruntime-web; use the same .wasm, or another worker",
+      { wasm: digest },
+    );
   }
-  Object.assign(env.wasm, { numThreads: 1, proxy: false, simd: true, ...(earlier === undefined ? { wasmBinary } : {}) });
+  Object.assign(env.wasm, {
+    numThreads: 1,
+    proxy: false,
+    simd: true,
+    ...(earlier === undefined ? { wasmBinary } : {}),
+  });
   return digest;
 }
 
 async function installedWasm(): Promise<Uint8Array> {
-  if (!("process" in globalThis)) throw new LockstepError("OPTION_INVALID", `outside Node the portable executor needs its option "wasm": the bytes of ${WASM}`, { option: "wasm" });
+  if (!("process" in globalThis))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `outside Node the portable executor needs its option "wasm": the bytes of ${WASM}`,
+      { option: "wasm" },
+    );
   const { readFile } = await import("node:fs/promises");
   return readFile(new URL(import.meta.resolve(WASM)));
 }

@@ -6,12 +6,17 @@ import type { Profile } from "./contract.ts";
 export const LOWERING = 1;
 
 export function profileOf(fields: Omit<Profile, "id">): Profile {
-  return Object.freeze({ ...fields, id: sha256Hex(canonicalJson({ executor: fields.executor, form: fields.form, build: fields.build, cpu: fields.cpu })) });
+  return Object.freeze({
+    ...fields,
+    id: sha256Hex(
+      canonicalJson({ executor: fields.executor, form: fields.form, build: fields.build, cpu: fields.cpu }),
+    ),
+  });
 }
 
 /**
- * The kind of CPU as far as it decides which kernels ONNX Runtime picks: architecture, model, and on Linux a digest of the
- * instruction set flags (virtual machines hide some of them behind one model name).
+ * The kind of CPU as far as it decides which kernels ONNX Runtime picks: architecture, model, and on Linux a digest of
+ * the instruction set flags (virtual machines hide some of them behind one model name).
  */
 export async function cpuClass(): Promise<string> {
   const { arch, cpus } = await import("node:os");

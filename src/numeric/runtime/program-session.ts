@@ -1,6 +1,7 @@
 /**
  * One loaded program over either build of ONNX Runtime. A run is: bind symbols, feed (weights, inputs, shapes, gathered
- * rows, masks), run the library, then add embedding gradients. All validation is here, so that both executors refuse alike.
+ * rows, masks), run the library, then add embedding gradients. All validation is here, so that both executors refuse
+ * alike.
  */
 import { access, LockstepError } from "../../base/index.ts";
 import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
@@ -38,16 +39,29 @@ export class ProgramSession implements Session {
     this.profile = options.profile;
     this.#options = options;
     if (options.program.form === "shared") {
-      for (const [name, feed] of options.program.weightFeeds) this.#weights[feed] = this.#tensor(weight(options.weights, name));
+      for (const [name, feed] of options.program.weightFeeds)
+        this.#weights[feed] = this.#tensor(weight(options.weights, name));
     }
   }
 
   async run(inputs: Bindings, outputs: Bindings, random?: RandomKey, options: RunOptions = {}): Promise<void> {
     const { name } = this.#options;
-    if (this.#disposed) throw new LockstepError("RUNTIME_FAILED", `${name}: the session was disposed; load the program again`, { program: name });
-    if (this.#running !== null) throw new LockstepError("RUNTIME_FAILED", `${name}: a run is in progress, and a session runs one at a time; await it, or load another session`, { program: name });
+    if (this.#disposed)
+      throw new LockstepError("RUNTIME_FAILED", `${name}: the session was disposed; load the program again`, {
+        program: name,
+      });
+    if (this.#running !== null)
+      throw new LockstepError(
+        "RUNTIME_FAILED",
+        `${name}: a run is in progress, and a session runs one at a time; await it, or load another session`,
+        { program: name },
+      );
     this.#running = this.#step(inputs, outputs, random, options);
-    try { await this.#running; } finally { this.#running = null; }
+    try {
+      await this.#running;
+    } finally {
+      this.#running = null;
+    }
   }
 
   async dispose(): Promise<void> {
@@ -58,11 +72,17 @@ export class ProgramSession implements Session {
     this.#scratch.clear();
   }
 
-  async #step(inputs: Bindings, outputs: Bindings, random: RandomKey | undefined, { zeroed }: RunOptions): Promise<void> {
+  async #step(
+    inputs: Bindings,
+    outputs: Bindings,
+    random: RandomKey | undefined,
+    { zeroed }: RunOptions,
+  ): Promise<void> {
     const symbols = this.#bind(inputs);
     const wanted = this.#wanted(outputs, symbols);
     const feeds = this.#feeds(inputs, symbols, random);
-    for (const [output, { fetch }, target] of wanted) if (fetch === null && zeroed?.has(output) !== true) target.data.fill(0 as never);
+    for (const [output, { fetch }, target] of wanted)
+      if (fetch === null && zeroed?.has(output) !== true) target.data.fill(0 as never);
     const fetches = this.#fetches(wanted, symbols);
     await this.#compute(feeds, fetches, symbols);
     for (const [, plan, target] of wanted) this.#addRowGradients(plan, target, inputs, symbols);
@@ -71,24 +91,46 @@ export class ProgramSession implements Session {
   #bind(inputs: Bindings): SymbolBindings {
     const { name, program } = this.#options;
     const unknown = Object.keys(inputs).find((input) => !program.inputs.has(input));
-    if (unknown !== undefined) throw new LockstepError("INPUT_INVALID", `${name} has no input ${unknown}; it has ${[...program.inputs.keys()].join(", ") || "none"}`, { program: name, input: unknown });
-    return bindShapes([...program.inputs].map(([input, { type, shape }]) => {
-      const given = inputs[input];
-      const dtype = type === "real" ? "float32" : "int32";
-      if (given?.dtype !== dtype) throw new LockstepError("INPUT_INVALID", `${name}: input ${input} must be ${dtype}[${shape.join(", ")}], not ${given?.dtype ?? "missing"}`, { program: name, input });
-      return { what: `${name}: input ${input}`, shape, actual: given.shape };
-    }));
+    if (unknown !== undefined)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `${name} has no input ${unknown}; it has ${[...program.inputs.keys()].join(", ") || "none"}`,
+        { program: name, input: unknown },
+      );
+    return bindShapes(
+      [...program.inputs].map(([input, { type, shape }]) => {
+        const given = inputs[input];
+        const dtype = type === "real" ? "float32" : "int32";
+        if (given?.dtype !== dtype)
+          throw new LockstepError(
+            "INPUT_INVALID",
+            `${name}: input ${input} must be ${dtype}[${shape.join(", ")}], not ${given?.dtype ?? "missing"}`,
+            { program: name, input },
+          );
+        return { what: `${name}: input ${input}`, shape, actual: given.shape };
+      }),
+    );
   }
 
   #wanted(outputs: Bindings, symbols: SymbolBindings): Wanted[] {
     const { name, program } = this.#options;
     return Object.entries(outputs).map(([output, target]) => {
       const plan = program.results.get(output);
-      if (plan === undefined) throw new LockstepError("INPUT_INVALID", `${name} has no output ${output}; it has ${[...program.results.keys()].join(", ")}`, { program: name, output });
+      if (plan === undefined)
+        throw new LockstepError(
+          "INPUT_INVALID",
+          `${name} has no output ${output}; it has ${[...program.results.keys()].join(", ")}`,
+          { program: name, output },
+        );
       const shape = evalShape(plan.shape, symbols);
       const dtype = plan.type === "real" ? "float32" : "int32";
       if (target.dtype !== dtype || target.shape.join() !== shape.join()) {
-        throw new LockstepError("INPUT_INVALID", `${name}: output ${output} will be ${dtype}[${shape.join(", ")}], but its tensor is ${target.dtype}[${target.shape.join(", ")}]`, { program: name, output, shape, actual: target.shape });
+        throw new LockstepError(
+          "INPUT_INVALID",
+          `${name}: output ${output} will be ${dtype}[${shape.join(", ")}], but its tensor is ${target.dtype}[` +
+            `${target.shape.join(", ")}]`,
+          { program: name, output, shape, actual: target.shape },
+        );
       }
       return [output, plan, target];
     });
@@ -97,10 +139,15 @@ export class ProgramSession implements Session {
   #feeds(inputs: Bindings, symbols: SymbolBindings, random: RandomKey | undefined): Feeds {
     const { program, weights, kernels, library } = this.#options;
     const feeds: Feeds = { ...this.#weights };
-    for (const [input, feed] of program.inputFeeds) feeds[feed] = this.#tensor(inputs[input] as HostTensor); // #bind saw them all
-    for (const { feed, dims } of program.shapeFeeds) feeds[feed] = new library.Tensor("int64", BigInt64Array.from(evalShape(dims, symbols), BigInt), [dims.length]);
+    // #bind saw them all
+    for (const [input, feed] of program.inputFeeds) feeds[feed] = this.#tensor(inputs[input] as HostTensor);
+    for (const { feed, dims } of program.shapeFeeds)
+      feeds[feed] = new library.Tensor("int64", BigInt64Array.from(evalShape(dims, symbols), BigInt), [dims.length]);
     for (const { feed, table, ids, shape } of program.gatherFeeds) {
-      const { data, shape: [rows = 0, columns = 0] } = weight(weights, table);
+      const {
+        data,
+        shape: [rows = 0, columns = 0],
+      } = weight(weights, table);
       const index = inputs[ids]?.data as Int32Array;
       checkIds(index, rows, ids);
       const target = this.#scratchTensor(feed, shape, symbols);
@@ -114,16 +161,27 @@ export class ProgramSession implements Session {
   /** All masks lie one after another, each at a multiple of 64 bytes. */
   #masks(symbols: SymbolBindings, random: RandomKey | undefined): Feeds {
     const { name, program, kernels } = this.#options;
-    if (random === undefined) throw new LockstepError("INPUT_INVALID", `${name} has dropout: run it with the key that its masks are a function of (seed, step, shard)`, { program: name });
+    if (random === undefined)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `${name} has dropout: run it with the key that its masks are a function of (seed, step, shard)`,
+        { program: name },
+      );
     const masks = program.maskFeeds.map((mask) => ({ ...mask, shape: evalShape(mask.shape, symbols) }));
-    const block = this.#scratch.take("masks", masks.reduce((total, { shape }) => total + paddedTo16(elements(shape)), 0), kernels.allocate);
+    const block = this.#scratch.take(
+      "masks",
+      masks.reduce((total, { shape }) => total + paddedTo16(elements(shape)), 0),
+      kernels.allocate,
+    );
     let at = 0;
-    return Object.fromEntries(masks.map(({ feed, shape, rate, site }) => {
-      const data = block.subarray(at, at + elements(shape));
-      at += paddedTo16(data.length);
-      kernels.fillDropoutMask(data, rate, site, random);
-      return [feed, this.#tensor({ dtype: "float32", shape, data })];
-    }));
+    return Object.fromEntries(
+      masks.map(({ feed, shape, rate, site }) => {
+        const data = block.subarray(at, at + elements(shape));
+        at += paddedTo16(data.length);
+        kernels.fillDropoutMask(data, rate, site, random);
+        return [feed, this.#tensor({ dtype: "float32", shape, data })];
+      }),
+    );
   }
 
   /** Where the session's results go: wanted outputs, and scratch memory for the rows of embedding gradients. */
@@ -131,7 +189,8 @@ export class ProgramSession implements Session {
     const fetches = new Map<string, HostTensor>();
     for (const [, { fetch, rowGradients }, target] of wanted) {
       if (fetch !== null) fetches.set(fetch, target);
-      for (const gradient of rowGradients) fetches.set(gradient.fetch, this.#scratchTensor(gradient.fetch, gradient.shape, symbols));
+      for (const gradient of rowGradients)
+        fetches.set(gradient.fetch, this.#scratchTensor(gradient.fetch, gradient.shape, symbols));
     }
     return fetches;
   }
@@ -143,14 +202,27 @@ export class ProgramSession implements Session {
     try {
       if (writesInPlace) {
         for (const { data } of fetches.values()) access(data, "w");
-        await session.run(feeds, Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])), QUIET);
+        await session.run(
+          feeds,
+          Object.fromEntries([...fetches].map(([fetch, target]) => [fetch, this.#tensor(target)])),
+          QUIET,
+        );
         return;
       }
       const results = await session.run(feeds, [...fetches.keys()], QUIET);
-      for (const [fetch, target] of fetches) (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
+      for (const [fetch, target] of fetches)
+        (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
     } catch (cause) {
-      const shapes = Object.entries(symbols).map(([symbol, value]) => `${symbol} = ${value}`).join(", ");
-      throw new LockstepError("RUNTIME_FAILED", `${name} failed${shapes === "" ? "" : ` with ${shapes}`}: ${cause instanceof Error ? cause.message : String(cause)}`, { program: name, executor: this.profile.executor, shapes }, { cause });
+      const shapes = Object.entries(symbols)
+        .map(([symbol, value]) => `${symbol} = ${value}`)
+        .join(", ");
+      throw new LockstepError(
+        "RUNTIME_FAILED",
+        `${name} failed${shapes === "" ? "" : ` with ${shapes}`}: ` +
+          (cause instanceof Error ? cause.message : String(cause)),
+        { program: name, executor: this.profile.executor, shapes },
+        { cause },
+      );
     }
   }
 
@@ -168,10 +240,14 @@ export class ProgramSession implements Session {
     return { dtype: "float32", shape: actual, data: this.#scratch.take(name, elements(actual)) };
   }
 
-  #tensor({ dtype, data, shape }: HostTensor): OrtTensor { return new this.#options.library.Tensor(dtype, data, shape); }
+  #tensor({ dtype, data, shape }: HostTensor): OrtTensor {
+    return new this.#options.library.Tensor(dtype, data, shape);
+  }
 }
 
-function paddedTo16(length: number): number { return Math.ceil(length / 16) * 16; }
+function paddedTo16(length: number): number {
+  return Math.ceil(length / 16) * 16;
+}
 
 function weight(weights: Bindings, name: string): HostTensor<"float32"> {
   return weights[name] as HostTensor<"float32">; // checkWeights saw it
@@ -182,6 +258,11 @@ export function checkWeights(name: string, program: LoweredProgram, { weights }:
   for (const [parameter, shape] of program.parameters) {
     const given = weights[parameter];
     const actual = given === undefined ? "missing" : `${given.dtype}[${given.shape.join(", ")}]`;
-    if (actual !== `float32[${shape.join(", ")}]`) throw new LockstepError("WEIGHTS_INVALID", `${name}: parameter ${parameter} must be float32[${shape.join(", ")}], not ${actual}`, { program: name, parameter, shape, actual });
+    if (actual !== `float32[${shape.join(", ")}]`)
+      throw new LockstepError(
+        "WEIGHTS_INVALID",
+        `${name}: parameter ${parameter} must be float32[${shape.join(", ")}], not ${actual}`,
+        { program: name, parameter, shape, actual },
+      );
   }
 }

@@ -1,21 +1,46 @@
 /**
- * A lowered program: ONNX bytes, and what surrounds a run of them. The library's session computes all that is dense; the
- * host gathers embedding rows and fills dropout masks before it, and adds the rows of embedding gradients after it. Pure data.
+ * A lowered program: ONNX bytes, and what surrounds a run of them. The library's session computes all that is dense;
+ * the host gathers embedding rows and fills dropout masks before it, and adds the rows of embedding gradients after it.
+ * Pure data.
  */
 import type { Shape, ValueType } from "../graph/index.ts";
 import type { Form } from "./contract.ts";
 
-export interface Declared { readonly type: ValueType; readonly shape: Shape }
+export interface Declared {
+  readonly type: ValueType;
+  readonly shape: Shape;
+}
 
 /** An int64 vector that the executor computes from the symbols of a run: the target of a reshape, for instance. */
-export interface ShapeFeed { readonly feed: string; readonly dims: Shape }
+export interface ShapeFeed {
+  readonly feed: string;
+  readonly dims: Shape;
+}
 /** Rows of a table, gathered into scratch memory: row i is row ids[i] of the parameter `table`. */
-export interface GatherFeed { readonly feed: string; readonly table: string; readonly ids: string; readonly shape: Shape }
+export interface GatherFeed {
+  readonly feed: string;
+  readonly table: string;
+  readonly ids: string;
+  readonly shape: Shape;
+}
 /** A dropout mask, filled in scratch memory. */
-export interface MaskFeed { readonly feed: string; readonly shape: Shape; readonly rate: number; readonly site: number }
+export interface MaskFeed {
+  readonly feed: string;
+  readonly shape: Shape;
+  readonly rate: number;
+  readonly site: number;
+}
 
-/** Rows to add to a result, in (row, position) order: `fetch` is the session's output that has them, one for each id. */
-export interface RowGradient { readonly fetch: string; readonly shape: Shape; readonly ids: string; readonly rows: number; readonly paddingId: number }
+/**
+ * Rows to add to a result, in (row, position) order: `fetch` is the session's output that has them, one for each id.
+ */
+export interface RowGradient {
+  readonly fetch: string;
+  readonly shape: Shape;
+  readonly ids: string;
+  readonly rows: number;
+  readonly paddingId: number;
+}
 
 export interface ResultPlan extends Declared {
   /** The session's output, or null where the result consists of row gradients alone and starts at zero. */

@@ -1,6 +1,6 @@
 /**
- * What every operator means, in float64 and in the plainest loops: the oracle that fast executors are compared with. Its
- * elementary functions are those of base, so its results are the same on every machine too.
+ * What every operator means, in float64 and in the plainest loops: the oracle that fast executors are compared with.
+ * Its elementary functions are those of base, so its results are the same on every machine too.
  */
 import { erf, exp, fillDropoutMask, log, LockstepError, tanh } from "../../base/index.ts";
 import type { NoAttributes, OpAttributes, OpName, Shape } from "../graph/index.ts";
@@ -16,7 +16,11 @@ export interface RunContext {
   readonly bound: (name: string) => RefTensor;
   readonly random: RandomKey | undefined;
 }
-type Kernel<Op extends OpName> = (attributes: OpAttributes[Op], inputs: readonly RefTensor[], run: RunContext) => readonly RefTensor[];
+type Kernel<Op extends OpName> = (
+  attributes: OpAttributes[Op],
+  inputs: readonly RefTensor[],
+  run: RunContext,
+) => readonly RefTensor[];
 
 /** Of any operator without attributes. */
 type Elementwise = (attributes: NoAttributes, inputs: readonly RefTensor[]) => readonly RefTensor[];
@@ -32,29 +36,54 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
   parameter: ({ name }, _, run) => [run.bound(name)],
   constant: ({ value }) => [tensor("float64", [], Float64Array.of(value))],
 
-  add: binary((a, b) => a + b), sub: binary((a, b) => a - b), mul: binary((a, b) => a * b), div: binary((a, b) => a / b),
-  neg: unary((x) => -x), exp: unary(exp), log: unary(log), sqrt: unary(Math.sqrt), reciprocal: unary((x) => 1 / x),
-  tanh: unary(tanh), relu: unary((x) => x > 0 ? x : 0), erf: unary(erf),
+  add: binary((a, b) => a + b),
+  sub: binary((a, b) => a - b),
+  mul: binary((a, b) => a * b),
+  div: binary((a, b) => a / b),
+  neg: unary((x) => -x),
+  exp: unary(exp),
+  log: unary(log),
+  sqrt: unary(Math.sqrt),
+  reciprocal: unary((x) => 1 / x),
+  tanh: unary(tanh),
+  relu: unary((x) => (x > 0 ? x : 0)),
+  erf: unary(erf),
   gelu: unary((x) => x * distribution(x)),
   geluGrad: binary((x, dy) => dy * (distribution(x) + x * density(x))),
-  reluGrad: binary((x, dy) => x > 0 ? dy : 0),
+  reluGrad: binary((x, dy) => (x > 0 ? dy : 0)),
 
   matmul: ({ transA, transB, alpha }, [a, b]) => [matmul(real(a), real(b), transA, transB, alpha)],
-  softmax: (_, [x]) => [mapRows(real(x), (row, out) => {
-    const { shifted, total } = shiftedExp(row);
-    shifted.forEach((value, i) => { out[i] = exp(value) / total; });
-  })],
-  logSoftmax: (_, [x]) => [mapRows(real(x), (row, out) => {
-    const { shifted, total } = shiftedExp(row);
-    shifted.forEach((value, i) => { out[i] = value - log(total); });
-  })],
+  softmax: (_, [x]) => [
+    mapRows(real(x), (row, out) => {
+      const { shifted, total } = shiftedExp(row);
+      shifted.forEach((value, i) => {
+        out[i] = exp(value) / total;
+      });
+    }),
+  ],
+  logSoftmax: (_, [x]) => [
+    mapRows(real(x), (row, out) => {
+      const { shifted, total } = shiftedExp(row);
+      shifted.forEach((value, i) => {
+        out[i] = value - log(total);
+      });
+    }),
+  ],
   layerNorm: ({ epsilon }, [x, gamma, beta]) => layerNorm(real(x), real(gamma), real(beta), epsilon),
 
   reshape: ({ shape }, [x], run) => [sameData(any(x), run.sizes(shape))],
-  expand: ({ shape }, [x], run) => [copyStrided(any(x), run.sizes(shape), broadcastStrides(any(x).shape, run.sizes(shape)))],
+  expand: ({ shape }, [x], run) => [
+    copyStrided(any(x), run.sizes(shape), broadcastStrides(any(x).shape, run.sizes(shape))),
+  ],
   transpose: ({ perm }, [x]) => {
     const strides = stridesOf(any(x).shape);
-    return [copyStrided(any(x), perm.map((axis) => any(x).shape[axis] as number), perm.map((axis) => strides[axis] as number))];
+    return [
+      copyStrided(
+        any(x),
+        perm.map((axis) => any(x).shape[axis] as number),
+        perm.map((axis) => strides[axis] as number),
+      ),
+    ];
   },
   reduceSum: ({ axes, keepDims }, [x]) => [reduceSum(real(x), axes, keepDims)],
 
@@ -62,15 +91,24 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
     const [width] = run.sizes([depth]) as [number];
     const out = reals([...int(ids).shape, width]);
     out.data.fill(off);
-    int(ids).data.forEach((index, row) => { if (index >= 0 && index < width) out.data[row * width + index] = on; });
+    int(ids).data.forEach((index, row) => {
+      if (index >= 0 && index < width) out.data[row * width + index] = on;
+    });
     return [out];
   },
   gatherRows: (_, [x, index]) => [gather("gatherRows", real(x), int(index))],
-  scatterAddRows: ({ rows }, [dy, index], run) => [scatter("scatterAddRows", real(dy), int(index), run.sizes([rows])[0] as number, -1)],
+  scatterAddRows: ({ rows }, [dy, index], run) => [
+    scatter("scatterAddRows", real(dy), int(index), run.sizes([rows])[0] as number, -1),
+  ],
   embedding: (_, [table, ids]) => [gather("embedding", real(table), int(ids))],
   embeddingGrad: ({ rows, paddingId }, [dy, ids]) => [scatter("embeddingGrad", real(dy), int(ids), rows, paddingId)],
   dropoutMask: ({ shape, rate, site }, _, run) => {
-    if (run.random === undefined) throw new LockstepError("INPUT_INVALID", `dropout site ${site} needs a random key (seed, step, shard), and the run was given none`, { site });
+    if (run.random === undefined)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `dropout site ${site} needs a random key (seed, step, shard), and the run was given none`,
+        { site },
+      );
     const mask = reals(run.sizes(shape));
     fillDropoutMask(mask.data, rate, site, run.random);
     return [mask];
@@ -78,9 +116,15 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
 };
 
 /** Operands exist and have their types: the graph was verified. */
-function any(x: RefTensor | undefined): RefTensor { return x as RefTensor; }
-function real(x: RefTensor | undefined): HostTensor<"float64"> { return x as HostTensor<"float64">; }
-function int(x: RefTensor | undefined): HostTensor<"int32"> { return x as HostTensor<"int32">; }
+function any(x: RefTensor | undefined): RefTensor {
+  return x as RefTensor;
+}
+function real(x: RefTensor | undefined): HostTensor<"float64"> {
+  return x as HostTensor<"float64">;
+}
+function int(x: RefTensor | undefined): HostTensor<"int32"> {
+  return x as HostTensor<"int32">;
+}
 
 function sameData(x: RefTensor, shape: readonly number[]): RefTensor {
   return x.dtype === "float64" ? tensor("float64", shape, x.data) : tensor("int32", shape, x.data);
@@ -94,14 +138,24 @@ function binary(f: (a: number, b: number) => number): Elementwise {
   return (_, inputs) => {
     const [a, b] = inputs.map(real) as [HostTensor<"float64">, HostTensor<"float64">];
     const out = reals(broadcast(a.shape, b.shape));
-    walk(out.shape, [broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)], (position, [left, right]) => {
-      out.data[position] = f(a.data[left as number] as number, b.data[right as number] as number);
-    });
+    walk(
+      out.shape,
+      [broadcastStrides(a.shape, out.shape), broadcastStrides(b.shape, out.shape)],
+      (position, [left, right]) => {
+        out.data[position] = f(a.data[left as number] as number, b.data[right as number] as number);
+      },
+    );
     return [out];
   };
 }
 
-function matmul(a: HostTensor<"float64">, b: HostTensor<"float64">, transA: boolean, transB: boolean, alpha: number): HostTensor<"float64"> {
+function matmul(
+  a: HostTensor<"float64">,
+  b: HostTensor<"float64">,
+  transA: boolean,
+  transB: boolean,
+  alpha: number,
+): HostTensor<"float64"> {
   const [aRows, aColumns] = a.shape.slice(-2) as [number, number];
   const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
   const [m, k, n] = [transA ? aColumns : aRows, transA ? aRows : aColumns, transB ? bRows : bColumns];
@@ -125,21 +179,30 @@ function matmul(a: HostTensor<"float64">, b: HostTensor<"float64">, transA: bool
   return out;
 }
 
-function mapRows(x: HostTensor<"float64">, write: (row: Float64Array, out: Float64Array) => void): HostTensor<"float64"> {
+function mapRows(
+  x: HostTensor<"float64">,
+  write: (row: Float64Array, out: Float64Array) => void,
+): HostTensor<"float64"> {
   const width = x.shape.at(-1) ?? 1;
   const out = reals(x.shape);
-  for (let start = 0; start < x.data.length; start += width) write(x.data.subarray(start, start + width), out.data.subarray(start, start + width));
+  for (let start = 0; start < x.data.length; start += width)
+    write(x.data.subarray(start, start + width), out.data.subarray(start, start + width));
   return out;
 }
 
 /** x − max, and the sum of its exponentials. A row of −∞ only gives NaN, as it should: it has no softmax. */
 function shiftedExp(row: Float64Array): { shifted: Float64Array; total: number } {
-  const largest = row.reduce((max, value) => value > max || value !== value ? value : max, -Infinity);
+  const largest = row.reduce((max, value) => (value > max || value !== value ? value : max), -Infinity);
   const shifted = row.map((value) => value - largest);
   return { shifted, total: shifted.reduce((sum, value) => sum + exp(value), 0) };
 }
 
-function layerNorm(x: HostTensor<"float64">, gamma: HostTensor<"float64">, beta: HostTensor<"float64">, epsilon: number): readonly RefTensor[] {
+function layerNorm(
+  x: HostTensor<"float64">,
+  gamma: HostTensor<"float64">,
+  beta: HostTensor<"float64">,
+  epsilon: number,
+): readonly RefTensor[] {
   const width = gamma.data.length;
   const statistics = [...x.shape.slice(0, -1), 1];
   const [y, mean, invStd] = [reals(x.shape), reals(statistics), reals(statistics)];
@@ -150,18 +213,26 @@ function layerNorm(x: HostTensor<"float64">, gamma: HostTensor<"float64">, beta:
     mean.data[row] = average;
     const inverse = 1 / Math.sqrt(variance + epsilon);
     invStd.data[row] = inverse;
-    values.forEach((value, i) => { y.data[row * width + i] = (value - average) * inverse * (gamma.data[i] as number) + (beta.data[i] as number); });
+    values.forEach((value, i) => {
+      y.data[row * width + i] = (value - average) * inverse * (gamma.data[i] as number) + (beta.data[i] as number);
+    });
   }
   return [y, mean, invStd];
 }
 
 function reduceSum(x: HostTensor<"float64">, axes: readonly number[], keepDims: boolean): HostTensor<"float64"> {
-  const kept = x.shape.map((size, axis) => axes.includes(axis) ? 1 : size);
+  const kept = x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   const out = reals(kept);
   walk(x.shape, [broadcastStrides(kept, x.shape)], (position, [to]) => {
     out.data[to as number] = (out.data[to as number] as number) + (x.data[position] as number);
   });
-  return keepDims ? out : tensor("float64", x.shape.filter((_, axis) => !axes.includes(axis)), out.data);
+  return keepDims
+    ? out
+    : tensor(
+        "float64",
+        x.shape.filter((_, axis) => !axes.includes(axis)),
+        out.data,
+      );
 }
 
 /** Rows of `table` at each index. */
@@ -176,19 +247,31 @@ function gather(op: OpName, table: HostTensor<"float64">, index: HostTensor<"int
 }
 
 /** Zeros with the rows of `dy` added at each index, in order; those at `skip` are dropped. */
-function scatter(op: OpName, dy: HostTensor<"float64">, index: HostTensor<"int32">, rows: number, skip: number): HostTensor<"float64"> {
+function scatter(
+  op: OpName,
+  dy: HostTensor<"float64">,
+  index: HostTensor<"int32">,
+  rows: number,
+  skip: number,
+): HostTensor<"float64"> {
   const width = dy.shape.at(-1) ?? 1;
   const out = reals([rows, width]);
   index.data.forEach((row, i) => {
     inRange(op, row, rows);
     if (row === skip) return;
     for (let column = 0; column < width; column++) {
-      out.data[row * width + column] = (out.data[row * width + column] as number) + (dy.data[i * width + column] as number);
+      out.data[row * width + column] =
+        (out.data[row * width + column] as number) + (dy.data[i * width + column] as number);
     }
   });
   return out;
 }
 
 function inRange(op: OpName, row: number, rows: number): void {
-  if (row < 0 || row >= rows) throw new LockstepError("INPUT_INVALID", `${op}: row ${row} is outside 0..${rows - 1}; check ids against the vocabulary and positions against the input`, { op, row, rows });
+  if (row < 0 || row >= rows)
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `${op}: row ${row} is outside 0..${rows - 1}; check ids against the vocabulary and positions against the input`,
+      { op, row, rows },
+    );
 }

@@ -1,4 +1,7 @@
-/** Plain index arithmetic for the reference interpreter: strides, broadcasting, and a walk over all positions of a shape. */
+/**
+ * Plain index arithmetic for the reference interpreter: strides, broadcasting, and a walk over all positions of a
+ * shape.
+ */
 import { elements, type HostTensor, tensor } from "../tensor/index.ts";
 
 /** What the interpreter computes with: reals in float64, ints in int32. */
@@ -14,7 +17,7 @@ export function broadcastStrides(shape: readonly number[], as: readonly number[]
   const own = stridesOf(shape);
   return as.map((_, axis) => {
     const from = axis - as.length + shape.length;
-    return from < 0 || shape[from] === 1 ? 0 : own[from] as number;
+    return from < 0 || shape[from] === 1 ? 0 : (own[from] as number);
   });
 }
 
@@ -22,12 +25,19 @@ export function broadcast(a: readonly number[], b: readonly number[]): number[] 
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, axis) => {
     const left = a[axis - rank + a.length] ?? 1;
-    return left === 1 ? b[axis - rank + b.length] ?? 1 : left;
+    return left === 1 ? (b[axis - rank + b.length] ?? 1) : left;
   });
 }
 
-/** Calls `visit(position, offsets)` for each position of `shape` in row-major order; `offsets[i]` is where the i-th strides lead. */
-export function walk(shape: readonly number[], strides: readonly (readonly number[])[], visit: (position: number, offsets: readonly number[]) => void): void {
+/**
+ * Calls `visit(position, offsets)` for each position of `shape` in row-major order; `offsets[i]` is where the i-th
+ * strides lead.
+ */
+export function walk(
+  shape: readonly number[],
+  strides: readonly (readonly number[])[],
+  visit: (position: number, offsets: readonly number[]) => void,
+): void {
   const total = elements(shape);
   const index = shape.map(() => 0);
   const offsets = strides.map(() => 0);
@@ -37,7 +47,9 @@ export function walk(shape: readonly number[], strides: readonly (readonly numbe
       const carried = (index[axis] as number) + 1 === shape[axis];
       const steps = carried ? 1 - (shape[axis] as number) : 1;
       index[axis] = carried ? 0 : (index[axis] as number) + 1;
-      strides.forEach((stride, i) => { offsets[i] = (offsets[i] as number) + steps * (stride[axis] as number); });
+      strides.forEach((stride, i) => {
+        offsets[i] = (offsets[i] as number) + steps * (stride[axis] as number);
+      });
       if (!carried) break;
     }
   }
@@ -51,6 +63,8 @@ export function reals(shape: readonly number[]): HostTensor<"float64"> {
 export function copyStrided(x: RefTensor, shape: readonly number[], strides: readonly number[]): RefTensor {
   const { data } = x;
   const copy = x.dtype === "float64" ? reals(shape) : tensor("int32", shape, new Int32Array(elements(shape)));
-  walk(shape, [strides], (position, [from]) => { copy.data[position] = data[from as number] as number; });
+  walk(shape, [strides], (position, [from]) => {
+    copy.data[position] = data[from as number] as number;
+  });
   return copy;
 }

@@ -1,7 +1,7 @@
 /**
- * How each operator of the graph language is written in ONNX: one total table, `real` as float32, `int` as int32. A rule gets
- * the names of its operands and of its results. Operators that the host carries out around the session (embedding, its
- * gradient, dropout masks) and declarations never come here: lower.ts takes them first.
+ * How each operator of the graph language is written in ONNX: one total table, `real` as float32, `int` as int32. A
+ * rule gets the names of its operands and of its results. Operators that the host carries out around the session
+ * (embedding, its gradient, dropout masks) and declarations never come here: lower.ts takes them first.
  */
 import type { Node, OpName, Shape } from "../graph/index.ts";
 import { MICROSOFT, type Emitter } from "./emit.ts";
@@ -19,23 +19,46 @@ type Rule<Op extends SessionOp> = (emit: Emitter, names: Names, attributes: Node
 
 /** A rule that needs no attributes. */
 type Plain = (emit: Emitter, names: Names) => void;
-const plain = (op: string, domain = ""): Plain => (emit, { inputs, outputs }) => { emit.node(op, inputs, { outputs, domain }); };
-const overLastAxis = (op: string): Plain => (emit, { inputs, outputs }) => { emit.node(op, inputs, { outputs, attributes: { axis: { int: -1 } } }); };
+const plain =
+  (op: string, domain = ""): Plain =>
+  (emit, { inputs, outputs }) => {
+    emit.node(op, inputs, { outputs, domain });
+  };
+const overLastAxis =
+  (op: string): Plain =>
+  (emit, { inputs, outputs }) => {
+    emit.node(op, inputs, { outputs, attributes: { axis: { int: -1 } } });
+  };
 const LOG_INV_SQRT_PI = -0.5723649429247001; // ln(1/√π)
 const flag = (on: boolean): { readonly int: number } => ({ int: on ? 1 : 0 });
-const at = (names: readonly string[], index: number): string => names[index] as string; // arity was checked when the graph was built
+// arity was checked when the graph was built
+const at = (names: readonly string[], index: number): string => names[index] as string;
 
 export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
-  constant: (emit, { outputs }, { value }) => { emit.node("Identity", [emit.real(value)], { outputs }); },
-  add: plain("Add"), sub: plain("Sub"), mul: plain("Mul"), div: plain("Div"),
-  neg: plain("Neg"), exp: plain("Exp"), log: plain("Log"), sqrt: plain("Sqrt"), reciprocal: plain("Reciprocal"),
-  tanh: plain("Tanh"), relu: plain("Relu"), erf: plain("Erf"), gelu: plain("Gelu", MICROSOFT),
+  constant: (emit, { outputs }, { value }) => {
+    emit.node("Identity", [emit.real(value)], { outputs });
+  },
+  add: plain("Add"),
+  sub: plain("Sub"),
+  mul: plain("Mul"),
+  div: plain("Div"),
+  neg: plain("Neg"),
+  exp: plain("Exp"),
+  log: plain("Log"),
+  sqrt: plain("Sqrt"),
+  reciprocal: plain("Reciprocal"),
+  tanh: plain("Tanh"),
+  relu: plain("Relu"),
+  erf: plain("Erf"),
+  gelu: plain("Gelu", MICROSOFT),
 
   // dy·(Φ(x) + x·φ(x)) with t = x/√2: Φ = (1 + erf t)/2 (HardSigmoid is just that affine map, in one pass) and
   // x·φ = t·exp(−t²)/√π = t·exp(ln(1/√π) − t²). Nine passes over memory; each one more costs a tenth.
   geluGrad: (emit, { inputs, outputs }) => {
     const t = emit.node("Mul", [at(inputs, 0), emit.real(Math.SQRT1_2)]);
-    const cumulative = emit.node("HardSigmoid", [emit.node("Erf", [t])], { attributes: { alpha: { float: 0.5 }, beta: { float: 0.5 } } });
+    const cumulative = emit.node("HardSigmoid", [emit.node("Erf", [t])], {
+      attributes: { alpha: { float: 0.5 }, beta: { float: 0.5 } },
+    });
     const density = emit.node("Exp", [emit.node("Sub", [emit.real(LOG_INV_SQRT_PI), emit.node("Mul", [t, t])])]);
     const slope = emit.node("Add", [cumulative, emit.node("Mul", [t, density])]);
     emit.node("Mul", [at(inputs, 1), slope], { outputs });
@@ -46,16 +69,31 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
 
   matmul: (emit, { inputs, outputs }, { transA, transB, alpha }) => {
     if (!transA && !transB && alpha === 1) emit.node("MatMul", inputs, { outputs });
-    else emit.node("FusedMatMul", inputs, { outputs, domain: MICROSOFT, attributes: { transA: flag(transA), transB: flag(transB), alpha: { float: alpha } } });
+    else
+      emit.node("FusedMatMul", inputs, {
+        outputs,
+        domain: MICROSOFT,
+        attributes: { transA: flag(transA), transB: flag(transB), alpha: { float: alpha } },
+      });
   },
-  softmax: overLastAxis("Softmax"), logSoftmax: overLastAxis("LogSoftmax"),
+  softmax: overLastAxis("Softmax"),
+  logSoftmax: overLastAxis("LogSoftmax"),
   layerNorm: (emit, { inputs, outputs }, { epsilon }) => {
-    emit.node("LayerNormalization", inputs, { outputs, attributes: { axis: { int: -1 }, epsilon: { float: epsilon } } });
+    emit.node("LayerNormalization", inputs, {
+      outputs,
+      attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
+    });
   },
 
-  reshape: (emit, { inputs, outputs }, { shape }) => { emit.node("Reshape", [at(inputs, 0), emit.shape(shape)], { outputs }); },
-  expand: (emit, { inputs, outputs }, { shape }) => { emit.node("Expand", [at(inputs, 0), emit.shape(shape)], { outputs }); },
-  transpose: (emit, { inputs, outputs }, { perm }) => { emit.node("Transpose", inputs, { outputs, attributes: { perm: { ints: perm } } }); },
+  reshape: (emit, { inputs, outputs }, { shape }) => {
+    emit.node("Reshape", [at(inputs, 0), emit.shape(shape)], { outputs });
+  },
+  expand: (emit, { inputs, outputs }, { shape }) => {
+    emit.node("Expand", [at(inputs, 0), emit.shape(shape)], { outputs });
+  },
+  transpose: (emit, { inputs, outputs }, { perm }) => {
+    emit.node("Transpose", inputs, { outputs, attributes: { perm: { ints: perm } } });
+  },
   reduceSum: (emit, { inputs, outputs }, { axes, keepDims }) => {
     emit.node("ReduceSum", [at(inputs, 0), emit.longs(axes)], { outputs, attributes: { keepdims: flag(keepDims) } });
   },
@@ -64,11 +102,20 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
   oneHot: (emit, { inputs, outputs, inputShapes }, { depth, on, off }) => {
     const size = emit.size(depth);
     const index = emit.node("Where", [emit.node("Less", [at(inputs, 0), emit.int(0)]), size, at(inputs, 0)]);
-    const write = (indices: string, results: readonly string[]): string => emit.node("OneHot", [indices, size, emit.reals([off, on])], { outputs: results, attributes: { axis: { int: -1 } } });
+    const write = (indices: string, results: readonly string[]): string =>
+      emit.node("OneHot", [indices, size, emit.reals([off, on])], {
+        outputs: results,
+        attributes: { axis: { int: -1 } },
+      });
     if (inputShapes[0]?.length !== 0) write(index, outputs);
-    else emit.node("Squeeze", [write(emit.node("Unsqueeze", [index, emit.longs([0])]), [emit.fresh()]), emit.longs([0])], { outputs }); // ONNX wants an axis
+    else
+      emit.node("Squeeze", [write(emit.node("Unsqueeze", [index, emit.longs([0])]), [emit.fresh()]), emit.longs([0])], {
+        outputs,
+      }); // ONNX wants an axis
   },
-  gatherRows: (emit, { inputs, outputs }) => { emit.node("Gather", inputs, { outputs, attributes: { axis: { int: 0 } } }); },
+  gatherRows: (emit, { inputs, outputs }) => {
+    emit.node("Gather", inputs, { outputs, attributes: { axis: { int: 0 } } });
+  },
   scatterAddRows: (emit, { inputs, outputs, inputShapes }, { rows }) => {
     const [dy, index] = [at(inputs, 0), at(inputs, 1)];
     const zeros = emit.node("Expand", [emit.real(0), emit.shape([rows, inputShapes[0]?.[1] ?? 1])]);

@@ -1,7 +1,8 @@
 /**
- * The self-check of a loaded program: a row's answer must not depend on its batch. The library promises no such thing, so
- * each served version is tried when it is loaded: some probe rows, alone, again, and in batches at several positions among
- * the others. Raw bits must agree and be finite. It takes as long as a few batches; `verify` is the thorough form.
+ * The self-check of a loaded program: a row's answer must not depend on its batch. The library promises no such thing,
+ * so each served version is tried when it is loaded: some probe rows, alone, again, and in batches at several positions
+ * among the others. Raw bits must agree and be finite. It takes as long as a few batches; `verify` is the thorough
+ * form.
  */
 import { LockstepError } from "../../base/index.ts";
 
@@ -14,27 +15,44 @@ export interface RowCheckOptions<Probe> {
   readonly what?: string;
 }
 
-export interface RowCheckResult { readonly runs: number; readonly rows: number }
+export interface RowCheckResult {
+  readonly runs: number;
+  readonly rows: number;
+}
 
-export async function selfCheckRows<Probe>({ run, probes, what = "the program" }: RowCheckOptions<Probe>): Promise<RowCheckResult> {
-  if (probes.length < 2) throw new LockstepError("OPTION_INVALID", `a self-check needs at least two probe rows, not ${probes.length}`, { probes: probes.length });
+export async function selfCheckRows<Probe>({
+  run,
+  probes,
+  what = "the program",
+}: RowCheckOptions<Probe>): Promise<RowCheckResult> {
+  if (probes.length < 2)
+    throw new LockstepError("OPTION_INVALID", `a self-check needs at least two probe rows, not ${probes.length}`, {
+      probes: probes.length,
+    });
   let runs = 0;
   let rows = 0;
   const batch = async (indices: readonly number[]): Promise<Float32Array[]> => {
     runs++;
     rows += indices.length;
     const results = await run(indices.map((index) => probes[index] as Probe));
-    if (results.length !== indices.length) throw untrusted(`gave ${results.length} rows for a batch of ${indices.length}`, { batch: indices.length });
+    if (results.length !== indices.length)
+      throw untrusted(`gave ${results.length} rows for a batch of ${indices.length}`, { batch: indices.length });
     return results.map((result) => result.slice()); // the runner may use its buffer again
   };
   const untrusted = (message: string, details: Record<string, number>): LockstepError =>
-    new LockstepError("NUMERICS_UNTRUSTED", `${what} ${message}. It is not served: its answers would depend on the load. Try the other profile, or another build of the runtime`, details);
+    new LockstepError(
+      "NUMERICS_UNTRUSTED",
+      `${what} ${message}. It is not served: its answers would depend on the load. Try the other profile, or ` +
+        "another build of the runtime",
+      details,
+    );
 
   const alone: Float32Array[] = [];
   for (let probe = 0; probe < probes.length; probe++) {
-    const [result] = await batch([probe]) as [Float32Array];
+    const [result] = (await batch([probe])) as [Float32Array];
     const at = result.findIndex((value) => !Number.isFinite(value));
-    if (at >= 0) throw untrusted(`gave ${result[at] ?? NaN} at element ${at} of probe ${probe}`, { probe, element: at });
+    if (at >= 0)
+      throw untrusted(`gave ${result[at] ?? NaN} at element ${at} of probe ${probe}`, { probe, element: at });
     alone.push(result);
   }
   for (const indices of batches(probes.length)) {
@@ -43,8 +61,11 @@ export async function selfCheckRows<Probe>({ run, probes, what = "the program" }
       const probe = indices[position] as number;
       const at = firstDifference(alone[probe] as Float32Array, result);
       if (at >= 0) {
-        throw untrusted(`gave other bits for probe ${probe} in a batch of ${indices.length} at position ${position} than alone: element ${at} is ${result[at] ?? NaN}, not ${alone[probe]?.[at] ?? NaN}`,
-          { probe, batch: indices.length, position, element: at });
+        throw untrusted(
+          `gave other bits for probe ${probe} in a batch of ${indices.length} at position ${position} than ` +
+            `alone: element ${at} is ${result[at] ?? NaN}, not ${alone[probe]?.[at] ?? NaN}`,
+          { probe, batch: indices.length, position, element: at },
+        );
       }
     });
   }

@@ -1,18 +1,29 @@
 /**
- * The header of a safetensors file, checked whole: every claim it makes about names, types, shapes and offsets must hold and the
- * tensors must cover the data exactly, or nothing is read.
+ * The header of a safetensors file, checked whole: every claim it makes about names, types, shapes and offsets must
+ * hold and the tensors must cover the data exactly, or nothing is read.
  */
 import { LockstepError, type ErrorDetails } from "../../base/index.ts";
 import { elements, type DType } from "./tensor.ts";
 
 /** Types that are read: the host's dtype for each, and bytes an element in the file. */
 export const STORED = {
-  F64: { dtype: "float64", width: 8 }, F32: { dtype: "float32", width: 4 }, F16: { dtype: "float32", width: 2 }, BF16: { dtype: "float32", width: 2 },
-  I64: { dtype: "int64", width: 8 }, I32: { dtype: "int32", width: 4 }, U8: { dtype: "uint8", width: 1 },
+  F64: { dtype: "float64", width: 8 },
+  F32: { dtype: "float32", width: 4 },
+  F16: { dtype: "float32", width: 2 },
+  BF16: { dtype: "float32", width: 2 },
+  I64: { dtype: "int64", width: 8 },
+  I32: { dtype: "int32", width: 4 },
+  U8: { dtype: "uint8", width: 1 },
 } as const satisfies Record<string, { dtype: DType; width: number }>;
 
 /** `begin` and `end` count bytes from the start of the data. */
-export interface StoredTensor { readonly stored: keyof typeof STORED; readonly dtype: DType; readonly shape: readonly number[]; readonly begin: number; readonly end: number }
+export interface StoredTensor {
+  readonly stored: keyof typeof STORED;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
 export interface SafetensorsHeader {
   /** By name, in the order of the data. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
@@ -21,14 +32,25 @@ export interface SafetensorsHeader {
 }
 
 export function sourceError(what: string, reason: string, details: ErrorDetails = {}, cause?: unknown): LockstepError {
-  return new LockstepError("WEIGHTS_INVALID", `${what} is not a valid safetensors file: ${reason}`, { source: what, ...details }, cause === undefined ? undefined : { cause });
+  return new LockstepError(
+    "WEIGHTS_INVALID",
+    `${what} is not a valid safetensors file: ${reason}`,
+    { source: what, ...details },
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 export function parseHeader(what: string, bytes: Uint8Array, dataStart: number, dataBytes: number): SafetensorsHeader {
   const text = decodeText(what, bytes);
   const header = parseObject(what, text);
   const repeated = duplicateKey(text);
-  if (repeated !== undefined) throw sourceError(what, `its header has the name "${repeated}" twice, so it is unclear which is meant; write the file again with unique names`, { tensor: repeated });
+  if (repeated !== undefined)
+    throw sourceError(
+      what,
+      `its header has the name "${repeated}" twice, so it is unclear which is meant; write the file again with ` +
+        "unique names",
+      { tensor: repeated },
+    );
   const entries: [string, StoredTensor][] = [];
   let metadata: Readonly<Record<string, string>> = {};
   for (const [name, value] of Object.entries(header)) {
@@ -54,7 +76,12 @@ function parseObject(what: string, text: string): object {
   try {
     parsed = JSON.parse(text);
   } catch (error) {
-    throw sourceError(what, `its header is not JSON (${(error as Error).message}); the file is damaged, fetch it again`, {}, error);
+    throw sourceError(
+      what,
+      `its header is not JSON (${(error as Error).message}); the file is damaged, fetch it again`,
+      {},
+      error,
+    );
   }
   if (!isObject(parsed)) throw sourceError(what, "its header is JSON, but not an object of tensors");
   return parsed;
@@ -65,8 +92,8 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 /**
- * The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. A plain scan: a regular
- * expression would run out of stack on a long string.
+ * The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. A plain scan: a
+ * regular expression would run out of stack on a long string.
  */
 export function duplicateKey(json: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
@@ -74,10 +101,20 @@ export function duplicateKey(json: string): string | undefined {
   let end = 0;
   for (let i = 0; i < json.length; i++) {
     switch (json[i]) {
-      case "{": open.push(new Set()); break;
-      case "[": open.push(undefined); break;
-      case "}": case "]": open.pop(); break;
-      case "\"": begin = i; end = i = stringEnd(json, i); break;
+      case "{":
+        open.push(new Set());
+        break;
+      case "[":
+        open.push(undefined);
+        break;
+      case "}":
+      case "]":
+        open.pop();
+        break;
+      case '"':
+        begin = i;
+        end = i = stringEnd(json, i);
+        break;
       case ":": {
         const key = JSON.parse(json.slice(begin, end + 1)) as string;
         const keys = open.at(-1);
@@ -94,7 +131,7 @@ export function duplicateKey(json: string): string | undefined {
 /** The closing quote of the string that opens at `begin`: the first one after an even number of backslashes. */
 function stringEnd(json: string, begin: number): number {
   let i = begin + 1;
-  while (json[i] !== "\"") i += json[i] === "\\" ? 2 : 1;
+  while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
   return i;
 }
 
@@ -110,18 +147,31 @@ function entryOf(what: string, name: string, value: unknown, dataBytes: number):
   if (!isObject(value)) throw wrong("is not described by an object");
   const { dtype, shape, data_offsets: offsets, ...others } = value;
   const [unknown] = Object.keys(others);
-  if (unknown !== undefined) throw wrong(`has an unknown field "${unknown}"; expected are dtype, shape and data_offsets`);
+  if (unknown !== undefined)
+    throw wrong(`has an unknown field "${unknown}"; expected are dtype, shape and data_offsets`);
   if (typeof dtype !== "string" || !Object.hasOwn(STORED, dtype)) {
-    throw wrong(`has the type ${JSON.stringify(dtype)}, which is not one of ${Object.keys(STORED).join(", ")}; convert it, for instance to F32`);
+    throw wrong(
+      `has the type ${JSON.stringify(dtype)}, which is not one of ${Object.keys(STORED).join(", ")}; convert ` +
+        "it, for instance to F32",
+    );
   }
   const stored = dtype as keyof typeof STORED;
-  if (!isCounts(shape)) throw wrong(`has the shape ${JSON.stringify(shape)}, which is not a list of integers from 0 up`);
-  if (!isCounts(offsets) || offsets.length !== 2) throw wrong(`has the offsets ${JSON.stringify(offsets)}, which are not two integers from 0 up`);
+  if (!isCounts(shape))
+    throw wrong(`has the shape ${JSON.stringify(shape)}, which is not a list of integers from 0 up`);
+  if (!isCounts(offsets) || offsets.length !== 2)
+    throw wrong(`has the offsets ${JSON.stringify(offsets)}, which are not two integers from 0 up`);
   const [begin, end] = offsets as [number, number];
-  if (begin > end || end > dataBytes) throw wrong(`claims the bytes ${begin} to ${end} of ${dataBytes}; the file is cut off or its header is wrong, fetch it again`);
+  if (begin > end || end > dataBytes)
+    throw wrong(
+      `claims the bytes ${begin} to ${end} of ${dataBytes}; the file is cut off or its header is wrong, fetch it again`,
+    );
   const size = elements(shape) * STORED[stored].width;
   if (!Number.isSafeInteger(size)) throw wrong(`has the shape [${shape.join(", ")}], too large for any file`);
-  if (size !== end - begin) throw wrong(`has ${end - begin} bytes, but its shape [${shape.join(", ")}] of ${stored} takes ${size}; the header is wrong, fetch the file again`);
+  if (size !== end - begin)
+    throw wrong(
+      `has ${end - begin} bytes, but its shape [${shape.join(", ")}] of ${stored} takes ${size}; the header is ` +
+        "wrong, fetch the file again",
+    );
   return { stored, dtype: STORED[stored].dtype, shape, begin, end };
 }
 
@@ -134,10 +184,28 @@ function checkCover(what: string, entries: readonly (readonly [string, StoredTen
   let end = 0;
   let before = "";
   for (const [name, entry] of entries) {
-    if (entry.begin < end) throw sourceError(what, `tensor "${name}" overlaps "${before}" (it begins at byte ${entry.begin}, before ${end}); a file like this is not trusted, write it again`, { tensor: name, other: before });
-    if (entry.begin > end) throw sourceError(what, `the bytes ${end} to ${entry.begin} before tensor "${name}" belong to no tensor; a file like this is not trusted, write it again`, { tensor: name });
+    if (entry.begin < end)
+      throw sourceError(
+        what,
+        `tensor "${name}" overlaps "${before}" (it begins at byte ${entry.begin}, before ${end}); a file like ` +
+          "this is not trusted, write it again",
+        { tensor: name, other: before },
+      );
+    if (entry.begin > end)
+      throw sourceError(
+        what,
+        `the bytes ${end} to ${entry.begin} before tensor "${name}" belong to no tensor; a file like this is ` +
+          "not trusted, write it again",
+        { tensor: name },
+      );
     end = entry.end;
     before = name;
   }
-  if (end !== dataBytes) throw sourceError(what, `${dataBytes - end} bytes after the last tensor${before === "" ? "" : ` "${before}"`} belong to none; a file like this is not trusted, write it again`, { trailing: dataBytes - end });
+  if (end !== dataBytes)
+    throw sourceError(
+      what,
+      `${dataBytes - end} bytes after the last tensor${before === "" ? "" : ` "${before}"`} belong to none; a ` +
+        "file like this is not trusted, write it again",
+      { trailing: dataBytes - end },
+    );
 }

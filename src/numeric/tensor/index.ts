@@ -2,5 +2,11 @@ export * from "./tensor.ts";
 export { Arena, type ArenaHandle, type ArenaOptions, type Place, type TensorSpec } from "./arena.ts";
 export * from "./memory.ts";
 export { digestTensors, firstNonFinite, type NamedTensors } from "./inspect.ts";
-export { encodeSafetensors, readSafetensors, readSafetensorsHeader, type Safetensors, type SafetensorsLimits } from "./safetensors.ts";
+export {
+  encodeSafetensors,
+  readSafetensors,
+  readSafetensorsHeader,
+  type Safetensors,
+  type SafetensorsLimits,
+} from "./safetensors.ts";
 export { type SafetensorsHeader, type StoredTensor } from "./header.ts";

@@ -26,8 +26,8 @@ function nonFiniteIndex(data: Float32Array | Float64Array): number {
 const CHUNK = 0x4000_0000;
 
 /**
- * SHA-256 (hex) of tensors in order of name (by UTF-16 code unit), whatever order they come in: for each, a line of JSON
- * `[name, dtype, shape]`, a line feed, and its bytes.
+ * SHA-256 (hex) of tensors in order of name (by UTF-16 code unit), whatever order they come in: for each, a line of
+ * JSON `[name, dtype, shape]`, a line feed, and its bytes.
  */
 export function digestTensors(tensors: NamedTensors): string {
   const hash = createHash("sha256");

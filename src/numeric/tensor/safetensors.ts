@@ -1,7 +1,7 @@
 /**
  * The safetensors format: eight bytes of header length, a JSON header, then the bytes of the tensors without gaps
- * (https://github.com/huggingface/safetensors). What is read here may come from a stranger: the header is checked whole (see
- * header.ts) before memory is taken for any tensor. Little-endian, as every platform of Node and WebAssembly is.
+ * (https://github.com/huggingface/safetensors). What is read here may come from a stranger: the header is checked whole
+ * (see header.ts) before memory is taken for any tensor. Little-endian, as every platform of Node and WebAssembly is.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { LockstepError } from "../../base/index.ts";
@@ -23,7 +23,11 @@ export interface Safetensors {
 }
 
 /** Random access to a file or to bytes, so that both are read by the same code. */
-interface Source { readonly what: string; readonly size: number; read(begin: number, end: number): Uint8Array }
+interface Source {
+  readonly what: string;
+  readonly size: number;
+  read(begin: number, end: number): Uint8Array;
+}
 
 /** Names, types and shapes only: to compare with a configuration before any memory is taken. */
 export function readSafetensorsHeader(source: string | Uint8Array, limits: SafetensorsLimits = {}): SafetensorsHeader {
@@ -31,8 +35,9 @@ export function readSafetensorsHeader(source: string | Uint8Array, limits: Safet
 }
 
 /**
- * Reads a whole file, given by path or as bytes. Tensors of bytes are views of them where the alignment allows it (so don't change
- * the bytes), else copies. Anything wrong is WEIGHTS_INVALID; that a file is missing or unreadable is NOT_FOUND or DISK_FAILED.
+ * Reads a whole file, given by path or as bytes. Tensors of bytes are views of them where the alignment allows it (so
+ * don't change the bytes), else copies. Anything wrong is WEIGHTS_INVALID; that a file is missing or unreadable is
+ * NOT_FOUND or DISK_FAILED.
  */
 export function readSafetensors(source: string | Uint8Array, limits: SafetensorsLimits = {}): Safetensors {
   return withSource(source, limits, (opened) => {
@@ -46,21 +51,40 @@ export function readSafetensors(source: string | Uint8Array, limits: Safetensors
 }
 
 /**
- * The bytes of a file, the same for the same content: wider types first and then by name, as the reference implementation has them,
- * and metadata sorted. The header is padded with spaces so that the data starts at a multiple of eight.
+ * The bytes of a file, the same for the same content: wider types first and then by name, as the reference
+ * implementation has them, and metadata sorted. The header is padded with spaces so that the data starts at a multiple
+ * of eight.
  */
-export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, metadata: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
   const sorted = [...tensors].sort(([a, x], [b, y]) => BYTES[y.dtype] - BYTES[x.dtype] || (a < b ? -1 : 1));
   const fields: string[] = [];
   const keys = Object.keys(metadata).sort();
   if (keys.length > 0) {
-    fields.push(`"__metadata__":{${keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`).join(",")}}`);
+    fields.push(
+      `"__metadata__":{${keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`).join(",")}}`,
+    );
   }
   let end = 0;
   for (const [name, { dtype, shape, data }] of sorted) {
-    if (name === "__metadata__") throw new LockstepError("WEIGHTS_INVALID", `a tensor cannot be called "__metadata__" in a safetensors file; rename it`, { tensor: name });
-    if (data.length !== elements(shape)) throw new LockstepError("WEIGHTS_INVALID", `tensor "${name}" has ${data.length} elements, not the ${elements(shape)} of its shape [${shape.join(", ")}]`, { tensor: name });
-    fields.push(`${JSON.stringify(name)}:{"dtype":"${STORED_AS[dtype]}","shape":[${shape.join(",")}],"data_offsets":[${end},${end + data.byteLength}]}`);
+    if (name === "__metadata__")
+      throw new LockstepError(
+        "WEIGHTS_INVALID",
+        `a tensor cannot be called "__metadata__" in a safetensors file; rename it`,
+        { tensor: name },
+      );
+    if (data.length !== elements(shape))
+      throw new LockstepError(
+        "WEIGHTS_INVALID",
+        `tensor "${name}" has ${data.length} elements, not the ${elements(shape)} of its shape [${shape.join(", ")}]`,
+        { tensor: name },
+      );
+    fields.push(
+      `${JSON.stringify(name)}:{"dtype":"${STORED_AS[dtype]}","shape":[${shape.join(",")}],"data_offsets":[` +
+        `${end},${end + data.byteLength}]}`,
+    );
     end += data.byteLength;
   }
   const json = new TextEncoder().encode(`{${fields.join(",")}}`);
@@ -77,17 +101,40 @@ export function encodeSafetensors(tensors: ReadonlyMap<string, HostTensor>, meta
   return bytes;
 }
 
-const STORED_AS: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32", int64: "I64", uint8: "U8" };
+const STORED_AS: Readonly<Record<DType, string>> = {
+  float32: "F32",
+  float64: "F64",
+  int32: "I32",
+  int64: "I64",
+  uint8: "U8",
+};
 
 function headerOf(source: Source, limits: SafetensorsLimits): SafetensorsHeader {
   const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 * 1024 * 1024 } = limits;
   const { what, size } = source;
-  if (size > maxBytes) throw sourceError(what, `it has ${size} bytes, more than the limit of ${maxBytes}; raise maxBytes if it is meant to be that large`);
-  if (size < 8) throw sourceError(what, `it has ${size} bytes, and even the length of a header takes 8; it is empty or cut off, fetch it again`);
+  if (size > maxBytes)
+    throw sourceError(
+      what,
+      `it has ${size} bytes, more than the limit of ${maxBytes}; raise maxBytes if it is meant to be that large`,
+    );
+  if (size < 8)
+    throw sourceError(
+      what,
+      `it has ${size} bytes, and even the length of a header takes 8; it is empty or cut off, fetch it again`,
+    );
   const prefix = source.read(0, 8);
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(maxHeaderBytes)) throw sourceError(what, `it claims a header of ${length} bytes, more than the limit of ${maxHeaderBytes}; it is probably not a safetensors file`);
-  if (length > BigInt(size - 8)) throw sourceError(what, `it claims a header of ${length} bytes, but only ${size - 8} follow; it is cut off, fetch it again`);
+  if (length > BigInt(maxHeaderBytes))
+    throw sourceError(
+      what,
+      `it claims a header of ${length} bytes, more than the limit of ${maxHeaderBytes}; it is probably not a ` +
+        "safetensors file",
+    );
+  if (length > BigInt(size - 8))
+    throw sourceError(
+      what,
+      `it claims a header of ${length} bytes, but only ${size - 8} follow; it is cut off, fetch it again`,
+    );
   const dataStart = 8 + Number(length);
   return parseHeader(what, source.read(8, dataStart), dataStart, size - dataStart);
 }
@@ -99,20 +146,30 @@ function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor 
   const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
   const { buffer, byteOffset } = aligned;
   switch (stored) {
-    case "F16": return { dtype: "float32", shape, data: Float32Array.from(new Float16Array(buffer, byteOffset, n)) };
+    case "F16":
+      return { dtype: "float32", shape, data: Float32Array.from(new Float16Array(buffer, byteOffset, n)) };
     case "BF16": {
       const bits = Uint32Array.from(new Uint16Array(buffer, byteOffset, n), (half) => half << 16);
       return { dtype: "float32", shape, data: new Float32Array(bits.buffer) };
     }
-    case "F32": return { dtype, shape, data: new Float32Array(buffer, byteOffset, n) };
-    case "F64": return { dtype, shape, data: new Float64Array(buffer, byteOffset, n) };
-    case "I32": return { dtype, shape, data: new Int32Array(buffer, byteOffset, n) };
-    case "I64": return { dtype, shape, data: new BigInt64Array(buffer, byteOffset, n) };
-    case "U8": return { dtype, shape, data: new Uint8Array(buffer, byteOffset, n) };
+    case "F32":
+      return { dtype, shape, data: new Float32Array(buffer, byteOffset, n) };
+    case "F64":
+      return { dtype, shape, data: new Float64Array(buffer, byteOffset, n) };
+    case "I32":
+      return { dtype, shape, data: new Int32Array(buffer, byteOffset, n) };
+    case "I64":
+      return { dtype, shape, data: new BigInt64Array(buffer, byteOffset, n) };
+    case "U8":
+      return { dtype, shape, data: new Uint8Array(buffer, byteOffset, n) };
   }
 }
 
-function withSource<T>(source: string | Uint8Array, { name = "the safetensors bytes" }: SafetensorsLimits, use: (source: Source) => T): T {
+function withSource<T>(
+  source: string | Uint8Array,
+  { name = "the safetensors bytes" }: SafetensorsLimits,
+  use: (source: Source) => T,
+): T {
   if (typeof source !== "string") {
     return use({ what: name, size: source.byteLength, read: (begin, end) => source.subarray(begin, end) });
   }
@@ -129,7 +186,12 @@ function openFile(path: string): number {
     return openSync(path, "r");
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new LockstepError(missing ? "NOT_FOUND" : "DISK_FAILED", missing ? `there is no file ${path}; check the path` : `${path} cannot be opened: ${(error as Error).message}`, { path }, { cause: error });
+    throw new LockstepError(
+      missing ? "NOT_FOUND" : "DISK_FAILED",
+      missing ? `there is no file ${path}; check the path` : `${path} cannot be opened: ${(error as Error).message}`,
+      { path },
+      { cause: error },
+    );
   }
 }
 
@@ -139,7 +201,11 @@ function readRange(path: string, file: number, begin: number, end: number): Uint
   while (done < bytes.length) {
     // One read of the system is limited to 2 GiB.
     const got = readSome(path, file, bytes.subarray(done, done + 0x4000_0000), begin + done);
-    if (got === 0) throw sourceError(path, `it ended at byte ${begin + done} while it was read, before byte ${end}; something else is writing to it`);
+    if (got === 0)
+      throw sourceError(
+        path,
+        `it ended at byte ${begin + done} while it was read, before byte ${end}; something else is writing to it`,
+      );
     done += got;
   }
   return bytes;
@@ -149,6 +215,11 @@ function readSome(path: string, file: number, into: Uint8Array, position: number
   try {
     return readSync(file, into, 0, into.length, position);
   } catch (error) {
-    throw new LockstepError("DISK_FAILED", `${path} cannot be read: ${(error as Error).message}`, { path }, { cause: error });
+    throw new LockstepError(
+      "DISK_FAILED",
+      `${path} cannot be read: ${(error as Error).message}`,
+      { path },
+      { cause: error },
+    );
   }
 }

@@ -25,7 +25,11 @@ export function elements(shape: readonly number[]): number {
 
 export function tensor<D extends DType>(dtype: D, shape: readonly number[], data: TypedArrayOf[D]): HostTensor<D> {
   if (data.length !== elements(shape)) {
-    throw new LockstepError("INTERNAL", `a ${dtype} tensor of shape [${shape.join(", ")}] needs ${elements(shape)} elements, not ${data.length}`, { shape, length: data.length });
+    throw new LockstepError(
+      "INTERNAL",
+      `a ${dtype} tensor of shape [${shape.join(", ")}] needs ${elements(shape)} elements, not ${data.length}`,
+      { shape, length: data.length },
+    );
   }
   return { dtype, shape, data };
 }

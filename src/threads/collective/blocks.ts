@@ -1,7 +1,7 @@
 /**
- * Elementwise work (reduction, optimizer) is cut into blocks of a fixed size that belong to the recipe, not to the machine; a
- * worker's slice is a run of whole blocks. Sums over all elements (the clipping norm) are a fixed binary tree over the blocks'
- * sums, so they too are the same for any number of workers.
+ * Elementwise work (reduction, optimizer) is cut into blocks of a fixed size that belong to the recipe, not to the
+ * machine; a worker's slice is a run of whole blocks. Sums over all elements (the clipping norm) are a fixed binary
+ * tree over the blocks' sums, so they too are the same for any number of workers.
  */
 import { LockstepError } from "../../base/index.ts";
 
@@ -17,8 +17,15 @@ export interface Slice {
 
 /** One slice per worker, in order, covering all elements; the last block may be short, slices may be empty. */
 export function sliceBlocks(totalElements: number, blockSize: number = BLOCK_ELEMENTS, workers: number = 1): Slice[] {
-  for (const [what, value, least] of [["elements", totalElements, 0], ["block size", blockSize, 1], ["workers", workers, 1]] as const) {
-    if (!Number.isSafeInteger(value) || value < least) throw new LockstepError("INTERNAL", `${what} must be an integer from ${least} up, not ${value}`, { [what]: value });
+  for (const [what, value, least] of [
+    ["elements", totalElements, 0],
+    ["block size", blockSize, 1],
+    ["workers", workers, 1],
+  ] as const) {
+    if (!Number.isSafeInteger(value) || value < least)
+      throw new LockstepError("INTERNAL", `${what} must be an integer from ${least} up, not ${value}`, {
+        [what]: value,
+      });
   }
   const blocks = Math.ceil(totalElements / blockSize);
   return Array.from({ length: workers }, (_, worker) => {
@@ -34,8 +41,9 @@ export function sliceBlocks(totalElements: number, blockSize: number = BLOCK_ELE
 }
 
 /**
- * The sum of the blocks' sums by a fixed binary tree: neighbours are added level by level, and a node without a neighbour moves up
- * as it is. For the clipping norm the blocks hold sums of squares, and the norm is `Math.sqrt` of the result (exactly rounded by IEEE 754).
+ * The sum of the blocks' sums by a fixed binary tree: neighbours are added level by level, and a node without a
+ * neighbour moves up as it is. For the clipping norm the blocks hold sums of squares, and the norm is `Math.sqrt` of
+ * the result (exactly rounded by IEEE 754).
  */
 export function normTree(blockSums: Float64Array): number {
   const sums = Float64Array.from(blockSums);

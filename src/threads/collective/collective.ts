@@ -1,6 +1,6 @@
 /**
- * How the members of a training meet: arrive together, and complete a sum in tree order. The interface says nothing about threads, so
- * that machines can stand behind it too; the trainer knows this interface only.
+ * How the members of a training meet: arrive together, and complete a sum in tree order. The interface says nothing
+ * about threads, so that machines can stand behind it too; the trainer knows this interface only.
  */
 import { Barrier, type AbortReason, type BarrierHandle, type Supervised } from "../sync/index.ts";
 import { completionSchedule, type CompletionAdd, type SlotRef } from "./completion.ts";
@@ -20,11 +20,13 @@ export interface ReduceJob {
 export interface Collective {
   readonly rank: number;
   readonly size: number;
-  /** Resolves when every member has arrived. Throws WORKER_DIED, CANCELLED or INTERNAL when the meeting was given up. */
+  /**
+   * Resolves when every member has arrived. Throws WORKER_DIED, CANCELLED or INTERNAL when the meeting was given up.
+   */
   arrive(): Promise<void>;
   /**
-   * Waits until every member's partials lie in their slots, then completes the caller's slice of the sum. Returns where the sum lies;
-   * null when every shard was skipped. Slices of other members are complete only after the next `arrive`.
+   * Waits until every member's partials lie in their slots, then completes the caller's slice of the sum. Returns where
+   * the sum lies; null when every shard was skipped. Slices of other members are complete only after the next `arrive`.
    */
   reduce(job: ReduceJob): Promise<SlotRef | null>;
   /** Gives up for all members: whoever waits, or comes later, throws. */
@@ -37,8 +39,9 @@ export interface ThreadCollectiveHandle {
 }
 
 /**
- * The form for worker threads, which share the memory of all slots: `arrive` blocks the thread on a barrier, `reduce` is one arrival
- * and then the additions of one's own slice, with no further waiting, since an element's additions never leave its slice.
+ * The form for worker threads, which share the memory of all slots: `arrive` blocks the thread on a barrier, `reduce`
+ * is one arrival and then the additions of one's own slice, with no further waiting, since an element's additions never
+ * leave its slice.
  */
 export class ThreadCollective implements Collective, Supervised {
   readonly rank: number;
@@ -76,8 +79,8 @@ export class ThreadCollective implements Collective, Supervised {
   }
 
   /**
-   * For whoever supervises: gives up with WORKER_DIED, and wakes all even where that was decided before, since the dead member may have
-   * decided it (or opened the barrier) and not have come to waking them.
+   * For whoever supervises: gives up with WORKER_DIED, and wakes all even where that was decided before, since the dead
+   * member may have decided it (or opened the barrier) and not have come to waking them.
    */
   threadDied(): boolean {
     return this.#barrier.threadDied();

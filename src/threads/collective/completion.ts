@@ -1,6 +1,7 @@
 /**
  * What is left when every worker has its canonical partials: the additions above them, in tree order, across workers.
- * Partials lie left to right over workers, so a second run of the same binary counter meets exactly the tree's upper nodes.
+ * Partials lie left to right over workers, so a second run of the same binary counter meets exactly the tree's upper
+ * nodes.
  */
 import { invariant } from "../../base/index.ts";
 import { siblings, type Partial } from "./fold.ts";
@@ -35,7 +36,10 @@ export function completionSchedule(partials: readonly (readonly Partial[])[], sh
   let covered = 0;
   partials.forEach((row, worker) => {
     for (const { level, index, slot } of row) {
-      invariant(index * 2 ** level === covered, `the partial (${level}, ${index}) of worker ${worker} does not begin at shard ${covered}`);
+      invariant(
+        index * 2 ** level === covered,
+        `the partial (${level}, ${index}) of worker ${worker} does not begin at shard ${covered}`,
+      );
       covered += 2 ** level;
       push(stack, { level, index, at: slot === null ? null : { worker, slot } }, adds);
     }

@@ -1,10 +1,10 @@
 /**
  * How one worker folds the gradients of its shards, in order, into the canonical partials of its range, with memory for
- * O(log shards) gradients: a binary counter whose carries are restricted to siblings of the tree. The stack never decides by
- * arrival, only by position, so its partials are the tree's nodes whatever the range.
+ * O(log shards) gradients: a binary counter whose carries are restricted to siblings of the tree. The stack never
+ * decides by arrival, only by position, so its partials are the tree's nodes whatever the range.
  *
- * A shard of weight 0 is the identity: it takes no slot and causes no addition. (Adding a zero gradient instead would turn −0 into +0.)
- * Slots are numbers from 0 up; what lies in one, and the addition itself, are the caller's.
+ * A shard of weight 0 is the identity: it takes no slot and causes no addition. (Adding a zero gradient instead would
+ * turn −0 into +0.) Slots are numbers from 0 up; what lies in one, and the addition itself, are the caller's.
  */
 import { invariant } from "../../base/index.ts";
 import { requireRange, requireShards, type ShardRange, type TreeNode } from "./tree.ts";
@@ -60,7 +60,9 @@ export class FoldStack {
     return this.#push(slot);
   }
 
-  /** The next shard has weight 0. Returns the additions that have become due (its sibling may complete a node above). */
+  /**
+   * The next shard has weight 0. Returns the additions that have become due (its sibling may complete a node above).
+   */
   skip(): SlotAdd[] {
     invariant(this.#open === null && this.next !== null, "a shard was skipped out of turn");
     return this.#push(null);
@@ -101,7 +103,9 @@ export function slotsNeeded(range: ShardRange, shards: number): number {
   return replayFold(range, shards, () => false).slots;
 }
 
-/** The partials a worker will have, and in which slots: weights are known to all from the plan, so nobody has to ask. */
+/**
+ * The partials a worker will have, and in which slots: weights are known to all from the plan, so nobody has to ask.
+ */
 export function foldedPartials(range: ShardRange, weights: readonly number[]): readonly Partial[] {
   return replayFold(range, weights.length, (shard) => weights[shard] === 0).partials();
 }

@@ -1,10 +1,10 @@
 /**
- * The reduction tree over the shards of a step. With S shards (a power of two) the node (level, index) covers the shards
- * [index · 2^level, (index + 1) · 2^level); its value is left child + right child, in that order. Float addition does not associate,
- * so this tree, and nothing about who computes, decides the bits of a sum.
+ * The reduction tree over the shards of a step. With S shards (a power of two) the node (level, index) covers the
+ * shards [index · 2^level, (index + 1) · 2^level); its value is left child + right child, in that order. Float addition
+ * does not associate, so this tree, and nothing about who computes, decides the bits of a sum.
  *
- * A range of shards is covered by a unique shortest row of such nodes, left to right: its canonical partials. They are what one
- * worker can finish alone; everything above them is completed across workers, in the same tree.
+ * A range of shards is covered by a unique shortest row of such nodes, left to right: its canonical partials. They are
+ * what one worker can finish alone; everything above them is completed across workers, in the same tree.
  */
 import { LockstepError } from "../../base/index.ts";
 
@@ -21,7 +21,11 @@ export interface ShardRange {
 
 export function requireShards(shards: number): void {
   if (!Number.isSafeInteger(shards) || shards < 1 || shards > 2 ** 20 || (shards & (shards - 1)) !== 0) {
-    throw new LockstepError("OPTION_INVALID", `the number of shards must be a power of two from 1 to 1,048,576, not ${shards}`, { shards });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the number of shards must be a power of two from 1 to 1,048,576, not ${shards}`,
+      { shards },
+    );
   }
 }
 
@@ -43,24 +47,40 @@ export function canonicalPartials(first: number, count: number, shards: number):
 
 export function requireRange(range: ShardRange, shards: number): void {
   const { first, count } = range;
-  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || first < 0 || count < 0 || first + count > shards) {
-    throw new LockstepError("INTERNAL", `the shards [${first}, ${first + count}) do not lie in [0, ${shards})`, { first, count, shards });
+  if (
+    !Number.isSafeInteger(first) ||
+    !Number.isSafeInteger(count) ||
+    first < 0 ||
+    count < 0 ||
+    first + count > shards
+  ) {
+    throw new LockstepError("INTERNAL", `the shards [${first}, ${first + count}) do not lie in [0, ${shards})`, {
+      first,
+      count,
+      shards,
+    });
   }
 }
 
 /**
- * Which worker owns which shards: contiguous ranges in worker order that cover all shards, some empty if there are more workers
- * than shards. No stealing: an owner is known before the step begins. `costs` (tokens of each shard, say) balances the ranges so that
- * the largest total is as small as contiguous ranges allow; without it every shard costs the same. The ranges never change a bit.
+ * Which worker owns which shards: contiguous ranges in worker order that cover all shards, some empty if there are more
+ * workers than shards. No stealing: an owner is known before the step begins. `costs` (tokens of each shard, say)
+ * balances the ranges so that the largest total is as small as contiguous ranges allow; without it every shard costs
+ * the same. The ranges never change a bit.
  */
 export function assignShards(shards: number, workers: number, costs?: readonly number[]): ShardRange[] {
   requireShards(shards);
-  if (!Number.isSafeInteger(workers) || workers < 1) throw new LockstepError("OPTION_INVALID", `there must be at least one worker, not ${workers}`, { workers });
+  if (!Number.isSafeInteger(workers) || workers < 1)
+    throw new LockstepError("OPTION_INVALID", `there must be at least one worker, not ${workers}`, { workers });
   if (costs === undefined) {
     const edges = Array.from({ length: workers + 1 }, (_, worker) => Math.floor((worker * shards) / workers));
     return rangesBetween(edges);
   }
-  if (costs.length !== shards) throw new LockstepError("INTERNAL", `${shards} shards need as many costs, not ${costs.length}`, { shards, costs: costs.length });
+  if (costs.length !== shards)
+    throw new LockstepError("INTERNAL", `${shards} shards need as many costs, not ${costs.length}`, {
+      shards,
+      costs: costs.length,
+    });
   return rangesBetween(balancedEdges(costs, workers));
 }
 
@@ -71,7 +91,10 @@ function rangesBetween(edges: readonly number[]): ShardRange[] {
   });
 }
 
-/** The smallest bound under which filling workers from the left succeeds, found among the sums of contiguous runs by bisection. */
+/**
+ * The smallest bound under which filling workers from the left succeeds, found among the sums of contiguous runs by
+ * bisection.
+ */
 function balancedEdges(costs: readonly number[], workers: number): number[] {
   let low = Math.max(...costs);
   let high = costs.reduce((sum, cost) => sum + cost, 0);

@@ -1,21 +1,35 @@
 /**
- * `Atomics` as explored code sees it: the same functions, each of which is a point of the schedule when it touches shared memory. Arguments that the language would
- * refuse are left to the platform to refuse.
+ * `Atomics` as explored code sees it: the same functions, each of which is a point of the schedule when it touches
+ * shared memory. Arguments that the language would refuse are left to the platform to refuse.
  */
 import { KIND } from "./control.ts";
 import { native } from "./native.ts";
 import type { ThreadRuntime } from "./runtime.ts";
 import { SpinWatch } from "./spin.ts";
 
-type Ints = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array;
+type Ints =
+  Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array;
 type Value = number | bigint;
 
 export function exploredAtomics(runtime: ThreadRuntime): typeof Atomics {
   const waitAsync = Atomics.waitAsync.bind(Atomics);
   const shared = (array: unknown, index: unknown): array is Ints =>
-    runtime.active && ArrayBuffer.isView(array) && array.buffer instanceof SharedArrayBuffer && Number.isInteger(index) && (index as number) >= 0 && (index as number) < (array as Ints).length;
+    runtime.active &&
+    ArrayBuffer.isView(array) &&
+    array.buffer instanceof SharedArrayBuffer &&
+    Number.isInteger(index) &&
+    (index as number) >= 0 &&
+    (index as number) < (array as Ints).length;
   const at = (kind: number, array: Ints, index: number, a: Value, b: Value, peek: number | null): number =>
-    runtime.point(kind, runtime.bufferId(array.buffer as SharedArrayBuffer), array.byteOffset + index * array.BYTES_PER_ELEMENT, array.BYTES_PER_ELEMENT, word(a), word(b), peek);
+    runtime.point(
+      kind,
+      runtime.bufferId(array.buffer as SharedArrayBuffer),
+      array.byteOffset + index * array.BYTES_PER_ELEMENT,
+      array.BYTES_PER_ELEMENT,
+      word(a),
+      word(b),
+      peek,
+    );
 
   const modify = (name: "add" | "sub" | "and" | "or" | "xor" | "exchange") => {
     const perform = native[name] as (array: Ints, index: number, value: Value) => Value;
@@ -44,7 +58,12 @@ export function exploredAtomics(runtime: ThreadRuntime): typeof Atomics {
       runtime.did(event, word(before), word(native.load(array as Int32Array, index)), true, false);
       return stored;
     },
-    add: modify("add"), sub: modify("sub"), and: modify("and"), or: modify("or"), xor: modify("xor"), exchange: modify("exchange"),
+    add: modify("add"),
+    sub: modify("sub"),
+    and: modify("and"),
+    or: modify("or"),
+    xor: modify("xor"),
+    exchange: modify("exchange"),
     compareExchange(array: Ints, index: number, expected: Value, replacement: Value): Value {
       if (!shared(array, index)) return native.compareExchange(array, index, expected as number, replacement as number);
       const now = native.load(array as Int32Array, index);
@@ -54,7 +73,12 @@ export function exploredAtomics(runtime: ThreadRuntime): typeof Atomics {
       runtime.did(event, word(before), wrote ? word(replacement) : word(before), wrote, true);
       return before;
     },
-    wait(array: Int32Array | BigInt64Array, index: number, expected: Value, timeout = Infinity): "ok" | "not-equal" | "timed-out" {
+    wait(
+      array: Int32Array | BigInt64Array,
+      index: number,
+      expected: Value,
+      timeout = Infinity,
+    ): "ok" | "not-equal" | "timed-out" {
       if (!shared(array, index)) return native.wait(array as Int32Array, index, expected as number, timeout);
       const polls = Number.isFinite(timeout) && native.load(array as Int32Array, index) === expected;
       const event = at(KIND.WAIT, array, index, expected, 0, polls ? SpinWatch.limitPassed(word(expected)) : null);
@@ -65,7 +89,12 @@ export function exploredAtomics(runtime: ThreadRuntime): typeof Atomics {
       }
       return runtime.sleep(event, word(value), Math.max(0, Number.isNaN(timeout) ? Infinity : timeout));
     },
-    waitAsync(array: Int32Array | BigInt64Array, index: number, expected: Value, timeout = Infinity): { async: false; value: "not-equal" | "timed-out" } | { async: true; value: Promise<"ok" | "timed-out"> } {
+    waitAsync(
+      array: Int32Array | BigInt64Array,
+      index: number,
+      expected: Value,
+      timeout = Infinity,
+    ): { async: false; value: "not-equal" | "timed-out" } | { async: true; value: Promise<"ok" | "timed-out"> } {
       if (!shared(array, index)) return waitAsync(array as Int32Array, index, expected as number, timeout);
       const event = at(KIND.ASYNC_WAIT, array, index, expected, 0, null);
       const value = native.load(array as Int32Array, index);

@@ -1,4 +1,7 @@
-/** Passing the baton: wake the receiver, and sleep until it comes back. A short spin first, since between two idle cores that is all it takes. */
+/**
+ * Passing the baton: wake the receiver, and sleep until it comes back. A short spin first, since between two idle cores
+ * that is all it takes.
+ */
 import { T, threadBase, type Control } from "./control.ts";
 import { native } from "./native.ts";
 

@@ -1,17 +1,49 @@
 /**
- * The memory through which one exploration is steered, shared by the controller and the explored threads. Exactly one of them runs at a time: it holds
- * the *baton*, which is passed by setting the receiver's GO word. Whoever holds it may read and write everything here; the store and load of
- * GO order all the rest. A thread that comes to an operation on shared memory writes down what it wants to do (its *pending* operation) and decides
- * itself who goes next (scheduler.ts), so a schedule in which nothing switches costs no wake-up at all.
+ * The memory through which one exploration is steered, shared by the controller and the explored threads. Exactly one
+ * of them runs at a time: it holds the *baton*, which is passed by setting the receiver's GO word. Whoever holds it may
+ * read and write everything here; the store and load of GO order all the rest. A thread that comes to an operation on
+ * shared memory writes down what it wants to do (its *pending* operation) and decides itself who goes next
+ * (scheduler.ts), so a schedule in which nothing switches costs no wake-up at all.
  */
 export const MAX_THREADS = 9;
 /** The index of the thread that runs `supervise`, and of the controller as a receiver of the baton. */
 export const CONTROLLER = MAX_THREADS;
 
 export const KIND = {
-  LOAD: 1, STORE: 2, RMW: 3, CAS: 4, WAIT: 5, ASYNC_WAIT: 6, NOTIFY: 7, TIMEOUT: 8, READ: 9, WRITE: 10, INVOKE: 11, RESPOND: 12, KILL: 13, SEND: 14, RECEIVE: 15,
+  LOAD: 1,
+  STORE: 2,
+  RMW: 3,
+  CAS: 4,
+  WAIT: 5,
+  ASYNC_WAIT: 6,
+  NOTIFY: 7,
+  TIMEOUT: 8,
+  READ: 9,
+  WRITE: 10,
+  INVOKE: 11,
+  RESPOND: 12,
+  KILL: 13,
+  SEND: 14,
+  RECEIVE: 15,
 } as const;
-export const KIND_NAMES = ["", "load", "store", "rmw", "compareExchange", "wait", "waitAsync", "notify", "time limit", "read", "write", "begins", "ends", "is killed", "sends", "receives"] as const;
+export const KIND_NAMES = [
+  "",
+  "load",
+  "store",
+  "rmw",
+  "compareExchange",
+  "wait",
+  "waitAsync",
+  "notify",
+  "time limit",
+  "read",
+  "write",
+  "begins",
+  "ends",
+  "is killed",
+  "sends",
+  "receives",
+] as const;
 
 export const STATUS = {
   OFF: 0,
@@ -34,13 +66,44 @@ export const STRATEGY = { STRAIGHT: 0, PRIORITIES: 1, WALK: 2 } as const;
 
 /** Header words. */
 export const H = {
-  STEP: 0, OUTCOME: 1, CUT: 2, THREADS: 3, PREFIX: 4, SLEEP: 5, STRATEGY: 6, MAX_STEPS: 7, SITES: 8, LAST: 9, SUPERVISOR: 10, SEED: 11, CHANGES: 12, STAMP: 13,
-  EXIT: 15, SLEEP_AT: 16, DEATHS: 18, LOW: 19, KILL_AT: 20, KILL_WHO: 21, BYTES: 22,
+  STEP: 0,
+  OUTCOME: 1,
+  CUT: 2,
+  THREADS: 3,
+  PREFIX: 4,
+  SLEEP: 5,
+  STRATEGY: 6,
+  MAX_STEPS: 7,
+  SITES: 8,
+  LAST: 9,
+  SUPERVISOR: 10,
+  SEED: 11,
+  CHANGES: 12,
+  STAMP: 13,
+  EXIT: 15,
+  SLEEP_AT: 16,
+  DEATHS: 18,
+  LOW: 19,
+  KILL_AT: 20,
+  KILL_WHO: 21,
+  BYTES: 22,
 } as const;
 
 /** Words of a thread's record, from `threadBase`. */
 export const T = {
-  GO: 0, STATUS: 1, KIND: 2, BUFFER: 3, OFFSET: 4, SIZE: 5, A: 6, B: 7, TIMED: 8, RESULT: 9, KILLED: 10, WOKEN_BY: 11, PRIORITY: 12,
+  GO: 0,
+  STATUS: 1,
+  KIND: 2,
+  BUFFER: 3,
+  OFFSET: 4,
+  SIZE: 5,
+  A: 6,
+  B: 7,
+  TIMED: 8,
+  RESULT: 9,
+  KILLED: 10,
+  WOKEN_BY: 11,
+  PRIORITY: 12,
 } as const;
 export const THREAD_WORDS = 13;
 const HEADER_WORDS = 32;
@@ -48,7 +111,24 @@ export const threadBase = (thread: number): number => HEADER_WORDS + thread * TH
 
 /** An event of the trace: what was chosen at a step, and what was possible there. */
 export const E = {
-  THREAD: 0, KIND: 1, BUFFER: 2, OFFSET: 3, SIZE: 4, A: 5, B: 6, BEFORE: 7, AFTER: 8, WROTE: 9, ENABLED: 10, SLEEP: 11, INBOX: 12, WOKE: 13, WOKEN_BY: 14, ALIVE: 15, WOKEN: 16, READY: 17,
+  THREAD: 0,
+  KIND: 1,
+  BUFFER: 2,
+  OFFSET: 3,
+  SIZE: 4,
+  A: 5,
+  B: 6,
+  BEFORE: 7,
+  AFTER: 8,
+  WROTE: 9,
+  ENABLED: 10,
+  SLEEP: 11,
+  INBOX: 12,
+  WOKE: 13,
+  WOKEN_BY: 14,
+  ALIVE: 15,
+  WOKEN: 16,
+  READY: 17,
 } as const;
 export const EVENT_WORDS = 18;
 export const MAX_EVENTS = 20_000;
@@ -58,7 +138,10 @@ export const W = { USED: 0, THREAD: 1, BUFFER: 2, OFFSET: 3, STAMP: 4, ID: 5, RE
 const WAITER_WORDS = 7;
 export const MAX_WAITERS = 64;
 export const MAX_CHANGES = 16;
-/** Messages that were sent and not received; `TO` is the side that gets it. Their bytes lie in an area of their own, one after another. */
+/**
+ * Messages that were sent and not received; `TO` is the side that gets it. Their bytes lie in an area of their own, one
+ * after another.
+ */
 export const M = { USED: 0, CHANNEL: 1, TO: 2, AT: 3, LENGTH: 4, STAMP: 5 } as const;
 const MESSAGE_WORDS = 6;
 export const MAX_MESSAGES = 64;
@@ -82,7 +165,8 @@ export type Control = Int32Array<SharedArrayBuffer>;
 export const waiterBase = (index: number): number => WAITERS_AT + index * WAITER_WORDS;
 export const messageBase = (index: number): number => MESSAGES_AT + index * MESSAGE_WORDS;
 export const listenerBase = (index: number): number => LISTENERS_AT + index * LISTENER_WORDS;
-export const messageBytes = (control: Control): Uint8Array => new Uint8Array(control.buffer, BYTES_AT * 4, MESSAGE_BYTES);
+export const messageBytes = (control: Control): Uint8Array =>
+  new Uint8Array(control.buffer, BYTES_AT * 4, MESSAGE_BYTES);
 export const changeAt = (index: number): number => CHANGES_AT + index;
 export const prefixAt = (step: number): number => PREFIX_AT + step;
 export const eventBase = (step: number): number => EVENTS_AT + step * EVENT_WORDS;

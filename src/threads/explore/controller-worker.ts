@@ -22,9 +22,11 @@ try {
   installChannels();
   installExplorationHook({ access: () => {}, resets: setupResets });
   const found = programsOf((await import(url)) as Record<string, unknown>).get(name);
-  if (found === undefined) throw new LockstepError("NOT_FOUND", `${url} exports no program "${name}"`, { program: name });
+  if (found === undefined)
+    throw new LockstepError("NOT_FOUND", `${url} exports no program "${name}"`, { program: name });
   const controller = new Controller(found, name, options, {
-    onProgress: (stage, schedules, seconds) => say({ kind: "progress", progress: { program: name, stage, schedules, seconds } }),
+    onProgress: (stage, schedules, seconds) =>
+      say({ kind: "progress", progress: { program: name, stage, schedules, seconds } }),
     stopped: () => Atomics.load(stop, 0) !== 0,
   });
   say({ kind: "report", report: await controller.explore() });

@@ -1,4 +1,7 @@
-/** One exploration: stages of search until something wrong is found or everything wanted is covered, and the confirmation of what was found. */
+/**
+ * One exploration: stages of search until something wrong is found or everything wanted is covered, and the
+ * confirmation of what was found.
+ */
 import { LockstepError } from "../../base/index.ts";
 import { OUTCOME } from "./control.ts";
 import { judge, type Finding } from "./judge.ts";
@@ -46,7 +49,12 @@ export class Controller {
     this.#options = options;
     this.#hooks = hooks;
     this.#kills = options.kills ?? (program.supervise === undefined ? 0 : 1);
-    if (this.#kills > 0 && options.strategy === "classes") throw new LockstepError("OPTION_INVALID", `the strategy "classes" does not explore deaths; use "bounded" or "random", or kills: 0`, { kills: this.#kills });
+    if (this.#kills > 0 && options.strategy === "classes")
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `the strategy "classes" does not explore deaths; use "bounded" or "random", or kills: 0`,
+        { kills: this.#kills },
+      );
   }
 
   async explore(): Promise<ExploreReport> {
@@ -64,7 +72,14 @@ export class Controller {
       await runner.close();
     }
     const failure = found === null ? null : await this.#confirm(found);
-    return { program: this.#name, title: this.#program.title ?? this.#name, threads: this.#program.threads.length, stages, failure, longest: this.#longest };
+    return {
+      program: this.#name,
+      title: this.#program.title ?? this.#name,
+      threads: this.#program.threads.length,
+      stages,
+      failure,
+      longest: this.#longest,
+    };
   }
 
   #start(): Promise<Runner> {
@@ -77,19 +92,33 @@ export class Controller {
       yield { coverage: { kind: "replay" }, search: once({ prefix: parseSchedule(replay) }) };
       return;
     }
-    const bounded = (bound: number) => ({ coverage: { kind: "preemptions", bound } as const, search: new BoundedSearch({ preemptions: bound, kills: this.#kills }) });
-    if (strategy === "classes" || (strategy === "auto" && this.#kills === 0)) yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length) };
+    const bounded = (bound: number) => ({
+      coverage: { kind: "preemptions", bound } as const,
+      search: new BoundedSearch({ preemptions: bound, kills: this.#kills }),
+    });
+    if (strategy === "classes" || (strategy === "auto" && this.#kills === 0))
+      yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length) };
     else if (strategy === "auto") yield bounded(Infinity);
     if (strategy === "bounded" || strategy === "auto") {
-      const bounds = preemptions === Infinity ? [Infinity] : Array.from({ length: preemptions + 1 }, (_, bound) => bound);
+      const bounds =
+        preemptions === Infinity ? [Infinity] : Array.from({ length: preemptions + 1 }, (_, bound) => bound);
       for (const bound of bounds) yield bounded(bound);
     }
-    if (strategy === "random" || strategy === "auto") yield { coverage: { kind: "random", seed }, search: new RandomSearch({ seed, schedules, depth, kills: this.#kills > 0 }) };
+    if (strategy === "random" || strategy === "auto")
+      yield {
+        coverage: { kind: "random", seed },
+        search: new RandomSearch({ seed, schedules, depth, kills: this.#kills > 0 }),
+      };
   }
 
   /** Nothing that would follow could add to it. */
   #enough({ coverage, ended }: Stage): boolean {
-    return ended === "complete" && (coverage.kind === "classes" || coverage.kind === "replay" || (coverage.kind === "preemptions" && coverage.bound === Infinity));
+    return (
+      ended === "complete" &&
+      (coverage.kind === "classes" ||
+        coverage.kind === "replay" ||
+        (coverage.kind === "preemptions" && coverage.bound === Infinity))
+    );
   }
 
   #search(runner: Runner, coverage: Coverage, search: Search): { stage: Stage; found: Found | null } {
@@ -123,16 +152,30 @@ export class Controller {
       this.#longest = Math.max(this.#longest, run.trace.length);
       if (run.outcome === OUTCOME.REDUNDANT) redundant++;
       else schedules++;
-      const differs = previous === null || plan.random !== undefined ? null : run.trace.differsFrom(previous.trace, plan.prefix.length - 1);
+      const differs =
+        previous === null || plan.random !== undefined
+          ? null
+          : run.trace.differsFrom(previous.trace, plan.prefix.length - 1);
       let finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
       if (finding === null) {
         const changed = search.learn(run);
         if (changed !== null) finding = nondeterministic(changed);
       }
-      if (finding !== null) found = { finding, choices: run.trace.choices(), trace: run.trace, seed: plan.random?.seed ?? null };
+      if (finding !== null)
+        found = { finding, choices: run.trace.choices(), trace: run.trace, seed: plan.random?.seed ?? null };
       previous = run;
     }
-    return { stage: { coverage, ended: found === null ? ended : "failure", schedules, redundant, steps, seconds: (performance.now() - start) / 1000 }, found };
+    return {
+      stage: {
+        coverage,
+        ended: found === null ? ended : "failure",
+        schedules,
+        redundant,
+        steps,
+        seconds: (performance.now() - start) / 1000,
+      },
+      found,
+    };
   }
 
   /** A failure counts once it has been seen again, the same, in threads and memory made for it. */
@@ -142,10 +185,19 @@ export class Controller {
       const run = runner.run({ prefix: found.choices, sites: true });
       const differs = run.trace.differsFrom(found.trace, found.trace.length);
       const finding = differs === null ? judge(runner, run, this.#options.races) : nondeterministic(differs);
-      const confirmed = finding ?? { kind: "nondeterminism" as const, message: `the schedule failed once (${found.finding.kind}: ${found.finding.message}) and not when it was run again in fresh threads: something outside of the program's state decides what it does`, marks: new Map<number, string>() };
+      const confirmed = finding ?? {
+        kind: "nondeterminism" as const,
+        message:
+          `the schedule failed once (${found.finding.kind}: ${found.finding.message}) and not when it was run ` +
+          "again in fresh threads: something outside of the program's state decides what it does",
+        marks: new Map<number, string>(),
+      };
       const sites = new Map(run.reports.flatMap(({ sites: own }) => [...(own ?? [])]));
       return {
-        kind: confirmed.kind, message: confirmed.message, schedule: formatSchedule(found.choices), seed: found.seed,
+        kind: confirmed.kind,
+        message: confirmed.message,
+        schedule: formatSchedule(found.choices),
+        seed: found.seed,
         trace: formatTrace(run.trace.events(), runner.parts, sites, confirmed.marks),
       };
     } finally {
@@ -155,7 +207,13 @@ export class Controller {
 }
 
 function nondeterministic(step: number): Finding {
-  return { kind: "nondeterminism", marks: new Map([[step, "was another operation before"]]), message: `the same schedule did not do the same at step ${step}: something outside of the program's state decides what it does (module state that is kept between schedules, real time, input)` };
+  return {
+    kind: "nondeterminism",
+    marks: new Map([[step, "was another operation before"]]),
+    message:
+      `the same schedule did not do the same at step ${step}: something outside of the program's state decides ` +
+      "what it does (module state that is kept between schedules, real time, input)",
+  };
 }
 
 function once(plan: Plan): Search {

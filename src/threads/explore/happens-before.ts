@@ -1,7 +1,8 @@
 /**
- * Which steps of a schedule depend on which, as vector clocks: `clock(i)[t]` is the last step of thread t that step i comes after in every equivalent schedule
- * (−1: none), itself included. And which pairs of steps are in a *race* in the sense of partial-order reduction: dependent, of different threads, with nothing
- * in between that orders them, so that another schedule has them the other way round.
+ * Which steps of a schedule depend on which, as vector clocks: `clock(i)[t]` is the last step of thread t that step i
+ * comes after in every equivalent schedule (−1: none), itself included. And which pairs of steps are in a *race* in the
+ * sense of partial-order reduction: dependent, of different threads, with nothing in between that orders them, so that
+ * another schedule has them the other way round.
  */
 import { dependent } from "./dependence.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -61,7 +62,9 @@ export class HappensBefore {
         break;
       }
     }
-    const races = candidates.filter((candidate) => candidates.every((other) => other === candidate || !this.before(candidate, other) || other < candidate));
+    const races = candidates.filter((candidate) =>
+      candidates.every((other) => other === candidate || !this.before(candidate, other) || other < candidate),
+    );
     for (const candidate of candidates) join(clock, this.#clocks[candidate]!);
     clock[event.thread] = step;
     this.#events.push(event);
@@ -72,5 +75,6 @@ export class HappensBefore {
 }
 
 function join(into: Int32Array, other: Int32Array): void {
-  for (let thread = 0; thread < into.length; thread++) if (other[thread]! > into[thread]!) into[thread] = other[thread]!;
+  for (let thread = 0; thread < into.length; thread++)
+    if (other[thread]! > into[thread]!) into[thread] = other[thread]!;
 }

@@ -1,5 +1,16 @@
 /** Messages between explored threads, in the control memory: a queue for each end of each channel. */
-import { H, L, listenerBase, M, MAX_LISTENERS, MAX_MESSAGES, MESSAGE_BYTES, messageBase, messageBytes, type Control } from "./control.ts";
+import {
+  H,
+  L,
+  listenerBase,
+  M,
+  MAX_LISTENERS,
+  MAX_MESSAGES,
+  MESSAGE_BYTES,
+  messageBase,
+  messageBytes,
+  type Control,
+} from "./control.ts";
 
 interface Listener {
   readonly channel: number;
@@ -41,7 +52,8 @@ export class Mail {
     const control = this.#control;
     const at = this.#free();
     const start = control[H.BYTES]!;
-    if (start + bytes.length > MESSAGE_BYTES) throw new Error(`the messages of one schedule have more than ${MESSAGE_BYTES} bytes`);
+    if (start + bytes.length > MESSAGE_BYTES)
+      throw new Error(`the messages of one schedule have more than ${MESSAGE_BYTES} bytes`);
     messageBytes(control).set(bytes, start);
     control[H.BYTES] = start + bytes.length;
     control[at + M.USED] = 1;
@@ -52,13 +64,20 @@ export class Mail {
     control[at + M.STAMP] = control[H.STAMP]!++;
     for (let index = 0; index < MAX_LISTENERS; index++) {
       const listener = listenerBase(index);
-      if (control[listener + L.USED] !== 0 && control[listener + L.CHANNEL] === channel && control[listener + L.SIDE] === to) return control[listener + L.THREAD]!;
+      if (
+        control[listener + L.USED] !== 0 &&
+        control[listener + L.CHANNEL] === channel &&
+        control[listener + L.SIDE] === to
+      )
+        return control[listener + L.THREAD]!;
     }
     return -1;
   }
 
   take(channel: number, side: number): Uint8Array | null {
-    return this.#taken(this.#oldest((at) => this.#control[at + M.CHANNEL] === channel && this.#control[at + M.TO] === side));
+    return this.#taken(
+      this.#oldest((at) => this.#control[at + M.CHANNEL] === channel && this.#control[at + M.TO] === side),
+    );
   }
 
   /** Whether anything has come that this thread listens for. */
@@ -76,7 +95,9 @@ export class Mail {
 
   #listenerOf(at: number): Listener | undefined {
     const control = this.#control;
-    return this.#listeners.find(({ channel, side }) => control[at + M.CHANNEL] === channel && control[at + M.TO] === side);
+    return this.#listeners.find(
+      ({ channel, side }) => control[at + M.CHANNEL] === channel && control[at + M.TO] === side,
+    );
   }
 
   #taken(at: number): Uint8Array | null {
@@ -88,7 +109,8 @@ export class Mail {
   }
 
   #free(): number {
-    for (let index = 0; index < MAX_MESSAGES; index++) if (this.#control[messageBase(index)] === 0) return messageBase(index);
+    for (let index = 0; index < MAX_MESSAGES; index++)
+      if (this.#control[messageBase(index)] === 0) return messageBase(index);
     throw new Error(`more than ${MAX_MESSAGES} messages are under way`);
   }
 

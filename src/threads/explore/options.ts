@@ -26,9 +26,10 @@ export interface ExploreProgress {
 
 export interface ExploreOptions {
   /**
-   * `classes`: every class of equivalent schedules, with no bound; `bounded`: every schedule with at most `preemptions`; `random`: `schedules` random ones.
-   * `auto` tries everything within the limits (`classes`; with deaths, which `classes` does not know, every interleaving), and where that does not
-   * end, `bounded` from 0 up to `preemptions`, then `random`. @default "auto"
+   * `classes`: every class of equivalent schedules, with no bound; `bounded`: every schedule with at most
+   * `preemptions`; `random`: `schedules` random ones. `auto` tries everything within the limits (`classes`; with
+   * deaths, which `classes` does not know, every interleaving), and where that does not end, `bounded` from 0 up to
+   * `preemptions`, then `random`. @default "auto"
    */
   readonly strategy?: "auto" | "classes" | "bounded" | "random";
   /** Of `bounded`: Infinity enumerates every interleaving. @default 2 */
@@ -59,9 +60,16 @@ export interface ExploreOptions {
 
 export type CompleteOptions = Readonly<z.output<typeof schema>>;
 
-export function completeOptions({ onProgress: _onProgress, signal: _signal, ...options }: ExploreOptions): CompleteOptions {
+export function completeOptions({
+  onProgress: _onProgress,
+  signal: _signal,
+  ...options
+}: ExploreOptions): CompleteOptions {
   const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new LockstepError("OPTION_INVALID", `the options of explore: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`);
+  throw new LockstepError(
+    "OPTION_INVALID",
+    `the options of explore: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? "not valid"}`,
+  );
 }

@@ -1,13 +1,16 @@
 /**
- * `MessageChannel` as explored code sees it. In `setup` it makes two marks, which become ports in the threads; in a thread it makes ports at once. A port has the methods
- * of Node's; a message is a structured clone, in which shared buffers of the program's state, and ports, stay what they are.
+ * `MessageChannel` as explored code sees it. In `setup` it makes two marks, which become ports in the threads; in a
+ * thread it makes ports at once. A port has the methods of Node's; a message is a structured clone, in which shared
+ * buffers of the program's state, and ports, stay what they are.
  */
 import { EventEmitter } from "node:events";
 import { deserialize, serialize } from "node:v8";
 import type { ThreadRuntime } from "./runtime.ts";
 
 /** An end of a channel on its way between threads. */
-export interface PortMark { readonly exploredPort: { readonly channel: number; readonly side: 0 | 1 } }
+export interface PortMark {
+  readonly exploredPort: { readonly channel: number; readonly side: 0 | 1 };
+}
 
 export function isPortMark(value: unknown): value is PortMark {
   return typeof value === "object" && value !== null && "exploredPort" in value;
@@ -18,7 +21,9 @@ let marked = 0;
 /** In the controller, while `setup` runs. */
 export class MarkedChannel {
   /** Each time `setup` runs, the same numbers. */
-  static restart(): void { marked = 0; }
+  static restart(): void {
+    marked = 0;
+  }
 
   readonly port1: PortMark;
   readonly port2: PortMark;
@@ -43,10 +48,14 @@ export class ExploredPort extends EventEmitter implements PortMark {
     this.exploredPort = exploredPort;
     this.#runtime = runtime;
     this.#buffers = buffers;
-    this.on("newListener", (event) => { if (event === "message") this.start(); });
+    this.on("newListener", (event) => {
+      if (event === "message") this.start();
+    });
   }
 
-  get onmessage(): ((event: { readonly data: unknown }) => void) | null { return this.#onmessage; }
+  get onmessage(): ((event: { readonly data: unknown }) => void) | null {
+    return this.#onmessage;
+  }
   set onmessage(listener: ((event: { readonly data: unknown }) => void) | null) {
     this.#onmessage = listener;
     this.start();
@@ -78,12 +87,18 @@ export class ExploredPort extends EventEmitter implements PortMark {
   }
 
   /** The other end hears nothing of it: deaths are explored by killing threads. */
-  close(): void { this.#closed = true; }
+  close(): void {
+    this.#closed = true;
+  }
   ref(): void {}
   unref(): void {}
-  hasRef(): boolean { return true; }
+  hasRef(): boolean {
+    return true;
+  }
   addEventListener(name: string, listener: (event: { readonly data: unknown }) => void): void {
-    this.on(name, (data: unknown) => { listener({ data }); });
+    this.on(name, (data: unknown) => {
+      listener({ data });
+    });
   }
   removeEventListener(): void {}
 }
@@ -91,7 +106,10 @@ export class ExploredPort extends EventEmitter implements PortMark {
 /** The shared buffers that every thread knows, by number. */
 export type Buffers = readonly SharedArrayBuffer[];
 
-export function exploredChannel(runtime: ThreadRuntime, buffers: Buffers): new () => { readonly port1: ExploredPort; readonly port2: ExploredPort } {
+export function exploredChannel(
+  runtime: ThreadRuntime,
+  buffers: Buffers,
+): new () => { readonly port1: ExploredPort; readonly port2: ExploredPort } {
   return class MessageChannel {
     readonly port1: ExploredPort;
     readonly port2: ExploredPort;
@@ -104,7 +122,12 @@ export function exploredChannel(runtime: ThreadRuntime, buffers: Buffers): new (
   };
 }
 
-type Coded = { readonly shared: number; readonly view?: string; readonly offset?: number; readonly length?: number } | { readonly port: PortMark["exploredPort"] } | { readonly items: Coded[] } | { readonly fields: [string, Coded][] } | { readonly value: unknown };
+type Coded =
+  | { readonly shared: number; readonly view?: string; readonly offset?: number; readonly length?: number }
+  | { readonly port: PortMark["exploredPort"] }
+  | { readonly items: Coded[] }
+  | { readonly fields: [string, Coded][] }
+  | { readonly value: unknown };
 
 function encode(message: unknown, buffers: Buffers): Uint8Array {
   return serialize(code(message, buffers));
@@ -114,16 +137,25 @@ function code(value: unknown, buffers: Buffers): Coded {
   if (isPortMark(value)) return { port: value.exploredPort };
   if (value instanceof SharedArrayBuffer) return { shared: known(value, buffers) };
   if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
-    return { shared: known(value.buffer, buffers), view: value.constructor.name, offset: value.byteOffset, length: "length" in value ? (value.length as number) : value.byteLength };
+    return {
+      shared: known(value.buffer, buffers),
+      view: value.constructor.name,
+      offset: value.byteOffset,
+      length: "length" in value ? (value.length as number) : value.byteLength,
+    };
   }
   if (Array.isArray(value)) return { items: value.map((item) => code(item, buffers)) };
-  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype) return { fields: Object.entries(value).map(([key, inner]) => [key, code(inner, buffers)]) };
+  if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+    return { fields: Object.entries(value).map(([key, inner]) => [key, code(inner, buffers)]) };
   return { value };
 }
 
 function known(buffer: SharedArrayBuffer, buffers: Buffers): number {
   const id = buffers.indexOf(buffer);
-  if (id < 0) throw new Error("a shared buffer that was made within a schedule cannot be sent to another explored thread: make it in setup");
+  if (id < 0)
+    throw new Error(
+      "a shared buffer that was made within a schedule cannot be sent to another explored thread: make it in setup",
+    );
   return id;
 }
 
@@ -135,7 +167,12 @@ function decode(bytes: Uint8Array, runtime: ThreadRuntime, buffers: Buffers): un
     if ("value" in coded) return coded.value;
     const buffer = buffers[coded.shared]!;
     if (coded.view === undefined) return buffer;
-    const View = (globalThis as unknown as Record<string, new (buffer: SharedArrayBuffer, offset: number, length: number) => unknown>)[coded.view]!;
+    const View = (
+      globalThis as unknown as Record<
+        string,
+        new (buffer: SharedArrayBuffer, offset: number, length: number) => unknown
+      >
+    )[coded.view]!;
     return new View(buffer, coded.offset!, coded.length!);
   };
   return revive(deserialize(bytes) as Coded);

@@ -1,6 +1,7 @@
 /**
- * A program is what is explored: shared state, one function per thread, and what must hold at the end. It is declared where it is
- * exported (`export const counter = program(import.meta.url, { … })`), since every thread imports that module again to find it.
+ * A program is what is explored: shared state, one function per thread, and what must hold at the end. It is declared
+ * where it is exported (`export const counter = program(import.meta.url, { … })`), since every thread imports that
+ * module again to find it.
  */
 import { LockstepError } from "../../base/index.ts";
 
@@ -11,15 +12,17 @@ export interface ThreadContext {
   /** `threadId` as this thread sees it in exploration: index + 1. */
   readonly threadId: number;
   /**
-   * Marks the beginning and the end of one operation on the object under test, for `linearizable`: its name, its argument and what it returned
-   * (JSON values) go into the history that `check` is given.
+   * Marks the beginning and the end of one operation on the object under test, for `linearizable`: its name, its
+   * argument and what it returned (JSON values) go into the history that `check` is given.
    */
   operation<T>(name: string, argument: unknown, perform: () => T): T;
 }
 
 export type ThreadBody<State> = (state: State, context: ThreadContext) => unknown;
 
-/** One operation as it happened: `called` and `returned` are step numbers. `returned` is null if its thread died inside. */
+/**
+ * One operation as it happened: `called` and `returned` are step numbers. `returned` is null if its thread died inside.
+ */
 export interface Operation {
   readonly thread: number;
   readonly name: string;
@@ -43,8 +46,9 @@ export interface ProgramSpec<State> {
   /** One line: what it shows. @default its name among the exports */
   readonly title?: string;
   /**
-   * Makes the shared state: anything that survives `postMessage`, with typed arrays over `SharedArrayBuffer` and handles of `lockstep/sync` in it.
-   * Its bytes are put back before each schedule, and each thread gets a copy of its own of everything that is not shared.
+   * Makes the shared state: anything that survives `postMessage`, with typed arrays over `SharedArrayBuffer` and
+   * handles of `lockstep/sync` in it. Its bytes are put back before each schedule, and each thread gets a copy of its
+   * own of everything that is not shared.
    */
   readonly setup: () => State;
   /** One to eight. Each runs on a worker of its own; it may be async. */
@@ -64,7 +68,10 @@ export interface Program<State = unknown> extends ProgramSpec<State> {
 
 /** `url` is `import.meta.url`. Export the result, alone or in an array or record. */
 export function program<State>(url: string, spec: ProgramSpec<State>): Program<State> {
-  if (spec.threads.length < 1 || spec.threads.length > 8) throw new LockstepError("OPTION_INVALID", `a program has 1 to 8 threads, not ${spec.threads.length}`, { threads: spec.threads.length });
+  if (spec.threads.length < 1 || spec.threads.length > 8)
+    throw new LockstepError("OPTION_INVALID", `a program has 1 to 8 threads, not ${spec.threads.length}`, {
+      threads: spec.threads.length,
+    });
   const made = { ...spec, url, [BRAND]: true };
   return made;
 }
@@ -73,12 +80,15 @@ export function isProgram(value: unknown): value is Program {
   return typeof value === "object" && value !== null && BRAND in value;
 }
 
-/** Every program that a module exports: by export name, and by `name.key` where it exports an array or a record of them. */
+/**
+ * Every program that a module exports: by export name, and by `name.key` where it exports an array or a record of them.
+ */
 export function programsOf(exports: Readonly<Record<string, unknown>>): ReadonlyMap<string, Program> {
   const found = new Map<string, Program>();
   for (const [name, value] of Object.entries(exports)) {
     if (isProgram(value)) found.set(name, value);
-    else if (typeof value === "object" && value !== null) for (const [key, inner] of Object.entries(value)) if (isProgram(inner)) found.set(`${name}.${key}`, inner);
+    else if (typeof value === "object" && value !== null)
+      for (const [key, inner] of Object.entries(value)) if (isProgram(inner)) found.set(`${name}.${key}`, inner);
   }
   return found;
 }

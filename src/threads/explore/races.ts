@@ -1,9 +1,12 @@
 /**
- * Data races, by ECMAScript's memory model (ECMA-262, "Memory Model"): two accesses of different threads to overlapping bytes, at least one a write, neither happening before the
- * other, unless both are atomic and of exactly the same bytes. Happens-before is program order; an atomic read after the atomic write that it reads
- * from; all uses of the list of sleepers of one address, in their order (waiting, notifying); starting and ending a thread; sending a message and receiving it.
+ * Data races, by ECMAScript's memory model (ECMA-262, "Memory Model"): two accesses of different threads to overlapping
+ * bytes, at least one a write, neither happening before the other, unless both are atomic and of exactly the same
+ * bytes. Happens-before is program order; an atomic read after the atomic write that it reads from; all uses of the
+ * list of sleepers of one address, in their order (waiting, notifying); starting and ending a thread; sending a message
+ * and receiving it.
  *
- * This order is not the one that partial-order reduction uses: there every two dependent steps are ordered, so nothing could ever race.
+ * This order is not the one that partial-order reduction uses: there every two dependent steps are ordered, so nothing
+ * could ever race.
  */
 import { KIND } from "./control.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -37,7 +40,11 @@ function mask(...kinds: number[]): number {
 
 /** The first race of a schedule, or null. */
 export function findRace(events: readonly TraceEvent[], threads: number): Race | null {
-  const clocks: Clock[] = Array.from({ length: threads }, (_, thread) => { const clock = new Int32Array(threads); clock[thread] = 1; return clock; });
+  const clocks: Clock[] = Array.from({ length: threads }, (_, thread) => {
+    const clock = new Int32Array(threads);
+    clock[thread] = 1;
+    return clock;
+  });
   const written = new Map<string, Clock>();
   const lists = new Map<string, Clock>();
   const deaths = new Map<number, Clock>();
@@ -74,7 +81,13 @@ export function findRace(events: readonly TraceEvent[], threads: number): Race |
 }
 
 function conflict(a: Access, b: Access): boolean {
-  if (a.thread === b.thread || (!a.writes && !b.writes) || a.offset >= b.offset + b.size || b.offset >= a.offset + a.size) return false;
+  if (
+    a.thread === b.thread ||
+    (!a.writes && !b.writes) ||
+    a.offset >= b.offset + b.size ||
+    b.offset >= a.offset + a.size
+  )
+    return false;
   return !(a.atomic && b.atomic && a.offset === b.offset && a.size === b.size);
 }
 
@@ -83,11 +96,21 @@ function mailbox({ buffer, offset }: TraceEvent): string {
   return `message ${buffer}:${offset}`;
 }
 
-/** Whether a later access makes an earlier one of the same thread needless: whoever races with that one races with this one. */
+/**
+ * Whether a later access makes an earlier one of the same thread needless: whoever races with that one races with this
+ * one.
+ */
 function covers(later: Access, earlier: Access): boolean {
-  return later.thread === earlier.thread && later.offset === earlier.offset && later.size === earlier.size && later.atomic === earlier.atomic && (later.writes || !earlier.writes);
+  return (
+    later.thread === earlier.thread &&
+    later.offset === earlier.offset &&
+    later.size === earlier.size &&
+    later.atomic === earlier.atomic &&
+    (later.writes || !earlier.writes)
+  );
 }
 
 function join(into: Clock, other: Clock): void {
-  for (let thread = 0; thread < into.length; thread++) if (other[thread]! > into[thread]!) into[thread] = other[thread]!;
+  for (let thread = 0; thread < into.length; thread++)
+    if (other[thread]! > into[thread]!) into[thread] = other[thread]!;
 }

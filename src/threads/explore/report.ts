@@ -1,4 +1,6 @@
-/** What an exploration says: how much was covered, and what went wrong in words that a reader can follow step by step. */
+/**
+ * What an exploration says: how much was covered, and what went wrong in words that a reader can follow step by step.
+ */
 import { KIND, KIND_NAMES } from "./control.ts";
 import type { SharedPart } from "./state.ts";
 import type { TraceEvent } from "./trace.ts";
@@ -51,7 +53,9 @@ export interface ExploreReport {
 
 /** In a phrase: `complete up to 2 preemptions: 1,204 schedules`. */
 export function describeCoverage({ coverage, ended, schedules, redundant }: Stage): string {
-  const count = `${schedules.toLocaleString("en")} schedule${schedules === 1 ? "" : "s"}${redundant > 0 ? ` (and ${redundant.toLocaleString("en")} cut short)` : ""}`;
+  const count =
+    `${schedules.toLocaleString("en")} schedule${schedules === 1 ? "" : "s"}` +
+    (redundant > 0 ? ` (and ${redundant.toLocaleString("en")} cut short)` : "");
   const what = coverageName(coverage);
   if (ended === "failure") return `${what}: went wrong after ${count}`;
   if (coverage.kind === "random" || coverage.kind === "replay") return `${what}: ${count}`;
@@ -60,19 +64,31 @@ export function describeCoverage({ coverage, ended, schedules, redundant }: Stag
 
 export function coverageName(coverage: Coverage): string {
   switch (coverage.kind) {
-    case "classes": return "every class of equivalent schedules";
-    case "preemptions": return coverage.bound === Infinity ? "every interleaving" : `every schedule up to ${coverage.bound} preemption${coverage.bound === 1 ? "" : "s"}`;
-    case "random": return `random from seed ${coverage.seed}`;
-    case "replay": return "replayed";
+    case "classes":
+      return "every class of equivalent schedules";
+    case "preemptions":
+      return coverage.bound === Infinity
+        ? "every interleaving"
+        : `every schedule up to ${coverage.bound} preemption${coverage.bound === 1 ? "" : "s"}`;
+    case "random":
+      return `random from seed ${coverage.seed}`;
+    case "replay":
+      return "replayed";
   }
 }
 
 /** For people: a line a stage, and a failure with its whole trace. */
 export function formatReport({ program, title, stages, failure }: ExploreReport): string {
-  const lines = stages.map((stage) => `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ${stage.seconds.toFixed(1)} s`);
+  const lines = stages.map(
+    (stage) =>
+      `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ` +
+      `${stage.seconds.toFixed(1)} s`,
+  );
   const name = title === program ? program : `${program} (${title})`;
   if (failure === null) return `${lines.join("\n")}\n${name}: nothing wrong was found`;
-  const again = `the same again: --replay ${failure.schedule}${failure.seed === null ? "" : ` (a random schedule, of seed ${failure.seed})`}`;
+  const again =
+    `the same again: --replay ${failure.schedule}` +
+    (failure.seed === null ? "" : ` (a random schedule, of seed ${failure.seed})`);
   return `${lines.join("\n")}\n${name}: FAILED, ${failure.kind}: ${failure.message}\n\n${failure.trace}\n\n${again}`;
 }
 
@@ -80,7 +96,8 @@ export function placeName(parts: readonly SharedPart[], buffer: number, offset: 
   const part = parts[buffer];
   if (part === undefined) return buffer >= 1000 ? `a buffer of thread ${Math.floor(buffer / 1000) - 1} +${offset}` : "";
   const word = (offset - part.offset) / part.wordBytes;
-  if (!Number.isInteger(word) || size < part.wordBytes) return `${part.name}+${offset - part.offset}${size > 1 ? ` (${size} bytes)` : ""}`;
+  if (!Number.isInteger(word) || size < part.wordBytes)
+    return `${part.name}+${offset - part.offset}${size > 1 ? ` (${size} bytes)` : ""}`;
   const count = size / part.wordBytes;
   return count <= 1 ? `${part.name}[${word}]` : `${part.name}[${word}..${word + count - 1}]`;
 }
@@ -89,23 +106,61 @@ export function describeEvent(event: TraceEvent, parts: readonly SharedPart[]): 
   const place = placeName(parts, event.buffer, event.offset, event.size);
   const name = KIND_NAMES[event.kind as 1];
   switch (event.kind) {
-    case KIND.LOAD: return `${name} ${place} = ${event.before}`;
-    case KIND.STORE: return `${name} ${place}: ${event.before} → ${event.after}`;
-    case KIND.RMW: return `read-modify-write ${place}: ${event.before} → ${event.after}`;
-    case KIND.CAS: return event.writes ? `${name} ${place}: ${event.before} → ${event.after}` : `${name} ${place}: is ${event.before}, not ${event.a}: fails`;
-    case KIND.WAIT: case KIND.ASYNC_WAIT: return event.woke === 0 ? `${name} ${place} for ${event.a}: is ${event.before}, goes on` : `${name} ${place} while ${event.a}: sleeps`;
-    case KIND.NOTIFY: return `${name} ${place}: wakes ${event.woke === 0 ? "nobody" : members(event.woken).map((thread) => `thread ${thread}`).join(", ")}`;
-    case KIND.TIMEOUT: return place === "" ? "its timer fires" : `its time limit passes, asleep on ${place}`;
-    case KIND.READ: case KIND.WRITE: return `plain ${name} of ${place}`;
-    case KIND.SEND: return `sends a message on channel ${event.buffer}${event.woken === 0 ? "" : `: wakes ${members(event.woken).map((thread) => `thread ${thread}`).join(", ")}`}`;
-    case KIND.RECEIVE: return `looks for a message on channel ${event.buffer}: ${event.before === 0 ? "none" : "takes it"}`;
-    case KIND.KILL: return "DIES here";
-    default: return `an operation ${name}`;
+    case KIND.LOAD:
+      return `${name} ${place} = ${event.before}`;
+    case KIND.STORE:
+      return `${name} ${place}: ${event.before} → ${event.after}`;
+    case KIND.RMW:
+      return `read-modify-write ${place}: ${event.before} → ${event.after}`;
+    case KIND.CAS:
+      return event.writes
+        ? `${name} ${place}: ${event.before} → ${event.after}`
+        : `${name} ${place}: is ${event.before}, not ${event.a}: fails`;
+    case KIND.WAIT:
+    case KIND.ASYNC_WAIT:
+      return event.woke === 0
+        ? `${name} ${place} for ${event.a}: is ${event.before}, goes on`
+        : `${name} ${place} while ${event.a}: sleeps`;
+    case KIND.NOTIFY:
+      return `${name} ${place}: wakes ${
+        event.woke === 0
+          ? "nobody"
+          : members(event.woken)
+              .map((thread) => `thread ${thread}`)
+              .join(", ")
+      }`;
+    case KIND.TIMEOUT:
+      return place === "" ? "its timer fires" : `its time limit passes, asleep on ${place}`;
+    case KIND.READ:
+    case KIND.WRITE:
+      return `plain ${name} of ${place}`;
+    case KIND.SEND:
+      return `sends a message on channel ${event.buffer}${
+        event.woken === 0
+          ? ""
+          : `: wakes ${members(event.woken)
+              .map((thread) => `thread ${thread}`)
+              .join(", ")}`
+      }`;
+    case KIND.RECEIVE:
+      return `looks for a message on channel ${event.buffer}: ${event.before === 0 ? "none" : "takes it"}`;
+    case KIND.KILL:
+      return "DIES here";
+    default:
+      return `an operation ${name}`;
   }
 }
 
-/** The schedule in words: a line a step, with where in the code it stands, and a line where the thread changes. What repeats itself is told once. */
-export function formatTrace(events: readonly TraceEvent[], parts: readonly SharedPart[], sites: ReadonlyMap<number, string>, marks: ReadonlyMap<number, string>): string {
+/**
+ * The schedule in words: a line a step, with where in the code it stands, and a line where the thread changes. What
+ * repeats itself is told once.
+ */
+export function formatTrace(
+  events: readonly TraceEvent[],
+  parts: readonly SharedPart[],
+  sites: ReadonlyMap<number, string>,
+  marks: ReadonlyMap<number, string>,
+): string {
   const words = events.map((event) => describeEvent(event, parts));
   const texts = events.map((event, step) => `${event.thread} ${words[step]!} ${sites.get(step) ?? ""}`);
   const width = Math.min(72, Math.max(0, ...words.map((text) => text.length)));
@@ -113,7 +168,9 @@ export function formatTrace(events: readonly TraceEvent[], parts: readonly Share
   for (let step = 0; step < events.length; step++) {
     if (step > 0 && events[step - 1]!.thread !== events[step]!.thread) lines.push("");
     const site = sites.get(step) ?? "";
-    lines.push(`${String(step).padStart(5)}  thread ${events[step]!.thread}  ${words[step]!.padEnd(width)}${site === "" ? "" : `  ${site}`}`.trimEnd());
+    lines.push(
+      `${String(step).padStart(5)}  thread ${events[step]!.thread}  ${words[step]!.padEnd(width)}  ${site}`.trimEnd(),
+    );
     const mark = marks.get(step);
     if (mark !== undefined) lines.push(`       ^^^^^^^^  ${mark}`);
     const { period, rounds } = repeats(texts, step + 1);

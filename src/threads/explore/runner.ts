@@ -2,7 +2,33 @@
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { changeAt, CONTROLLER, createControl, E, EVENT_WORDS, eventBase, H, KIND, listenerBase, MAX_EVENTS, MAX_LISTENERS, MAX_MESSAGES, MAX_THREADS, MAX_WAITERS, messageBase, OUTCOME, prefixAt, STATUS, STRATEGY, T, THREAD_WORDS, threadBase, W, waiterBase, type Control } from "./control.ts";
+import {
+  changeAt,
+  CONTROLLER,
+  createControl,
+  E,
+  EVENT_WORDS,
+  eventBase,
+  H,
+  KIND,
+  listenerBase,
+  MAX_EVENTS,
+  MAX_LISTENERS,
+  MAX_MESSAGES,
+  MAX_THREADS,
+  MAX_WAITERS,
+  messageBase,
+  OUTCOME,
+  prefixAt,
+  STATUS,
+  STRATEGY,
+  T,
+  THREAD_WORDS,
+  threadBase,
+  W,
+  waiterBase,
+  type Control,
+} from "./control.ts";
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
@@ -19,7 +45,13 @@ export interface Plan {
   readonly sleep?: number;
   readonly sleepAt?: number;
   /** After the prefix; `seed` decides everything. @default straight on */
-  readonly random?: { readonly seed: number; readonly kind: "priorities" | "walk"; readonly length: number; readonly changes: number; readonly kill: boolean };
+  readonly random?: {
+    readonly seed: number;
+    readonly kind: "priorities" | "walk";
+    readonly length: number;
+    readonly changes: number;
+    readonly kill: boolean;
+  };
   /** Note the call site of each step: slow. @default false */
   readonly sites?: boolean;
 }
@@ -52,13 +84,19 @@ export interface Stuck {
   readonly value: number;
 }
 
-/** Functions that forget what modules keep from one `setup` to the next in this thread; filled as modules load (`forgetBetweenSchedules` of base). */
+/**
+ * Functions that forget what modules keep from one `setup` to the next in this thread; filled as modules load
+ * (`forgetBetweenSchedules` of base).
+ */
 export const setupResets: (() => void)[] = [];
 
 /** The platform's, also when explored code is given another. */
 const Channel = MessageChannel;
 
-/** A thread that does not come to its next operation within this time computes, or sleeps where the explorer cannot see it. */
+/**
+ * A thread that does not come to its next operation within this time computes, or sleeps where the explorer cannot see
+ * it.
+ */
 const STALLED_MS = 30_000;
 
 export class Runner {
@@ -92,10 +130,16 @@ export class Runner {
   }
 
   /** Makes the state and starts the threads. */
-  static async start(program: Program, name: string, { maxSteps, kills }: { readonly maxSteps: number; readonly kills: number }): Promise<Runner> {
+  static async start(
+    program: Program,
+    name: string,
+    { maxSteps, kills }: { readonly maxSteps: number; readonly kills: number },
+  ): Promise<Runner> {
     const runner = new Runner(program, name, maxSteps, kills);
     try {
-      await Promise.all(Array.from({ length: runner.threads + (runner.#supervised ? 1 : 0) }, (_, index) => runner.#spawn(index)));
+      await Promise.all(
+        Array.from({ length: runner.threads + (runner.#supervised ? 1 : 0) }, (_, index) => runner.#spawn(index)),
+      );
     } catch (thrown) {
       await runner.close();
       throw thrown;
@@ -106,9 +150,19 @@ export class Runner {
   async #spawn(index: number): Promise<void> {
     const { port1, port2 } = new Channel();
     const data: ThreadSetup & { port: MessagePort } = {
-      control: this.#control, index, url: this.program.url, program: this.name, state: this.state, supervisor: index === this.threads, port: port2,
+      control: this.#control,
+      index,
+      url: this.program.url,
+      program: this.name,
+      state: this.state,
+      supervisor: index === this.threads,
+      port: port2,
     };
-    const worker = new Worker(new URL(import.meta.resolve("#entry/threads/explore/thread-worker")), { name: `explored-${index}`, workerData: data, transferList: [port2] });
+    const worker = new Worker(new URL(import.meta.resolve("#entry/threads/explore/thread-worker")), {
+      name: `explored-${index}`,
+      workerData: data,
+      transferList: [port2],
+    });
     this.#workers.push(worker);
     this.#ports[index] = port1;
     await new Promise<void>((resolve, reject) => {
@@ -117,7 +171,14 @@ export class Runner {
         else reject(decodeError(message.error));
       });
       worker.once("error", reject);
-      worker.once("exit", (code) => reject(new LockstepError("WORKER_DIED", `the explored thread ${index} of "${this.name}" ended with code ${code} before it had begun`)));
+      worker.once("exit", (code) =>
+        reject(
+          new LockstepError(
+            "WORKER_DIED",
+            `the explored thread ${index} of "${this.name}" ended with code ${code} before it had begun`,
+          ),
+        ),
+      );
     });
   }
 
@@ -129,7 +190,9 @@ export class Runner {
     this.#await();
     const outcome = control[H.OUTCOME]!;
     const stuck = outcome === OUTCOME.DEADLOCK ? this.#stuck() : [];
-    const deaths = Array.from({ length: this.threads }, (_, index) => index).filter((index) => control[threadBase(index) + T.KILLED] === 1);
+    const deaths = Array.from({ length: this.threads }, (_, index) => index).filter(
+      (index) => control[threadBase(index) + T.KILLED] === 1,
+    );
     this.#buffers.reverse();
     const trace = new Trace(control, control[H.STEP]!, this.#buffers[0]!);
     const pending = outcome === OUTCOME.REDUNDANT ? this.#pending() : [];
@@ -170,8 +233,11 @@ export class Runner {
     control[H.DEATHS] = 0;
     control[H.KILL_AT] = -1;
     control[H.CHANGES] = 0;
-    control[H.STRATEGY] = random === undefined ? STRATEGY.STRAIGHT : random.kind === "walk" ? STRATEGY.WALK : STRATEGY.PRIORITIES;
-    prefix.forEach((choice, step) => { control[prefixAt(step)] = choice; });
+    control[H.STRATEGY] =
+      random === undefined ? STRATEGY.STRAIGHT : random.kind === "walk" ? STRATEGY.WALK : STRATEGY.PRIORITIES;
+    prefix.forEach((choice, step) => {
+      control[prefixAt(step)] = choice;
+    });
     for (let index = 0; index < MAX_THREADS; index++) {
       const base = threadBase(index);
       control.fill(0, base, base + THREAD_WORDS);
@@ -190,7 +256,9 @@ export class Runner {
       const drawn = draw(control, left);
       [order[left - 1], order[drawn]] = [order[drawn]!, order[left - 1]!];
     }
-    order.forEach((thread, place) => { control[threadBase(thread) + T.PRIORITY] = place + 1; });
+    order.forEach((thread, place) => {
+      control[threadBase(thread) + T.PRIORITY] = place + 1;
+    });
     control[H.CHANGES] = changes;
     for (let change = 0; change < changes; change++) control[changeAt(change)] = draw(control, Math.max(1, length));
     if (!kill) return;
@@ -200,8 +268,15 @@ export class Runner {
 
   #await(): void {
     if (awaitBaton(this.#control, CONTROLLER, STALLED_MS)) return;
-    const running = Array.from({ length: this.#workers.length }, (_, index) => index).filter((index) => this.#control[threadBase(index) + T.STATUS] === STATUS.READY);
-    throw new LockstepError("TIMEOUT", `a thread of "${this.name}" (one of ${running.join(", ")}) has not come to its next operation on shared memory for ${STALLED_MS / 1000} s: it computes without end, or sleeps where the explorer cannot see it`, { program: this.name, step: this.#control[H.STEP]! });
+    const running = Array.from({ length: this.#workers.length }, (_, index) => index).filter(
+      (index) => this.#control[threadBase(index) + T.STATUS] === STATUS.READY,
+    );
+    throw new LockstepError(
+      "TIMEOUT",
+      `a thread of "${this.name}" (one of ${running.join(", ")}) has not come to its next operation on shared ` +
+        `memory for ${STALLED_MS / 1000} s: it computes without end, or sleeps where the explorer cannot see it`,
+      { program: this.name, step: this.#control[H.STEP]! },
+    );
   }
 
   /** Ends every thread that is still within its body. */
@@ -220,7 +295,9 @@ export class Runner {
     const control = this.#control;
     return Array.from({ length: this.threads }, (_, thread) => {
       const base = threadBase(thread);
-      return control[base + T.STATUS] === STATUS.READY ? { kind: control[base + T.KIND]!, buffer: control[base + T.BUFFER]!, offset: control[base + T.OFFSET]! } : null;
+      return control[base + T.STATUS] === STATUS.READY
+        ? { kind: control[base + T.KIND]!, buffer: control[base + T.BUFFER]!, offset: control[base + T.OFFSET]! }
+        : null;
     });
   }
 
@@ -233,7 +310,14 @@ export class Runner {
       const [thread, buffer, offset] = [control[at + W.THREAD]!, control[at + W.BUFFER]!, control[at + W.OFFSET]!];
       const part = this.parts[buffer];
       const value = part === undefined ? 0 : new Int32Array(part.buffer)[offset / 4]!;
-      found.push({ thread, asynchronous: control[at + W.ID] !== 0, buffer, offset, value, expected: this.#expectedBy(thread, buffer, offset) });
+      found.push({
+        thread,
+        asynchronous: control[at + W.ID] !== 0,
+        buffer,
+        offset,
+        value,
+        expected: this.#expectedBy(thread, buffer, offset),
+      });
     }
     return found;
   }
@@ -243,7 +327,13 @@ export class Runner {
     const control = this.#control;
     for (let at = eventBase(control[H.STEP]! - 1); at >= eventBase(0); at -= EVENT_WORDS) {
       const kind = control[at + E.KIND];
-      if (control[at + E.THREAD] === thread && control[at + E.BUFFER] === buffer && control[at + E.OFFSET] === offset && (kind === KIND.WAIT || kind === KIND.ASYNC_WAIT)) return control[at + E.BEFORE]!;
+      if (
+        control[at + E.THREAD] === thread &&
+        control[at + E.BUFFER] === buffer &&
+        control[at + E.OFFSET] === offset &&
+        (kind === KIND.WAIT || kind === KIND.ASYNC_WAIT)
+      )
+        return control[at + E.BEFORE]!;
     }
     return 0;
   }
@@ -251,6 +341,7 @@ export class Runner {
 
 function drain(port: MessagePort): ThreadReport[] {
   const reports: ThreadReport[] = [];
-  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port)) reports.push(received.message as ThreadReport);
+  for (let received = receiveMessageOnPort(port); received !== undefined; received = receiveMessageOnPort(port))
+    reports.push(received.message as ThreadReport);
   return reports;
 }

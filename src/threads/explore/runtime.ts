@@ -1,7 +1,9 @@
 /**
- * One explored thread: every operation on shared memory comes through `point`, which gives the baton to whoever is to run before it. The operation itself
- * is then done for real, on the real memory; only sleeping and waking are the explorer's (a table of waiters instead of the platform's, with the same rules: first come, first
- * woken; an abandoned asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says so.
+ * One explored thread: every operation on shared memory comes through `point`, which gives the baton to whoever is to
+ * run before it. The operation itself is then done for real, on the real memory; only sleeping and waking are the
+ * explorer's (a table of waiters instead of the platform's, with the same rules: first come, first woken; an abandoned
+ * asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says
+ * so.
  */
 import { awaitBaton, giveBaton } from "./baton.ts";
 import { CONTROLLER, E, eventBase, H, KIND, OUTCOME, STATUS, T, threadBase, W, type Control } from "./control.ts";
@@ -125,8 +127,8 @@ export class ThreadRuntime {
   }
 
   /**
-   * Comes to an operation, and returns the event's place in the control memory once it is this thread's turn. `peek`: the value that it would read, if it only reads, for
-   * noticing spins. `a` and `b` are the operands, for the trace.
+   * Comes to an operation, and returns the event's place in the control memory once it is this thread's turn. `peek`:
+   * the value that it would read, if it only reads, for noticing spins. `a` and `b` are the operands, for the trace.
    */
   point(kind: number, buffer: number, offset: number, size: number, a: number, b: number, peek: number | null): number {
     this.#throwIfCut();
@@ -160,7 +162,10 @@ export class ThreadRuntime {
     this.#scheduler.wake(control[H.STEP]! - 1);
   }
 
-  /** `Atomics.wait`, its word being what it should: sleeps until notified ("ok") or until the schedule lets its limit pass. */
+  /**
+   * `Atomics.wait`, its word being what it should: sleeps until notified ("ok") or until the schedule lets its limit
+   * pass.
+   */
   sleep(event: number, value: number, timeoutMs: number): "ok" | "timed-out" {
     const control = this.#control;
     const base = this.#base;
@@ -278,8 +283,8 @@ export class ThreadRuntime {
   }
 
   /**
-   * The event loop has nothing left to do: waits until there is, and settles it; reactions run when the caller gives way. False: the schedule is over.
-   * Timers of one thread fire in the order of their times.
+   * The event loop has nothing left to do: waits until there is, and settles it; reactions run when the caller gives
+   * way. False: the schedule is over. Timers of one thread fire in the order of their times.
    */
   idle(): boolean {
     const control = this.#control;
@@ -298,7 +303,8 @@ export class ThreadRuntime {
       control[base + T.TIMED] = 0;
       if (this.#cut || this.killed) return false;
     }
-    const due = control[base + T.STATUS] === STATUS.DUE || this.#waiters.firstResolved(this.index) >= 0 || this.mail.has();
+    const due =
+      control[base + T.STATUS] === STATUS.DUE || this.#waiters.firstResolved(this.index) >= 0 || this.mail.has();
     control[base + T.STATUS] = STATUS.READY;
     if (due) {
       if (this.#waiters.firstResolved(this.index) >= 0) this.#settleMail();
@@ -350,7 +356,8 @@ export class ThreadRuntime {
 
   #throwIfCut(): void {
     if (!this.#cut && !this.killed) return;
-    if (++this.#cuts > 100_000) throw new Error("code under exploration goes on although its schedule is over: it catches what is not its own");
+    if (++this.#cuts > 100_000)
+      throw new Error("code under exploration goes on although its schedule is over: it catches what is not its own");
     throw CUT;
   }
 }

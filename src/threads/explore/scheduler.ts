@@ -1,12 +1,32 @@
 /**
- * Decides who goes next. Runs in whichever thread holds the baton, over the shared control memory alone, so every thread decides alike:
- * first whoever is due (started or woken: its code up to its next operation is its own business), then the schedule that was given, then the strategy.
+ * Decides who goes next. Runs in whichever thread holds the baton, over the shared control memory alone, so every
+ * thread decides alike: first whoever is due (started or woken: its code up to its next operation is its own business),
+ * then the schedule that was given, then the strategy.
  *
- * What is possible at a step: a thread at an operation may do it; one that sleeps with a time limit, or whose event loop has a timer, may time out; with
- * kills left anybody may die. A thread that reads the same words over and over without writing (`SPINNING`) goes on only after somebody
- * wrote one of them, or when nobody else can go on: otherwise schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008).
+ * What is possible at a step: a thread at an operation may do it; one that sleeps with a time limit, or whose event
+ * loop has a timer, may time out; with kills left anybody may die. A thread that reads the same words over and over
+ * without writing (`SPINNING`) goes on only after somebody wrote one of them, or when nobody else can go on: otherwise
+ * schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008).
  */
-import { changeAt, E, EVENT_WORDS, eventBase, H, KIND, KILL_FLAG, MAX_EVENTS, MAX_THREADS, OUTCOME, prefixAt, STATUS, STRATEGY, T, threadBase, CONTROLLER, type Control } from "./control.ts";
+import {
+  changeAt,
+  E,
+  EVENT_WORDS,
+  eventBase,
+  H,
+  KIND,
+  KILL_FLAG,
+  MAX_EVENTS,
+  MAX_THREADS,
+  OUTCOME,
+  prefixAt,
+  STATUS,
+  STRATEGY,
+  T,
+  threadBase,
+  CONTROLLER,
+  type Control,
+} from "./control.ts";
 import { dependent, mayWrite, type Footprint } from "./dependence.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -23,7 +43,10 @@ export class Scheduler {
     this.#waiters = new Waiters(control);
   }
 
-  /** The thread that gets the baton now: one that is due, the one whose operation was chosen, or the controller when the schedule is over. */
+  /**
+   * The thread that gets the baton now: one that is due, the one whose operation was chosen, or the controller when the
+   * schedule is over.
+   */
   next(): number {
     const control = this.#control;
     if (control[H.OUTCOME] !== OUTCOME.NONE) return CONTROLLER;
@@ -34,10 +57,12 @@ export class Scheduler {
     if (possible === 0) return this.#over(this.#allEnded() ? OUTCOME.ENDED : OUTCOME.DEADLOCK);
     const step = control[H.STEP]!;
     if (step >= control[H.MAX_STEPS]! || step >= MAX_EVENTS) return this.#over(OUTCOME.STEPS);
-    const choice = step < control[H.PREFIX]! ? control[prefixAt(step)]! : this.#drawnDeath(step) ?? this.#choose(possible, step);
+    const choice =
+      step < control[H.PREFIX]! ? control[prefixAt(step)]! : (this.#drawnDeath(step) ?? this.#choose(possible, step));
     if (choice < 0) return this.#over(OUTCOME.REDUNDANT);
     const thread = choice & (KILL_FLAG - 1);
-    if ((choice & KILL_FLAG) !== 0) return this.#alive(thread) ? this.#kill(thread, step, possible) : this.#over(OUTCOME.MISMATCH);
+    if ((choice & KILL_FLAG) !== 0)
+      return this.#alive(thread) ? this.#kill(thread, step, possible) : this.#over(OUTCOME.MISMATCH);
     if ((possible & (1 << thread)) === 0) return this.#over(OUTCOME.MISMATCH);
     this.#begin(thread, step, possible);
     return thread;
@@ -50,7 +75,8 @@ export class Scheduler {
 
   #due(): number {
     const control = this.#control;
-    for (let thread = 0; thread < control[H.THREADS]!; thread++) if (control[threadBase(thread) + T.STATUS] === STATUS.DUE) return thread;
+    for (let thread = 0; thread < control[H.THREADS]!; thread++)
+      if (control[threadBase(thread) + T.STATUS] === STATUS.DUE) return thread;
     return -1;
   }
 
@@ -61,7 +87,11 @@ export class Scheduler {
     for (let thread = 0; thread < control[H.THREADS]!; thread++) {
       const base = threadBase(thread);
       const status = control[base + T.STATUS]!;
-      if (status === STATUS.READY || ((status === STATUS.BLOCKED || status === STATUS.IDLE) && control[base + T.TIMED] !== 0)) mask |= 1 << thread;
+      if (
+        status === STATUS.READY ||
+        ((status === STATUS.BLOCKED || status === STATUS.IDLE) && control[base + T.TIMED] !== 0)
+      )
+        mask |= 1 << thread;
     }
     return mask;
   }
@@ -69,7 +99,8 @@ export class Scheduler {
   #ready(): number {
     const control = this.#control;
     let mask = 0;
-    for (let thread = 0; thread < control[H.THREADS]!; thread++) if (control[threadBase(thread) + T.STATUS] === STATUS.READY) mask |= 1 << thread;
+    for (let thread = 0; thread < control[H.THREADS]!; thread++)
+      if (control[threadBase(thread) + T.STATUS] === STATUS.READY) mask |= 1 << thread;
     return mask;
   }
 
@@ -80,7 +111,8 @@ export class Scheduler {
 
   #aliveMask(): number {
     let mask = 0;
-    for (let thread = 0; thread < this.#control[H.THREADS]!; thread++) if (thread !== this.#control[H.SUPERVISOR] && this.#alive(thread)) mask |= 1 << thread;
+    for (let thread = 0; thread < this.#control[H.THREADS]!; thread++)
+      if (thread !== this.#control[H.SUPERVISOR] && this.#alive(thread)) mask |= 1 << thread;
     return mask;
   }
 
@@ -121,21 +153,27 @@ export class Scheduler {
     const candidates = possible & ~control[H.SLEEP]!;
     if (candidates === 0) return -1;
     const last = control[H.LAST]!;
-    if (last >= 0 && (candidates & (1 << last)) !== 0 && control[threadBase(last) + T.STATUS] === STATUS.READY) return last;
+    if (last >= 0 && (candidates & (1 << last)) !== 0 && control[threadBase(last) + T.STATUS] === STATUS.READY)
+      return last;
     // Time limits pass last: what makes progress without them is met first.
     for (const ready of [true, false]) {
       for (let thread = 0; thread < MAX_THREADS; thread++) {
-        if ((candidates & (1 << thread)) !== 0 && (control[threadBase(thread) + T.STATUS] === STATUS.READY) === ready) return thread;
+        if ((candidates & (1 << thread)) !== 0 && (control[threadBase(thread) + T.STATUS] === STATUS.READY) === ready)
+          return thread;
       }
     }
     return -1;
   }
 
-  /** PCT (Burckhardt and others 2010): the highest priority runs; at the drawn steps whoever would run falls below all others. */
+  /**
+   * PCT (Burckhardt and others 2010): the highest priority runs; at the drawn steps whoever would run falls below all
+   * others.
+   */
   #byPriority(possible: number, step: number): number {
     const control = this.#control;
     for (let change = 0; change < control[H.CHANGES]!; change++) {
-      if (control[changeAt(change)] === step) control[threadBase(this.#highest(possible)) + T.PRIORITY] = --control[H.LOW]!;
+      if (control[changeAt(change)] === step)
+        control[threadBase(this.#highest(possible)) + T.PRIORITY] = --control[H.LOW]!;
     }
     return this.#highest(possible);
   }
@@ -144,7 +182,8 @@ export class Scheduler {
     let best = -1;
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       if ((possible & (1 << thread)) === 0) continue;
-      if (best < 0 || this.#control[threadBase(thread) + T.PRIORITY]! > this.#control[threadBase(best) + T.PRIORITY]!) best = thread;
+      if (best < 0 || this.#control[threadBase(thread) + T.PRIORITY]! > this.#control[threadBase(best) + T.PRIORITY]!)
+        best = thread;
     }
     return best;
   }
@@ -210,7 +249,8 @@ export class Scheduler {
     if (supervisor >= 0) {
       control[H.DEATHS]! |= 1 << thread;
       const at = threadBase(supervisor);
-      if (control[at + T.STATUS] === STATUS.OFF || control[at + T.STATUS] === STATUS.DONE) control[at + T.STATUS] = STATUS.DUE;
+      if (control[at + T.STATUS] === STATUS.OFF || control[at + T.STATUS] === STATUS.DONE)
+        control[at + T.STATUS] = STATUS.DUE;
       if (control[at + T.WOKEN_BY]! < 0) control[at + T.WOKEN_BY] = step;
     }
     return thread;
@@ -225,7 +265,10 @@ export class Scheduler {
     }
   }
 
-  /** The event at `step` has been done: who sleeps because its operation was explored before wakes if the two depend on each other. */
+  /**
+   * The event at `step` has been done: who sleeps because its operation was explored before wakes if the two depend on
+   * each other.
+   */
   wake(step: number): void {
     const control = this.#control;
     const sleeping = control[H.SLEEP]!;
@@ -253,7 +296,8 @@ export class Scheduler {
       pending.size = control[base + T.SIZE]!;
       pending.writes = mayWrite(pending.kind);
       pending.woke = -1;
-      pending.inbox = pending.kind === KIND.NOTIFY || pending.kind === KIND.SEND ? -1 : status === STATUS.IDLE ? bit : 0;
+      pending.inbox =
+        pending.kind === KIND.NOTIFY || pending.kind === KIND.SEND ? -1 : status === STATUS.IDLE ? bit : 0;
       if (thread === control[event + E.THREAD] || status === STATUS.DUE || dependent(done, pending)) left &= ~bit;
     }
     control[H.SLEEP] = left;

@@ -1,9 +1,11 @@
 /**
- * Every schedule with at most so many preemptions: switches away from a thread that could go on, and time limits that pass although somebody could (Musuvathi and Qadeer
- * 2007: few preemptions show most bugs). Without a bound it is the plain enumeration of all interleavings, against which the reduced search is tested.
+ * Every schedule with at most so many preemptions: switches away from a thread that could go on, and time limits that
+ * pass although somebody could (Musuvathi and Qadeer 2007: few preemptions show most bugs). Without a bound it is the
+ * plain enumeration of all interleavings, against which the reduced search is tested.
  *
- * A death is tried where it makes a difference: right after a step of the thread that dies, or after it was woken (a death later, with nothing of it in
- * between, leaves the others the same memory; what the supervisor then does may come as late as it likes anyway).
+ * A death is tried where it makes a difference: right after a step of the thread that dies, or after it was woken (a
+ * death later, with nothing of it in between, leaves the others the same memory; what the supervisor then does may come
+ * as late as it likes anyway).
  */
 import { KILL_FLAG } from "./control.ts";
 import type { Plan, Run } from "./runner.ts";
@@ -55,8 +57,12 @@ export class BoundedSearch {
 /** What else could have been chosen, what was chosen first. */
 function alternatives(event: TraceEvent, before: TraceEvent | null, preemptions: number, kills: number): number[] {
   const choices = [event.thread];
-  for (const thread of members(event.enabled)) if (thread !== event.thread && cost(thread, event, before) <= preemptions) choices.push(thread);
-  if (kills > 0) for (const thread of members(event.alive)) if (before === null || before.thread === thread || (before.woken & (1 << thread)) !== 0) choices.push(thread | KILL_FLAG);
+  for (const thread of members(event.enabled))
+    if (thread !== event.thread && cost(thread, event, before) <= preemptions) choices.push(thread);
+  if (kills > 0)
+    for (const thread of members(event.alive))
+      if (before === null || before.thread === thread || (before.woken & (1 << thread)) !== 0)
+        choices.push(thread | KILL_FLAG);
   return choices;
 }
 

@@ -1,7 +1,8 @@
 /**
- * Exhaustive search with partial-order reduction: source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas 2014). Every class of equivalent schedules (the same up to
- * swaps of neighbours that do not depend on each other) is run at least once. A schedule is run to its end; then each race in it is looked at: if no
- * explored beginning covers its other order, the first step of one that does is noted where the two paths part.
+ * Exhaustive search with partial-order reduction: source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas 2014).
+ * Every class of equivalent schedules (the same up to swaps of neighbours that do not depend on each other) is run at
+ * least once. A schedule is run to its end; then each race in it is looked at: if no explored beginning covers its
+ * other order, the first step of one that does is noted where the two paths part.
  */
 import { KIND } from "./control.ts";
 import { HappensBefore } from "./happens-before.ts";
@@ -36,7 +37,10 @@ export class ClassSearch {
     return { prefix, sleep: this.#nodes.at(-1)!.sleep, sleepAt: prefix.length - 1 };
   }
 
-  /** What the planned schedule did. Returns a step where a thread that was tried before had another operation now, which should not be. */
+  /**
+   * What the planned schedule did. Returns a step where a thread that was tried before had another operation now, which
+   * should not be.
+   */
   learn(run: Run): number | null {
     const { trace } = run;
     const from = Math.max(0, this.#nodes.length - 1);
@@ -45,7 +49,14 @@ export class ClassSearch {
     if (changed !== null) return changed;
     for (let step = from; step < trace.length; step++) {
       const event = trace.at(step);
-      if (step >= this.#nodes.length) this.#nodes.push({ chosen: event.thread, enabled: event.enabled, todo: 1 << event.thread, sleep: event.sleep, tried: new Map() });
+      if (step >= this.#nodes.length)
+        this.#nodes.push({
+          chosen: event.thread,
+          enabled: event.enabled,
+          todo: 1 << event.thread,
+          sleep: event.sleep,
+          tried: new Map(),
+        });
       if (step >= from && this.#nodes[step]!.chosen === event.thread) this.#nodes[step]!.tried.set(event.thread, event);
       for (const earlier of this.#order.push(event)) this.#reverse(earlier, step);
       if (event.kind === KIND.NOTIFY && event.woke > 0) this.#timeOutInstead(step, event);
@@ -54,7 +65,9 @@ export class ClassSearch {
     return null;
   }
 
-  /** A thread that was tried where this schedule branches off, and has done nothing since, still has to want the same. */
+  /**
+   * A thread that was tried where this schedule branches off, and has done nothing since, still has to want the same.
+   */
   #changed({ trace, pending }: Run, from: number): number | null {
     for (const [thread, wanted] of this.#nodes[from]?.tried ?? []) {
       if (wanted.kind === KIND.TIMEOUT) continue; // it may have been woken instead
@@ -65,7 +78,8 @@ export class ClassSearch {
         now = event;
         break;
       }
-      if (now !== null && (now.kind !== wanted.kind || now.buffer !== wanted.buffer || now.offset !== wanted.offset)) return from;
+      if (now !== null && (now.kind !== wanted.kind || now.buffer !== wanted.buffer || now.offset !== wanted.offset))
+        return from;
     }
     return null;
   }

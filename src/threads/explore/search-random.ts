@@ -1,6 +1,7 @@
 /**
- * Random schedules, each a function of its own seed. Half of them are PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte 2010): with n threads, k steps and d − 1 changes of
- * priority, a bug of depth d is met with a chance of at least 1 / (n kᵈ⁻¹) in each; the other half are plain walks, which meet what needs many switches.
+ * Random schedules, each a function of its own seed. Half of them are PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte
+ * 2010): with n threads, k steps and d − 1 changes of priority, a bug of depth d is met with a chance of at least 1 /
+ * (n kᵈ⁻¹) in each; the other half are plain walks, which meet what needs many switches.
  */
 import type { Plan, Run } from "./runner.ts";
 
@@ -31,7 +32,16 @@ export class RandomSearch {
     if (this.#at >= schedules) return null;
     this.#at++;
     const odd = this.#at % 2 === 1;
-    return { prefix: [], random: { seed: this.seed, kind: odd ? "priorities" : "walk", length: this.#length, changes: odd ? depth - 1 : 0, kill: kills && this.#at % 4 < 2 } };
+    return {
+      prefix: [],
+      random: {
+        seed: this.seed,
+        kind: odd ? "priorities" : "walk",
+        length: this.#length,
+        changes: odd ? depth - 1 : 0,
+        kill: kills && this.#at % 4 < 2,
+      },
+    };
   }
 
   learn(run: Run): null {

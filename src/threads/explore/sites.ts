@@ -1,4 +1,7 @@
-/** Where in the explored code an operation stands: the innermost frame outside of the explorer, and the first outside of the room that it lies in. */
+/**
+ * Where in the explored code an operation stands: the innermost frame outside of the explorer, and the first outside of
+ * the room that it lies in.
+ */
 const OWN = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
 const FRAME = /at (?:(?:async )?(.*?) \()?(file:\/\/[^)]*?):(\d+):\d+\)?$/;
 
@@ -21,7 +24,9 @@ function describeStack(stack: string): string {
   if (inner === undefined) return "";
   const folder = inner.url.slice(0, inner.url.lastIndexOf("/"));
   const outer = frames.find(({ url }) => !url.startsWith(`${folder}/`));
-  return [inner, ...(outer === undefined ? [] : [outer])].map(({ name, url, line }) => `${url.slice(url.lastIndexOf("/") + 1)}:${line}${name === "" ? "" : ` ${name}`}`).join(" < ");
+  return [inner, ...(outer === undefined ? [] : [outer])]
+    .map(({ name, url, line }) => `${url.slice(url.lastIndexOf("/") + 1)}:${line}${name === "" ? "" : ` ${name}`}`)
+    .join(" < ");
 }
 
 /** What V8 makes up for functions without a name says nothing. */

@@ -1,6 +1,7 @@
 /**
- * Notices a spin: the same sequence of reads, with the same values, three times in a row and nothing written in between. The operation that would begin the next round is
- * put off until somebody writes. What a loop counts in local variables is not seen, so a bounded spin counts as an unbounded one (and goes on when nobody else can).
+ * Notices a spin: the same sequence of reads, with the same values, three times in a row and nothing written in
+ * between. The operation that would begin the next round is put off until somebody writes. What a loop counts in local
+ * variables is not seen, so a bounded spin counts as an unbounded one (and goes on when nobody else can).
  */
 const LONGEST = 8;
 const ROUNDS = 3;
@@ -13,7 +14,10 @@ export class SpinWatch {
     this.#seen.length = 0;
   }
 
-  /** A read of `value` there; kept as one number, which may collide: then a schedule is put off that need not have been, no more. */
+  /**
+   * A read of `value` there; kept as one number, which may collide: then a schedule is put off that need not have been,
+   * no more.
+   */
   read(buffer: number, offset: number, value: number): void {
     this.#seen.push(signature(buffer, offset, value));
     if (this.#seen.length > LONGEST * ROUNDS) this.#seen.shift();

@@ -1,6 +1,7 @@
 /**
- * The state of a program: which buffers are shared in it and what they are called, a copy of its bytes, and a copy of everything else for each thread and
- * schedule. All threads walk it in the same order, so a buffer has the same number in all of them.
+ * The state of a program: which buffers are shared in it and what they are called, a copy of its bytes, and a copy of
+ * everything else for each thread and schedule. All threads walk it in the same order, so a buffer has the same number
+ * in all of them.
  */
 import { LockstepError } from "../../base/index.ts";
 import { isPortMark, type PortMark } from "./ports.ts";
@@ -19,7 +20,8 @@ export function sharedParts(state: unknown): readonly SharedPart[] {
   const parts: SharedPart[] = [];
   const seen = new Set<unknown>();
   const add = (buffer: SharedArrayBuffer, name: string, offset: number, wordBytes: number): void => {
-    if (!parts.some((part) => part.buffer === buffer)) parts.push({ buffer, name: name === "" ? "state" : name, offset, wordBytes });
+    if (!parts.some((part) => part.buffer === buffer))
+      parts.push({ buffer, name: name === "" ? "state" : name, offset, wordBytes });
   };
   const walk = (value: unknown, name: string): void => {
     if (typeof value !== "object" || value === null || seen.has(value)) return;
@@ -27,10 +29,17 @@ export function sharedParts(state: unknown): readonly SharedPart[] {
     if (value instanceof SharedArrayBuffer) return add(value, name, 0, 1);
     if (isMemory(value)) return value.buffer instanceof SharedArrayBuffer ? add(value.buffer, name, 0, 4) : undefined;
     if (ArrayBuffer.isView(value)) {
-      if (value.buffer instanceof SharedArrayBuffer) add(value.buffer, name, value.byteOffset, "BYTES_PER_ELEMENT" in value ? (value.BYTES_PER_ELEMENT as number) : 1);
+      if (value.buffer instanceof SharedArrayBuffer)
+        add(
+          value.buffer,
+          name,
+          value.byteOffset,
+          "BYTES_PER_ELEMENT" in value ? (value.BYTES_PER_ELEMENT as number) : 1,
+        );
       return;
     }
-    const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value.entries() : value instanceof Set ? [...value].entries() : Object.entries(value);
+    const entries: Iterable<[unknown, unknown]> =
+      value instanceof Map ? value.entries() : value instanceof Set ? [...value].entries() : Object.entries(value);
     for (const [key, inner] of entries) walk(inner, join(name, key));
   };
   walk(state, "");
@@ -50,7 +59,8 @@ export function copyState(value: unknown, port?: (mark: PortMark) => unknown): u
   if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) return value;
   if (Array.isArray(value)) return value.map((item) => copyState(item, port));
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyState(inner, port)]));
+  if (prototype === Object.prototype || prototype === null)
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, copyState(inner, port)]));
   return structuredClone(value);
 }
 
@@ -68,7 +78,9 @@ export class Snapshot {
   }
 
   restore(): void {
-    this.parts.forEach(({ buffer }, index) => { new Uint8Array(buffer).set(this.#bytes[index]!); });
+    this.parts.forEach(({ buffer }, index) => {
+      new Uint8Array(buffer).set(this.#bytes[index]!);
+    });
   }
 }
 
@@ -77,6 +89,11 @@ export function requirePostable(state: unknown, program: string): void {
   try {
     structuredClone(state);
   } catch (thrown) {
-    throw new LockstepError("OPTION_INVALID", `setup of the program "${program}" made a state that cannot be sent to a thread (${(thrown as Error).message}); give handles and typed arrays, and attach in the threads`, { program });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `setup of the program "${program}" made a state that cannot be sent to a thread (` +
+        `${(thrown as Error).message}); give handles and typed arrays, and attach in the threads`,
+      { program },
+    );
   }
 }

@@ -1,6 +1,6 @@
 /**
- * An explored thread. What explored code would use of the platform is replaced before that code is loaded; then the thread runs its body once for each
- * schedule, whenever the baton comes.
+ * An explored thread. What explored code would use of the platform is replaced before that code is loaded; then the
+ * thread runs its body once for each schedule, whenever the baton comes.
  */
 import "./native.ts";
 import { createRequire, syncBuiltinESMExports } from "node:module";
@@ -38,7 +38,15 @@ async function load(): Promise<Program> {
   resets = installAccess({
     plain(buffer, byteOffset, byteLength, write) {
       if (!runtime.active || buffer === control.buffer) return;
-      const event = runtime.point(write ? KIND.WRITE : KIND.READ, runtime.bufferId(buffer), byteOffset, byteLength, 0, 0, null);
+      const event = runtime.point(
+        write ? KIND.WRITE : KIND.READ,
+        runtime.bufferId(buffer),
+        byteOffset,
+        byteLength,
+        0,
+        0,
+        null,
+      );
       runtime.did(event, 0, 0, write, !write);
     },
   });
@@ -53,11 +61,16 @@ async function load(): Promise<Program> {
 
 /** What explored code imports from `node:worker_threads`. */
 function installWorkerThreads(): void {
-  const workers = createRequire(import.meta.url)("node:worker_threads") as { threadId: number; MessageChannel: unknown; receiveMessageOnPort: (port: MessagePort) => unknown };
+  const workers = createRequire(import.meta.url)("node:worker_threads") as {
+    threadId: number;
+    MessageChannel: unknown;
+    receiveMessageOnPort: (port: MessagePort) => unknown;
+  };
   const receive = workers.receiveMessageOnPort;
   workers.threadId = index + 1;
   workers.MessageChannel = exploredChannel(runtime, buffers);
-  workers.receiveMessageOnPort = (from: unknown) => (from instanceof ExploredPort ? from.receive() : receive(from as MessagePort));
+  workers.receiveMessageOnPort = (from: unknown) =>
+    from instanceof ExploredPort ? from.receive() : receive(from as MessagePort);
   (globalThis as { MessageChannel: unknown }).MessageChannel = workers.MessageChannel;
   syncBuiltinESMExports();
 }
@@ -70,7 +83,8 @@ let resets: readonly (() => void)[] = [];
 function body(program: Program, state: unknown, context: ThreadContext): unknown {
   if (!setup.supervisor) return program.threads[index]!(state, context);
   let result: unknown = null;
-  for (let dead = nextDeath(); dead !== null; dead = nextDeath()) result = program.supervise!(state, { thread: dead, threadId: dead + 1 });
+  for (let dead = nextDeath(); dead !== null; dead = nextDeath())
+    result = program.supervise!(state, { thread: dead, threadId: dead + 1 });
   return result;
 }
 
@@ -83,15 +97,29 @@ function nextDeath(): number | null {
 }
 
 /** Lets everything that the last settled promise set off run to its end. */
-const giveWay = (): Promise<void> => new Promise((resolve) => { realImmediate(resolve); });
+const giveWay = (): Promise<void> =>
+  new Promise((resolve) => {
+    realImmediate(resolve);
+  });
 const realImmediate = setImmediate;
 
-/** Runs the body once. Synchronous bodies never leave this function's first part, so most schedules need no turn of the event loop. */
+/**
+ * Runs the body once. Synchronous bodies never leave this function's first part, so most schedules need no turn of the
+ * event loop.
+ */
 async function runAsync(pending: Promise<unknown>): Promise<unknown> {
   let settled: { readonly value: unknown } | { readonly thrown: unknown } | null = null;
-  pending.then((value) => { settled = { value }; }, (thrown: unknown) => { settled = { thrown }; });
+  pending.then(
+    (value) => {
+      settled = { value };
+    },
+    (thrown: unknown) => {
+      settled = { thrown };
+    },
+  );
   for (;;) {
-    do await giveWay(); while (immediates() > 0);
+    do await giveWay();
+    while (immediates() > 0);
     const now = settled as { readonly value: unknown } | { readonly thrown: unknown } | null;
     if (uncaught !== null) throw uncaught as Error;
     if (now !== null) {
@@ -113,28 +141,50 @@ async function serve(program: Program): Promise<never> {
     const report: { -readonly [Key in keyof ThreadReport]: ThreadReport[Key] } = { thread: index };
     try {
       control[threadBase(index) + T.STATUS] = STATUS.READY;
-      const returned = body(program, copyState(template, (mark) => new ExploredPort(runtime, buffers, mark)), context(operations));
+      const returned = body(
+        program,
+        copyState(template, (mark) => new ExploredPort(runtime, buffers, mark)),
+        context(operations),
+      );
       const result = isThenable(returned) ? await runAsync(Promise.resolve(returned)) : returned;
       if (result !== undefined) report.result = result;
     } catch (thrown) {
       if (!(thrown instanceof Cut) && !runtime.killed && control[H.CUT] === 0) {
-        report.error = { ...encodeError(thrown), stack: (thrown as Error | null)?.stack, name: thrown instanceof Error ? thrown.name : "Error" };
+        report.error = {
+          ...encodeError(thrown),
+          stack: (thrown as Error | null)?.stack,
+          name: thrown instanceof Error ? thrown.name : "Error",
+        };
         runtime.fail();
       }
     }
     if (operations.length > 0) report.operations = operations;
     if (control[H.SITES] === 1) report.sites = new Map(runtime.sites);
-    if (report.result !== undefined || report.operations !== undefined || report.error !== undefined || report.sites !== undefined) port.postMessage(report);
+    if (
+      report.result !== undefined ||
+      report.operations !== undefined ||
+      report.error !== undefined ||
+      report.sites !== undefined
+    )
+      port.postMessage(report);
     runtime.endRun();
   }
 }
 
 function context(operations: Operation[]): ThreadContext {
   return {
-    index, threadId: index + 1,
+    index,
+    threadId: index + 1,
     operation<T>(name: string, argument: unknown, perform: () => T): T {
       const called = mark(KIND.INVOKE);
-      const operation = { thread: index, name, argument, result: undefined as unknown, called, returned: null as number | null };
+      const operation = {
+        thread: index,
+        name,
+        argument,
+        result: undefined as unknown,
+        called,
+        returned: null as number | null,
+      };
       operations.push(operation);
       const finish = (result: unknown): void => {
         operation.returned = mark(KIND.RESPOND);
@@ -145,7 +195,10 @@ function context(operations: Operation[]): ThreadContext {
         finish(result);
         return result;
       }
-      return result.then((value) => { finish(value); return value; }) as T;
+      return result.then((value) => {
+        finish(value);
+        return value;
+      }) as T;
     },
   };
 }
@@ -166,5 +219,8 @@ try {
   say({ kind: "ready" });
   await serve(program);
 } catch (thrown) {
-  say({ kind: "failed", error: encodeError(thrown instanceof Error ? thrown : new LockstepError("INTERNAL", String(thrown))) });
+  say({
+    kind: "failed",
+    error: encodeError(thrown instanceof Error ? thrown : new LockstepError("INTERNAL", String(thrown))),
+  });
 }

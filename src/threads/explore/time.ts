@@ -1,6 +1,7 @@
 /**
- * Time as explored code sees it: it stands still, except that a time limit that passes takes the thread's clock to that moment. Intervals never fire; timeouts fire when the schedule
- * lets them; immediates run before their thread is asked what is next. `Math.random` gives the same numbers in every schedule.
+ * Time as explored code sees it: it stands still, except that a time limit that passes takes the thread's clock to that
+ * moment. Intervals never fire; timeouts fire when the schedule lets them; immediates run before their thread is asked
+ * what is next. `Math.random` gives the same numbers in every schedule.
  */
 import type { ThreadRuntime } from "./runtime.ts";
 
@@ -9,9 +10,21 @@ const EPOCH_MS = 946_684_800_000;
 
 /** Returns how many callbacks of `setImmediate` are still to run: until then the event loop is not idle. */
 export function installTime(runtime: ThreadRuntime): () => number {
-  const real = { now: performance.now.bind(performance), date: Date.now, setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate };
+  const real = {
+    now: performance.now.bind(performance),
+    date: Date.now,
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+    setImmediate,
+    clearImmediate,
+  };
   const immediates = new Set<NodeJS.Immediate>();
-  Object.defineProperty(performance, "now", { configurable: true, value: () => (runtime.active ? runtime.now : real.now()) });
+  Object.defineProperty(performance, "now", {
+    configurable: true,
+    value: () => (runtime.active ? runtime.now : real.now()),
+  });
   Date.now = () => (runtime.active ? EPOCH_MS + runtime.now : real.date());
   let seed = 1;
   const inner = runtime.beginRun.bind(runtime);
@@ -34,14 +47,15 @@ export function installTime(runtime: ThreadRuntime): () => number {
     const timer = runtime.setTimer(() => callback(...args), ms);
     return handle(timer);
   }) as unknown as typeof setTimeout;
-  globalThis.clearTimeout = ((timer: unknown) => {
+  globalThis.clearTimeout = (timer: unknown) => {
     if (isHandle(timer)) runtime.clearTimer(timer.exploredTimer);
     else real.clearTimeout(timer as NodeJS.Timeout);
-  });
-  globalThis.setInterval = ((callback: () => void, ms?: number) => (runtime.active ? handle(0) : real.setInterval(callback, ms))) as unknown as typeof setInterval;
-  globalThis.clearInterval = ((timer: unknown) => {
+  };
+  globalThis.setInterval = ((callback: () => void, ms?: number) =>
+    runtime.active ? handle(0) : real.setInterval(callback, ms)) as unknown as typeof setInterval;
+  globalThis.clearInterval = (timer: unknown) => {
     if (!isHandle(timer)) real.clearInterval(timer as NodeJS.Timeout);
-  });
+  };
   globalThis.setImmediate = ((callback: (...args: unknown[]) => void, ...args: unknown[]) => {
     if (!runtime.active) return real.setImmediate(callback, ...args);
     const made = real.setImmediate(() => {
@@ -51,14 +65,19 @@ export function installTime(runtime: ThreadRuntime): () => number {
     immediates.add(made);
     return made;
   }) as unknown as typeof setImmediate;
-  globalThis.clearImmediate = ((immediate) => {
+  globalThis.clearImmediate = (immediate) => {
     if (immediate !== undefined) immediates.delete(immediate);
     real.clearImmediate(immediate);
-  });
+  };
   return () => immediates.size;
 }
 
-interface Handle { readonly exploredTimer: number; ref(): Handle; unref(): Handle; hasRef(): boolean }
+interface Handle {
+  readonly exploredTimer: number;
+  ref(): Handle;
+  unref(): Handle;
+  hasRef(): boolean;
+}
 
 function handle(exploredTimer: number): Handle {
   const made: Handle = { exploredTimer, ref: () => made, unref: () => made, hasRef: () => true };

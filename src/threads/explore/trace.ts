@@ -32,20 +32,28 @@ export class Trace {
     this.#words = into;
   }
 
-  /** Whether anything was read or written that is not atomic, or atomically in pieces of another size than four bytes: else nothing can race. */
+  /**
+   * Whether anything was read or written that is not atomic, or atomically in pieces of another size than four bytes:
+   * else nothing can race.
+   */
   get mayRace(): boolean {
     for (let at = 0; at < this.length * EVENT_WORDS; at += EVENT_WORDS) {
       const kind = this.#words[at + E.KIND]!;
-      if (kind === KIND.READ || kind === KIND.WRITE || (kind <= KIND.ASYNC_WAIT && this.#words[at + E.SIZE] !== 4)) return true;
+      if (kind === KIND.READ || kind === KIND.WRITE || (kind <= KIND.ASYNC_WAIT && this.#words[at + E.SIZE] !== 4))
+        return true;
     }
     return false;
   }
 
-  /** Whether the same threads did the same operations at the same places, in the first `steps` steps; else the first that differs. */
+  /**
+   * Whether the same threads did the same operations at the same places, in the first `steps` steps; else the first
+   * that differs.
+   */
   differsFrom(other: Trace, steps: number): number | null {
     for (let step = 0; step < steps; step++) {
       if (step >= this.length || step >= other.length) return step;
-      for (const word of [E.THREAD, E.KIND, E.BUFFER, E.OFFSET]) if (this.#words[step * EVENT_WORDS + word] !== other.#words[step * EVENT_WORDS + word]) return step;
+      for (const word of [E.THREAD, E.KIND, E.BUFFER, E.OFFSET])
+        if (this.#words[step * EVENT_WORDS + word] !== other.#words[step * EVENT_WORDS + word]) return step;
     }
     return null;
   }
@@ -62,10 +70,24 @@ export class Trace {
     const words = this.#words;
     const at = step * EVENT_WORDS;
     return {
-      thread: words[at + E.THREAD]!, kind: words[at + E.KIND]!, buffer: words[at + E.BUFFER]!, offset: words[at + E.OFFSET]!, size: words[at + E.SIZE]!,
-      a: words[at + E.A]!, b: words[at + E.B]!, before: words[at + E.BEFORE]!, after: words[at + E.AFTER]!, writes: words[at + E.WROTE] !== 0,
-      enabled: words[at + E.ENABLED]!, sleep: words[at + E.SLEEP]!, inbox: words[at + E.INBOX]!, woke: words[at + E.WOKE]!, wokenBy: words[at + E.WOKEN_BY]!, alive: words[at + E.ALIVE]!,
-      woken: words[at + E.WOKEN]!, ready: words[at + E.READY]!,
+      thread: words[at + E.THREAD]!,
+      kind: words[at + E.KIND]!,
+      buffer: words[at + E.BUFFER]!,
+      offset: words[at + E.OFFSET]!,
+      size: words[at + E.SIZE]!,
+      a: words[at + E.A]!,
+      b: words[at + E.B]!,
+      before: words[at + E.BEFORE]!,
+      after: words[at + E.AFTER]!,
+      writes: words[at + E.WROTE] !== 0,
+      enabled: words[at + E.ENABLED]!,
+      sleep: words[at + E.SLEEP]!,
+      inbox: words[at + E.INBOX]!,
+      woke: words[at + E.WOKE]!,
+      wokenBy: words[at + E.WOKEN_BY]!,
+      alive: words[at + E.ALIVE]!,
+      woken: words[at + E.WOKEN]!,
+      ready: words[at + E.READY]!,
     };
   }
 

@@ -1,4 +1,6 @@
-/** Who sleeps where: the explorer's own lists of waiters, in one table in the control memory. First come, first woken. */
+/**
+ * Who sleeps where: the explorer's own lists of waiters, in one table in the control memory. First come, first woken.
+ */
 import { H, MAX_WAITERS, W, waiterBase, type Control } from "./control.ts";
 
 /** An entry's place in the control memory; −1: none. */
@@ -28,7 +30,9 @@ export class Waiters {
   /** Who has slept longest at an address. */
   first(buffer: number, offset: number): Entry {
     const control = this.#control;
-    return this.#oldest((at) => control[at + W.RESOLVED] === 0 && control[at + W.BUFFER] === buffer && control[at + W.OFFSET] === offset);
+    return this.#oldest(
+      (at) => control[at + W.RESOLVED] === 0 && control[at + W.BUFFER] === buffer && control[at + W.OFFSET] === offset,
+    );
   }
 
   /** The longest of a thread's asynchronous waits that were notified and not settled yet. */
@@ -39,7 +43,9 @@ export class Waiters {
 
   asynchronous(thread: number, id: number): Entry {
     const control = this.#control;
-    return this.#find((at) => control[at + W.USED] !== 0 && control[at + W.THREAD] === thread && control[at + W.ID] === id);
+    return this.#find(
+      (at) => control[at + W.USED] !== 0 && control[at + W.THREAD] === thread && control[at + W.ID] === id,
+    );
   }
 
   /** The blocking wait of a thread has ended. */
@@ -51,7 +57,8 @@ export class Waiters {
   /** The thread has died. */
   removeAll(thread: number): void {
     const control = this.#control;
-    for (let index = 0; index < MAX_WAITERS; index++) if (control[waiterBase(index) + W.THREAD] === thread) this.remove(waiterBase(index));
+    for (let index = 0; index < MAX_WAITERS; index++)
+      if (control[waiterBase(index) + W.THREAD] === thread) this.remove(waiterBase(index));
   }
 
   remove(at: Entry): void {
@@ -72,7 +79,8 @@ export class Waiters {
     let first = -1;
     for (let index = 0; index < MAX_WAITERS; index++) {
       const at = waiterBase(index);
-      if (control[at + W.USED] !== 0 && wanted(at) && (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!)) first = at;
+      if (control[at + W.USED] !== 0 && wanted(at) && (first < 0 || control[at + W.STAMP]! < control[first + W.STAMP]!))
+        first = at;
     }
     return first;
   }

@@ -1,13 +1,15 @@
 /**
- * Which workers are inside native code. A process that exits, or terminates a worker, while that worker is inside a native run
- * aborts (exit code 134), whatever code it meant to return. So workers say when they are, and the pool's `exit` hook waits.
+ * Which workers are inside native code. A process that exits, or terminates a worker, while that worker is inside a
+ * native run aborts (exit code 134), whatever code it meant to return. So workers say when they are, and the pool's
+ * `exit` hook waits.
  *
  * State: STOP     an abort word: live → aborted once, by the hook; no native run may begin any more
  *        RUNS[i]  a counter: how many native runs worker i is in (nested or interleaved ones count)
  *
- * The worker adds 1 to its counter, then reads STOP; the hook aborts STOP, then waits for the counters. All of it is sequentially
- * consistent, so at least one of them sees the other: a run either is refused (its count taken back, SHUTTING_DOWN) or is waited for.
- * A worker that dies while counted is cleared by itself (its own exit event) or by the pool once it sees the death.
+ * The worker adds 1 to its counter, then reads STOP; the hook aborts STOP, then waits for the counters. All of it is
+ * sequentially consistent, so at least one of them sees the other: a run either is refused (its count taken back,
+ * SHUTTING_DOWN) or is waited for. A worker that dies while counted is cleared by itself (its own exit event) or by the
+ * pool once it sees the death.
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { AbortWord, Counter, type AbortHandle, type CounterHandle } from "../sync/index.ts";
@@ -30,7 +32,10 @@ export class BusyRuns {
   }
 
   static create(workers: number): BusyRuns {
-    return new BusyRuns({ stop: AbortWord.create().handle, runs: Array.from({ length: workers }, () => Counter.create().handle) });
+    return new BusyRuns({
+      stop: AbortWord.create().handle,
+      runs: Array.from({ length: workers }, () => Counter.create().handle),
+    });
   }
 
   static attach(handle: BusyHandle): BusyRuns {
@@ -42,7 +47,8 @@ export class BusyRuns {
     const runs = this.#of(worker);
     runs.add(1);
     try {
-      if (this.#stop.reason !== null) throw new LockstepError("SHUTTING_DOWN", "the process is exiting: no further native run begins");
+      if (this.#stop.reason !== null)
+        throw new LockstepError("SHUTTING_DOWN", "the process is exiting: no further native run begins");
       return await fn();
     } finally {
       runs.add(-1);
@@ -60,7 +66,10 @@ export class BusyRuns {
     runs.add(-runs.value);
   }
 
-  /** Forbids new native runs and blocks until none is left, or until the limit, in milliseconds. Returns how many workers are still inside. */
+  /**
+   * Forbids new native runs and blocks until none is left, or until the limit, in milliseconds. Returns how many
+   * workers are still inside.
+   */
   stopAndWait(limitMs: number): number {
     this.#stop.abort("CANCELLED");
     const deadline = performance.now() + limitMs;
@@ -69,7 +78,11 @@ export class BusyRuns {
 
   #of(worker: number): Counter {
     const runs = this.#runs[worker];
-    if (runs === undefined) throw new LockstepError("INTERNAL", `there are ${this.#runs.length} workers, so none has the number ${worker}`, { worker, workers: this.#runs.length });
+    if (runs === undefined)
+      throw new LockstepError("INTERNAL", `there are ${this.#runs.length} workers, so none has the number ${worker}`, {
+        worker,
+        workers: this.#runs.length,
+      });
     return runs;
   }
 }

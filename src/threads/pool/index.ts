@@ -3,4 +3,11 @@ export { BusyRuns, type BusyHandle } from "./busy.ts";
 export { markBusy } from "./mark-busy.ts";
 export { createPool, type Death, type Pool, type PoolOptions, type RequestOptions } from "./pool.ts";
 export type { Message, OfKind } from "./protocol.ts";
-export { serveWorker, Transferred, type Handlers, type RequestContext, type WorkerContext, type WorkerOptions } from "./serve-worker.ts";
+export {
+  serveWorker,
+  Transferred,
+  type Handlers,
+  type RequestContext,
+  type WorkerContext,
+  type WorkerOptions,
+} from "./serve-worker.ts";

@@ -19,7 +19,10 @@ export interface MemberSpec {
   /** Whether the thread, when nothing is pending, lets the process end. */
   readonly unref: boolean;
   readonly onEvent: (body: unknown) => void;
-  /** Called once, when the thread ended without being asked to, or failed while closing. Pending requests have not failed yet. */
+  /**
+   * Called once, when the thread ended without being asked to, or failed while closing. Pending requests have not
+   * failed yet.
+   */
   readonly onDeath: (error: LockstepError, wasReady: boolean) => void;
 }
 
@@ -54,9 +57,18 @@ export class Member {
     this.ready = ready.promise;
     ready.promise.catch(() => {}); // whoever awaits `ready` is told; nobody has to
     this.#worker.on("message", (message: FromWorker) => this.#receive(message));
-    this.#worker.on("messageerror", (error) => this.#fail(new LockstepError("INTERNAL", `a message of the worker "${name}" could not be read: ${error.message}`)));
+    this.#worker.on("messageerror", (error) =>
+      this.#fail(
+        new LockstepError("INTERNAL", `a message of the worker "${name}" could not be read: ${error.message}`),
+      ),
+    );
     this.#worker.on("error", (error) => {
-      this.#error ??= new LockstepError("WORKER_DIED", `the worker "${name}" (${index}) failed: ${error instanceof Error ? error.message : String(error)}`, { worker: index, pool: name }, { cause: error });
+      this.#error ??= new LockstepError(
+        "WORKER_DIED",
+        `the worker "${name}" (${index}) failed: ${error instanceof Error ? error.message : String(error)}`,
+        { worker: index, pool: name },
+        { cause: error },
+      );
     });
     this.exited = new Promise((resolve) => {
       this.#worker.once("exit", (code) => resolve(this.#onExit(code)));
@@ -72,7 +84,10 @@ export class Member {
   }
 
   request(body: Message, transfer: readonly Transferable[], signal: AbortSignal | undefined): Promise<Message> {
-    if (signal?.aborted) return Promise.reject(new LockstepError("CANCELLED", "the request was cancelled before it was sent", {}, { cause: signal.reason }));
+    if (signal?.aborted)
+      return Promise.reject(
+        new LockstepError("CANCELLED", "the request was cancelled before it was sent", {}, { cause: signal.reason }),
+      );
     if (!this.alive) return Promise.reject(this.#error ?? this.#gone());
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
@@ -82,10 +97,17 @@ export class Member {
       this.#pending.delete(id);
       this.#onIdle();
     };
-    this.#post({ kind: "request", id, body }, transfer); // throws here if the body cannot be cloned: nothing is pending then
+    // throws here if the body cannot be cloned: nothing is pending then
+    this.#post({ kind: "request", id, body }, transfer);
     this.#pending.set(id, {
-      resolve: (reply) => { settle(); resolve(reply); },
-      reject: (error) => { settle(); reject(error); },
+      resolve: (reply) => {
+        settle();
+        resolve(reply);
+      },
+      reject: (error) => {
+        settle();
+        reject(error);
+      },
     });
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#worker.ref();
@@ -148,8 +170,15 @@ export class Member {
   #gone(code?: number): LockstepError {
     const { name, index } = this.#spec;
     return code === undefined
-      ? new LockstepError("SHUTTING_DOWN", `the worker "${name}" (${index}) is closing or has ended`, { worker: index, pool: name })
-      : new LockstepError("WORKER_DIED", `the worker "${name}" (${index}) ended unasked with code ${code}`, { worker: index, pool: name, exitCode: code });
+      ? new LockstepError("SHUTTING_DOWN", `the worker "${name}" (${index}) is closing or has ended`, {
+          worker: index,
+          pool: name,
+        })
+      : new LockstepError("WORKER_DIED", `the worker "${name}" (${index}) ended unasked with code ${code}`, {
+          worker: index,
+          pool: name,
+          exitCode: code,
+        });
   }
 
   #fail(error: LockstepError): void {

@@ -1,4 +1,7 @@
-/** What passes between a pool and its workers. Plain data; errors are encoded, since structured clone drops their class and code. */
+/**
+ * What passes between a pool and its workers. Plain data; errors are encoded, since structured clone drops their class
+ * and code.
+ */
 import type { EncodedError } from "../../base/index.ts";
 import type { BusyHandle } from "./busy.ts";
 

@@ -1,11 +1,19 @@
 /**
- * The worker's side of a pool: handlers by kind of request. Requests are handled one after another, in the order they came, since a
- * session allows one run at a time; cancelling reaches a waiting or a running one. A worker ends only by itself, between two requests.
+ * The worker's side of a pool: handlers by kind of request. Requests are handled one after another, in the order they
+ * came, since a session allows one run at a time; cancelling reaches a waiting or a running one. A worker ends only by
+ * itself, between two requests.
  */
 import { parentPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
 import { encodeError, invariant, LockstepError } from "../../base/index.ts";
 import { BusyRuns } from "./busy.ts";
-import { isPoolWorkerData, type FromWorker, type Message, type OfKind, type PoolWorkerData, type ToWorker } from "./protocol.ts";
+import {
+  isPoolWorkerData,
+  type FromWorker,
+  type Message,
+  type OfKind,
+  type PoolWorkerData,
+  type ToWorker,
+} from "./protocol.ts";
 
 export interface WorkerContext<Event = never> {
   readonly name: string;
@@ -19,12 +27,17 @@ export interface WorkerContext<Event = never> {
 }
 
 export interface RequestContext {
-  /** Aborted when the caller cancels. It is the handler's to look at; a request that has not begun is dropped by itself. */
+  /**
+   * Aborted when the caller cancels. It is the handler's to look at; a request that has not begun is dropped by itself.
+   */
   readonly signal: AbortSignal;
 }
 
 export type Handlers<Req extends Message, Res extends Message> = {
-  readonly [Kind in Req["kind"]]: (request: OfKind<Req, Kind>, context: RequestContext) => Answer<OfKind<Res, Kind & Res["kind"]>> | Promise<Answer<OfKind<Res, Kind & Res["kind"]>>>;
+  readonly [Kind in Req["kind"]]: (
+    request: OfKind<Req, Kind>,
+    context: RequestContext,
+  ) => Answer<OfKind<Res, Kind & Res["kind"]>> | Promise<Answer<OfKind<Res, Kind & Res["kind"]>>>;
 };
 
 export interface WorkerOptions {
@@ -46,11 +59,16 @@ export class Transferred<Reply> {
 }
 
 /**
- * Called once by a pool's entry module. `setUp` makes the handlers (load a session, attach memory); the pool's `ready()` waits for it, and
- * rejects with its error. May give `[handlers, options]` to release things at the end.
+ * Called once by a pool's entry module. `setUp` makes the handlers (load a session, attach memory); the pool's
+ * `ready()` waits for it, and rejects with its error. May give `[handlers, options]` to release things at the end.
  */
 export async function serveWorker<Req extends Message, Res extends Message, Event = never>(
-  setUp: (context: WorkerContext<Event>) => Handlers<Req, Res> | readonly [Handlers<Req, Res>, WorkerOptions] | Promise<Handlers<Req, Res> | readonly [Handlers<Req, Res>, WorkerOptions]>,
+  setUp: (
+    context: WorkerContext<Event>,
+  ) =>
+    | Handlers<Req, Res>
+    | readonly [Handlers<Req, Res>, WorkerOptions]
+    | Promise<Handlers<Req, Res> | readonly [Handlers<Req, Res>, WorkerOptions]>,
 ): Promise<void> {
   const port = parentPort;
   const own: unknown = workerData;
@@ -71,7 +89,10 @@ export async function serveWorker<Req extends Message, Res extends Message, Even
   }
 }
 
-/** Lets go of the port so that the thread ends by itself; if something still holds its loop a second later, it exits, when idle. */
+/**
+ * Lets go of the port so that the thread ends by itself; if something still holds its loop a second later, it exits,
+ * when idle.
+ */
 function leave(port: MessagePort, { lockstepPool: { busy, index } }: PoolWorkerData): void {
   port.close();
   const runs = BusyRuns.attach(busy);
@@ -96,7 +117,13 @@ class WorkerLoop<Req extends Message, Res extends Message> {
   #current: Waiting<Req> | null = null;
   #exiting = false;
 
-  constructor(port: MessagePort, own: PoolWorkerData, handlers: Handlers<Req, Res>, options: WorkerOptions, post: (message: FromWorker, list?: readonly Transferable[]) => void) {
+  constructor(
+    port: MessagePort,
+    own: PoolWorkerData,
+    handlers: Handlers<Req, Res>,
+    options: WorkerOptions,
+    post: (message: FromWorker, list?: readonly Transferable[]) => void,
+  ) {
     this.#port = port;
     this.#own = own;
     this.#handlers = handlers;
@@ -137,8 +164,14 @@ class WorkerLoop<Req extends Message, Res extends Message> {
   /** Never rejects: what a handler throws, and a reply that cannot be sent, are the request's failure. */
   async #handle({ id, body, controller }: Waiting<Req>): Promise<void> {
     try {
-      const handler = this.#handlers[body.kind as Req["kind"]] as ((request: Req, context: RequestContext) => unknown) | undefined;
-      if (handler === undefined) throw new LockstepError("INTERNAL", `the worker "${this.#own.lockstepPool.name}" has no handler for requests of kind "${body.kind}"`, { kind: body.kind });
+      const handler = this.#handlers[body.kind as Req["kind"]] as
+        ((request: Req, context: RequestContext) => unknown) | undefined;
+      if (handler === undefined)
+        throw new LockstepError(
+          "INTERNAL",
+          `the worker "${this.#own.lockstepPool.name}" has no handler for requests of kind "${body.kind}"`,
+          { kind: body.kind },
+        );
       const answer = await handler(body, { signal: controller.signal });
       if (answer instanceof Transferred) this.#post({ kind: "reply", id, body: answer.reply as Message }, answer.list);
       else this.#post({ kind: "reply", id, body: answer as Message });
@@ -152,7 +185,11 @@ class WorkerLoop<Req extends Message, Res extends Message> {
     const at = this.#waiting.findIndex((waiting) => waiting.id === id);
     if (at < 0) return; // answered meanwhile: the reply is on its way
     this.#waiting.splice(at, 1);
-    this.#post({ kind: "failure", id, error: encodeError(new LockstepError("CANCELLED", "the request was cancelled before it began")) });
+    this.#post({
+      kind: "failure",
+      id,
+      error: encodeError(new LockstepError("CANCELLED", "the request was cancelled before it began")),
+    });
   }
 
   async #end(): Promise<void> {

@@ -1,21 +1,28 @@
 /**
- * Why a shared wait ended without what it waited for, as a small number that fits into a word, and `AbortWord`: one word
- * that says so to many threads. No `AbortSignal` can fire inside `Atomics.wait`, so blocking code reads a word instead.
+ * Why a shared wait ended without what it waited for, as a small number that fits into a word, and `AbortWord`: one
+ * word that says so to many threads. No `AbortSignal` can fire inside `Atomics.wait`, so blocking code reads a word
+ * instead.
  *
  * AbortWord, state machine (word 0):
  *   0 live ── abort(reason) ──▶ 1..4 the reason (final: the first reason wins, by compare-and-set)
- * A waiter sleeps on its primitive's own word, and only a change of that word wakes it without a gap between check and sleep. So
- * `abort` also reaches what is bound to the word in the same thread (`bind`):
+ * A waiter sleeps on its primitive's own word, and only a change of that word wakes it without a gap between check and
+ * sleep. So `abort` also reaches what is bound to the word in the same thread (`bind`):
  * - an `Abortable` (barrier, latch) is aborted itself, for everybody;
- * - a `Wakeable` (mutex, semaphore, channel …) is only woken: its sleepers all look again, who waits with this word leaves, the others sleep on.
- * Memory order: what was written before `abort` is visible to whoever sees the reason (both are sequentially consistent).
+ * - a `Wakeable` (mutex, semaphore, channel …) is only woken: its sleepers all look again, who waits with this word
+ *   leaves, the others sleep on. Memory order: what was written before `abort` is visible to whoever sees the reason
+ *   (both are sequentially consistent).
  */
 import { LockstepError, type ErrorCode } from "../../base/index.ts";
 import { deadlineOf, sleepAsync, timedOut, type AbortCheck, type AsyncWaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
 /** Position + 1 is the number in the word. */
-export const ABORT_REASONS = ["CANCELLED", "WORKER_DIED", "TIMEOUT", "INTERNAL"] as const satisfies readonly ErrorCode[];
+export const ABORT_REASONS = [
+  "CANCELLED",
+  "WORKER_DIED",
+  "TIMEOUT",
+  "INTERNAL",
+] as const satisfies readonly ErrorCode[];
 export type AbortReason = (typeof ABORT_REASONS)[number];
 
 export function reasonNumber(reason: AbortReason): number {
@@ -42,7 +49,10 @@ export interface Abortable {
   abort(reason: AbortReason): boolean;
 }
 
-/** What can make all its sleepers look again: adds 1 to its sequence words and notifies all. Any thread may call it at any time; nothing is lost. */
+/**
+ * What can make all its sleepers look again: adds 1 to its sequence words and notifies all. Any thread may call it at
+ * any time; nothing is lost.
+ */
 export interface Wakeable {
   wakeAll(): void;
 }
@@ -72,8 +82,8 @@ export class AbortWord implements Abortable, AbortCheck {
   }
 
   /**
-   * From now on `abort` in this thread also aborts these, or wakes them if they cannot be aborted; at once, if it was aborted already. Bind in
-   * the thread that will call `abort`: what another thread has bound is not known here.
+   * From now on `abort` in this thread also aborts these, or wakes them if they cannot be aborted; at once, if it was
+   * aborted already. Bind in the thread that will call `abort`: what another thread has bound is not known here.
    */
   bind(...targets: readonly (Abortable | Wakeable)[]): this {
     this.#bound.push(...targets);
@@ -109,7 +119,8 @@ export class AbortWord implements Abortable, AbortCheck {
     for (;;) {
       const reason = this.reason;
       if (reason !== null) return reason;
-      if (!(await sleepAsync(this.#words, 0, 0, deadline, "waiting for an abort", options.signal))) throw timedOut("waiting for an abort", options);
+      if (!(await sleepAsync(this.#words, 0, 0, deadline, "waiting for an abort", options.signal)))
+        throw timedOut("waiting for an abort", options);
     }
   }
 }

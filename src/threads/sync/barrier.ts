@@ -15,17 +15,26 @@
  * the same generation with a reason (throw it). Completion and abort compete for the same word, so **a generation is
  * passed by all or by none**, and an abort after it is met at the next `wait`.
  *
- * Why ARRIVED is reset before PHASE moves: a thread of the next generation adds to ARRIVED only after it saw the new PHASE.
- * Why a time limit, a signal or a waiter's abort word aborts for everyone: a party that left would make the count wrong for the others.
- * Deaths: a party that died will never arrive, so `threadDied` aborts with WORKER_DIED: give a supervisor only barriers in which every thread that it
- * supervises is a party. It wakes all as well, since the dead one may have been the last to arrive and about to.
- * Generations wrap at 2^28; a sleeper is a party itself, so at most one generation can pass over it.
- * Memory order: every access is sequentially consistent, and each arrival is a read-modify-write of ARRIVED, so what any party
- * wrote before `wait` happens before what any party reads after it.
+ * Why ARRIVED is reset before PHASE moves: a thread of the next generation adds to ARRIVED only after it saw the new
+ * PHASE.
+ * Why a time limit, a signal or a waiter's abort word aborts for everyone: a party that left would make the count wrong
+ * for the others. Deaths: a party that died will never arrive, so `threadDied` aborts with WORKER_DIED: give a
+ * supervisor only barriers in which every thread that it supervises is a party. It wakes all as well, since the dead
+ * one may have been the last to arrive and about to. Generations wrap at 2^28; a sleeper is a party itself, so at most
+ * one generation can pass over it. Memory order: every access is sequentially consistent, and each arrival is a
+ * read-modify-write of ARRIVED, so what any party wrote before `wait` happens before what any party reads after it.
  * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the generation as the sense.
  */
 import { invariant, isLockstepError, LockstepError } from "../../base/index.ts";
-import { ABORT_REASONS, abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
+import {
+  ABORT_REASONS,
+  abortError,
+  reasonNumber,
+  reasonOf,
+  type Abortable,
+  type AbortReason,
+  type Wakeable,
+} from "./abort.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -69,8 +78,8 @@ export class Barrier implements Abortable, Supervised, Wakeable {
 
   /**
    * Blocks until all parties have come. True for exactly one of them (the last). Throws the abort's reason
-   * (CANCELLED, WORKER_DIED, INTERNAL), or TIMEOUT for every party when one waited longer than its limit. `abort`: a party that leaves
-   * aborts the barrier for all, with its word's reason.
+   * (CANCELLED, WORKER_DIED, INTERNAL), or TIMEOUT for every party when one waited longer than its limit. `abort`: a
+   * party that leaves aborts the barrier for all, with its word's reason.
    */
   wait(options: WaitOptions = {}): boolean {
     const deadline = deadlineOf(options);
@@ -80,7 +89,8 @@ export class Barrier implements Abortable, Supervised, Wakeable {
       const events = load(this.#words, EVENTS);
       if (this.#passed(phase)) return false;
       try {
-        if (!sleep(this.#words, EVENTS, events, deadline, "a barrier", options.abort)) this.#abortPhase(phase, "TIMEOUT");
+        if (!sleep(this.#words, EVENTS, events, deadline, "a barrier", options.abort))
+          this.#abortPhase(phase, "TIMEOUT");
       } catch (thrown) {
         this.#abortPhase(phase, reasonFor(thrown)); // what happened to the phase is read again above
       }
@@ -96,7 +106,8 @@ export class Barrier implements Abortable, Supervised, Wakeable {
       const events = load(this.#words, EVENTS);
       if (this.#passed(phase)) return false;
       try {
-        if (!(await sleepAsync(this.#words, EVENTS, events, deadline, "a barrier", options.signal, options.abort))) this.#abortPhase(phase, "TIMEOUT");
+        if (!(await sleepAsync(this.#words, EVENTS, events, deadline, "a barrier", options.signal, options.abort)))
+          this.#abortPhase(phase, "TIMEOUT");
       } catch (thrown) {
         this.#abortPhase(phase, reasonFor(thrown));
       }
@@ -130,7 +141,11 @@ export class Barrier implements Abortable, Supervised, Wakeable {
     const arrived = Atomics.add(this.#words, ARRIVED, 1) + 1;
     const parties = this.parties;
     if (arrived < parties) return phase;
-    if (arrived > parties) throw new LockstepError("INTERNAL", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, { parties, arrived });
+    if (arrived > parties)
+      throw new LockstepError("INTERNAL", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, {
+        parties,
+        arrived,
+      });
     Atomics.store(this.#words, ARRIVED, 0);
     if (!cas(this.#words, PHASE, phase, (phase + 1) & GENERATION)) this.#throwIfAborted(load(this.#words, PHASE));
     this.wakeAll();

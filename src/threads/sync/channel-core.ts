@@ -1,36 +1,47 @@
 /**
- * The state machine of a channel: a ring of cells, filled by one sender at a time and emptied by one receiver at a time. What is in a
- * cell is the business of channel.ts and number-channel.ts.
+ * The state machine of a channel: a ring of cells, filled by one sender at a time and emptied by one receiver at a
+ * time. What is in a cell is the business of channel.ts and number-channel.ts.
  *
- * Words (each of the hot ones in a cache line of its own; all begin at 0 but the constants, which are stored before the handle exists):
+ * Words (each of the hot ones in a cache line of its own; all begin at 0 but the constants, which are stored before the
+ * handle exists):
  *   SENDER    0, or threadId + 1 of the thread that is sending
- *   TAIL      2 · position of the next cell to fill + CLOSED. Written by the holder of SENDER; CLOSED is added by `close`
+ *   TAIL      2 · position of the next cell to fill + CLOSED. Written by the holder of SENDER; CLOSED is added by
+ *             `close`
  *   RECEIVER  0, or threadId + 1 of the thread that is receiving
  *   HEAD      position of the next cell to empty. Written by the holder of RECEIVER
- *   FLAGS     who may be asleep: 1 senders, 2 receivers; SENDER_EVENTS and RECEIVER_EVENTS are what they sleep on (sleepers.ts)
- * Positions run from 0 to 2·capacity − 1, so that full (distance = capacity) differs from empty (0); the cell is the position modulo capacity.
+ *   FLAGS     who may be asleep: 1 senders, 2 receivers; SENDER_EVENTS and RECEIVER_EVENTS are what they sleep on
+ *             (sleepers.ts)
+ * Positions run from 0 to 2·capacity − 1, so that full (distance = capacity) differs from empty (0); the cell is the
+ * position modulo capacity.
  *
- * send      SENDER: 0 → self by compare-and-set; room = capacity − (TAIL − HEAD); fill cells from TAIL on; TAIL += n by compare-and-set (fails: closed);
+ * send      SENDER: 0 → self by compare-and-set; room = capacity − (TAIL − HEAD); fill cells from TAIL on; TAIL += n by
+ *           compare-and-set (fails: closed);
  *           SENDER = 0; wake a receiver, and a further sender if there still is room
- * receive   RECEIVER: 0 → self; empty the cells from HEAD to TAIL; HEAD += n; RECEIVER = 0; wake a sender, and a further receiver if cells are left
+ * receive   RECEIVER: 0 → self; empty the cells from HEAD to TAIL; HEAD += n; RECEIVER = 0; wake a sender, and a
+ *           further receiver if cells are left
  * close     TAIL |= CLOSED; wake all. Nothing is sent after it; what was sent before is received
  *
- * Why two short locks instead of a sequence number in each cell (D. Vyukov's bounded queue), with the same number of atomic operations a message:
- * a batch costs what one message costs; a message is there or not there, so a sender that dies leaves no hole that the queue would stop at; and the lock is
- * taken by the very compare-and-set that says who has it. The price: a sender that is descheduled inside delays the other senders, as it would delay all
- * receivers there. After M. Michael and M. Scott, "Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue Algorithms" (1996), two-lock queue.
+ * Why two short locks instead of a sequence number in each cell (D. Vyukov's bounded queue), with the same number of
+ * atomic operations a message: a batch costs what one message costs; a message is there or not there, so a sender that
+ * dies leaves no hole that the queue would stop at; and the lock is taken by the very compare-and-set that says who has
+ * it. The price: a sender that is descheduled inside delays the other senders, as it would delay all receivers there.
+ * After M. Michael and M. Scott, "Simple, Fast, and Practical Non-Blocking and Blocking Concurrent Queue Algorithms"
+ * (1996), two-lock queue.
  *
- * One sender (or one receiver): that side is taken once and kept, so no lock is taken for a message and the other side's position is read only when
- * it has to be; a second one is an error. Then a message costs two atomic operations a side (L. Lamport's ring with remembered positions).
+ * One sender (or one receiver): that side is taken once and kept, so no lock is taken for a message and the other
+ * side's position is read only when it has to be; a second one is an error. Then a message costs two atomic operations
+ * a side (L. Lamport's ring with remembered positions).
  *
- * Linearization: a send at its change of TAIL, a receive at its change of HEAD, "empty" and "full" at the load of the other side's position. A `try`
- * form that finds its side taken by another thread says the same as for full or empty: it never waits.
- * Order: the order of sending is the order of receiving, and so the order of each sender. Sleepers of a side are woken in the order in which they fell asleep, one a
- * change; a newcomer may overtake them. Who finds its side taken looks again when it is left: whoever leaves a side wakes a sleeper that can go on.
- * Memory order: cells are plain memory. They are filled before TAIL changes and read after TAIL is read; emptied before HEAD changes, and filled
- * again after HEAD is read. Both are sequentially consistent. A wake-up that a cancelled waiter has received goes to the next (wait.ts).
- * Deaths: a sender that dies before its change of TAIL has sent nothing; a receiver that dies before its change of HEAD has taken nothing, and the
- * next one gets those messages. `threadDied` takes back the side that it had and wakes all. What a receiver had taken dies with it.
+ * Linearization: a send at its change of TAIL, a receive at its change of HEAD, "empty" and "full" at the load of the
+ * other side's position. A `try` form that finds its side taken by another thread says the same as for full or empty:
+ * it never waits. Order: the order of sending is the order of receiving, and so the order of each sender. Sleepers of a
+ * side are woken in the order in which they fell asleep, one a change; a newcomer may overtake them. Who finds its side
+ * taken looks again when it is left: whoever leaves a side wakes a sleeper that can go on. Memory order: cells are
+ * plain memory. They are filled before TAIL changes and read after TAIL is read; emptied before HEAD changes, and
+ * filled again after HEAD is read. Both are sequentially consistent. A wake-up that a cancelled waiter has received
+ * goes to the next (wait.ts). Deaths: a sender that dies before its change of TAIL has sent nothing; a receiver that
+ * dies before its change of HEAD has taken nothing, and the next one gets those messages. `threadDied` takes back the
+ * side that it had and wakes all. What a receiver had taken dies with it.
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
@@ -38,8 +49,18 @@ import { announce, wakeEverybody, wakeOne } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const CAPACITY = 0, CELL_BYTES = 1, SINGLE = 2, SPINS = 3, EXTRA = 4;
-const SENDER = 16, TAIL = 32, HEAD = 48, RECEIVER = 64, FLAGS = 80, SENDER_EVENTS = 96, RECEIVER_EVENTS = 112;
+const CAPACITY = 0,
+  CELL_BYTES = 1,
+  SINGLE = 2,
+  SPINS = 3,
+  EXTRA = 4;
+const SENDER = 16,
+  TAIL = 32,
+  HEAD = 48,
+  RECEIVER = 64,
+  FLAGS = 80,
+  SENDER_EVENTS = 96,
+  RECEIVER_EVENTS = 112;
 const HEADER = 128;
 const CLOSED = 1;
 
@@ -66,10 +87,20 @@ export interface CoreOptions {
 
 export function allocateChannel(options: CoreOptions): Words {
   const { capacity, cellBytes, spins } = options;
-  if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > 2 ** 24) throw new LockstepError("OPTION_INVALID", `the capacity of a channel is 1 to 2^24 messages, not ${capacity}`, { capacity });
-  if (!Number.isSafeInteger(spins) || spins < 0 || spins > 2 ** 24) throw new LockstepError("OPTION_INVALID", `a channel's spins are 0 to 2^24, not ${spins}`, { spins });
+  if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > 2 ** 24)
+    throw new LockstepError("OPTION_INVALID", `the capacity of a channel is 1 to 2^24 messages, not ${capacity}`, {
+      capacity,
+    });
+  if (!Number.isSafeInteger(spins) || spins < 0 || spins > 2 ** 24)
+    throw new LockstepError("OPTION_INVALID", `a channel's spins are 0 to 2^24, not ${spins}`, { spins });
   const bytes = capacity * cellBytes;
-  if (bytes > 2 ** 30) throw new LockstepError("OPTION_INVALID", `a channel of ${capacity} messages of ${cellBytes} bytes is larger than 1 GiB: take a smaller capacity or smaller messages`, { capacity, cellBytes });
+  if (bytes > 2 ** 30)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `a channel of ${capacity} messages of ${cellBytes} bytes is larger than 1 GiB: take a smaller capacity ` +
+        "or smaller messages",
+      { capacity, cellBytes },
+    );
   const words = allocateWords(HEADER + Math.ceil(bytes / 4));
   words[CAPACITY] = capacity;
   words[CELL_BYTES] = cellBytes;
@@ -114,7 +145,10 @@ export class ChannelCore {
     this.#wrap = 2 * this.capacity;
     this.buffer = words.buffer;
     this.byteOffset = words.byteOffset + 4 * HEADER;
-    invariant(4 * (words.length - HEADER) >= this.capacity * this.cellBytes, "a channel's handle is shorter than its cells");
+    invariant(
+      4 * (words.length - HEADER) >= this.capacity * this.cellBytes,
+      "a channel's handle is shorter than its cells",
+    );
   }
 
   get closed(): boolean {
@@ -126,7 +160,10 @@ export class ChannelCore {
     return Math.min(this.#distance(load(this.#words, HEAD), load(this.#words, TAIL) >> 1), this.capacity);
   }
 
-  /** The cell to fill first, with `count` free ones from there on (going on at cell 0 after the last); or BLOCKED, or SHUT. */
+  /**
+   * The cell to fill first, with `count` free ones from there on (going on at cell 0 after the last); or BLOCKED, or
+   * SHUT.
+   */
   beginSend(): number {
     if (!this.#keepsSender) {
       if (!this.#take(SENDER, this.#oneSender, "sender")) return BLOCKED;
@@ -157,7 +194,9 @@ export class ChannelCore {
     return sent;
   }
 
-  /** The cell to empty first, with `count` full ones from there on; or BLOCKED (empty), or SHUT (closed and drained). */
+  /**
+   * The cell to empty first, with `count` full ones from there on; or BLOCKED (empty), or SHUT (closed and drained).
+   */
   beginReceive(): number {
     if (!this.#keepsReceiver) {
       if (!this.#take(RECEIVER, this.#oneReceiver, "receiver")) return BLOCKED;
@@ -211,7 +250,10 @@ export class ChannelCore {
     this.wakeAll();
   }
 
-  /** Blocks until `attempt` returns something. It is to call `beginSend` or `beginReceive`, and to return undefined when BLOCKED. */
+  /**
+   * Blocks until `attempt` returns something. It is to call `beginSend` or `beginReceive`, and to return undefined when
+   * BLOCKED.
+   */
   block<R>(side: Side, attempt: () => R | undefined, what: string, options: WaitOptions): R {
     const events = side === SENDERS ? SENDER_EVENTS : RECEIVER_EVENTS;
     const deadline = deadlineOf(options);
@@ -249,7 +291,13 @@ export class ChannelCore {
   #take(word: number, single: boolean, side: string): boolean {
     const before = Atomics.compareExchange(this.#words, word, 0, this.#self);
     if (before === 0) return true;
-    if (single) throw new LockstepError("CONFLICT", `this channel was made for one ${side}, and thread ${before - 1} is it already: make it for many, or let that one leave() first`, { side, thread: before - 1 });
+    if (single)
+      throw new LockstepError(
+        "CONFLICT",
+        `this channel was made for one ${side}, and thread ${before - 1} is it already: make it for many, or ` +
+          "let that one leave() first",
+        { side, thread: before - 1 },
+      );
     return false;
   }
 

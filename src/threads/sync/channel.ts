@@ -1,10 +1,12 @@
 /**
- * A bounded channel of messages between threads: any number of senders and receivers, each message received once, in order. What a message
- * is, is said when the channel is made: a JSON value (default), a value that structured clone knows, or bytes. For numbers by the thousand
- * there is number-channel.ts. States, transitions, memory order and deaths: channel-core.ts.
+ * A bounded channel of messages between threads: any number of senders and receivers, each message received once, in
+ * order. What a message is, is said when the channel is made: a JSON value (default), a value that structured clone
+ * knows, or bytes. For numbers by the thousand there is number-channel.ts. States, transitions, memory order and
+ * deaths: channel-core.ts.
  *
- * A cell is a length in bytes and that many bytes. A message is made into bytes before the channel is touched and read after it was let go, so
- * neither a `toJSON` of the caller's nor a long parse keeps anybody waiting, and a message that cannot be read is gone like one that can.
+ * A cell is a length in bytes and that many bytes. A message is made into bytes before the channel is touched and read
+ * after it was let go, so neither a `toJSON` of the caller's nor a long parse keeps anybody waiting, and a message that
+ * cannot be read is gone like one that can.
  */
 import { deserialize, serialize } from "node:v8";
 import { LockstepError } from "../../base/index.ts";
@@ -17,7 +19,10 @@ import type { SyncHandle } from "./words.ts";
 /** Position is the number in the channel's words. */
 const CODECS = ["json", "structured", "bytes"] as const;
 
-/** "json": what JSON can say, read back as a new value. "structured": also maps, dates, typed arrays, cycles; slower. "bytes": `Uint8Array`s. */
+/**
+ * "json": what JSON can say, read back as a new value. "structured": also maps, dates, typed arrays, cycles; slower.
+ * "bytes": `Uint8Array`s.
+ */
 export type ChannelCodec = (typeof CODECS)[number];
 
 export interface ChannelOptions {
@@ -27,7 +32,10 @@ export interface ChannelOptions {
   readonly bytes?: number;
   /** How a message becomes bytes. @default "json" */
   readonly codec?: ChannelCodec;
-  /** "one": only one thread ever sends at a time in the channel's life, which then costs it no lock; a second is refused with CONFLICT. @default "many" */
+  /**
+   * "one": only one thread ever sends at a time in the channel's life, which then costs it no lock; a second is refused
+   * with CONFLICT. @default "many"
+   */
   readonly senders?: "one" | "many";
   /** The same for receiving. @default "many" */
   readonly receivers?: "one" | "many";
@@ -67,10 +75,25 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   static create<T extends Message>(options: ChannelOptions): Channel<T>;
   static create<T extends Message>(options: ChannelOptions): Channel<T> {
     const { capacity, bytes = 1024, codec = "json", senders = "many", receivers = "many", spins = 100 } = options;
-    if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 2 ** 28) throw new LockstepError("OPTION_INVALID", `the longest message of a channel has 1 to 2^28 bytes, not ${bytes}`, { bytes });
-    if (!CODECS.includes(codec)) throw new LockstepError("OPTION_INVALID", `a channel's codec is one of ${CODECS.join(", ")}, not ${codec as string}`, { codec });
+    if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 2 ** 28)
+      throw new LockstepError("OPTION_INVALID", `the longest message of a channel has 1 to 2^28 bytes, not ${bytes}`, {
+        bytes,
+      });
+    if (!CODECS.includes(codec))
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `a channel's codec is one of ${CODECS.join(", ")}, not ${codec as string}`,
+        { codec },
+      );
     const cellBytes = 4 + 4 * Math.ceil(bytes / 4);
-    const words = allocateChannel({ capacity, cellBytes, oneSender: senders === "one", oneReceiver: receivers === "one", spins, extra: (bytes << 2) | CODECS.indexOf(codec) });
+    const words = allocateChannel({
+      capacity,
+      cellBytes,
+      oneSender: senders === "one",
+      oneReceiver: receivers === "one",
+      spins,
+      extra: (bytes << 2) | CODECS.indexOf(codec),
+    });
     return new Channel<T>({ kind: "channel", words });
   }
 
@@ -78,17 +101,27 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     return new Channel<T>(handle);
   }
 
-  get capacity(): number { return this.#core.capacity; }
+  get capacity(): number {
+    return this.#core.capacity;
+  }
 
   /** Messages that are waiting; for metrics, as it may have changed when the caller looks. */
-  get size(): number { return this.#core.size; }
+  get size(): number {
+    return this.#core.size;
+  }
 
-  get closed(): boolean { return this.#core.closed; }
+  get closed(): boolean {
+    return this.#core.closed;
+  }
 
-  /** Blocks while the channel is full. Throws SHUTTING_DOWN once it is closed, INPUT_TOO_LARGE, TIMEOUT, or the abort's reason. */
+  /**
+   * Blocks while the channel is full. Throws SHUTTING_DOWN once it is closed, INPUT_TOO_LARGE, TIMEOUT, or the abort's
+   * reason.
+   */
   send(message: T, options: WaitOptions = {}): void {
     const encoded = this.#encode(message);
-    if (!this.#put(encoded)) this.#core.block(SENDERS, () => this.#put(encoded) || undefined, "sending to a channel", options);
+    if (!this.#put(encoded))
+      this.#core.block(SENDERS, () => this.#put(encoded) || undefined, "sending to a channel", options);
   }
 
   /** The form for a thread that must not block. */
@@ -99,32 +132,47 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     await this.#core.blockAsync(SENDERS, () => this.#put(kept) || undefined, "sending to a channel", options);
   }
 
-  /** False if the channel is full, or another thread is sending at this moment. Throws SHUTTING_DOWN once it is closed, or INPUT_TOO_LARGE. */
+  /**
+   * False if the channel is full, or another thread is sending at this moment. Throws SHUTTING_DOWN once it is closed,
+   * or INPUT_TOO_LARGE.
+   */
   trySend(message: T): boolean {
     return this.#put(this.#encode(message));
   }
 
-  /** Sends them in order, as many at a time as there is room for; other senders' messages may come between those. Throws as `send` does. */
+  /**
+   * Sends them in order, as many at a time as there is room for; other senders' messages may come between those. Throws
+   * as `send` does.
+   */
   sendMany(messages: readonly T[], options: WaitOptions = {}): void {
     const encoded = messages.map((message) => new Uint8Array(this.#encode(message)));
-    for (let sent = 0; sent < encoded.length; ) {
-      sent += this.#putSome(encoded, sent) || this.#core.block(SENDERS, () => this.#putSome(encoded, sent) || undefined, "sending to a channel", options);
+    for (let sent = 0; sent < encoded.length;) {
+      sent +=
+        this.#putSome(encoded, sent) ||
+        this.#core.block(SENDERS, () => this.#putSome(encoded, sent) || undefined, "sending to a channel", options);
     }
   }
 
   /** Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's reason. */
   receive(options: WaitOptions = {}): T | null {
     const received = this.tryReceive();
-    return received === undefined ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options) : received;
+    return received === undefined
+      ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
+      : received;
   }
 
   /** The form for a thread that must not block. */
   async receiveAsync(options: AsyncWaitOptions = {}): Promise<T | null> {
     const received = this.tryReceive();
-    return received === undefined ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options) : received;
+    return received === undefined
+      ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
+      : received;
   }
 
-  /** Undefined if the channel is empty, or another thread is receiving at this moment; null once it is closed and drained. */
+  /**
+   * Undefined if the channel is empty, or another thread is receiving at this moment; null once it is closed and
+   * drained.
+   */
   tryReceive(): T | null | undefined {
     const core = this.#core;
     const cell = core.beginReceive();
@@ -134,9 +182,14 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     return this.#decode(length);
   }
 
-  /** Blocks until there is at least one, then takes up to `limit` at once. Empty once the channel is closed and drained. */
+  /**
+   * Blocks until there is at least one, then takes up to `limit` at once. Empty once the channel is closed and drained.
+   */
   receiveMany(limit: number, options: WaitOptions = {}): T[] {
-    return this.#takeSome(limit) ?? this.#core.block(RECEIVERS, () => this.#takeSome(limit), "receiving from a channel", options);
+    return (
+      this.#takeSome(limit) ??
+      this.#core.block(RECEIVERS, () => this.#takeSome(limit), "receiving from a channel", options)
+    );
   }
 
   /** What is there is still received; further sends throw. True when this call closed it. */
@@ -153,7 +206,10 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     this.#core.wakeAll();
   }
 
-  /** Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not begun. */
+  /**
+   * Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not
+   * begun.
+   */
   threadDied(deadThreadId: number): boolean {
     return this.#core.threadDied(deadThreadId);
   }
@@ -190,13 +246,17 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   }
 
   #takeSome(limit: number): T[] | undefined {
-    if (!Number.isSafeInteger(limit) || limit < 1) throw new LockstepError("OPTION_INVALID", `receiveMany takes at least one message at a time, not ${limit}`, { limit });
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new LockstepError("OPTION_INVALID", `receiveMany takes at least one message at a time, not ${limit}`, {
+        limit,
+      });
     const core = this.#core;
     const first = core.beginReceive();
     if (first < 0) return first === SHUT ? [] : undefined;
     const count = Math.min(core.count, limit);
     const taken: Uint8Array[] = [];
-    for (let i = 0; i < count; i++) taken.push(new Uint8Array(this.#scratch.subarray(0, this.#take((first + i) % core.capacity))));
+    for (let i = 0; i < count; i++)
+      taken.push(new Uint8Array(this.#scratch.subarray(0, this.#take((first + i) % core.capacity))));
     core.endReceive(count);
     return taken.map((bytes) => {
       this.#scratch.set(bytes);
@@ -221,13 +281,26 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   /** The bytes of a message; those of JSON lie in the scratch memory until the next message. */
   #encode(message: T): Uint8Array {
     if (this.#codec === "bytes") {
-      if (!(message instanceof Uint8Array)) throw new LockstepError("INPUT_INVALID", "a channel of bytes takes Uint8Arrays: give it a codec for other messages");
+      if (!(message instanceof Uint8Array))
+        throw new LockstepError(
+          "INPUT_INVALID",
+          "a channel of bytes takes Uint8Arrays: give it a codec for other messages",
+        );
       return this.#fitting(message);
     }
-    if ((message as T | null) === null) throw new LockstepError("INPUT_INVALID", "null cannot be sent: it is what a receiver gets at a channel's end; send an object with null in it");
+    if ((message as T | null) === null)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        "null cannot be sent: it is what a receiver gets at a channel's end; send an object with null in it",
+      );
     if (this.#codec === "structured") return this.#fitting(serialize(message));
     const text = JSON.stringify(message) as string | undefined;
-    if (text === undefined) throw new LockstepError("INPUT_INVALID", `JSON has no form for this message (${typeof message}): send another, or make the channel with codec "structured"`);
+    if (text === undefined)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `JSON has no form for this message (${typeof message}): send another, or make the channel with codec ` +
+          `"structured"`,
+      );
     if (3 * text.length > this.#limit) this.#check(Buffer.byteLength(text));
     return this.#scratch.subarray(0, this.#scratch.write(text, 0, "utf8"));
   }
@@ -238,7 +311,13 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   }
 
   #check(length: number): void {
-    if (length > this.#limit) throw new LockstepError("INPUT_TOO_LARGE", `a message of ${length} bytes does not fit into a channel for messages of up to ${this.#limit}: make the channel with larger \`bytes\`, or send it in parts`, { length, limit: this.#limit });
+    if (length > this.#limit)
+      throw new LockstepError(
+        "INPUT_TOO_LARGE",
+        `a message of ${length} bytes does not fit into a channel for messages of up to ${this.#limit}: make ` +
+          `the channel with larger \`bytes\`, or send it in parts`,
+        { length, limit: this.#limit },
+      );
   }
 
   /** The message in the first `length` bytes of the scratch memory. */

@@ -3,21 +3,25 @@
  *
  * Word 0: SIGNALS, a sequence word: each notification adds 1; waiters sleep here. Born zero.
  *
- * wait       inside the mutex: s = SIGNALS; release the mutex; sleep while SIGNALS is s; lock the mutex again, however the sleep ended
+ * wait       inside the mutex: s = SIGNALS; release the mutex; sleep while SIGNALS is s; lock the mutex again, however
+ *            the sleep ended
  * notifyOne  SIGNALS += 1, notify one      notifyAll  SIGNALS += 1, notify all (both inside the mutex or outside)
  *
- * No lost wake-up: SIGNALS is read while the mutex is held. Who changes the state under the mutex after that and then notifies changes SIGNALS, so
- * the sleep does not begin, or is in the queue of the word and can be notified.
- * **A wake-up says nothing**: who had read SIGNALS and was about to sleep returns at each notification, and so does everybody after a death or a
- * `wakeAll`. So the state is looked at again in a loop; `waitFor` is that loop.
- * Fairness: `notifyOne` wakes who has slept longest (ECMA-262 §25.4.15: waiters are a queue); what the mutex then promises holds.
- * Giving up: the time limit covers the sleep, not the way back in; the mutex is held again when TIMEOUT or the abort's reason is thrown. A notification
- * that was received and cannot be used (an abort at the same time; the mutex is broken) is passed on. An async wait that is cancelled wakes
- * everybody: what it leaves in the queue would take the next notification, and its thread may have ended by then and pass on nothing.
- * Death: a waiter that is notified and then terminated takes the notification with it, so `threadDied` wakes everybody; they look again. If it died
- * holding the mutex, that is the mutex's matter: waiters get OWNER_DIED on their way back in, and are not inside then.
+ * No lost wake-up: SIGNALS is read while the mutex is held. Who changes the state under the mutex after that and then
+ * notifies changes SIGNALS, so the sleep does not begin, or is in the queue of the word and can be notified.
+ * **A wake-up says nothing**: who had read SIGNALS and was about to sleep returns at each notification, and so does
+ * everybody after a death or a `wakeAll`. So the state is looked at again in a loop; `waitFor` is that loop.
+ * Fairness: `notifyOne` wakes who has slept longest (ECMA-262 §25.4.15: waiters are a queue); what the mutex then
+ * promises holds. Giving up: the time limit covers the sleep, not the way back in; the mutex is held again when TIMEOUT
+ * or the abort's reason is thrown. A notification that was received and cannot be used (an abort at the same time; the
+ * mutex is broken) is passed on. An async wait that is cancelled wakes everybody: what it leaves in the queue would
+ * take the next notification, and its thread may have ended by then and pass on nothing. Death: a waiter that is
+ * notified and then terminated takes the notification with it, so `threadDied` wakes everybody; they look again. If it
+ * died holding the mutex, that is the mutex's matter: waiters get OWNER_DIED on their way back in, and are not inside
+ * then.
  * Memory order: the mutex orders the state; SIGNALS only decides who sleeps.
- * Mesa semantics: B. Lampson and D. Redell, "Experience with Processes and Monitors in Mesa" (1980); the event count is D. Reed and R. Kanodia's (1979).
+ * Mesa semantics: B. Lampson and D. Redell, "Experience with Processes and Monitors in Mesa" (1980); the event count is
+ * D. Reed and R. Kanodia's (1979).
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
@@ -33,8 +37,8 @@ const WHAT = "waiting for a condition";
 export type ConditionHandle = SyncHandle<"condition">;
 
 /**
- * The right to be inside a mutex that can be interrupted by waits: the same guard is held again after each `wait`, so it lives in one
- * `using` block. Good for every condition of its mutex.
+ * The right to be inside a mutex that can be interrupted by waits: the same guard is held again after each `wait`, so
+ * it lives in one `using` block. Good for every condition of its mutex.
  */
 export class ConditionGuard implements MutexGuard {
   readonly mutex: Mutex;
@@ -72,7 +76,11 @@ export class ConditionGuard implements MutexGuard {
   }
 
   #held(): MutexGuard {
-    if (this.#inside === null) throw new LockstepError("INTERNAL", "the guard of a condition's mutex is not held: it was released, or waits, or could not come back in");
+    if (this.#inside === null)
+      throw new LockstepError(
+        "INTERNAL",
+        "the guard of a condition's mutex is not held: it was released, or waits, or could not come back in",
+      );
     return this.#inside;
   }
 }
@@ -108,8 +116,8 @@ export class Condition implements Supervised, Wakeable {
   }
 
   /**
-   * Leaves the mutex, sleeps until notified, and is inside again. Spurious wake-ups happen: look at the state in a loop. Throws TIMEOUT or the
-   * abort's reason, inside again; what `mutex.lock` throws, not inside.
+   * Leaves the mutex, sleeps until notified, and is inside again. Spurious wake-ups happen: look at the state in a
+   * loop. Throws TIMEOUT or the abort's reason, inside again; what `mutex.lock` throws, not inside.
    */
   wait(guard: ConditionGuard, options: WaitOptions = {}): void {
     const deadline = deadlineOf(options);
@@ -149,7 +157,10 @@ export class Condition implements Supervised, Wakeable {
     settleWait(inTime, options);
   }
 
-  /** Waits until `predicate`, which is asked inside, is true. The time limit is for the whole; a predicate that is true at its end counts. */
+  /**
+   * Waits until `predicate`, which is asked inside, is true. The time limit is for the whole; a predicate that is true
+   * at its end counts.
+   */
   waitFor(guard: ConditionGuard, predicate: () => boolean, options: WaitOptions = {}): void {
     const deadline = deadlineOf(options);
     while (!predicate()) {
@@ -198,7 +209,12 @@ export class Condition implements Supervised, Wakeable {
 
   /** Reads SIGNALS inside, then leaves. */
   #leave(guard: ConditionGuard): number {
-    if (guard.mutex !== this.mutex) throw new LockstepError("OPTION_INVALID", "a condition was given a guard of another mutex object; lock with this condition, or with one that was made with the same mutex object");
+    if (guard.mutex !== this.mutex)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        "a condition was given a guard of another mutex object; lock with this condition, or with one that was " +
+          "made with the same mutex object",
+      );
     const seen = load(this.#words, SIGNALS);
     guard.release();
     return seen;

@@ -4,13 +4,15 @@
  * Words: 0 VALUE   a signed 32-bit integer
  *        1 EVENTS  changes whenever the value has become zero; waiters sleep here
  *
- * add    VALUE: v → v + n by compare-and-set; on landing on zero EVENTS += 1, wake all. Passing 2^31 − 1 or −2^31 is an error, never a wrap:
+ * add    VALUE: v → v + n by compare-and-set; on landing on zero EVENTS += 1, wake all. Passing 2^31 − 1 or −2^31 is an
+ *        error, never a wrap:
  *        the change is not made
  * wait   read EVENTS; VALUE is zero: done; else sleep while EVENTS is unchanged
- * Waiting is about a moment, and it looks at the value, not at the past: a zero that was left again before the waiter ran is not seen.
- * Memory order: every change is a sequentially consistent read-modify-write, so what a thread wrote before its `add` is visible to who reads its sum.
- * Deaths: what a thread has added stays added, so whoever supervises must know what it owed. One that dies between landing on zero and the
- * wake-up leaves sleepers asleep; `threadDied` wakes all.
+ * Waiting is about a moment, and it looks at the value, not at the past: a zero that was left again before the waiter
+ * ran is not seen. Memory order: every change is a sequentially consistent read-modify-write, so what a thread wrote
+ * before its `add` is visible to who reads its sum. Deaths: what a thread has added stays added, so whoever supervises
+ * must know what it owed. One that dies between landing on zero and the wake-up leaves sleepers asleep; `threadDied`
+ * wakes all.
  */
 import { invariant, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
@@ -18,7 +20,8 @@ import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const VALUE = 0, EVENTS = 1;
+const VALUE = 0,
+  EVENTS = 1;
 const WHAT = "waiting for a counter to become zero";
 
 export type CounterHandle = SyncHandle<"counter">;
@@ -52,7 +55,12 @@ export class Counter implements Supervised, Wakeable {
     for (;;) {
       const before = load(this.#words, VALUE);
       const after = before + amount;
-      if ((after | 0) !== after) throw new LockstepError("INTERNAL", `a counter at ${before} cannot take ${amount}: the result is not a 32-bit integer`, { before, amount });
+      if ((after | 0) !== after)
+        throw new LockstepError(
+          "INTERNAL",
+          `a counter at ${before} cannot take ${amount}: the result is not a 32-bit integer`,
+          { before, amount },
+        );
       if (!cas(this.#words, VALUE, before, after)) continue;
       if (after === 0) this.wakeAll();
       return after;
@@ -65,7 +73,8 @@ export class Counter implements Supervised, Wakeable {
     for (;;) {
       const events = load(this.#words, EVENTS);
       if (this.value === 0) return;
-      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && this.value !== 0) throw timedOut(WHAT, options);
+      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && this.value !== 0)
+        throw timedOut(WHAT, options);
     }
   }
 

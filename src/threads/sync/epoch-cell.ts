@@ -5,28 +5,33 @@
  * Words: 0 CURRENT   number of the current slot + 1; 0: nothing published yet
  *        1 FLAGS     1: somebody may sleep until something changes; 2 EVENTS what they sleep on (sleepers.ts)
  *        3 SLOTS, 4 ROWS  constants, stored before the handle exists; 5 USED  rows from there on have never been taken
- *        for each slot   WRITER 0, or threadId + 1 of the thread that has reserved it; VERSION written while reserved, constant while anybody holds it
- *        for each row    HOLDER 0, or threadId + 1 of the thread whose row it is; then for each slot how many pins that row has on it
- * A row begins a cache line and belongs to one attached object; only its thread changes its counts, so a pin touches no line that another reader
- * writes. It is taken at the first pin (HOLDER: 0 → self by compare-and-set, USED raised, then counts) and given back by `detach`, or when its thread has died.
+ *        for each slot   WRITER 0, or threadId + 1 of the thread that has reserved it; VERSION written while reserved,
+ *                        constant while anybody holds it
+ *        for each row    HOLDER 0, or threadId + 1 of the thread whose row it is; then for each slot how many pins that
+ *                        row has on it
+ * A row begins a cache line and belongs to one attached object; only its thread changes its counts, so a pin touches no
+ * line that another reader writes. It is taken at the first pin (HOLDER: 0 → self by compare-and-set, USED raised, then
+ * counts) and given back by `detach`, or when its thread has died.
  *
  * pin       s = CURRENT; own count of s += 1; if CURRENT is still s: held. Else count −= 1, again
  * unpin     own count −= 1; on reaching 0: wake writers
- * reserve   s is not CURRENT and no row counts it; WRITER: 0 → self by compare-and-set; both are still so: reserved. Else WRITER = 0, another slot
+ * reserve   s is not CURRENT and no row counts it; WRITER: 0 → self by compare-and-set; both are still so: reserved.
+ *           Else WRITER = 0, another slot
  * publish   VERSION = v; CURRENT = s + 1; WRITER = 0; wake (the former slot may be free now)
  *
- * Why pin is safe: the reader stores its count and then reads CURRENT; the writer has seen CURRENT elsewhere, and then reads the counts (all sequentially
- * consistent: M. Michael's hazard pointers, 2004, with a slot for a pointer). So either the writer sees the count and leaves the slot alone, or the reader
- * sees a CURRENT that came after: another slot, and it lets go; or the same slot published anew, and then it holds the new version, which is whole.
- * Pins never block; a retry means that somebody published meanwhile.
- * A row that is taken after the writer has read USED changes nothing of that: its thread reads CURRENT later still.
- * Why reserve looks twice: between its first look and its compare-and-set another writer may have reserved, published and left the slot.
- * Memory order: the payload is written before CURRENT changes, and read after CURRENT is read. The last reader's count is stored after its reads,
- * and the writer writes after it has read that count.
- * Linearization: a pin at its second load of CURRENT, a publication at its store of CURRENT. Versions go up if there is one writer, or the writers agree.
- * Deaths are harmless: `threadDied` clears the rows of the dead thread (its pins) and the slots that it had reserved, which nobody can see before they are
- * published; wakes all. A publication is one store: it has happened or not. A thread that ends without letting go, and that no supervisor
- * reports, keeps its slots from reuse.
+ * Why pin is safe: the reader stores its count and then reads CURRENT; the writer has seen CURRENT elsewhere, and then
+ * reads the counts (all sequentially consistent: M. Michael's hazard pointers, 2004, with a slot for a pointer). So
+ * either the writer sees the count and leaves the slot alone, or the reader sees a CURRENT that came after: another
+ * slot, and it lets go; or the same slot published anew, and then it holds the new version, which is whole. Pins never
+ * block; a retry means that somebody published meanwhile. A row that is taken after the writer has read USED changes
+ * nothing of that: its thread reads CURRENT later still. Why reserve looks twice: between its first look and its
+ * compare-and-set another writer may have reserved, published and left the slot. Memory order: the payload is written
+ * before CURRENT changes, and read after CURRENT is read. The last reader's count is stored after its reads, and the
+ * writer writes after it has read that count. Linearization: a pin at its second load of CURRENT, a publication at its
+ * store of CURRENT. Versions go up if there is one writer, or the writers agree. Deaths are harmless: `threadDied`
+ * clears the rows of the dead thread (its pins) and the slots that it had reserved, which nobody can see before they
+ * are published; wakes all. A publication is one store: it has happened or not. A thread that ends without letting go,
+ * and that no supervisor reports, keeps its slots from reuse.
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
@@ -36,7 +41,13 @@ import { announce, wakeEverybody } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const CURRENT = 0, FLAGS = 1, EVENTS = 2, SLOTS = 3, ROWS = 4, USED = 5, SLOT_TABLE = 16;
+const CURRENT = 0,
+  FLAGS = 1,
+  EVENTS = 2,
+  SLOTS = 3,
+  ROWS = 4,
+  USED = 5,
+  SLOT_TABLE = 16;
 const ASLEEP = 1;
 /** Words of a cache line. */
 const LINE = 16;
@@ -78,14 +89,21 @@ export class EpochCell implements Supervised, Wakeable {
     this.slots = load(this.#words, SLOTS);
     this.#rows = load(this.#words, ROWS);
     this.#held = new Array<number>(this.slots).fill(0);
-    invariant(this.#words.length >= rowWord(this.slots, this.#rows), "an epoch cell's handle is shorter than its tables");
+    invariant(
+      this.#words.length >= rowWord(this.slots, this.#rows),
+      "an epoch cell's handle is shorter than its tables",
+    );
   }
 
   /** Two slots let a writer work while readers read; each further one, while old readers linger. */
   static create(slots: number, options: EpochOptions = {}): EpochCell {
     const { holders = 64 } = options;
-    invariant(Number.isSafeInteger(slots) && slots >= 2 && slots <= 2 ** 16, `an epoch cell has 2 to 65,536 slots, not ${slots}`);
-    if (!Number.isSafeInteger(holders) || holders < 1 || holders > 4096) throw new LockstepError("OPTION_INVALID", `an epoch cell has 1 to 4096 holders, not ${holders}`, { holders });
+    invariant(
+      Number.isSafeInteger(slots) && slots >= 2 && slots <= 2 ** 16,
+      `an epoch cell has 2 to 65,536 slots, not ${slots}`,
+    );
+    if (!Number.isSafeInteger(holders) || holders < 1 || holders > 4096)
+      throw new LockstepError("OPTION_INVALID", `an epoch cell has 1 to 4096 holders, not ${holders}`, { holders });
     const words = allocateWords(rowWord(slots, holders));
     words[SLOTS] = slots;
     words[ROWS] = holders;
@@ -109,10 +127,16 @@ export class EpochCell implements Supervised, Wakeable {
     return pins;
   }
 
-  /** Throws NOT_FOUND before the first publication, OVERLOADED if more objects want to pin than the cell was made for. */
+  /**
+   * Throws NOT_FOUND before the first publication, OVERLOADED if more objects want to pin than the cell was made for.
+   */
   pin(): Pin {
     const pin = this.tryPin();
-    if (pin === null) throw new LockstepError("NOT_FOUND", "nothing has been published in this epoch cell yet: wait for it (pinWhenPublished, pinAsync), or publish first");
+    if (pin === null)
+      throw new LockstepError(
+        "NOT_FOUND",
+        "nothing has been published in this epoch cell yet: wait for it (pinWhenPublished, pinAsync), or publish first",
+      );
     return pin;
   }
 
@@ -120,7 +144,7 @@ export class EpochCell implements Supervised, Wakeable {
   tryPin(): Pin | null {
     const words = this.#words;
     if (this.#counts < 0) this.#takeRow();
-    for (let current = load(words, CURRENT); current !== 0; ) {
+    for (let current = load(words, CURRENT); current !== 0;) {
       const slot = current - 1;
       const count = this.#held[slot]! + 1;
       this.#held[slot] = count;
@@ -163,10 +187,14 @@ export class EpochCell implements Supervised, Wakeable {
     return await this.#untilAsync(() => this.tryReserve(), "waiting for a free slot", options);
   }
 
-  /** Gives this object's row to whoever pins next; for a thread that goes on without the cell. An error while it holds a pin. */
+  /**
+   * Gives this object's row to whoever pins next; for a thread that goes on without the cell. An error while it holds a
+   * pin.
+   */
   detach(): void {
     if (this.#counts < 0) return;
-    if (this.#held.some((count) => count !== 0)) throw new LockstepError("CONFLICT", "an epoch cell was detached while this object holds a pin: unpin first");
+    if (this.#held.some((count) => count !== 0))
+      throw new LockstepError("CONFLICT", "an epoch cell was detached while this object holds a pin: unpin first");
     Atomics.store(this.#words, this.#counts - 1, 0);
     this.#counts = -1;
   }
@@ -183,7 +211,8 @@ export class EpochCell implements Supervised, Wakeable {
     for (let row = 0; row < this.#rows; row++) {
       const holder = this.#countWord(row, 0) - 1;
       if (load(this.#words, holder) !== dead) continue;
-      for (let slot = 0; slot < this.slots; slot++) if (Atomics.exchange(this.#words, this.#countWord(row, slot), 0) !== 0) held = true;
+      for (let slot = 0; slot < this.slots; slot++)
+        if (Atomics.exchange(this.#words, this.#countWord(row, slot), 0) !== 0) held = true;
       cas(this.#words, holder, dead, 0); // last, when the counts are 0: from here on the row is another thread's
     }
     this.wakeAll();
@@ -194,11 +223,17 @@ export class EpochCell implements Supervised, Wakeable {
     for (let row = 0; row < this.#rows; row++) {
       const counts = this.#countWord(row, 0);
       if (!cas(this.#words, counts - 1, 0, this.#self)) continue;
-      for (let used = load(this.#words, USED); used <= row && !cas(this.#words, USED, used, row + 1); ) used = load(this.#words, USED);
+      for (let used = load(this.#words, USED); used <= row && !cas(this.#words, USED, used, row + 1);)
+        used = load(this.#words, USED);
       this.#counts = counts;
       return;
     }
-    throw new LockstepError("OVERLOADED", `this epoch cell was made for ${this.#rows} holders, and all are taken: make it with more, detach() where it is done with, and report deaths of threads (threadDied)`, { holders: this.#rows });
+    throw new LockstepError(
+      "OVERLOADED",
+      `this epoch cell was made for ${this.#rows} holders, and all are taken: make it with more, detach() ` +
+        "where it is done with, and report deaths of threads (threadDied)",
+      { holders: this.#rows },
+    );
   }
 
   readonly #release = (slot: number): void => {
@@ -269,7 +304,8 @@ export class EpochCell implements Supervised, Wakeable {
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       const result = attempt();
       if (result !== null) return result;
-      if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort))) throw timedOut(what, options);
+      if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort)))
+        throw timedOut(what, options);
     }
   }
 

@@ -1,11 +1,12 @@
 /**
- * An event count: a number that says "something has happened since you looked". Look at the count, look at the state that it speaks of, and if there is nothing to do wait while the
- * count is what it was: no change falls between look and sleep. For state that lies outside of shared memory too (a message in a port).
+ * An event count: a number that says "something has happened since you looked". Look at the count, look at the state
+ * that it speaks of, and if there is nothing to do wait while the count is what it was: no change falls between look
+ * and sleep. For state that lies outside of shared memory too (a message in a port).
  *
- * Word 0: EVENTS, changes with every `advance`; waiters sleep here. It wraps at 2^32; a waiter would have to sleep through all of them to be deceived.
- * Memory order: what was done before `advance` is visible to whoever has read the count that it made. Deaths leave nothing; one between the change and the notification leaves
- * sleepers asleep, so `threadDied` wakes all.
- * D. Reed and R. Kanodia, "Synchronization with Eventcounts and Sequencers" (1979).
+ * Word 0: EVENTS, changes with every `advance`; waiters sleep here. It wraps at 2^32; a waiter would have to sleep
+ * through all of them to be deceived. Memory order: what was done before `advance` is visible to whoever has read the
+ * count that it made. Deaths leave nothing; one between the change and the notification leaves sleepers asleep, so
+ * `threadDied` wakes all. D. Reed and R. Kanodia, "Synchronization with Eventcounts and Sequencers" (1979).
  */
 import type { Wakeable } from "./abort.ts";
 import type { Supervised } from "./owner-died.ts";
@@ -49,7 +50,15 @@ export class EventCount implements Supervised, Wakeable {
 
   /** The form for a thread that must not block. Rejects with CANCELLED too. */
   async waitAsync(seen: number, options: AsyncWaitOptions = {}): Promise<boolean> {
-    return await sleepAsync(this.#words, 0, seen, deadlineOf(options), "waiting for an event", options.signal, options.abort);
+    return await sleepAsync(
+      this.#words,
+      0,
+      seen,
+      deadlineOf(options),
+      "waiting for an event",
+      options.signal,
+      options.abort,
+    );
   }
 
   wakeAll(): void {

@@ -3,7 +3,10 @@ import { LockstepError } from "../../base/index.ts";
 
 /** Released once: by `release`, by `poison`, or at the end of a `using` block. Only in the thread that took it. */
 export interface MutexGuard extends Disposable {
-  /** It was broken when it was taken (only `lockForRepair` takes it then): make whole what it protects before you release. */
+  /**
+   * It was broken when it was taken (only `lockForRepair` takes it then): make whole what it protects before you
+   * release.
+   */
   readonly broken: boolean;
   /** Throws INTERNAL if it was released already. */
   release(): void;
@@ -40,7 +43,11 @@ export class Guard implements MutexGuard {
 
   #leave(): Exit {
     const exit = this.#exit;
-    if (exit === null) throw new LockstepError("INTERNAL", "a mutex guard was released twice: `using` releases it already, and so does `poison`");
+    if (exit === null)
+      throw new LockstepError(
+        "INTERNAL",
+        "a mutex guard was released twice: `using` releases it already, and so does `poison`",
+      );
     this.#exit = null;
     return exit;
   }

@@ -1,28 +1,32 @@
 /**
- * Which locks this thread holds, and what follows from it: the order of locks (lock-order.ts) and cycles of waits. For the locks of this
- * room (mutex, rwlock):
+ * Which locks this thread holds, and what follows from it: the order of locks (lock-order.ts) and cycles of waits. For
+ * the locks of this room (mutex, rwlock):
  *
  *   createLockRef(name, ordered)          in `create`, once per lock; goes into its handle
- *   attachLock("mutex", handle.lock)      once per object that is created or attached; a lock with two modes makes one of each (shared or not)
+ *   attachLock("mutex", handle.lock)      once per object that is created or attached; a lock with two modes makes one
+ *                                         of each (shared or not)
  *   acquiring(lock)                       before a blocking acquisition; throws LOCK_ORDER, nothing has happened then
- *   acquiringAsync(lock)                  the same for an async one; throws DEADLOCK too, if this async context holds the lock
- *   waiting(lock, limited, wait)          around the part of a blocking acquisition that may sleep; throws DEADLOCK before it calls `wait`
+ *   acquiringAsync(lock)                  the same for an async one; throws DEADLOCK too, if this async context holds
+ *                                         the lock
+ *   waiting(lock, limited, wait)          around the part of a blocking acquisition that may sleep; throws DEADLOCK
+ *                                         before it calls `wait`
  *   acquired(lock), released(lock)        once per guard, `tryLock` included
  *   withContext(lock, fn)                 runs fn in an async context that holds the lock
  *   lock.domain.threadDied(id)            from the object's own `threadDied`
  *
- * What is held is a plain list of this thread, so a lock taken while nothing is held costs no shared access; and each held lock remembers which
- * locks were acquired after it, so a known order costs none either.
+ * What is held is a plain list of this thread, so a lock taken while nothing is held costs no shared access; and each
+ * held lock remembers which locks were acquired after it, so a known order costs none either.
  *
- * A wait cycle: a thread that holds nothing cannot be part of one. A thread that holds something and is about to wait without limit publishes
- * both in its domain, then looks for a cycle among what is published; the last of the threads in a cycle sees all of it (sequential
- * consistency). No false alarm: this thread does hold its locks, so who waits for one of them is truly waiting, so it holds what it published,
- * and so on round the cycle; a reader that seems to wait for a reader may have been let in meanwhile, and is not followed. (A thread that died while waiting counts as waiting until its death is known.) Two threads that come at once may
- * both report it.
+ * A wait cycle: a thread that holds nothing cannot be part of one. A thread that holds something and is about to wait
+ * without limit publishes both in its domain, then looks for a cycle among what is published; the last of the threads
+ * in a cycle sees all of it (sequential consistency). No false alarm: this thread does hold its locks, so who waits for
+ * one of them is truly waiting, so it holds what it published, and so on round the cycle; a reader that seems to wait
+ * for a reader may have been let in meanwhile, and is not followed. (A thread that died while waiting counts as waiting
+ * until its death is known.) Two threads that come at once may both report it.
  *
- * Async locks belong to their guard, not to the thread. Where the code that asks for a lock runs inside `withContext`, the locks of
- * that async context count as held; a bare guard has no context. A blocking acquisition counts everything that the thread holds, since none
- * of it can be released while the thread is blocked.
+ * Async locks belong to their guard, not to the thread. Where the code that asks for a lock runs inside `withContext`,
+ * the locks of that async context count as held; a bare guard has no context. A blocking acquisition counts everything
+ * that the thread holds, since none of it can be released while the thread is blocked.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { threadId } from "node:worker_threads";
@@ -57,7 +61,10 @@ forgetBetweenSchedules(() => {
   contexts = null;
 });
 
-/** A new lock's place in this thread's domain, for its handle. `name` is what messages call it; at most 255 bytes of it are kept. */
+/**
+ * A new lock's place in this thread's domain, for its handle. `name` is what messages call it; at most 255 bytes of it
+ * are kept.
+ */
 export function createLockRef(name?: string, ordered = true): LockRef {
   const domain = threadDomain();
   return { domain: domain.words, id: domain.register(name), name: name ?? null, ordered };
@@ -81,7 +88,12 @@ export function acquiringAsync(lock: Lock): void {
   for (let context = contexts?.getStore(); context !== undefined; context = context.outer) {
     if (!context.active) continue;
     if (same(context.lock, lock)) {
-      throw new LockstepError("DEADLOCK", `${describeLock(lock)} is asked for by code that runs inside it (at ${callSite()}): waiting for it would never end; call that code after the lock, or without it`, { lock: describeLock(lock) });
+      throw new LockstepError(
+        "DEADLOCK",
+        `${describeLock(lock)} is asked for by code that runs inside it (at ${callSite()}): waiting for it ` +
+          "would never end; call that code after the lock, or without it",
+        { lock: describeLock(lock) },
+      );
     }
     checkOrder(context.lock, lock);
   }
@@ -97,7 +109,8 @@ export function released(lock: Lock): void {
 }
 
 export function waiting(lock: Lock, limited: boolean, wait: () => void): void {
-  const others = limited || lock.ref.id === 0 ? [] : held.filter((other) => other.ref.id !== 0 && other.domain.sameAs(lock.domain));
+  const others =
+    limited || lock.ref.id === 0 ? [] : held.filter((other) => other.ref.id !== 0 && other.domain.sameAs(lock.domain));
   const slot = others.length === 0 ? null : lock.domain.publish(modeOf(lock), others.map(modeOf), callSite());
   try {
     if (slot !== null) throwOnCycle(lock);
@@ -144,12 +157,21 @@ function throwOnCycle(lock: Lock): void {
   const cycle = cycleFrom(threadId, lock.domain.waiting());
   if (cycle === null) return;
   const name = (mode: number): string => lock.domain.nameOf(mode & ~SHARED);
-  const story = cycle.map((thread) => `thread ${thread.threadId} holds ${thread.held.map(name).join(", ")} and waits for ${name(thread.waitingFor)}, at ${thread.site}`);
-  throw new LockstepError("DEADLOCK", `these threads wait for each other for ever: ${story.join("; ")}. This thread (${threadId}) gives up its wait; let it release what it holds, and acquire these locks in one order everywhere`, {
-    threads: cycle.map((thread) => thread.threadId),
-    locks: cycle.map((thread) => name(thread.waitingFor)),
-    sites: cycle.map((thread) => thread.site),
-  });
+  const story = cycle.map(
+    (thread) =>
+      `thread ${thread.threadId} holds ${thread.held.map(name).join(", ")} and waits for ` +
+      `${name(thread.waitingFor)}, at ${thread.site}`,
+  );
+  throw new LockstepError(
+    "DEADLOCK",
+    `these threads wait for each other for ever: ${story.join("; ")}. This thread (${threadId}) gives up its ` +
+      "wait; let it release what it holds, and acquire these locks in one order everywhere",
+    {
+      threads: cycle.map((thread) => thread.threadId),
+      locks: cycle.map((thread) => name(thread.waitingFor)),
+      sites: cycle.map((thread) => thread.site),
+    },
+  );
 }
 
 /** The threads of a cycle of waits through `start`, in order: each waits for a lock that the next one holds. */

@@ -1,5 +1,16 @@
-/** Primitives on SharedArrayBuffer. Each file is one state machine: its words, states, transitions and memory-order argument. */
-export { AbortWord, ABORT_REASONS, abortError, type Abortable, type AbortHandle, type AbortReason, type Wakeable } from "./abort.ts";
+/**
+ * Primitives on SharedArrayBuffer. Each file is one state machine: its words, states, transitions and memory-order
+ * argument.
+ */
+export {
+  AbortWord,
+  ABORT_REASONS,
+  abortError,
+  type Abortable,
+  type AbortHandle,
+  type AbortReason,
+  type Wakeable,
+} from "./abort.ts";
 export { Barrier, type BarrierHandle } from "./barrier.ts";
 export { Counter, type CounterHandle } from "./counter.ts";
 export { EpochCell, type EpochHandle, type Pin, type Reservation } from "./epoch-cell.ts";
@@ -12,7 +23,12 @@ export { pause, type AbortCheck, type AsyncWaitOptions, type WaitOptions } from 
 export type { SyncHandle, Words } from "./words.ts";
 export { joinSupervisor, Supervisor, type ThreadDeath } from "./supervisor.ts";
 export { Channel, type ChannelCodec, type ChannelHandle, type ChannelOptions, type Message } from "./channel.ts";
-export { NumberChannel, type ChannelNumber, type NumberChannelHandle, type NumberChannelOptions } from "./number-channel.ts";
+export {
+  NumberChannel,
+  type ChannelNumber,
+  type NumberChannelHandle,
+  type NumberChannelOptions,
+} from "./number-channel.ts";
 export { SeqlockCell, type SeqlockHandle } from "./seqlock.ts";
 export type { EpochOptions } from "./epoch-cell.ts";
 export { Condition, ConditionGuard, type ConditionHandle } from "./condition.ts";

@@ -3,11 +3,12 @@
  *
  * Words: 0 MISSING  n > 0 events are missing ── countDown ──▶ n − 1 ; 0 open (final) ; −r aborted with reason r (final)
  *        1 EVENTS   changes when a final state has been reached; waiters sleep here
- * `countDown` and `abort` are compare-and-sets from a positive value, so exactly one of the two final states is reached. Then EVENTS += 1, wake all.
- * A waiter reads EVENTS, looks at MISSING, and sleeps while EVENTS is unchanged; values between need no wake-up.
- * Memory order: each event's compare-and-set is sequentially consistent; what its thread wrote before is visible after `wait`.
- * Deaths: an event that a dead thread owed will never come, and the latch cannot know who owes one. So `threadDied` aborts it with WORKER_DIED, if it is not
- * open: give a supervisor only latches in which every thread that it supervises has a part. A waiter's death leaves nothing.
+ * `countDown` and `abort` are compare-and-sets from a positive value, so exactly one of the two final states is
+ * reached. Then EVENTS += 1, wake all. A waiter reads EVENTS, looks at MISSING, and sleeps while EVENTS is unchanged;
+ * values between need no wake-up. Memory order: each event's compare-and-set is sequentially consistent; what its
+ * thread wrote before is visible after `wait`. Deaths: an event that a dead thread owed will never come, and the latch
+ * cannot know who owes one. So `threadDied` aborts it with WORKER_DIED, if it is not open: give a supervisor only
+ * latches in which every thread that it supervises has a part. A waiter's death leaves nothing.
  */
 import { invariant, LockstepError } from "../../base/index.ts";
 import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
@@ -15,7 +16,8 @@ import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const MISSING = 0, EVENTS = 1;
+const MISSING = 0,
+  EVENTS = 1;
 const WHAT = "waiting for a latch";
 
 export type LatchHandle = SyncHandle<"latch">;
@@ -30,7 +32,10 @@ export class Latch implements Abortable, Supervised, Wakeable {
   }
 
   static create(count: number): Latch {
-    invariant(Number.isSafeInteger(count) && count >= 0 && count < 2 ** 31, `a latch counts from 0 to 2^31 − 1, not ${count}`);
+    invariant(
+      Number.isSafeInteger(count) && count >= 0 && count < 2 ** 31,
+      `a latch counts from 0 to 2^31 − 1, not ${count}`,
+    );
     const words = allocateWords(2);
     words[MISSING] = count;
     return new Latch({ kind: "latch", words });
@@ -49,7 +54,8 @@ export class Latch implements Abortable, Supervised, Wakeable {
     for (;;) {
       const missing = load(this.#words, MISSING);
       if (missing < 0) return;
-      if (missing === 0) throw new LockstepError("INTERNAL", "a latch was counted down more often than it was made for");
+      if (missing === 0)
+        throw new LockstepError("INTERNAL", "a latch was counted down more often than it was made for");
       if (!cas(this.#words, MISSING, missing, missing - 1)) continue;
       if (missing === 1) this.wakeAll();
       return;
@@ -66,13 +72,17 @@ export class Latch implements Abortable, Supervised, Wakeable {
     }
   }
 
-  /** Blocks until open. Throws the latch's abort reason; or, for this waiter only, TIMEOUT or the reason of its own abort word. */
+  /**
+   * Blocks until open. Throws the latch's abort reason; or, for this waiter only, TIMEOUT or the reason of its own
+   * abort word.
+   */
   wait(options: WaitOptions = {}): void {
     const deadline = deadlineOf(options);
     for (;;) {
       const events = load(this.#words, EVENTS);
       if (this.#isOpen()) return;
-      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && !this.#isOpen()) throw timedOut(WHAT, options);
+      if (!sleep(this.#words, EVENTS, events, deadline, WHAT, options.abort) && !this.#isOpen())
+        throw timedOut(WHAT, options);
     }
   }
 

@@ -1,6 +1,7 @@
 /**
- * What the threads of a process know together about their locks: one SharedArrayBuffer that travels inside every lock's handle. Locks of
- * one domain are checked against each other (lock-order.ts, held.ts); it plays no part in who gets a lock, so a full table only means fewer checks.
+ * What the threads of a process know together about their locks: one SharedArrayBuffer that travels inside every lock's
+ * handle. Locks of one domain are checked against each other (lock-order.ts, held.ts); it plays no part in who gets a
+ * lock, so a full table only means fewer checks.
  *
  * Words: 0 CREATOR, 1 SERIAL   the domain's name: the thread that made it and how many it had made before
  *        2 LOCKS               how many lock ids were given out; ids count from 1, 0 means "not checked"
@@ -8,15 +9,17 @@
  *        4 USED                slots that were ever claimed: all below it
  *        NAMES   a word per lock: number of the text that is its name + 1; stored before the lock's handle exists
  *        TEXTS   append-only list: offset << 8 | length; names and call sites, each once
- *        EDGES   append-only list: held | acquired << 10 | text << 20; "while the one was held the other was acquired, there"
+ *        EDGES   append-only list: held | acquired << 10 | text << 20; "while the one was held the other was acquired,
+ *                there"
  *        SLOTS   threads that are about to sleep without limit, with something held:
- *                HOLDER threadId + 1 (claimed from 0 by compare-and-set), SERIAL changes with every claim, WAITING which lock (stored last: published),
- *                SITE text, COUNT and up to 16 HELD; a lock is its id, + 1024 where it is held or waited for in common with others
+ *                HOLDER threadId + 1 (claimed from 0 by compare-and-set), SERIAL changes with every claim, WAITING
+ *                which lock (stored last: published), SITE text, COUNT and up to 16 HELD; a lock is its id, + 1024
+ *                where it is held or waited for in common with others
  *        TEXT    bytes, UTF-8
- * Append-only lists end at their first zero. An entry is one word, appended by compare-and-set from zero, so a death leaves no half of one;
- * the bytes of a text are written before the entry that names them (sequentially consistent), and never again: no reader races.
- * A slot is written by its holder only, with `Atomics`; a reader takes it if SERIAL and WAITING are the same before and after. A dead
- * holder's slot is freed by `threadDied`.
+ * Append-only lists end at their first zero. An entry is one word, appended by compare-and-set from zero, so a death
+ * leaves no half of one; the bytes of a text are written before the entry that names them (sequentially consistent),
+ * and never again: no reader races. A slot is written by its holder only, with `Atomics`; a reader takes it if SERIAL
+ * and WAITING are the same before and after. A dead holder's slot is freed by `threadDied`.
  */
 import { threadId } from "node:worker_threads";
 import { forgetBetweenSchedules, invariant } from "../../base/index.ts";
@@ -78,7 +81,10 @@ export class LockDomain {
   readonly #bytes: Uint8Array<SharedArrayBuffer>;
 
   constructor(words: Words) {
-    invariant(words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer && words.length === DOMAIN_WORDS, "a lock's handle carries no lock domain");
+    invariant(
+      words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer && words.length === DOMAIN_WORDS,
+      "a lock's handle carries no lock domain",
+    );
     this.words = words;
     this.#bytes = new Uint8Array(words.buffer, words.byteOffset + 4 * TEXT, TEXT_BYTES);
   }
@@ -92,7 +98,9 @@ export class LockDomain {
 
   /** Two views of the same memory are different objects in JavaScript: domains are compared by name. */
   sameAs(other: LockDomain): boolean {
-    return this === other || (this.words[CREATOR] === other.words[CREATOR] && this.words[SERIAL] === other.words[SERIAL]);
+    return (
+      this === other || (this.words[CREATOR] === other.words[CREATOR] && this.words[SERIAL] === other.words[SERIAL])
+    );
   }
 
   /** A new lock's id; 0, not checked, when all are given out. */
@@ -136,7 +144,10 @@ export class LockDomain {
     return edges;
   }
 
-  /** Appends an edge after the first `seen`; false if somebody else has appended one there, which must be looked at first. A full list takes no more. */
+  /**
+   * Appends an edge after the first `seen`; false if somebody else has appended one there, which must be looked at
+   * first. A full list takes no more.
+   */
   appendEdge(seen: number, held: number, acquired: number, site: string): boolean {
     return seen >= MAX_ENTRIES || cas(this.words, EDGES + seen, 0, held | (acquired << 10) | (this.text(site) << 20));
   }
@@ -174,8 +185,15 @@ export class LockDomain {
       if (waitingFor === 0) continue;
       const holder = load(this.words, at + HOLDER);
       const site = load(this.words, at + SITE);
-      const held = Array.from({ length: load(this.words, at + COUNT) }, (_, place) => load(this.words, at + HELD + place));
-      if (load(this.words, at + WAITING) !== waitingFor || load(this.words, at + SLOT_SERIAL) !== serial || holder === 0) continue;
+      const held = Array.from({ length: load(this.words, at + COUNT) }, (_, place) =>
+        load(this.words, at + HELD + place),
+      );
+      if (
+        load(this.words, at + WAITING) !== waitingFor ||
+        load(this.words, at + SLOT_SERIAL) !== serial ||
+        holder === 0
+      )
+        continue;
       found.push({ threadId: holder - 1, waitingFor, held, site: this.#textAt(site) });
     }
     return found;

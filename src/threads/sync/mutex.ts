@@ -1,18 +1,29 @@
 /**
- * A mutex between threads: one at a time is inside. Its owner is known by the very operation that takes it, so a death is noticed; it is fair by a
- * number; lock orders that could deadlock are refused, circles of waits reported (held.ts). Words, states, transitions, what makes it right and
- * who it is after: mutex-state.ts.
+ * A mutex between threads: one at a time is inside. Its owner is known by the very operation that takes it, so a death
+ * is noticed; it is fair by a number; lock orders that could deadlock are refused, circles of waits reported (held.ts).
+ * Words, states, transitions, what makes it right and who it is after: mutex-state.ts.
  *
- * Who initializes: `create`, before the handle exists. Death: of the owner: the next taker gets OWNER_DIED and decides, to repair or to make anew; of
- * a waiter: nothing is lost. Both once `threadDied` has been called (supervisor.ts). A thread that dies while it lets go, or while it passes the
- * mutex on having given up, counts as the owner too.
+ * Who initializes: `create`, before the handle exists. Death: of the owner: the next taker gets OWNER_DIED and decides,
+ * to repair or to make anew; of a waiter: nothing is lost. Both once `threadDied` has been called (supervisor.ts). A
+ * thread that dies while it lets go, or while it passes the mutex on having given up, counts as the owner too.
  * Fairness: **once a waiter is next, at most K newcomers overtake it** (`maxBarges`); the queue is first in, first out.
  */
 import { threadId } from "node:worker_threads";
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
 import { Guard, type Exit, type MutexGuard } from "./guard.ts";
-import { acquired, acquiring, acquiringAsync, attachLock, createLockRef, describeLock, released, waiting, withContext, type Lock } from "./held.ts";
+import {
+  acquired,
+  acquiring,
+  acquiringAsync,
+  attachLock,
+  createLockRef,
+  describeLock,
+  released,
+  waiting,
+  withContext,
+  type Lock,
+} from "./held.ts";
 import type { LockRef } from "./lock-domain.ts";
 import { LIMIT, MAX_BARGES, MutexState, QUEUE } from "./mutex-state.ts";
 import { isOwnerDied, type Supervised } from "./owner-died.ts";
@@ -22,11 +33,14 @@ import { allocateWords, attachWords, type SyncHandle, type Words } from "./words
 export interface MutexOptions {
   /** What messages call it. @default its number */
   readonly name?: string;
-  /** K: how many newcomers may overtake the waiter that is next, 1 to 31. More is faster under contention, fewer is fairer. @default 31 */
+  /**
+   * K: how many newcomers may overtake the waiter that is next, 1 to 31. More is faster under contention, fewer is
+   * fairer. @default 31
+   */
   readonly maxBarges?: number;
   /**
-   * Whether a lock order that could deadlock is refused. False for locks whose order something else guarantees (an array of them, taken by index);
-   * an actual circle of waits is reported all the same. @default true
+   * Whether a lock order that could deadlock is refused. False for locks whose order something else guarantees (an
+   * array of them, taken by index); an actual circle of waits is reported all the same. @default true
    */
   readonly checkOrder?: boolean;
 }
@@ -67,7 +81,11 @@ export class Mutex implements Supervised, Wakeable {
   static create(options: MutexOptions = {}): Mutex {
     const maxBarges = options.maxBarges ?? MAX_BARGES;
     if (!Number.isInteger(maxBarges) || maxBarges < 1 || maxBarges > MAX_BARGES) {
-      throw new LockstepError("OPTION_INVALID", `maxBarges of a mutex is a whole number from 1 to ${MAX_BARGES}, not ${maxBarges}`, { maxBarges });
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `maxBarges of a mutex is a whole number from 1 to ${MAX_BARGES}, not ${maxBarges}`,
+        { maxBarges },
+      );
     }
     const words = allocateWords(4);
     words[LIMIT] = maxBarges;
@@ -87,14 +105,18 @@ export class Mutex implements Supervised, Wakeable {
     return this.#state.broken;
   }
 
-  /** Takes the mutex only if it can be had at once; null otherwise, also where this thread has it already. Throws OWNER_DIED while broken. */
+  /**
+   * Takes the mutex only if it can be had at once; null otherwise, also where this thread has it already. Throws
+   * OWNER_DIED while broken.
+   */
   tryLock(): MutexGuard | null {
     return this.#state.take() ? this.#guard() : null;
   }
 
   /**
-   * Blocks until inside. Throws OWNER_DIED while broken, TIMEOUT, the abort's reason, LOCK_ORDER if the opposite order of locks was seen before, and
-   * DEADLOCK if the wait would never end: this thread is inside already, or threads wait for each other in a circle.
+   * Blocks until inside. Throws OWNER_DIED while broken, TIMEOUT, the abort's reason, LOCK_ORDER if the opposite order
+   * of locks was seen before, and DEADLOCK if the wait would never end: this thread is inside already, or threads wait
+   * for each other in a circle.
    */
   lock(options: WaitOptions = {}): MutexGuard {
     this.#state.throwIfStopped(options);
@@ -116,9 +138,9 @@ export class Mutex implements Supervised, Wakeable {
   }
 
   /**
-   * The form for a thread that must not block. The owner is the guard: a second `lockAsync` of the same thread waits for the first. A guard has no
-   * async context of its own (setting one would leak into the caller's siblings), so an order of locks and a re-lock are noticed only inside
-   * `withLock`. Besides what `lock` throws: CANCELLED.
+   * The form for a thread that must not block. The owner is the guard: a second `lockAsync` of the same thread waits
+   * for the first. A guard has no async context of its own (setting one would leak into the caller's siblings), so an
+   * order of locks and a re-lock are noticed only inside `withLock`. Besides what `lock` throws: CANCELLED.
    */
   async lockAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
     this.#state.throwIfStopped(options);
@@ -139,15 +161,18 @@ export class Mutex implements Supervised, Wakeable {
   }
 
   /**
-   * Runs `fn` inside, and releases when it has settled, either way; `fn` may poison or release the guard itself. What it calls, and what that
-   * awaits, counts as inside: asking for this mutex again there throws DEADLOCK, for other locks in a known opposite order LOCK_ORDER.
+   * Runs `fn` inside, and releases when it has settled, either way; `fn` may poison or release the guard itself. What
+   * it calls, and what that awaits, counts as inside: asking for this mutex again there throws DEADLOCK, for other
+   * locks in a known opposite order LOCK_ORDER.
    */
   async withLock<T>(fn: (guard: MutexGuard) => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
     using guard = await this.lockAsync(options);
     return await withContext(this.#lock, () => fn(guard));
   }
 
-  /** For the supervisor, once a thread has ended: its mutex becomes broken, and every sleeper looks again. Never blocks. */
+  /**
+   * For the supervisor, once a thread has ended: its mutex becomes broken, and every sleeper looks again. Never blocks.
+   */
   threadDied(deadThreadId: number): boolean {
     const owned = this.#state.threadDied(deadThreadId);
     this.#lock.domain.threadDied(deadThreadId);
@@ -168,7 +193,7 @@ export class Mutex implements Supervised, Wakeable {
     const limited = deadline !== Infinity || options.abort !== undefined;
     waiting(this.#lock, limited, () => {
       const acquisition = this.#state.acquire(options);
-      for (let step = acquisition.next(); step.done !== true; ) {
+      for (let step = acquisition.next(); step.done !== true;) {
         const { index, expected } = step.value;
         if (index === QUEUE && !limited) this.#refuseToWaitForThisThread();
         step = acquisition.next(sleepOnce(this.#words, index, expected, deadline));
@@ -179,7 +204,7 @@ export class Mutex implements Supervised, Wakeable {
   async #waitAsync(options: AsyncWaitOptions): Promise<void> {
     const deadline = deadlineOf(options);
     const acquisition = this.#state.acquire(options);
-    for (let step = acquisition.next(); step.done !== true; ) {
+    for (let step = acquisition.next(); step.done !== true;) {
       const { index, expected } = step.value;
       this.#asyncWaits++;
       const outcome = await sleepOnceAsync(this.#words, index, expected, deadline, options.signal, () => {
@@ -194,7 +219,13 @@ export class Mutex implements Supervised, Wakeable {
   #refuseToWaitForThisThread(): void {
     const inside = this.owner === threadId;
     if (!inside && this.#asyncWaits === 0) return;
-    const why = inside ? "this thread is inside already" : "an asynchronous wait of this thread comes first in the queue, and cannot go on while the thread blocks";
-    throw new LockstepError("DEADLOCK", `${describeLock(this.#lock)} would never be had: ${why}; release first, use lockAsync, or set a time limit`, { lock: describeLock(this.#lock), thread: threadId });
+    const why = inside
+      ? "this thread is inside already"
+      : "an asynchronous wait of this thread comes first in the queue, and cannot go on while the thread blocks";
+    throw new LockstepError(
+      "DEADLOCK",
+      `${describeLock(this.#lock)} would never be had: ${why}; release first, use lockAsync, or set a time limit`,
+      { lock: describeLock(this.#lock), thread: threadId },
+    );
   }
 }

@@ -1,7 +1,8 @@
 /**
- * A bounded channel of numbers, or of records of `width` numbers, between threads: what a message is, is known, so a cell has neither
- * length nor encoding, and a batch is copied in one or two pieces at the cost of one message. States, transitions, memory order and deaths:
- * channel-core.ts. With one sender and one receiver it is a ring of numbers that can also sleep.
+ * A bounded channel of numbers, or of records of `width` numbers, between threads: what a message is, is known, so a
+ * cell has neither length nor encoding, and a batch is copied in one or two pieces at the cost of one message. States,
+ * transitions, memory order and deaths: channel-core.ts. With one sender and one receiver it is a ring of numbers that
+ * can also sleep.
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
@@ -18,7 +19,11 @@ const TYPES = { int32: Int32Array, float32: Float32Array, float64: Float64Array 
 const NAMES = ["int32", "float32", "float64"] as const;
 
 export type ChannelNumber = (typeof NAMES)[number];
-type ArrayOf<N extends ChannelNumber> = N extends "int32" ? Int32Array : N extends "float32" ? Float32Array : Float64Array;
+type ArrayOf<N extends ChannelNumber> = N extends "int32"
+  ? Int32Array
+  : N extends "float32"
+    ? Float32Array
+    : Float64Array;
 
 export interface NumberChannelOptions<N extends ChannelNumber> {
   /** Messages that it holds before senders wait: 1 to 2^24. */
@@ -52,17 +57,34 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
     this.handle = handle;
     const core = new ChannelCore(handle, "number-channel");
     this.#core = core;
-    const Type = TYPES[NAMES[core.extra]!] as new (buffer: ArrayBufferLike, byteOffset: number, length: number) => Numbers;
+    const Type = TYPES[NAMES[core.extra]!] as new (
+      buffer: ArrayBufferLike,
+      byteOffset: number,
+      length: number,
+    ) => Numbers;
     this.width = core.cellBytes / TYPES[NAMES[core.extra]!].BYTES_PER_ELEMENT;
     this.#cells = new Type(core.buffer, core.byteOffset, core.capacity * this.width);
   }
 
   static create<N extends ChannelNumber>(options: NumberChannelOptions<N>): NumberChannel<N> {
     const { capacity, type, width = 1, senders = "many", receivers = "many", spins = 100 } = options;
-    if (!NAMES.includes(type)) throw new LockstepError("OPTION_INVALID", `a channel's numbers are of type ${NAMES.join(", ")}, not ${type as string}`, { type });
-    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 24) throw new LockstepError("OPTION_INVALID", `a message has 1 to 2^24 numbers, not ${width}`, { width });
+    if (!NAMES.includes(type))
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `a channel's numbers are of type ${NAMES.join(", ")}, not ${type as string}`,
+        { type },
+      );
+    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 24)
+      throw new LockstepError("OPTION_INVALID", `a message has 1 to 2^24 numbers, not ${width}`, { width });
     const cellBytes = width * TYPES[type].BYTES_PER_ELEMENT;
-    const words = allocateChannel({ capacity, cellBytes, oneSender: senders === "one", oneReceiver: receivers === "one", spins, extra: NAMES.indexOf(type) });
+    const words = allocateChannel({
+      capacity,
+      cellBytes,
+      oneSender: senders === "one",
+      oneReceiver: receivers === "one",
+      spins,
+      extra: NAMES.indexOf(type),
+    });
     return new NumberChannel<N>({ kind: "number-channel", words, type });
   }
 
@@ -70,24 +92,38 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
     return new NumberChannel<N>(handle);
   }
 
-  get capacity(): number { return this.#core.capacity; }
+  get capacity(): number {
+    return this.#core.capacity;
+  }
 
   /** Messages that are waiting; for metrics, as it may have changed when the caller looks. */
-  get size(): number { return this.#core.size; }
+  get size(): number {
+    return this.#core.size;
+  }
 
-  get closed(): boolean { return this.#core.closed; }
+  get closed(): boolean {
+    return this.#core.closed;
+  }
 
-  /** Width 1 only. Blocks while the channel is full. Throws SHUTTING_DOWN once it is closed, TIMEOUT, or the abort's reason. */
+  /**
+   * Width 1 only. Blocks while the channel is full. Throws SHUTTING_DOWN once it is closed, TIMEOUT, or the abort's
+   * reason.
+   */
   send(value: number, options?: WaitOptions): void {
-    if (!this.trySend(value)) this.#core.block(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options ?? {});
+    if (!this.trySend(value))
+      this.#core.block(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options ?? {});
   }
 
   /** The form for a thread that must not block. */
   async sendAsync(value: number, options: AsyncWaitOptions = {}): Promise<void> {
-    if (!this.trySend(value)) await this.#core.blockAsync(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options);
+    if (!this.trySend(value))
+      await this.#core.blockAsync(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options);
   }
 
-  /** Width 1 only. False if the channel is full, or another thread is sending at this moment. Throws SHUTTING_DOWN once it is closed. */
+  /**
+   * Width 1 only. False if the channel is full, or another thread is sending at this moment. Throws SHUTTING_DOWN once
+   * it is closed.
+   */
   trySend(value: number): boolean {
     if (this.width !== 1) throw this.#wide();
     const cell = this.#core.beginSend();
@@ -99,21 +135,35 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   }
 
   /**
-   * Sends all messages of `values` (a multiple of `width` numbers), in order, as many at a time as there is room for; other senders' messages may
-   * come between those. Throws as `send` does: what was sent until then stays sent.
+   * Sends all messages of `values` (a multiple of `width` numbers), in order, as many at a time as there is room for;
+   * other senders' messages may come between those. Throws as `send` does: what was sent until then stays sent.
    */
   sendMany(values: ArrayOf<N>, options?: WaitOptions): void {
     const count = this.#messages(values);
-    for (let sent = 0; sent < count; ) {
-      sent += this.#put(values, sent, count) || this.#core.block(SENDERS, () => this.#put(values, sent, count) || undefined, "sending to a channel", options ?? {});
+    for (let sent = 0; sent < count;) {
+      sent +=
+        this.#put(values, sent, count) ||
+        this.#core.block(
+          SENDERS,
+          () => this.#put(values, sent, count) || undefined,
+          "sending to a channel",
+          options ?? {},
+        );
     }
   }
 
   /** The form for a thread that must not block. `values` must not change until it is done. */
   async sendManyAsync(values: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<void> {
     const count = this.#messages(values);
-    for (let sent = 0; sent < count; ) {
-      sent += this.#put(values, sent, count) || await this.#core.blockAsync(SENDERS, () => this.#put(values, sent, count) || undefined, "sending to a channel", options);
+    for (let sent = 0; sent < count;) {
+      sent +=
+        this.#put(values, sent, count) ||
+        (await this.#core.blockAsync(
+          SENDERS,
+          () => this.#put(values, sent, count) || undefined,
+          "sending to a channel",
+          options,
+        ));
     }
   }
 
@@ -123,19 +173,29 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
     return from < count ? this.#put(values, from, count) : 0;
   }
 
-  /** Width 1 only. Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's reason. */
+  /**
+   * Width 1 only. Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's
+   * reason.
+   */
   receive(options?: WaitOptions): number | null {
     const received = this.tryReceive();
-    return received === undefined ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options ?? {}) : received;
+    return received === undefined
+      ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options ?? {})
+      : received;
   }
 
   /** The form for a thread that must not block. */
   async receiveAsync(options: AsyncWaitOptions = {}): Promise<number | null> {
     const received = this.tryReceive();
-    return received === undefined ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options) : received;
+    return received === undefined
+      ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
+      : received;
   }
 
-  /** Width 1 only. Undefined if the channel is empty, or another thread is receiving at this moment; null once it is closed and drained. */
+  /**
+   * Width 1 only. Undefined if the channel is empty, or another thread is receiving at this moment; null once it is
+   * closed and drained.
+   */
   tryReceive(): number | null | undefined {
     if (this.width !== 1) throw this.#wide();
     const cell = this.#core.beginReceive();
@@ -145,19 +205,30 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
     return value;
   }
 
-  /** Blocks until there is at least one message, then takes as many as fit into `into`. Returns how many; 0 once closed and drained. */
+  /**
+   * Blocks until there is at least one message, then takes as many as fit into `into`. Returns how many; 0 once closed
+   * and drained.
+   */
   receiveMany(into: ArrayOf<N>, options?: WaitOptions): number {
     this.#messages(into);
-    return (this.#get(into) ?? this.#core.block(RECEIVERS, () => this.#get(into), "receiving from a channel", options ?? {}));
+    return (
+      this.#get(into) ?? this.#core.block(RECEIVERS, () => this.#get(into), "receiving from a channel", options ?? {})
+    );
   }
 
   /** The form for a thread that must not block. `into` is written when it is done. */
   async receiveManyAsync(into: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<number> {
     this.#messages(into);
-    return this.#get(into) ?? await this.#core.blockAsync(RECEIVERS, () => this.#get(into), "receiving from a channel", options);
+    return (
+      this.#get(into) ??
+      (await this.#core.blockAsync(RECEIVERS, () => this.#get(into), "receiving from a channel", options))
+    );
   }
 
-  /** Takes what is there and fits. Returns how many messages; 0 if there is none now. `closed` says whether there ever will be. */
+  /**
+   * Takes what is there and fits. Returns how many messages; 0 if there is none now. `closed` says whether there ever
+   * will be.
+   */
   tryReceiveMany(into: ArrayOf<N>): number {
     this.#messages(into);
     return this.#get(into) ?? 0;
@@ -177,7 +248,10 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
     this.#core.wakeAll();
   }
 
-  /** Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not begun. */
+  /**
+   * Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not
+   * begun.
+   */
   threadDied(deadThreadId: number): boolean {
     return this.#core.threadDied(deadThreadId);
   }
@@ -211,12 +285,21 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   #messages(values: ArrayOf<N>): number {
     const count = values.length / this.width;
-    if (!Number.isSafeInteger(count) || count < 1) throw new LockstepError("OPTION_INVALID", `an array of ${values.length} numbers is not a positive multiple of the channel's width, ${this.width}`, { length: values.length, width: this.width });
+    if (!Number.isSafeInteger(count) || count < 1)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `an array of ${values.length} numbers is not a positive multiple of the channel's width, ${this.width}`,
+        { length: values.length, width: this.width },
+      );
     return count;
   }
 
   #wide(): LockstepError {
-    return new LockstepError("OPTION_INVALID", `a message of this channel has ${this.width} numbers: use sendMany and receiveMany`, { width: this.width });
+    return new LockstepError(
+      "OPTION_INVALID",
+      `a message of this channel has ${this.width} numbers: use sendMany and receiveMany`,
+      { width: this.width },
+    );
   }
 }
 

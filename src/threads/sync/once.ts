@@ -1,24 +1,29 @@
 /**
- * Once: one thread does something, all others wait until it is done, and nobody does it again. What it makes lies elsewhere, in memory of the
- * caller's; this object knows only whether it is done.
+ * Once: one thread does something, all others wait until it is done, and nobody does it again. What it makes lies
+ * elsewhere, in memory of the caller's; this object knows only whether it is done.
  *
- * Words: 0 STATE  bits 0..22 OWNER: threadId + 1 of the thread that runs it (0: nobody), written by the compare-and-set that takes it
+ * Words: 0 STATE  bits 0..22 OWNER: threadId + 1 of the thread that runs it (0: nobody), written by the compare-and-set
+ *                 that takes it
  *                 bit 23 DONE · bit 24 DIED: whoever ran it last died inside
  *        1 ENDS   sequence word: changes whenever a run has ended in any way; waiters sleep here
  *
  * Transitions:
  *   0 → OWNER                 take: nobody runs it
  *   OWNER → DONE              it returned; final
- *   OWNER → 0                 it threw: the caller gets the error, and the next caller, a waiting one included, runs its own function
+ *   OWNER → 0                 it threw: the caller gets the error, and the next caller, a waiting one included, runs
+ *                             its own function
  *   OWNER[|DIED] → DIED       `threadDied`
- *   DIED → OWNER|DIED         take by a caller that said `onOwnerDied: "retry"`; others get OWNER_DIED. If it throws: back to DIED
- * Each end is followed by ENDS += 1 and a notification of all. Waiters read ENDS, then STATE, then sleep while ENDS is the same: none is lost,
- * and none has anything to pass on. An exception is no death: what a function has half done when it throws is its own to clean up.
+ *   DIED → OWNER|DIED         take by a caller that said `onOwnerDied: "retry"`; others get OWNER_DIED. If it throws:
+ *                             back to DIED
+ * Each end is followed by ENDS += 1 and a notification of all. Waiters read ENDS, then STATE, then sleep while ENDS is
+ * the same: none is lost, and none has anything to pass on. An exception is no death: what a function has half done
+ * when it throws is its own to clean up.
  *
- * Memory order: the change to DONE is sequentially consistent, and whoever returns has read it: all that the function wrote is visible.
- * Fairness: all waiters go on together after DONE; after a throw, whoever comes first takes it (a failing run may be overtaken by any number).
- * Death: between the function's end and DONE it counts as died inside. Dead waiters leave nothing.
- * As in Go's sync.Once and Rust's std::sync::Once (whose `call_once_force` is the retry here), except that a throw leaves it new.
+ * Memory order: the change to DONE is sequentially consistent, and whoever returns has read it: all that the function
+ * wrote is visible. Fairness: all waiters go on together after DONE; after a throw, whoever comes first takes it (a
+ * failing run may be overtaken by any number). Death: between the function's end and DONE it counts as died inside.
+ * Dead waiters leave nothing. As in Go's sync.Once and Rust's std::sync::Once (whose `call_once_force` is the retry
+ * here), except that a throw leaves it new.
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
@@ -42,7 +47,10 @@ export interface OnceRun {
 }
 
 export interface OnceOptions extends WaitOptions {
-  /** What to do if the thread that ran it last died inside: throw OWNER_DIED, or run it again (`run.ownerDied` says so). @default "throw" */
+  /**
+   * What to do if the thread that ran it last died inside: throw OWNER_DIED, or run it again (`run.ownerDied` says so).
+   * @default "throw"
+   */
   readonly onOwnerDied?: "throw" | "retry";
 }
 
@@ -73,8 +81,9 @@ export class Once implements Supervised, Wakeable {
   }
 
   /**
-   * Returns when it is done; true if this call did it. Blocks while another thread does it. Throws what `work` throws, if this call ran it; OWNER_DIED;
-   * TIMEOUT and the abort's reason, for waiting only; DEADLOCK if this thread is running it already.
+   * Returns when it is done; true if this call did it. Blocks while another thread does it. Throws what `work` throws,
+   * if this call ran it; OWNER_DIED; TIMEOUT and the abort's reason, for waiting only; DEADLOCK if this thread is
+   * running it already.
    */
   run(work: (run: OnceRun) => void, options: OnceOptions = {}): boolean {
     const deadline = deadlineOf(options);
@@ -84,13 +93,21 @@ export class Once implements Supervised, Wakeable {
       if (state === "done") return false;
       if (state !== "wait") return this.#perform(state, work);
       if ((load(this.#words, STATE) & OWNER) === this.#self) {
-        throw new LockstepError("DEADLOCK", "this thread is doing it already, so to wait here for its end would never end; do not call it from inside, and wait for an async run with runAsync", { thread: threadId });
+        throw new LockstepError(
+          "DEADLOCK",
+          "this thread is doing it already, so to wait here for its end would never end; do not call it from " +
+            "inside, and wait for an async run with runAsync",
+          { thread: threadId },
+        );
       }
       if (!sleep(this.#words, ENDS, ends, deadline, WHAT, options.abort)) throw timedOut(WHAT, options);
     }
   }
 
-  /** The same for a thread that must not block; `work` may be async. Called from inside `work` and awaited there, it never settles. */
+  /**
+   * The same for a thread that must not block; `work` may be async. Called from inside `work` and awaited there, it
+   * never settles.
+   */
   async runAsync(work: (run: OnceRun) => void | Promise<void>, options: AsyncOnceOptions = {}): Promise<boolean> {
     const deadline = deadlineOf(options);
     for (;;) {
@@ -98,7 +115,8 @@ export class Once implements Supervised, Wakeable {
       const state = this.#take(options);
       if (state === "done") return false;
       if (state !== "wait") return await this.#performAsync(state, work);
-      if (!(await sleepAsync(this.#words, ENDS, ends, deadline, WHAT, options.signal, options.abort))) throw timedOut(WHAT, options);
+      if (!(await sleepAsync(this.#words, ENDS, ends, deadline, WHAT, options.signal, options.abort)))
+        throw timedOut(WHAT, options);
     }
   }
 
@@ -110,7 +128,12 @@ export class Once implements Supervised, Wakeable {
   /** For the supervisor. True: the dead thread was doing it; the next caller gets OWNER_DIED or does it again. */
   threadDied(deadThreadId: number): boolean {
     let owned = false;
-    for (let state = load(this.#words, STATE); (state & OWNER) === deadThreadId + 1 && !owned; state = load(this.#words, STATE)) owned = cas(this.#words, STATE, state, DIED);
+    for (
+      let state = load(this.#words, STATE);
+      (state & OWNER) === deadThreadId + 1 && !owned;
+      state = load(this.#words, STATE)
+    )
+      owned = cas(this.#words, STATE, state, DIED);
     this.wakeAll();
     return owned;
   }
@@ -121,7 +144,8 @@ export class Once implements Supervised, Wakeable {
       const state = load(this.#words, STATE);
       if (state === DONE) return "done";
       if ((state & OWNER) !== 0) return "wait";
-      if (state === DIED && options.onOwnerDied !== "retry") throw new OwnerDiedError("what is done once", `do it again (onOwnerDied: "retry")`);
+      if (state === DIED && options.onOwnerDied !== "retry")
+        throw new OwnerDiedError("what is done once", `do it again (onOwnerDied: "retry")`);
       if (cas(this.#words, STATE, state, this.#self | state)) return { ownerDied: state === DIED };
     }
   }

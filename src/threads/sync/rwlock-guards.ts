@@ -7,9 +7,15 @@ export interface ReadGuard extends Disposable {
   release(): void;
 }
 
-/** The right to write. Released once, by `release`, `poison`, `downgrade`, or at the end of a `using` block, in the thread that took it. */
+/**
+ * The right to write. Released once, by `release`, `poison`, `downgrade`, or at the end of a `using` block, in the
+ * thread that took it.
+ */
 export interface WriteGuard extends Disposable {
-  /** It was broken when it was taken (only `writeForRepair` takes it then): make whole what it protects before you release. */
+  /**
+   * It was broken when it was taken (only `writeForRepair` takes it then): make whole what it protects before you
+   * release.
+   */
   readonly broken: boolean;
   /** Throws INTERNAL if it was released already. */
   release(): void;
@@ -44,7 +50,12 @@ class Held {
   /** The record, which is the caller's to let go from now on. */
   take(): number {
     const slot = this.#slot;
-    if (slot < 0) throw new LockstepError("INTERNAL", "a guard of a read-write lock was released twice: `using` releases it already, and so do `poison` and `downgrade`");
+    if (slot < 0)
+      throw new LockstepError(
+        "INTERNAL",
+        "a guard of a read-write lock was released twice: `using` releases it already, and so do `poison` and " +
+          "`downgrade`",
+      );
     this.#slot = -1;
     return slot;
   }

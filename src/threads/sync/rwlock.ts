@@ -1,47 +1,69 @@
 /**
- * A phase-fair read-write lock: many readers or one writer. Phases of readers and writers alternate while both wait, so neither starves.
+ * A phase-fair read-write lock: many readers or one writer. Phases of readers and writers alternate while both wait, so
+ * neither starves.
  *
- * Words: 0 TURN         bits 0..9 OWNER, bit 10 WAITERS, bits 13.. JOINS as in turn.ts: the writer whose turn it is, and that writers wait
- *                       bit 11 READERS_WAIT  readers sleep on READERS and are to be admitted by the writer whose turn ends
- *                       bit 12 BROKEN        a writer died inside, or gave the lock up half done; with an OWNER: it is being repaired
+ * Words: 0 TURN         bits 0..9 OWNER, bit 10 WAITERS, bits 13.. JOINS as in turn.ts: the writer whose turn it is,
+ *                       and that writers wait
+ *                       bit 11 READERS_WAIT  readers sleep on READERS and are to be admitted by the writer whose turn
+ *                                            ends
+ *                       bit 12 BROKEN        a writer died inside, or gave the lock up half done; with an OWNER: it is
+ *                                            being repaired
  *        1 TICKETS      of the writers' line
  *        2 READERS      sequence word of waiting readers
- *        3 HIGH         of the table of records (slots.ts), one for each acquisition; all words are born zero, which is "free"
- * States of a record: READING inside as a reader (or just arriving) · WAITING a reader that sleeps · ASIDE, QUEUED a writer not inside (turn.ts) ·
+ *        3 HIGH         of the table of records (slots.ts), one for each acquisition; all words are born zero, which is
+ *                       "free"
+ * States of a record: READING inside as a reader (or just arriving) · WAITING a reader that sleeps · ASIDE, QUEUED a
+ * writer not inside (turn.ts) ·
  *        INSIDE the writer inside
  *
- * The truth about readers is in their records, not in a count: a count that a dead thread may or may not have raised could not be
- * put right, a record can simply be cleared.
+ * The truth about readers is in their records, not in a count: a count that a dead thread may or may not have raised
+ * could not be put right, a record can simply be cleared.
  *
- * read      record = READING, then look at TURN. Nobody's turn and no WAITERS: inside. Else record = WAITING, wake the owner (it may wait for
- *           the record), set READERS_WAIT by compare-and-set, sleep on READERS; inside once somebody has made the record READING
+ * read      record = READING, then look at TURN. Nobody's turn and no WAITERS: inside. Else record = WAITING, wake the
+ *           owner (it may wait for
+ *           the record), set READERS_WAIT by compare-and-set, sleep on READERS; inside once somebody has made the
+ *           record READING
  * release   record = 0, then look at TURN: wake its owner, who waits for readers
- * write     take, or queue and reach, the turn (turn.ts); from then on no reader comes in. Wait until no record is READING. Record = INSIDE
- * release   record = ASIDE; while READERS_WAIT: clear it, make every WAITING record READING; OWNER → 0 by compare-and-set, which fails if a reader
+ * write     take, or queue and reach, the turn (turn.ts); from then on no reader comes in. Wait until no record is
+ *           READING. Record = INSIDE
+ * release   record = ASIDE; while READERS_WAIT: clear it, make every WAITING record READING; OWNER → 0 by
+ *           compare-and-set, which fails if a reader
  *           has set READERS_WAIT meanwhile; READERS += 1, wake all; record = 0; settle (turn.ts)
  * downgrade record = READING instead of ASIDE, then as release
  * poison    OWNER → 0 with BROKEN; everybody is woken, and throws OWNER_DIED
  * repair    takes the turn although BROKEN, waits for living readers; its release clears BROKEN
  *
- * Mutual exclusion: the writer writes TURN and then reads the records; a reader writes its record and then reads TURN. Both are sequentially
- * consistent, so one sees the other: either the reader steps back, or the writer waits for its record. A WAITING record becomes READING
- * only by the writer that has the turn and is not inside, or by its reader when there is no writer, who then looks at TURN again.
- * No lost wake-up: a sleeping reader is WAITING and has seen READERS_WAIT; whoever clears the bit makes all WAITING records READING afterwards
- * or wakes all readers to look again. A writer reads its WAKE before it reads the records; a reader that leaves looks for the owner after it
- * has cleared its record. Memory order of what is protected: release writes a record or TURN, which the next one inside has read.
+ * Mutual exclusion: the writer writes TURN and then reads the records; a reader writes its record and then reads TURN.
+ * Both are sequentially consistent, so one sees the other: either the reader steps back, or the writer waits for its
+ * record. A WAITING record becomes READING only by the writer that has the turn and is not inside, or by its reader
+ * when there is no writer, who then looks at TURN again. No lost wake-up: a sleeping reader is WAITING and has seen
+ * READERS_WAIT; whoever clears the bit makes all WAITING records READING afterwards or wakes all readers to look again.
+ * A writer reads its WAKE before it reads the records; a reader that leaves looks for the owner after it has cleared
+ * its record. Memory order of what is protected: release writes a record or TURN, which the next one inside has read.
  *
- * Fairness, once a writer waits (WAITERS set) or has the turn: writers are FIFO, **0** overtakes; before each writer goes in, each reader that
- * was WAITING when the previous one left gets in once, and **0** others. A reader that sleeps waits for at most **1** writer: the one
- * whose turn it is. If that one gives up its turn the reader goes in; if the line dissolves without a turn, it starts as a newcomer.
+ * Fairness, once a writer waits (WAITERS set) or has the turn: writers are FIFO, **0** overtakes; before each writer
+ * goes in, each reader that was WAITING when the previous one left gets in once, and **0** others. A reader that sleeps
+ * waits for at most **1** writer: the one whose turn it is. If that one gives up its turn the reader goes in; if the
+ * line dissolves without a turn, it starts as a newcomer.
  *
- * Death at any instruction (`threadDied`): exact. A reader's record is cleared, whether it held, waited or was arriving: it has changed nothing.
- * A writer that waited or had begun to release is taken out. BROKEN if and only if it was INSIDE (or repairing).
- * After B. Brandenburg and J. Anderson, "Spin-Based Reader-Writer Synchronization for Multiprocessor Real-Time Systems" (2010), with
- * sleeping instead of spinning, and records instead of counters.
+ * Death at any instruction (`threadDied`): exact. A reader's record is cleared, whether it held, waited or was
+ * arriving: it has changed nothing. A writer that waited or had begun to release is taken out. BROKEN if and only if it
+ * was INSIDE (or repairing). After B. Brandenburg and J. Anderson, "Spin-Based Reader-Writer Synchronization for
+ * Multiprocessor Real-Time Systems" (2010), with sleeping instead of spinning, and records instead of counters.
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
-import { acquired, acquiring, acquiringAsync, attachLock, createLockRef, describeLock, released, withContext, type Lock } from "./held.ts";
+import {
+  acquired,
+  acquiring,
+  acquiringAsync,
+  attachLock,
+  createLockRef,
+  describeLock,
+  released,
+  withContext,
+  type Lock,
+} from "./held.ts";
 import type { LockRef } from "./lock-domain.ts";
 import { OwnerDiedError, type Supervised } from "./owner-died.ts";
 import { HeldForReading, HeldForWriting, type Exits, type ReadGuard, type WriteGuard } from "./rwlock-guards.ts";
@@ -89,7 +111,12 @@ export class RwLock implements Supervised, Wakeable {
     this.#turn = new Turn(this.#words, this.#slots);
     this.#alone = attachLock("read-write lock", handle.lock);
     this.#shared = attachLock("read-write lock", handle.lock, true);
-    this.#exits = { read: (slot) => this.#releaseRead(slot), write: (slot) => this.#releaseWrite(slot), poison: (slot) => this.#poison(slot), downgrade: (slot) => this.#downgrade(slot) };
+    this.#exits = {
+      read: (slot) => this.#releaseRead(slot),
+      write: (slot) => this.#releaseWrite(slot),
+      poison: (slot) => this.#poison(slot),
+      downgrade: (slot) => this.#downgrade(slot),
+    };
   }
 
   /** Throws OPTION_INVALID. */
@@ -114,19 +141,22 @@ export class RwLock implements Supervised, Wakeable {
   }
 
   /**
-   * Blocks until inside as a reader. Throws OWNER_DIED while broken, TIMEOUT, the abort's reason, OVERLOADED, LOCK_ORDER if the opposite order of locks
-   * was seen before, and DEADLOCK if the wait would never end: this thread is in its own way, or threads wait for each other in a circle.
+   * Blocks until inside as a reader. Throws OWNER_DIED while broken, TIMEOUT, the abort's reason, OVERLOADED,
+   * LOCK_ORDER if the opposite order of locks was seen before, and DEADLOCK if the wait would never end: this thread is
+   * in its own way, or threads wait for each other in a circle.
    */
   read(options: WaitOptions = {}): ReadGuard {
     acquiring(this.#shared);
     const slot = this.#slots.claim(READING);
-    if (!this.#open()) waitBlocking(this.#words, this.#reader(slot), options, () => this.#refuseOwnWay(slot), this.#shared);
+    if (!this.#open())
+      waitBlocking(this.#words, this.#reader(slot), options, () => this.#refuseOwnWay(slot), this.#shared);
     return this.#readGuard(slot);
   }
 
   /**
-   * The same for a thread that must not block. The holder is the guard: a task may wait for another of its thread. As with a mutex, an order of
-   * locks and a re-lock are noticed only inside `withRead` and `withWrite`. Besides what `read` throws: CANCELLED.
+   * The same for a thread that must not block. The holder is the guard: a task may wait for another of its thread. As
+   * with a mutex, an order of locks and a re-lock are noticed only inside `withRead` and `withWrite`. Besides what
+   * `read` throws: CANCELLED.
    */
   async readAsync(options: AsyncWaitOptions = {}): Promise<ReadGuard> {
     acquiringAsync(this.#shared);
@@ -171,13 +201,19 @@ export class RwLock implements Supervised, Wakeable {
     return await this.#writeAsync(options, true);
   }
 
-  /** Runs `work` inside as a reader, and releases when it has settled. Asking for this lock again from in there throws DEADLOCK, for others in a known opposite order LOCK_ORDER. */
+  /**
+   * Runs `work` inside as a reader, and releases when it has settled. Asking for this lock again from in there throws
+   * DEADLOCK, for others in a known opposite order LOCK_ORDER.
+   */
   async withRead<T>(work: () => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
     using _guard = await this.readAsync(options);
     return await withContext(this.#shared, work);
   }
 
-  /** Runs `work` inside alone, and releases when it has settled. Asking for locks from in there is checked as in `withRead`. */
+  /**
+   * Runs `work` inside alone, and releases when it has settled. Asking for locks from in there is checked as in
+   * `withRead`.
+   */
   async withWrite<T>(work: (guard: WriteGuard) => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
     using guard = await this.writeAsync(options);
     return await withContext(this.#alone, () => work(guard));
@@ -188,7 +224,10 @@ export class RwLock implements Supervised, Wakeable {
     this.#slots.wakeAll();
   }
 
-  /** For the supervisor. True: the dead thread was inside, as a writer (now it is broken) or as a reader (nothing is wrong). */
+  /**
+   * For the supervisor. True: the dead thread was inside, as a writer (now it is broken) or as a reader (nothing is
+   * wrong).
+   */
   threadDied(deadThreadId: number): boolean {
     let held = false;
     this.#slots.bury(deadThreadId, (slot, state) => {
@@ -209,7 +248,8 @@ export class RwLock implements Supervised, Wakeable {
     acquiring(this.#alone);
     const slot = this.#slots.claim(ASIDE);
     const turn = this.#takeOrQueue(slot);
-    if (!turn || this.#slots.some(READING)) waitBlocking(this.#words, this.#writer(slot, repair), options, () => this.#refuseOwnWay(slot), this.#alone);
+    if (!turn || this.#slots.some(READING))
+      waitBlocking(this.#words, this.#writer(slot, repair), options, () => this.#refuseOwnWay(slot), this.#alone);
     return this.#writeGuard(slot);
   }
 
@@ -248,7 +288,12 @@ export class RwLock implements Supervised, Wakeable {
         this.#wakeOwner();
       }
     };
-    return { index: READERS, what: () => `waiting to read under ${describeLock(this.#shared)}`, step, giveUp: () => this.#leaveAsReader(slot) };
+    return {
+      index: READERS,
+      what: () => `waiting to read under ${describeLock(this.#shared)}`,
+      step,
+      giveUp: () => this.#leaveAsReader(slot),
+    };
   }
 
   #writer(slot: number, repair: boolean): Waiting {
@@ -264,7 +309,12 @@ export class RwLock implements Supervised, Wakeable {
       if (!repair && (this.#turn.word & BROKEN) !== 0) throw this.#brokenError(); // it broke between the two looks
       return this.#slots.some(READING) ? seen : null;
     };
-    return { index, what: () => `waiting to write under ${describeLock(this.#alone)}`, step, giveUp: () => this.#withdraw(slot) };
+    return {
+      index,
+      what: () => `waiting to write under ${describeLock(this.#alone)}`,
+      step,
+      giveUp: () => this.#withdraw(slot),
+    };
   }
 
   /** A reader's way out, whether it was inside, waited, or was admitted at this very moment. */
@@ -333,8 +383,18 @@ export class RwLock implements Supervised, Wakeable {
       if (other === slot || !this.#slots.mine(other)) continue;
       const state = this.#slots.state(other);
       if (state !== READING && state !== INSIDE && state !== QUEUED && this.#turn.owner !== other) continue;
-      const does = state === READING ? "reads under" : state === INSIDE ? "writes under" : "waits, in an async task, to write under";
-      throw new LockstepError("DEADLOCK", `this thread ${does} ${describeLock(this.#alone)} already, so to block here would never end; release first, or use the async form`, { thread: this.#slots.holder(other) });
+      const does =
+        state === READING
+          ? "reads under"
+          : state === INSIDE
+            ? "writes under"
+            : "waits, in an async task, to write under";
+      throw new LockstepError(
+        "DEADLOCK",
+        `this thread ${does} ${describeLock(this.#alone)} already, so to block here would never end; release ` +
+          "first, or use the async form",
+        { thread: this.#slots.holder(other) },
+      );
     }
   }
 

@@ -1,24 +1,28 @@
 /**
  * A counting semaphore: `permits` of them, taken one or several at a time, first come first served.
  *
- * Words: 0 TURN, 1 TICKETS  the line of takers (turn.ts): only the one whose turn it is takes permits, and keeps the turn until it has them
+ * Words: 0 TURN, 1 TICKETS  the line of takers (turn.ts): only the one whose turn it is takes permits, and keeps the
+ *                           turn until it has them
  *        2 PERMITS          constant, stored before the handle exists
  *        3 HIGH             of the table of records (slots.ts), one for each acquisition
- * States of a record: ASIDE, QUEUED (turn.ts) · HELD, its VALUE permits are taken. There is no count of free permits: it is PERMITS minus the VALUEs
- * of all HELD records. A count that a dead thread may or may not have changed could not be put right; a record can simply be cleared.
+ * States of a record: ASIDE, QUEUED (turn.ts) · HELD, its VALUE permits are taken. There is no count of free permits:
+ * it is PERMITS minus the VALUEs of all HELD records. A count that a dead thread may or may not have changed could not
+ * be put right; a record can simply be cleared.
  *
- * acquire   VALUE = n; take, or queue and reach, the turn. While fewer than n are free: sleep on the record's WAKE, read before the count. Then
+ * acquire   VALUE = n; take, or queue and reach, the turn. While fewer than n are free: sleep on the record's WAKE,
+ *           read before the count. Then
  *           record = HELD, leave the turn, settle
  * release   record = 0, then look at TURN: wake its owner, who waits for permits
  *
- * Never more than PERMITS: only the owner of the turn makes a record HELD, so while it counts, others can only disappear: it counts too many
- * taken, or just as many, never too few. (VALUE of a record that was given up and claimed anew during the count is at least 1, and its
- * new holder is not HELD.) No lost wake-up: a release that the count did not see has yet to look at TURN, finds the owner and changes its WAKE.
- * Memory order: release writes the record that the next taker's count reads.
- * Fairness: FIFO, **0** overtakes once a taker sleeps, whatever the amounts: a large one is not starved by small ones, and they wait behind it.
+ * Never more than PERMITS: only the owner of the turn makes a record HELD, so while it counts, others can only
+ * disappear: it counts too many taken, or just as many, never too few. (VALUE of a record that was given up and claimed
+ * anew during the count is at least 1, and its new holder is not HELD.) No lost wake-up: a release that the count did
+ * not see has yet to look at TURN, finds the owner and changes its WAKE. Memory order: release writes the record that
+ * the next taker's count reads. Fairness: FIFO, **0** overtakes once a taker sleeps, whatever the amounts: a large one
+ * is not starved by small ones, and they wait behind it.
  *
- * Death at any instruction (`threadDied`): exact. Permits that the dead thread held come back, and what waited is taken out of the line. There is no
- * OWNER_DIED: a semaphore limits how many, it does not protect a state of its own.
+ * Death at any instruction (`threadDied`): exact. Permits that the dead thread held come back, and what waited is taken
+ * out of the line. There is no OWNER_DIED: a semaphore limits how many, it does not protect a state of its own.
  * After E. W. Dijkstra, "Cooperating Sequential Processes" (1965); PV-chunk form with a strict queue.
  */
 import { LockstepError } from "../../base/index.ts";
@@ -34,7 +38,9 @@ const HIGH = 3;
 const HELD = 2;
 
 export interface SemaphoreOptions {
-  /** Holders and waiters at once, 1 to 1023; beyond: OVERLOADED. @default 64 more than there are permits, at most 1023 */
+  /**
+   * Holders and waiters at once, 1 to 1023; beyond: OVERLOADED. @default 64 more than there are permits, at most 1023
+   */
   readonly capacity?: number;
 }
 
@@ -61,8 +67,12 @@ export class Semaphore implements Supervised, Wakeable {
 
   /** `permits`: 1 to 2^30. */
   static create(permits: number, options: SemaphoreOptions = {}): Semaphore {
-    if (!Number.isSafeInteger(permits) || permits < 1 || permits > 2 ** 30) throw new LockstepError("OPTION_INVALID", `a semaphore has 1 to 2^30 permits, not ${permits}`, { permits });
-    const capacity = checkedCapacity(options.capacity ?? Math.min(permits + DEFAULT_CAPACITY, MAX_CAPACITY), "semaphore");
+    if (!Number.isSafeInteger(permits) || permits < 1 || permits > 2 ** 30)
+      throw new LockstepError("OPTION_INVALID", `a semaphore has 1 to 2^30 permits, not ${permits}`, { permits });
+    const capacity = checkedCapacity(
+      options.capacity ?? Math.min(permits + DEFAULT_CAPACITY, MAX_CAPACITY),
+      "semaphore",
+    );
     const words = allocateWords(wordsFor(capacity));
     words[PERMITS] = permits;
     return new Semaphore({ kind: "semaphore", words });
@@ -79,11 +89,15 @@ export class Semaphore implements Supervised, Wakeable {
   /** Permits that nobody holds at this moment. */
   get available(): number {
     let taken = 0;
-    for (let slot = 0, high = this.#slots.high; slot < high; slot++) if (this.#slots.state(slot) === HELD) taken += this.#slots.value(slot);
+    for (let slot = 0, high = this.#slots.high; slot < high; slot++)
+      if (this.#slots.state(slot) === HELD) taken += this.#slots.value(slot);
     return Math.max(0, this.permits - taken);
   }
 
-  /** Blocks until `permits` are taken, all at once. Throws TIMEOUT, the abort's reason, OPTION_INVALID for more than there are, OVERLOADED, DEADLOCK where only this thread could give back what it waits for. */
+  /**
+   * Blocks until `permits` are taken, all at once. Throws TIMEOUT, the abort's reason, OPTION_INVALID for more than
+   * there are, OVERLOADED, DEADLOCK where only this thread could give back what it waits for.
+   */
   acquire(permits = 1, options: WaitOptions = {}): SemaphoreGuard {
     const slot = this.#claim(permits);
     if (this.#turn.take(slot)) {
@@ -133,7 +147,11 @@ export class Semaphore implements Supervised, Wakeable {
 
   #claim(permits: number): number {
     if (!Number.isSafeInteger(permits) || permits < 1 || permits > this.permits) {
-      throw new LockstepError("OPTION_INVALID", `1 to ${this.permits} permits of this semaphore can be taken, not ${permits}`, { permits, of: this.permits });
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `1 to ${this.permits} permits of this semaphore can be taken, not ${permits}`,
+        { permits, of: this.permits },
+      );
     }
     const slot = this.#slots.claim(ASIDE);
     this.#slots.setValue(slot, permits);
@@ -174,7 +192,10 @@ export class Semaphore implements Supervised, Wakeable {
     this.#turn.settle();
   }
 
-  /** Before a blocking sleep: what this thread holds itself, and what waits in front of it in its own async tasks, cannot move while it sleeps. */
+  /**
+   * Before a blocking sleep: what this thread holds itself, and what waits in front of it in its own async tasks,
+   * cannot move while it sleeps.
+   */
   #refuseOwnWay(slot: number, permits: number): void {
     let own = 0;
     let ahead = false;
@@ -185,8 +206,14 @@ export class Semaphore implements Supervised, Wakeable {
       ahead ||= state === QUEUED || this.#turn.owner === other;
     }
     if (!ahead && this.permits - own >= permits) return;
-    const why = ahead ? "an async task of this thread waits in front of it" : `this thread holds ${own} of ${this.permits} itself`;
-    throw new LockstepError("DEADLOCK", `blocking for ${permits} permits of a semaphore would never end: ${why}; release first, or use the async form`, { permits, own });
+    const why = ahead
+      ? "an async task of this thread waits in front of it"
+      : `this thread holds ${own} of ${this.permits} itself`;
+    throw new LockstepError(
+      "DEADLOCK",
+      `blocking for ${permits} permits of a semaphore would never end: ${why}; release first, or use the async form`,
+      { permits, own },
+    );
   }
 
   #guard(slot: number, permits: number): SemaphoreGuard {

@@ -1,25 +1,30 @@
 /**
- * A seqlock cell: a small record of words that one writer at a time replaces as a whole, and that readers copy without ever holding a
- * writer up. A reader that has met a writer tries again. For values that are read much more often than written (progress, rates, positions).
+ * A seqlock cell: a small record of words that one writer at a time replaces as a whole, and that readers copy without
+ * ever holding a writer up. A reader that has met a writer tries again. For values that are read much more often than
+ * written (progress, rates, positions).
  *
- * Words: 0 STATE    even, 2·v: version v stands; odd, 2·(threadId + 1) + 1: that thread is writing; 1: broken, its writer died inside
+ * Words: 0 STATE    even, 2·v: version v stands; odd, 2·(threadId + 1) + 1: that thread is writing; 1: broken, its
+ *                   writer died inside
  *        1 VERSION  the newest version that anybody has begun to write; only the writer changes it
  *        2 FLAGS    1: somebody may sleep until a write is over; 3 EVENTS what they sleep on (sleepers.ts)
  *        4 WIDTH    constant, stored before the handle exists; from 5 on the payload
  *
  * write     STATE: 2·v → odd by compare-and-set; VERSION = v + 1; payload; STATE = 2·(v + 1); wake
  * read      s = STATE, even; payload; STATE is still s: the copy is version s / 2. Else again
- * death     STATE: odd of the dead → 1 by compare-and-set. 1 → odd only by `writeForRepair`, which writes the whole payload; then VERSION + 1
+ * death     STATE: odd of the dead → 1 by compare-and-set. 1 → odd only by `writeForRepair`, which writes the whole
+ *           payload; then VERSION + 1
  *
- * Why the payload is read and written with `Atomics`, never plainly: a reader does read while a writer writes, and finds out afterwards. Plain
- * accesses would be a data race, whose values the language says little about, and could be moved past the second look at STATE. Sequentially consistent ones
- * cannot, so of the fences in H. Boehm, "Can Seqlocks Get Along with Programming Language Memory Models?" (2012), none is needed here. Floats travel as their bits.
- * Why a version never comes back: a reader that slept through a broken write and its repair must not find its old STATE; so the version after a repair
- * is taken from VERSION, which is written before the payload. Versions run to 2^30 − 1 and then begin again at 0: a reader would have to sleep
- * through all of them to be deceived.
- * Progress: a read is repeated only because a write ended meanwhile, so some thread gets on; one reader may be overtaken without bound (give it a time limit).
- * Once it has met an unfinished write in SPINS looks running, a reader sleeps until that is over, as writers do. No order among writers is promised.
- * Deaths: a dead reader leaves nothing. A dead writer leaves the cell broken if it had begun, and readers and writers get OwnerDiedError.
+ * Why the payload is read and written with `Atomics`, never plainly: a reader does read while a writer writes, and
+ * finds out afterwards. Plain accesses would be a data race, whose values the language says little about, and could be
+ * moved past the second look at STATE. Sequentially consistent ones cannot, so of the fences in H. Boehm, "Can Seqlocks
+ * Get Along with Programming Language Memory Models?" (2012), none is needed here. Floats travel as their bits. Why a
+ * version never comes back: a reader that slept through a broken write and its repair must not find its old STATE; so
+ * the version after a repair is taken from VERSION, which is written before the payload. Versions run to 2^30 − 1 and
+ * then begin again at 0: a reader would have to sleep through all of them to be deceived.
+ * Progress: a read is repeated only because a write ended meanwhile, so some thread gets on; one reader may be
+ * overtaken without bound (give it a time limit). Once it has met an unfinished write in SPINS looks running, a reader
+ * sleeps until that is over, as writers do. No order among writers is promised. Deaths: a dead reader leaves nothing. A
+ * dead writer leaves the cell broken if it had begun, and readers and writers get OwnerDiedError.
  */
 import { setImmediate } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
@@ -30,7 +35,12 @@ import { announce, wakeEverybody } from "./sleepers.ts";
 import { cancelled, deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const STATE = 0, VERSION = 1, FLAGS = 2, EVENTS = 3, WIDTH = 4, PAYLOAD = 5;
+const STATE = 0,
+  VERSION = 1,
+  FLAGS = 2,
+  EVENTS = 3,
+  WIDTH = 4,
+  PAYLOAD = 5;
 const ASLEEP = 1;
 const BROKEN = 1;
 const VERSIONS = 0x3fff_ffff;
@@ -55,7 +65,8 @@ export class SeqlockCell implements Supervised, Wakeable {
 
   /** A payload of `width` Int32 words, all 0, version 0. For a float64 take two words. */
   static create(width: number): SeqlockCell {
-    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 20) throw new LockstepError("OPTION_INVALID", `a seqlock cell has 1 to 2^20 words, not ${width}`, { width });
+    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 20)
+      throw new LockstepError("OPTION_INVALID", `a seqlock cell has 1 to 2^20 words, not ${width}`, { width });
     const words = allocateWords(PAYLOAD + width);
     words[WIDTH] = width;
     return new SeqlockCell({ kind: "seqlock", words });
@@ -75,8 +86,9 @@ export class SeqlockCell implements Supervised, Wakeable {
   }
 
   /**
-   * Copies the payload into `into` and returns it. `into` is any view of 4 · width bytes over memory of the caller's own: `Int32Array`, or `Float32Array` or
-   * `Float64Array` for what was written from one. Blocks only while a write is under way. Throws OwnerDiedError while broken, TIMEOUT, or the abort's reason.
+   * Copies the payload into `into` and returns it. `into` is any view of 4 · width bytes over memory of the caller's
+   * own: `Int32Array`, or `Float32Array` or `Float64Array` for what was written from one. Blocks only while a write is
+   * under way. Throws OwnerDiedError while broken, TIMEOUT, or the abort's reason.
    */
   read<V extends ArrayBufferView = Int32Array>(into?: V, options: WaitOptions = {}): V {
     const { view, words } = this.#target(into);
@@ -89,7 +101,11 @@ export class SeqlockCell implements Supervised, Wakeable {
       }
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       if (this.#copy(words)) return view;
-      if (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "reading a seqlock cell", options.abort) || performance.now() >= deadline) throw timedOut("reading a seqlock cell", options);
+      if (
+        (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "reading a seqlock cell", options.abort)) ||
+        performance.now() >= deadline
+      )
+        throw timedOut("reading a seqlock cell", options);
       options.abort?.throwIfAborted("reading a seqlock cell");
     }
   }
@@ -107,7 +123,10 @@ export class SeqlockCell implements Supervised, Wakeable {
     return this.#copy(words) ? view : null;
   }
 
-  /** Replaces the whole payload by the bits of `values`, a view of 4 · width bytes. Waits for other writers. Throws as `read` does. */
+  /**
+   * Replaces the whole payload by the bits of `values`, a view of 4 · width bytes. Waits for other writers. Throws as
+   * `read` does.
+   */
   write(values: ArrayBufferView, options: WaitOptions = {}): void {
     const source = this.#source(values);
     this.#finish(this.#enter(false, options), source);
@@ -134,7 +153,10 @@ export class SeqlockCell implements Supervised, Wakeable {
     this.#finish(this.#enter(true, options), source);
   }
 
-  /** Lets `change` alter a copy of the payload and writes that, with no other write between. If it throws, nothing is written. */
+  /**
+   * Lets `change` alter a copy of the payload and writes that, with no other write between. If it throws, nothing is
+   * written.
+   */
   update(change: (words: Int32Array) => void, options: WaitOptions = {}): void {
     const state = this.#enter(false, options);
     const words = new Int32Array(this.width);
@@ -172,7 +194,12 @@ export class SeqlockCell implements Supervised, Wakeable {
   #tryEnter(repair: boolean): number {
     const state = load(this.#words, STATE);
     if (state === BROKEN && !repair) throw this.#ownerDied();
-    if (state === this.#self) throw new LockstepError("DEADLOCK", "this thread is writing the seqlock cell already (inside `update`): waiting for it would never end", { thread: threadId });
+    if (state === this.#self)
+      throw new LockstepError(
+        "DEADLOCK",
+        "this thread is writing the seqlock cell already (inside `update`): waiting for it would never end",
+        { thread: threadId },
+      );
     if (state !== BROKEN && (state & 1) !== 0) return -1;
     return cas(this.#words, STATE, state, this.#self) ? state : -1;
   }
@@ -188,7 +215,8 @@ export class SeqlockCell implements Supervised, Wakeable {
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       const state = this.#tryEnter(repair);
       if (state >= 0) return state;
-      if (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "writing a seqlock cell", options.abort)) throw timedOut("writing a seqlock cell", options);
+      if (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "writing a seqlock cell", options.abort))
+        throw timedOut("writing a seqlock cell", options);
     }
   }
 
@@ -215,9 +243,12 @@ export class SeqlockCell implements Supervised, Wakeable {
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       if (attempt()) return;
       if (this.#writing()) {
-        if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort))) throw timedOut(what, options);
+        if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort)))
+          throw timedOut(what, options);
       } else if (looks % SPINS === 0) {
-        await setImmediate(undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => { throw cancelled(what, options.signal); }); // writers outrun this thread: its event loop goes on
+        await setImmediate(undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
+          throw cancelled(what, options.signal);
+        }); // writers outrun this thread: its event loop goes on
         options.abort?.throwIfAborted(what);
         if (performance.now() >= deadline) throw timedOut(what, options);
       }
@@ -230,7 +261,13 @@ export class SeqlockCell implements Supervised, Wakeable {
   }
 
   #source(view: ArrayBufferView): Int32Array {
-    if (view.byteLength !== 4 * this.width || view.byteOffset % 4 !== 0) throw new LockstepError("OPTION_INVALID", `a seqlock cell of ${this.width} words is read and written through aligned views of ${4 * this.width} bytes, not ${view.byteLength}`, { bytes: view.byteLength, width: this.width });
+    if (view.byteLength !== 4 * this.width || view.byteOffset % 4 !== 0)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `a seqlock cell of ${this.width} words is read and written through aligned views of ${4 * this.width} ` +
+          `bytes, not ${view.byteLength}`,
+        { bytes: view.byteLength, width: this.width },
+      );
     return view instanceof Int32Array ? view : new Int32Array(view.buffer, view.byteOffset, this.width);
   }
 

@@ -1,17 +1,19 @@
 /**
- * Waking only if somebody sleeps. `Atomics.notify` costs three loads even when nobody does; so who goes to sleep says so first, by a bit in
- * a FLAGS word, and who has changed something looks at that bit. Several kinds of sleepers share one FLAGS word, a bit each, with a sequence word for
- * each kind; so one load answers for all of them.
+ * Waking only if somebody sleeps. `Atomics.notify` costs three loads even when nobody does; so who goes to sleep says
+ * so first, by a bit in a FLAGS word, and who has changed something looks at that bit. Several kinds of sleepers share
+ * one FLAGS word, a bit each, with a sequence word for each kind; so one load answers for all of them.
  *
  * sleeper   s = SEQUENCE; FLAGS |= bit; look at the state; sleep while SEQUENCE == s
- * changer   change the state; if FLAGS has the bit: SEQUENCE += 1, notify one; if none slept: FLAGS −= bit, SEQUENCE += 1, notify all
+ * changer   change the state; if FLAGS has the bit: SEQUENCE += 1, notify one; if none slept: FLAGS −= bit, SEQUENCE +=
+ *           1, notify all
  *
- * Why no wake-up is lost: all of it is sequentially consistent. Either the changer's load of FLAGS comes after the sleeper's bit, and then SEQUENCE
- * changes after `s` was read, so that the sleep ends or does not begin; or it comes before, and then the sleeper's look at the state sees the change.
- * Why the bit is taken back in this order: a sleeper whose bit is lost had read SEQUENCE before, so the second step reaches it; one that sets
- * the bit after that keeps it. A bit that nobody needs any more costs one vain notification.
- * Deaths: a dead sleeper leaves at most its bit; a changer that dies between its change and the notification leaves sleepers asleep, so whoever
- * hears of a death wakes all.
+ * Why no wake-up is lost: all of it is sequentially consistent. Either the changer's load of FLAGS comes after the
+ * sleeper's bit, and then SEQUENCE changes after `s` was read, so that the sleep ends or does not begin; or it comes
+ * before, and then the sleeper's look at the state sees the change. Why the bit is taken back in this order: a sleeper
+ * whose bit is lost had read SEQUENCE before, so the second step reaches it; one that sets the bit after that keeps it.
+ * A bit that nobody needs any more costs one vain notification. Deaths: a dead sleeper leaves at most its bit; a
+ * changer that dies between its change and the notification leaves sleepers asleep, so whoever hears of a death wakes
+ * all.
  */
 import { load, type Words } from "./words.ts";
 

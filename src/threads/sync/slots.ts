@@ -1,26 +1,31 @@
 /**
- * A table of records, one for each acquisition: who holds or waits, and how. A record is written *before* the shared state that it speaks
- * of, so that after a death at any instruction a supervisor finds what the dead thread had, or was about to have. Records belong
- * to acquisitions, not to threads, so two async tasks of one thread are two holders.
+ * A table of records, one for each acquisition: who holds or waits, and how. A record is written *before* the shared
+ * state that it speaks of, so that after a death at any instruction a supervisor finds what the dead thread had, or was
+ * about to have. Records belong to acquisitions, not to threads, so two async tasks of one thread are two holders.
  *
  * Words: HIGH           at `high`: no record at or above this index was ever in use; only grows
  *        record i at `first` + 16 i, a cache line of its own, since its holder writes it at each acquisition:
- *        + 0 STATE      bits 0..22 HOLDER: threadId + 1 (0: the record is free, the whole word is 0); bits 23.. the object's own state
+ *        + 0 STATE      bits 0..22 HOLDER: threadId + 1 (0: the record is free, the whole word is 0); bits 23.. the
+ *                       object's own state
  *        + 1 TICKET     place in a queue; meaningful in the states in which the object says so
  *        + 2 VALUE      the object's own
- *        + 3 WAKE       sequence word: who waits with this record sleeps here; never reset, notified with all (an abandoned async wait of
+ *        + 3 WAKE       sequence word: who waits with this record sleeps here; never reset, notified with all (an
+ *                       abandoned async wait of
  *                       an earlier holder may still be listening)
  *
  * Transitions of STATE:
- *   0 → HOLDER|state           claim: compare-and-set, by the holder; HIGH is raised before it, so that no record is ever out of sight
- *   HOLDER|a → HOLDER|b        `set` by the holder; `change` by compare-and-set where others may do it too (a waiting reader is admitted)
+ *   0 → HOLDER|state           claim: compare-and-set, by the holder; HIGH is raised before it, so that no record is
+ *                              ever out of sight
+ *   HOLDER|a → HOLDER|b        `set` by the holder; `change` by compare-and-set where others may do it too (a waiting
+ *                              reader is admitted)
  *   HOLDER|a → 0               `free` by the holder
- *   HOLDER|a → HOLDER|BURIED → 0   by the supervisor after the holder's death: one compare-and-set decides who clears up
+ *   HOLDER|a → HOLDER|BURIED → 0   by the supervisor after the holder's death: one compare-and-set decides who clears
+ *                                  up
  * Node never gives a threadId twice in a process, so HOLDER is slot and generation in one.
  *
- * Memory order: all accesses are sequentially consistent. Users rely on the pattern "write my record, then read the shared word" against
- * "write the shared word, then read the records": at least one of the two sees the other (Dekker, 1965).
- * After the announcement arrays of wait-free objects (M. Herlihy, "Wait-Free Synchronization", 1991).
+ * Memory order: all accesses are sequentially consistent. Users rely on the pattern "write my record, then read the
+ * shared word" against "write the shared word, then read the records": at least one of the two sees the other (Dekker,
+ * 1965). After the announcement arrays of wait-free objects (M. Herlihy, "Wait-Free Synchronization", 1991).
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
@@ -45,7 +50,11 @@ export function wordsFor(capacity: number): number {
 
 export function checkedCapacity(capacity: number, what: string): number {
   if (Number.isSafeInteger(capacity) && capacity >= 1 && capacity <= MAX_CAPACITY) return capacity;
-  throw new LockstepError("OPTION_INVALID", `the capacity of a ${what} is the number of its holders and waiters at once, 1 to ${MAX_CAPACITY}, not ${capacity}`, { capacity });
+  throw new LockstepError(
+    "OPTION_INVALID",
+    `the capacity of a ${what} is the number of its holders and waiters at once, 1 to ${MAX_CAPACITY}, not ${capacity}`,
+    { capacity },
+  );
 }
 
 export class Slots {
@@ -64,7 +73,10 @@ export class Slots {
     this.#what = what;
     this.#self = threadId + 1;
     this.capacity = words.length / RECORD - 1;
-    invariant(Number.isSafeInteger(this.capacity) && this.capacity >= 1, `the words of a ${what} are ${words.length}, which is no head and table`);
+    invariant(
+      Number.isSafeInteger(this.capacity) && this.capacity >= 1,
+      `the words of a ${what} are ${words.length}, which is no head and table`,
+    );
     invariant(this.#self <= HOLDER, "thread ids are exhausted");
   }
 
@@ -83,7 +95,12 @@ export class Slots {
       this.#hint = slot;
       return slot;
     }
-    throw new LockstepError("OVERLOADED", `all ${this.capacity} records of a ${this.#what} are in use by its holders and waiters; make it with a greater \`capacity\``, { capacity: this.capacity });
+    throw new LockstepError(
+      "OVERLOADED",
+      `all ${this.capacity} records of a ${this.#what} are in use by its holders and waiters; make it with a ` +
+        `greater \`capacity\``,
+      { capacity: this.capacity },
+    );
   }
 
   free(slot: number): void {
@@ -99,7 +116,9 @@ export class Slots {
   /** By anybody: from one state to another of the same acquisition. False: it is not in `from`. */
   change(slot: number, from: number, to: number): boolean {
     const before = load(this.#words, at(slot));
-    return before >>> STATE_SHIFT === from && before !== 0 && cas(this.#words, at(slot), before, word(before & HOLDER, to));
+    return (
+      before >>> STATE_SHIFT === from && before !== 0 && cas(this.#words, at(slot), before, word(before & HOLDER, to))
+    );
   }
 
   /** −1: the record is free. */
@@ -128,7 +147,10 @@ export class Slots {
     Atomics.store(this.#words, at(slot) + TICKET, ticket);
   }
 
-  /** The record in this state with the oldest ticket; −1: none. Tickets are compared by their distance, so they may wrap. */
+  /**
+   * The record in this state with the oldest ticket; −1: none. Tickets are compared by their distance, so they may
+   * wrap.
+   */
   first(state: number): number {
     let first = -1;
     let oldest = 0;
@@ -166,8 +188,8 @@ export class Slots {
   }
 
   /**
-   * For the supervisor: calls `clear` with each record of the dead thread and the state it died in, then frees the record. A record that another
-   * supervisor has buried is left to it.
+   * For the supervisor: calls `clear` with each record of the dead thread and the state it died in, then frees the
+   * record. A record that another supervisor has buried is left to it.
    */
   bury(deadThreadId: number, clear: (slot: number, state: number) => void): void {
     const dead = deadThreadId + 1;
@@ -175,7 +197,8 @@ export class Slots {
       for (;;) {
         const record = load(this.#words, at(slot));
         if ((record & HOLDER) !== dead || record >>> STATE_SHIFT === BURIED) break;
-        if (!cas(this.#words, at(slot), record, word(dead, BURIED))) continue; // a living thread changed it (`change`): look again
+        // a living thread changed it (`change`): look again
+        if (!cas(this.#words, at(slot), record, word(dead, BURIED))) continue;
         clear(slot, record >>> STATE_SHIFT);
         Atomics.store(this.#words, at(slot), 0);
         break;

@@ -1,20 +1,22 @@
 /**
- * Who sees that a thread has ended, and says so to everything it may have held. Each thread gets one end of a `MessageChannel`; when the
- * thread ends, in whatever way, Node closes its end, and the other end's `close` arrives here (about 2 ms later). A thread that ends
- * normally while it holds something is a death too.
+ * Who sees that a thread has ended, and says so to everything it may have held. Each thread gets one end of a
+ * `MessageChannel`; when the thread ends, in whatever way, Node closes its end, and the other end's `close` arrives
+ * here (about 2 ms later). A thread that ends normally while it holds something is a death too.
  *
- *   const supervisor = new Supervisor();                       in a thread whose event loop runs: usually the main thread
+ *   const supervisor = new Supervisor();                       in a thread whose event loop runs: usually the main
+ *                                                              thread
  *   supervisor.protect(mutex, channel);
  *   const port = supervisor.port();
  *   const worker = new Worker(entry, { workerData: { port, mutex: mutex.handle }, transferList: [port] });
  *
  *   joinSupervisor(workerData.port);                           in the worker, before it uses any of them
  *
- * States of a port: given (nobody has joined: its close says nothing) ── its thread's id arrives ──▶ joined ── close ──▶ dead. Messages that a
- * thread sent before it ended arrive before the close does, so a death between two instructions is one of these.
- * `watch(worker)` does the same by the worker's exit event, for whoever made the Worker; watched and joined both is no harm, a death is told once.
- * The supervisor never blocks: `threadDied` of every object is a few atomic operations. The objects that it protects are kept alive until
- * `unprotect`, or until it is disposed of. A protected object learns of a death that came before `protect`, too.
+ * States of a port: given (nobody has joined: its close says nothing) ── its thread's id arrives ──▶ joined ── close
+ * ──▶ dead. Messages that a thread sent before it ended arrive before the close does, so a death between two
+ * instructions is one of these. `watch(worker)` does the same by the worker's exit event, for whoever made the Worker;
+ * watched and joined both is no harm, a death is told once. The supervisor never blocks: `threadDied` of every object
+ * is a few atomic operations. The objects that it protects are kept alive until `unprotect`, or until it is disposed
+ * of. A protected object learns of a death that came before `protect`, too.
  */
 import { MessageChannel, threadId, type MessagePort, type Worker } from "node:worker_threads";
 import { LockstepError } from "../../base/index.ts";
@@ -54,8 +56,8 @@ export class Supervisor implements Disposable {
   }
 
   /**
-   * A port for one thread, to be transferred to it (`transferList`) and given to `joinSupervisor` there. A waiting supervisor does not keep the
-   * process alive. Throws SHUTTING_DOWN once disposed of.
+   * A port for one thread, to be transferred to it (`transferList`) and given to `joinSupervisor` there. A waiting
+   * supervisor does not keep the process alive. Throws SHUTTING_DOWN once disposed of.
    */
   port(): MessagePort {
     if (this.#closed) throw new LockstepError("SHUTTING_DOWN", "this supervisor is disposed of and gives out no ports");
@@ -76,7 +78,11 @@ export class Supervisor implements Disposable {
   /** For whoever made the Worker: its exit is its death. Returns the supervisor. */
   watch(worker: Worker): this {
     const id = worker.threadId; // −1 once it has ended
-    if (id < 0) throw new LockstepError("OPTION_INVALID", "a worker that has ended cannot be watched any more: watch it when it is made");
+    if (id < 0)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        "a worker that has ended cannot be watched any more: watch it when it is made",
+      );
     worker.once("exit", () => {
       if (!this.#closed) this.threadDied(id);
     });
@@ -102,7 +108,10 @@ export class Supervisor implements Disposable {
   }
 }
 
-/** In a supervised thread, before it uses what is protected: says who this is, and keeps the port open until the thread ends. */
+/**
+ * In a supervised thread, before it uses what is protected: says who this is, and keeps the port open until the thread
+ * ends.
+ */
 export function joinSupervisor(port: MessagePort): void {
   port.postMessage(threadId);
   port.on("message", () => {}); // a started port is not collected while its peer is open

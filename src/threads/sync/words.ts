@@ -21,7 +21,10 @@ export function allocateWords(count: number): Words {
 export function attachWords<Kind extends string>(handle: SyncHandle<Kind>, kind: Kind, atLeast: number): Words {
   invariant(handle.kind === kind, `a handle of kind "${handle.kind}" was given where "${kind}" is needed`);
   const { words } = handle;
-  invariant(words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer, `the words of a ${kind} must be an Int32Array over a SharedArrayBuffer`);
+  invariant(
+    words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer,
+    `the words of a ${kind} must be an Int32Array over a SharedArrayBuffer`,
+  );
   invariant(words.length >= atLeast, `a ${kind} needs ${atLeast} words, the handle has ${words.length}`);
   return words;
 }

@@ -1,6 +1,6 @@
 /**
- * An open audit log. Receipts are appended by one writer's thread, in groups: while one group is being written, the next gathers, so
- * the disk's sync is shared by all who wait for it. An answer leaves after `append` has resolved.
+ * An open audit log. Receipts are appended by one writer's thread, in groups: while one group is being written, the
+ * next gathers, so the disk's sync is shared by all who wait for it. An answer leaves after `append` has resolved.
  */
 import { z } from "zod";
 import { LockstepError, parseOptions, systemClock, type Clock } from "../../base/index.ts";
@@ -71,17 +71,28 @@ export class AuditLog implements AsyncDisposable {
   }
 
   /** Receipts in the log, as of this process's last write. */
-  get count(): number { return this.#count; }
+  get count(): number {
+    return this.#count;
+  }
 
   /** Hash of the last receipt, as of this process's last write. */
-  get head(): string { return this.#head; }
+  get head(): string {
+    return this.#head;
+  }
 
-  /** Resolves once the receipt is on the disk. OVERLOADED when too many wait; INPUT_INVALID, DISK_FAILED: it was not written. */
+  /**
+   * Resolves once the receipt is on the disk. OVERLOADED when too many wait; INPUT_INVALID, DISK_FAILED: it was not
+   * written.
+   */
   async append(input: ReceiptInput): Promise<Receipt> {
     if (this.#closed !== undefined) throw new LockstepError("SHUTTING_DOWN", `the audit log ${this.path} is closed`);
     const prepared = prepareReceipt(input);
     if (this.#waiting.length + this.#writing >= this.#queueLimit) {
-      throw new LockstepError("OVERLOADED", `${this.#queueLimit} receipts wait to be written to ${this.path}; try again later`, { queueLimit: this.#queueLimit });
+      throw new LockstepError(
+        "OVERLOADED",
+        `${this.#queueLimit} receipts wait to be written to ${this.path}; try again later`,
+        { queueLimit: this.#queueLimit },
+      );
     }
     return await new Promise((resolve, reject) => {
       this.#waiting.push({ prepared, resolve, reject });
@@ -96,18 +107,35 @@ export class AuditLog implements AsyncDisposable {
 
   /** @default the first 100 */
   async list(query: Partial<ListQuery> = {}): Promise<readonly Receipt[]> {
-    return await this.#thread.call({ kind: "list", query: { from: query.from ?? 0, limit: query.limit ?? 100, newestFirst: query.newestFirst ?? false } });
+    return await this.#thread.call({
+      kind: "list",
+      query: { from: query.from ?? 0, limit: query.limit ?? 100, newestFirst: query.newestFirst ?? false },
+    });
   }
 
-  /** Whether a receipt that is not erased refers to this version: then the version's files must stay, or the receipt cannot be replayed. */
+  /**
+   * Whether a receipt that is not erased refers to this version: then the version's files must stay, or the receipt
+   * cannot be replayed.
+   */
   async refersTo(version: string): Promise<boolean> {
     return await this.#thread.call({ kind: "refersTo", version });
   }
 
-  /** Erases text, summary and salt of the receipts with this hash or request id; the chain still verifies. NOT_FOUND when there is none (left). */
+  /**
+   * Erases text, summary and salt of the receipts with this hash or request id; the chain still verifies. NOT_FOUND
+   * when there is none (left).
+   */
   async erase(id: string): Promise<number> {
-    const erased = await this.#thread.call({ kind: "erase", receipt: id, at: new Date(this.#clock.now()).toISOString() });
-    if (erased === 0) throw new LockstepError("NOT_FOUND", `no receipt with the id ${JSON.stringify(id.slice(0, 80))} has a text to erase in ${this.path}`);
+    const erased = await this.#thread.call({
+      kind: "erase",
+      receipt: id,
+      at: new Date(this.#clock.now()).toISOString(),
+    });
+    if (erased === 0)
+      throw new LockstepError(
+        "NOT_FOUND",
+        `no receipt with the id ${JSON.stringify(id.slice(0, 80))} has a text to erase in ${this.path}`,
+      );
     return erased;
   }
 
@@ -117,7 +145,9 @@ export class AuditLog implements AsyncDisposable {
     await this.#closed;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await this.close(); }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 
   async #finish(): Promise<void> {
     await this.#idle;

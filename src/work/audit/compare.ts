@@ -1,4 +1,7 @@
-/** Whether two answers are the same, by the rule of the receipt: bits within a profile, numbers within a tolerance across profiles. */
+/**
+ * Whether two answers are the same, by the rule of the receipt: bits within a profile, numbers within a tolerance
+ * across profiles.
+ */
 
 export type Verdict = "same" | "withinTolerance" | "different" | "notReplayable";
 
@@ -18,12 +21,23 @@ export interface Comparison {
   readonly reason: string;
 }
 
-export function compareAnswers(receipt: { readonly answerDigest: string; readonly profileId: string; readonly summary: unknown }, again: Recomputed, tolerance: number): Comparison {
+export function compareAnswers(
+  receipt: { readonly answerDigest: string; readonly profileId: string; readonly summary: unknown },
+  again: Recomputed,
+  tolerance: number,
+): Comparison {
   if (again.answerDigest === receipt.answerDigest) return { verdict: "same", reason: "every bit is the same" };
-  if (again.profileId === receipt.profileId) return { verdict: "different", reason: "the profile is the same, so the bits should be too" };
+  if (again.profileId === receipt.profileId)
+    return { verdict: "different", reason: "the profile is the same, so the bits should be too" };
   const largest = difference(receipt.summary, again.summary);
-  if (largest === undefined) return { verdict: "different", reason: "on another profile, something other than a number differs" };
-  if (largest > tolerance) return { verdict: "different", largest, reason: `on another profile, a number differs by ${largest}; the tolerance is ${tolerance}` };
+  if (largest === undefined)
+    return { verdict: "different", reason: "on another profile, something other than a number differs" };
+  if (largest > tolerance)
+    return {
+      verdict: "different",
+      largest,
+      reason: `on another profile, a number differs by ${largest}; the tolerance is ${tolerance}`,
+    };
   return { verdict: "withinTolerance", largest, reason: "on another profile, within the tolerance" };
 }
 

@@ -1,6 +1,6 @@
 /**
- * A log as one text file, for archives and auditors: JSON lines, each exactly the canonical JSON of its object, and a last line with the
- * SHA-256 of all before. One changed byte anywhere, a line left out or a cut end is found.
+ * A log as one text file, for archives and auditors: JSON lines, each exactly the canonical JSON of its object, and a
+ * last line with the SHA-256 of all before. One changed byte anywhere, a line left out or a cut end is found.
  */
 import { createHash, randomBytes, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -23,7 +23,10 @@ const lineSchema = z.discriminatedUnion("kind", [
 
 type Line = z.output<typeof lineSchema>;
 
-/** Writes the log at `path` to `out`, atomically. LOG_CORRUPT when a row has not the form of a receipt; the chain itself is not judged here. */
+/**
+ * Writes the log at `path` to `out`, atomically. LOG_CORRUPT when a row has not the form of a receipt; the chain itself
+ * is not judged here.
+ */
 export async function exportLog(path: string, out: string): Promise<{ readonly receipts: number }> {
   using reader = new LogReader(path);
   let receipts = 0;
@@ -31,14 +34,21 @@ export async function exportLog(path: string, out: string): Promise<{ readonly r
     yield { kind: "log", format: 1 };
     for (const page of reader.pages()) {
       for (const receipt of page) {
-        if (receipt === undefined) throw new LockstepError("LOG_CORRUPT", `receipt ${receipts} of ${path} has not the form of a receipt; run verify`, { path, index: receipts });
+        if (receipt === undefined)
+          throw new LockstepError(
+            "LOG_CORRUPT",
+            `receipt ${receipts} of ${path} has not the form of a receipt; run verify`,
+            { path, index: receipts },
+          );
         receipts++;
         yield { kind: "receipt", receipt };
       }
     }
     for (const head of reader.heads()) yield { kind: "head", head };
   }
-  await onDisk("write", out, () => replaceFile(nodeFileSystem, `${out}.${randomBytes(8).toString("hex")}.tmp`, out, encode(lines())));
+  await onDisk("write", out, () =>
+    replaceFile(nodeFileSystem, `${out}.${randomBytes(8).toString("hex")}.tmp`, out, encode(lines())),
+  );
   return { receipts };
 }
 
@@ -71,7 +81,8 @@ async function checkFile(file: string, checker: ChainChecker): Promise<void> {
   let stage: Line["kind"] | "start" = "start";
   for await (const bytes of linesOf(file)) {
     const line = parseLine(bytes, file);
-    if (!FOLLOWS[line.kind].includes(stage)) throw changed(file, `a line of kind ${line.kind} after one of kind ${stage}`);
+    if (!FOLLOWS[line.kind].includes(stage))
+      throw changed(file, `a line of kind ${line.kind} after one of kind ${stage}`);
     stage = line.kind;
     if (line.kind === "receipt") checker.add(line.receipt);
     if (line.kind === "head") heads.push(line.head);
@@ -83,7 +94,10 @@ async function checkFile(file: string, checker: ChainChecker): Promise<void> {
 }
 
 const FOLLOWS: Readonly<Record<Line["kind"], readonly (Line["kind"] | "start")[]>> = {
-  log: ["start"], receipt: ["log", "receipt"], head: ["log", "receipt", "head"], end: ["log", "receipt", "head"],
+  log: ["start"],
+  receipt: ["log", "receipt"],
+  head: ["log", "receipt", "head"],
+  end: ["log", "receipt", "head"],
 };
 
 function checkEnd(expected: string, hash: Hash, file: string): void {
@@ -99,7 +113,8 @@ function parseLine(bytes: Uint8Array, file: string): Line {
   }
   const parsed = lineSchema.safeParse(value);
   if (!parsed.success) throw changed(file, "a line has not the form of an export's");
-  if (!Buffer.from(`${canonicalJson(parsed.data)}\n`).equals(bytes)) throw changed(file, "a line is not written as an export writes it");
+  if (!Buffer.from(`${canonicalJson(parsed.data)}\n`).equals(bytes))
+    throw changed(file, "a line is not written as an export writes it");
   return parsed.data;
 }
 

@@ -1,7 +1,10 @@
 /** Small files written durably, synchronously: the key and the head beside the log. */
 import { closeSync, constants, fsyncSync, openSync, writeFileSync } from "node:fs";
 
-/** Writes and syncs the contents. `wx` refuses a file that is there, `w` replaces it. The name is durable after `syncFolder`. */
+/**
+ * Writes and syncs the contents. `wx` refuses a file that is there, `w` replaces it. The name is durable after
+ * `syncFolder`.
+ */
 export function writeSynced(path: string, text: string, flags: "wx" | "w", mode: number): void {
   const file = openSync(path, flags, mode);
   try {

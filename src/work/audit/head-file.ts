@@ -1,11 +1,16 @@
-/** The newest signed head in a small file beside the log, `<log>.head.json`: what the log itself can no longer say once its end is cut off. */
+/**
+ * The newest signed head in a small file beside the log, `<log>.head.json`: what the log itself can no longer say once
+ * its end is cut off.
+ */
 import { existsSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { canonicalJson, LockstepError } from "../../base/index.ts";
 import { syncFolder, writeSynced } from "./files.ts";
 import { signedHeadSchema, type SignedHead } from "./signing.ts";
 
-export function headFile(log: string): string { return `${log}.head.json`; }
+export function headFile(log: string): string {
+  return `${log}.head.json`;
+}
 
 /** Undefined when there is none; LOG_CORRUPT when it is not a signed head. */
 export function readHeadFile(log: string): SignedHead | undefined {
@@ -15,7 +20,9 @@ export function readHeadFile(log: string): SignedHead | undefined {
   const parsed = signedHeadSchema.safeParse(parseJson(text));
   // Exactly as we write it: a changed byte anywhere counts.
   if (parsed.success && canonicalJson(parsed.data) === text) return parsed.data;
-  throw new LockstepError("LOG_CORRUPT", `${path} is not a signed head as Lockstep writes it; restore it from a copy`, { path });
+  throw new LockstepError("LOG_CORRUPT", `${path} is not a signed head as Lockstep writes it; restore it from a copy`, {
+    path,
+  });
 }
 
 /** Replaces it, durably. The caller holds the log's write lock, so that an older head never replaces a newer one. */

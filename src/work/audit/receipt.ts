@@ -1,7 +1,7 @@
 /**
- * What a receipt says, and how receipts are chained. Each has the hash of the one before, so that none can be changed, left out or
- * put in between without every later hash changing. The request and the answer's summary are in the chain only as salted
- * commitments: text and salt can be erased later, and the chain still holds.
+ * What a receipt says, and how receipts are chained. Each has the hash of the one before, so that none can be changed,
+ * left out or put in between without every later hash changing. The request and the answer's summary are in the chain
+ * only as salted commitments: text and salt can be erased later, and the chain still holds.
  */
 import { createHmac } from "node:crypto";
 import { z } from "zod";
@@ -12,9 +12,14 @@ export const GENESIS = "0".repeat(64);
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 characters of 0-9 and a-f");
 const label = z.string().regex(/^[\x21-\x7e]{1,200}$/, "expected 1 to 200 printable ASCII characters without spaces");
-const time = z.string().regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/, "expected a UTC time such as 2025-01-31T09:30:00.000Z");
+const time = z
+  .string()
+  .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/, "expected a UTC time such as 2025-01-31T09:30:00.000Z");
 /** SQLite and UTF-8 would change half a surrogate pair in silence, and the commitment would no longer fit. */
-const text = z.string().max(16 * 1024 * 1024).refine((value) => value.isWellFormed(), "has half a surrogate pair, which UTF-8 cannot hold");
+const text = z
+  .string()
+  .max(16 * 1024 * 1024)
+  .refine((value) => value.isWellFormed(), "has half a surrogate pair, which UTF-8 cannot hold");
 
 export interface ReceiptInput {
   /** Chosen by the caller; looked up with `get`. Need not be unique. */
@@ -72,33 +77,70 @@ export const receiptSchema = z.strictObject({
 export type Receipt = Readonly<z.output<typeof receiptSchema>>;
 
 const inputSchema = z.object({
-  requestId: label, version: hex, profileId: label, profile: text, request: text, seed: z.string().max(200).nullable(), answerDigest: hex, summary: text, at: time,
+  requestId: label,
+  version: hex,
+  profileId: label,
+  profile: text,
+  request: text,
+  seed: z.string().max(200).nullable(),
+  answerDigest: hex,
+  summary: text,
+  at: time,
 });
 
 /** INPUT_INVALID when the input cannot be a receipt. */
 export function prepareReceipt(input: ReceiptInput): PreparedReceipt {
-  return parseOptions(inputSchema, {
-    requestId: input.requestId, version: input.version, profileId: input.profile.id, profile: canonicalJson(input.profile),
-    request: input.request, seed: input.seed === undefined ? null : String(input.seed),
-    answerDigest: input.answerDigest, summary: canonicalJson(input.summary), at: input.at,
-  }, "a receipt", "INPUT_INVALID");
+  return parseOptions(
+    inputSchema,
+    {
+      requestId: input.requestId,
+      version: input.version,
+      profileId: input.profile.id,
+      profile: canonicalJson(input.profile),
+      request: input.request,
+      seed: input.seed === undefined ? null : String(input.seed),
+      answerDigest: input.answerDigest,
+      summary: canonicalJson(input.summary),
+      at: input.at,
+    },
+    "a receipt",
+    "INPUT_INVALID",
+  );
 }
 
 /** The receipt at `index`, after the one whose hash is `previous`. `salt`: 32 random bytes in hex, used once. */
 export function chainReceipt(prepared: PreparedReceipt, index: number, previous: string, salt: string): Receipt {
   const fields = {
-    ...prepared, index, previous, salt, erasedAt: null,
-    commitment: commitTo("request", salt, prepared.request), summaryCommitment: commitTo("summary", salt, prepared.summary),
+    ...prepared,
+    index,
+    previous,
+    salt,
+    erasedAt: null,
+    commitment: commitTo("request", salt, prepared.request),
+    summaryCommitment: commitTo("summary", salt, prepared.summary),
   };
   return { ...fields, hash: receiptHash(fields) };
 }
 
 /** Over everything that stays for good. The profile is in it as its hash, so that the chain's text stays short. */
 export function receiptHash(receipt: Omit<Receipt, "hash">): string {
-  const { index, previous, requestId, version, profileId, commitment, summaryCommitment, seed, answerDigest, at } = receipt;
-  return sha256Hex(canonicalJson({
-    index, previous, requestId, version, profileId, profile: sha256Hex(receipt.profile), commitment, summaryCommitment, seed, answerDigest, at,
-  }));
+  const { index, previous, requestId, version, profileId, commitment, summaryCommitment, seed, answerDigest, at } =
+    receipt;
+  return sha256Hex(
+    canonicalJson({
+      index,
+      previous,
+      requestId,
+      version,
+      profileId,
+      profile: sha256Hex(receipt.profile),
+      commitment,
+      summaryCommitment,
+      seed,
+      answerDigest,
+      at,
+    }),
+  );
 }
 
 /** HMAC-SHA-256 under the salt: without the salt, not even a guessed text can be confirmed. */
@@ -117,6 +159,11 @@ export function requestOf(receipt: Receipt): unknown {
   try {
     return JSON.parse(receipt.request ?? "null");
   } catch (error) {
-    throw new LockstepError("LOG_CORRUPT", `the request of receipt ${receipt.index} is not JSON`, { index: receipt.index }, { cause: error });
+    throw new LockstepError(
+      "LOG_CORRUPT",
+      `the request of receipt ${receipt.index} is not JSON`,
+      { index: receipt.index },
+      { cause: error },
+    );
   }
 }

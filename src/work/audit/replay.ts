@@ -1,4 +1,7 @@
-/** Replaying a log: every receipt's answer computed again from its own request, and compared. A log that does not verify is refused. */
+/**
+ * Replaying a log: every receipt's answer computed again from its own request, and compared. A log that does not verify
+ * is refused.
+ */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import type { VerifyOptions } from "./chain-checker.ts";
 import { compareAnswers, type Comparison, type Recomputed, type Verdict } from "./compare.ts";
@@ -6,7 +9,10 @@ import { LogReader } from "./reader.ts";
 import { requestOf, type Receipt } from "./receipt.ts";
 import { verifyLog } from "./verify.ts";
 
-/** Answers one request again; undefined when that cannot be done here (the version is gone, the profile cannot be compared with). */
+/**
+ * Answers one request again; undefined when that cannot be done here (the version is gone, the profile cannot be
+ * compared with).
+ */
 export type Recompute = (receipt: Receipt, request: unknown) => Promise<Recomputed | undefined>;
 
 export interface ReplayOptions extends VerifyOptions {
@@ -34,17 +40,30 @@ export interface ReplayReport extends Readonly<Record<Verdict, number>> {
   readonly details: readonly ReplayDetail[];
 }
 
-/** LOG_CORRUPT when the log does not verify. An error of `recompute` ends the replay, unless it is NOT_FOUND (not replayable). */
-export async function replayLog(path: string, recompute: Recompute, options: ReplayOptions = {}): Promise<ReplayReport> {
+/**
+ * LOG_CORRUPT when the log does not verify. An error of `recompute` ends the replay, unless it is NOT_FOUND (not
+ * replayable).
+ */
+export async function replayLog(
+  path: string,
+  recompute: Recompute,
+  options: ReplayOptions = {},
+): Promise<ReplayReport> {
   const { from = 0, limit = Infinity, tolerance = 1e-4, concurrency = 16, signal } = options;
   const { problem } = await verifyLog(path, options);
-  if (problem !== undefined) throw new LockstepError("LOG_CORRUPT", `the audit log ${path} does not verify, so it is not replayed: ${problem.message}`, { path, kind: problem.kind });
+  if (problem !== undefined)
+    throw new LockstepError(
+      "LOG_CORRUPT",
+      `the audit log ${path} does not verify, so it is not replayed: ${problem.message}`,
+      { path, kind: problem.kind },
+    );
   const totals = { same: 0, withinTolerance: 0, different: 0, notReplayable: 0 };
   const details: ReplayDetail[] = [];
   let count = 0;
   using reader = new LogReader(path);
   for (const receipts of groups(reader, from, limit, concurrency)) {
-    if (signal?.aborted === true) throw new LockstepError("CANCELLED", `the replay was cancelled after ${count} receipts`, { count });
+    if (signal?.aborted === true)
+      throw new LockstepError("CANCELLED", `the replay was cancelled after ${count} receipts`, { count });
     for (const detail of await Promise.all(receipts.map((receipt) => replayOne(receipt, recompute, tolerance)))) {
       totals[detail.verdict]++;
       if (detail.verdict !== "same") details.push(detail);
@@ -57,9 +76,23 @@ export async function replayLog(path: string, recompute: Recompute, options: Rep
 
 async function replayOne(receipt: Receipt, recompute: Recompute, tolerance: number): Promise<ReplayDetail> {
   const { index, requestId, version } = receipt;
-  if (receipt.request === null || receipt.summary === null) return { index, requestId, version, verdict: "notReplayable", reason: `its text was erased at ${receipt.erasedAt ?? "an unknown time"}` };
+  if (receipt.request === null || receipt.summary === null)
+    return {
+      index,
+      requestId,
+      version,
+      verdict: "notReplayable",
+      reason: `its text was erased at ${receipt.erasedAt ?? "an unknown time"}`,
+    };
   const again = await orUndefined(() => recompute(receipt, requestOf(receipt)));
-  if (again === undefined) return { index, requestId, version, verdict: "notReplayable", reason: "its version or a profile to compare with is not available here" };
+  if (again === undefined)
+    return {
+      index,
+      requestId,
+      version,
+      verdict: "notReplayable",
+      reason: "its version or a profile to compare with is not available here",
+    };
   const summary: unknown = JSON.parse(receipt.summary);
   return { index, requestId, version, ...compareAnswers({ ...receipt, summary }, again, tolerance) };
 }
@@ -79,7 +112,10 @@ function* groups(reader: LogReader, from: number, limit: number, size: number): 
   for (const page of reader.pages(from)) {
     for (const receipt of page) {
       if (left-- <= 0) break;
-      if (receipt === undefined) throw new LockstepError("LOG_CORRUPT", `the audit log ${reader.path} changed while it was replayed`, { path: reader.path });
+      if (receipt === undefined)
+        throw new LockstepError("LOG_CORRUPT", `the audit log ${reader.path} changed while it was replayed`, {
+          path: reader.path,
+        });
       group.push(receipt);
       if (group.length < size) continue;
       yield group;

@@ -1,8 +1,17 @@
 /**
- * Signed heads: "the chain had `count` receipts and ended with `head`", under an Ed25519 key that lives in a file of its own, outside the
- * log. Without the key nobody can shorten or rewrite a log unnoticed; without signatures a chain shows corruption only.
+ * Signed heads: "the chain had `count` receipts and ended with `head`", under an Ed25519 key that lives in a file of
+ * its own, outside the log. Without the key nobody can shorten or rewrite a log unnoticed; without signatures a chain
+ * shows corruption only.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify, type KeyObject } from "node:crypto";
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+  type KeyObject,
+} from "node:crypto";
 import { closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
@@ -28,21 +37,35 @@ export interface Signer {
   sign(count: number, head: string, at: string): SignedHead;
 }
 
-/** The signer with the private key in `path`; the key is made when there is none (mode 0600, and `<path>.pub` beside it). */
+/**
+ * The signer with the private key in `path`; the key is made when there is none (mode 0600, and `<path>.pub` beside
+ * it).
+ */
 export function openSigner(path: string): Signer {
   if (!existsSync(path)) createKey(path);
   const privateKey = readKey(path);
   const key = spki(createPublicKey(privateKey));
   return {
     key,
-    sign: (count, head, at) => ({ count, head, at, key, signature: sign(null, message(count, head, at), privateKey).toString("base64") }),
+    sign: (count, head, at) => ({
+      count,
+      head,
+      at,
+      key,
+      signature: sign(null, message(count, head, at), privateKey).toString("base64"),
+    }),
   };
 }
 
 /** Whether the head was signed with the key that it names. */
 export function isSignatureValid(head: SignedHead): boolean {
   try {
-    return verify(null, message(head.count, head.head, head.at), publicKey(head.key), Buffer.from(head.signature, "base64"));
+    return verify(
+      null,
+      message(head.count, head.head, head.at),
+      publicKey(head.key),
+      Buffer.from(head.signature, "base64"),
+    );
   } catch {
     return false; // the key is none
   }
@@ -53,7 +76,12 @@ export function normalizeKey(text: string): string {
   try {
     return spki(text.includes("-----BEGIN") ? createPublicKey(text) : publicKey(text.trim()));
   } catch (error) {
-    throw new LockstepError("OPTION_INVALID", "the public key is neither PEM nor the base64 of its DER form", {}, { cause: error });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "the public key is neither PEM nor the base64 of its DER form",
+      {},
+      { cause: error },
+    );
   }
 }
 
@@ -67,7 +95,12 @@ function createKey(path: string): void {
     linkSync(temporary, path);
   } catch (error) {
     if (existsSync(path)) return;
-    throw new LockstepError("DISK_FAILED", `could not create the signing key ${path}; check that its folder may be written to`, { path }, { cause: error });
+    throw new LockstepError(
+      "DISK_FAILED",
+      `could not create the signing key ${path}; check that its folder may be written to`,
+      { path },
+      { cause: error },
+    );
   } finally {
     unlinkSync(temporary);
   }
@@ -80,7 +113,11 @@ function readKey(path: string): KeyObject {
   try {
     const { mode } = fstatSync(file);
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-      throw new LockstepError("FORBIDDEN", `the signing key ${path} may be read by others (mode ${(mode & 0o777).toString(8)}); run: chmod 600 ${path}`, { path });
+      throw new LockstepError(
+        "FORBIDDEN",
+        `the signing key ${path} may be read by others (mode ${(mode & 0o777).toString(8)}); run: chmod 600 ${path}`,
+        { path },
+      );
     }
     return privateKeyOf(readFileSync(file, "utf8"), path);
   } finally {
@@ -89,7 +126,13 @@ function readKey(path: string): KeyObject {
 }
 
 function privateKeyOf(pem: string, path: string): KeyObject {
-  const refused = (cause?: unknown): LockstepError => new LockstepError("OPTION_INVALID", `${path} does not hold an Ed25519 private key in PEM form`, { path }, { cause });
+  const refused = (cause?: unknown): LockstepError =>
+    new LockstepError(
+      "OPTION_INVALID",
+      `${path} does not hold an Ed25519 private key in PEM form`,
+      { path },
+      { cause },
+    );
   let key: KeyObject;
   try {
     key = createPrivateKey(pem);
@@ -104,5 +147,9 @@ function message(count: number, head: string, at: string): Buffer {
   return Buffer.from(canonicalJson({ format: "lockstep-audit-head-1", count, head, at }));
 }
 
-function publicKey(base64: string): KeyObject { return createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" }); }
-function spki(key: KeyObject): string { return key.export({ format: "der", type: "spki" }).toString("base64"); }
+function publicKey(base64: string): KeyObject {
+  return createPublicKey({ key: Buffer.from(base64, "base64"), format: "der", type: "spki" });
+}
+function spki(key: KeyObject): string {
+  return key.export({ format: "der", type: "spki" }).toString("base64");
+}

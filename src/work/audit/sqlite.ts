@@ -28,13 +28,16 @@ export const TABLES = `
   ) STRICT;
   CREATE INDEX receipts_by_request ON receipts (request_id);
   CREATE INDEX receipts_by_version ON receipts (version);
-  CREATE TABLE heads (count INTEGER PRIMARY KEY, head TEXT NOT NULL, at TEXT NOT NULL, key TEXT NOT NULL, signature TEXT NOT NULL) STRICT;
+  CREATE TABLE heads (
+    count INTEGER PRIMARY KEY, head TEXT NOT NULL, at TEXT NOT NULL, key TEXT NOT NULL, signature TEXT NOT NULL
+  ) STRICT;
   PRAGMA user_version = ${FORMAT};
 `;
 
 /** The columns under the names that a Receipt's fields have. */
-export const RECEIPT_COLUMNS = `idx AS "index", hash, previous, request_id AS requestId, version, profile_id AS profileId, profile, commitment,
-  summary_commitment AS summaryCommitment, seed, answer_digest AS answerDigest, at, request, summary, salt, erased_at AS erasedAt`;
+export const RECEIPT_COLUMNS = `idx AS "index", hash, previous, request_id AS requestId, version,
+  profile_id AS profileId, profile, commitment, summary_commitment AS summaryCommitment, seed,
+  answer_digest AS answerDigest, at, request, summary, salt, erased_at AS erasedAt`;
 
 /** By primary result code: https://www.sqlite.org/rescode.html */
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
@@ -60,7 +63,9 @@ export function onLog<T>(path: string, work: () => T): T {
 
 /** Another connection holds a lock. */
 export function isBusy(error: unknown): boolean {
-  return error instanceof Error && "errcode" in error && typeof error.errcode === "number" && (error.errcode & 255) === 5;
+  return (
+    error instanceof Error && "errcode" in error && typeof error.errcode === "number" && (error.errcode & 255) === 5
+  );
 }
 
 export function logError(path: string, error: unknown): unknown {
@@ -70,7 +75,9 @@ export function logError(path: string, error: unknown): unknown {
   return new LockstepError(code, `the audit log ${path}: ${advice}`, { path, sqlite: error.errcode }, { cause: error });
 }
 
-/** Runs `work` in a transaction that holds the write lock from its beginning: what it reads is still so when it writes. */
+/**
+ * Runs `work` in a transaction that holds the write lock from its beginning: what it reads is still so when it writes.
+ */
 export function immediately<T>(database: DatabaseSync, work: () => T): T {
   database.exec("BEGIN IMMEDIATE");
   try {

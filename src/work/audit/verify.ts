@@ -8,8 +8,8 @@ import { onLog } from "./sqlite.ts";
 import { normalizeKey, type SignedHead } from "./signing.ts";
 
 /**
- * Checks every receipt, every signature and the head file beside the log. What is wrong is in the report; only a log that is not
- * there (NOT_FOUND), an unusable option or a failing disk is thrown. Works beside a running writer.
+ * Checks every receipt, every signature and the head file beside the log. What is wrong is in the report; only a log
+ * that is not there (NOT_FOUND), an unusable option or a failing disk is thrown. Works beside a running writer.
  */
 export async function verifyLog(path: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   if (options.publicKey !== undefined) normalizeKey(options.publicKey);
@@ -34,7 +34,12 @@ async function checkAll(reader: LogReader, checker: ChainChecker, newest: Signed
   }
   const heads = reader.heads();
   checker.addHeads(heads, newest);
-  if (heads.length > 0 && newest === undefined && readHeadFile(reader.path) === undefined) checker.fail("head-missing", `the log is signed, but its head file ${reader.path}.head.json is missing: without it, a missing end cannot be seen`);
+  if (heads.length > 0 && newest === undefined && readHeadFile(reader.path) === undefined)
+    checker.fail(
+      "head-missing",
+      `the log is signed, but its head file ${reader.path}.head.json is missing: without it, a missing end ` +
+        "cannot be seen",
+    );
 }
 
 function isCorrupt(error: unknown): error is Error {

@@ -15,7 +15,10 @@ export class WriterThread {
   #dead: LockstepError | undefined;
 
   constructor(options: WriterOptions) {
-    this.#worker = new Worker(new URL(import.meta.resolve("#entry/work/audit/writer-worker")), { workerData: options, name: "lockstep-audit" });
+    this.#worker = new Worker(new URL(import.meta.resolve("#entry/work/audit/writer-worker")), {
+      workerData: options,
+      name: "lockstep-audit",
+    });
     this.#worker.on("message", (reply: WriterReply) => this.#receive(reply));
     this.#worker.on("error", (error) => this.#die(error));
     this.#worker.on("exit", () => this.#die(undefined));
@@ -26,14 +29,18 @@ export class WriterThread {
   async call<C extends WriterCall>(call: C): Promise<WriterResults[C["kind"]]> {
     if (this.#dead !== undefined) throw this.#dead;
     const id = this.#next++;
-    const reply = new Promise<WriterResults[WriterCall["kind"]]>((resolve, reject) => this.#pending.set(id, { resolve, reject }));
+    const reply = new Promise<WriterResults[WriterCall["kind"]]>((resolve, reject) =>
+      this.#pending.set(id, { resolve, reject }),
+    );
     this.#worker.ref();
     this.#worker.postMessage({ ...call, id });
-    return await reply as WriterResults[C["kind"]]; // the worker answers each kind with its own result
+    return (await reply) as WriterResults[C["kind"]]; // the worker answers each kind with its own result
   }
 
   /** SQLite's files are sound at any point, so the thread may be ended wherever it is. */
-  async stop(): Promise<void> { await this.#worker.terminate(); }
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
 
   #receive(reply: WriterReply): void {
     const pending = this.#pending.get(reply.id);
@@ -44,7 +51,12 @@ export class WriterThread {
   }
 
   #die(cause: unknown): void {
-    this.#dead ??= new LockstepError("WORKER_DIED", "the audit log's writer is gone; what it had confirmed is on the disk. Open the log again", {}, { cause });
+    this.#dead ??= new LockstepError(
+      "WORKER_DIED",
+      "the audit log's writer is gone; what it had confirmed is on the disk. Open the log again",
+      {},
+      { cause },
+    );
     for (const { reject } of this.#pending.values()) reject(this.#dead);
     this.#pending.clear();
   }

@@ -1,4 +1,7 @@
-/** Entry of the writer's thread: SQLite is synchronous and waits for the disk, so it must not run where requests are served. */
+/**
+ * Entry of the writer's thread: SQLite is synchronous and waits for the disk, so it must not run where requests are
+ * served.
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { encodeError, invariant } from "../../base/index.ts";
 import type { WriterCall, WriterOptions, WriterReply, WriterRequest, WriterResults } from "./messages.ts";
@@ -16,7 +19,7 @@ port.on("message", (request: WriterRequest) => {
 
 function answer(request: WriterRequest): WriterReply {
   try {
-    return { id: request.id, ok: true, value: perform(writer ??= new LogWriter(options), request) };
+    return { id: request.id, ok: true, value: perform((writer ??= new LogWriter(options)), request) };
   } catch (error) {
     return { id: request.id, ok: false, error: encodeError(error) };
   }
@@ -24,12 +27,20 @@ function answer(request: WriterRequest): WriterReply {
 
 function perform(log: LogWriter, call: WriterCall): WriterResults[WriterCall["kind"]] {
   switch (call.kind) {
-    case "append": return log.append(call.inputs);
-    case "get": return log.get(call.receipt);
-    case "list": return log.list(call.query);
-    case "refersTo": return log.refersTo(call.version);
-    case "erase": return log.erase(call.receipt, call.at);
-    case "status": return log.status();
-    case "close": log.close(); return undefined;
+    case "append":
+      return log.append(call.inputs);
+    case "get":
+      return log.get(call.receipt);
+    case "list":
+      return log.list(call.query);
+    case "refersTo":
+      return log.refersTo(call.version);
+    case "erase":
+      return log.erase(call.receipt, call.at);
+    case "status":
+      return log.status();
+    case "close":
+      log.close();
+      return undefined;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The log as its one writing thread sees it. Every write is a transaction that takes the write lock first and reads the end of
- * the chain under it, so that any number of processes make one chain. Synchronous: it lives in writer-worker.ts.
+ * The log as its one writing thread sees it. Every write is a transaction that takes the write lock first and reads the
+ * end of the chain under it, so that any number of processes make one chain. Synchronous: it lives in writer-worker.ts.
  */
 import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync } from "node:fs";
@@ -54,28 +54,52 @@ export class LogWriter {
   /** By hash, or the latest with this request id. */
   get(id: string): Receipt | undefined {
     return onLog(this.#path, () => {
-      const row = this.#database.prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts WHERE hash = ? OR request_id = ? ORDER BY idx DESC LIMIT 1`).get(id, id);
+      const row = this.#database
+        .prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts WHERE hash = ? OR request_id = ? ORDER BY idx DESC LIMIT 1`)
+        .get(id, id);
       return row === undefined ? undefined : this.#receipt(row);
     });
   }
 
   list({ from, limit, newestFirst }: ListQuery): Receipt[] {
     const order = newestFirst ? "DESC" : "ASC";
-    return onLog(this.#path, () => this.#database.prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts ORDER BY idx ${order} LIMIT ? OFFSET ?`).all(limit, from)).map((row) => this.#receipt(row));
+    return onLog(this.#path, () =>
+      this.#database
+        .prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts ORDER BY idx ${order} LIMIT ? OFFSET ?`)
+        .all(limit, from),
+    ).map((row) => this.#receipt(row));
   }
 
   refersTo(version: string): boolean {
-    return onLog(this.#path, () => this.#database.prepare("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1").get(version)) !== undefined;
+    return (
+      onLog(this.#path, () =>
+        this.#database.prepare("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1").get(version),
+      ) !== undefined
+    );
   }
 
-  /** Removes request, summary and salt of every receipt with this hash or request id, from the free space of the file too. Returns how many. */
+  /**
+   * Removes request, summary and salt of every receipt with this hash or request id, from the free space of the file
+   * too. Returns how many.
+   */
   erase(id: string, at: string): number {
     return onLog(this.#path, () => {
-      const { changes } = immediately(this.#database, () => this.#database.prepare(
-        "UPDATE receipts SET request = NULL, summary = NULL, salt = NULL, erased_at = ? WHERE (hash = ? OR request_id = ?) AND erased_at IS NULL").run(at, id, id));
+      const { changes } = immediately(this.#database, () =>
+        this.#database
+          .prepare(
+            "UPDATE receipts SET request = NULL, summary = NULL, salt = NULL, erased_at = ? WHERE (hash = ? OR " +
+              "request_id = ?) AND erased_at IS NULL",
+          )
+          .run(at, id, id),
+      );
       // The main file still has the old pages, until the journal has been copied over them.
       if (this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] !== 0) {
-        throw new LockstepError("TIMEOUT", `${Number(changes)} receipts are erased from ${this.#path}, but a reader keeps their old bytes in the file; they go when the log is next closed or something else is erased`, { erased: Number(changes) });
+        throw new LockstepError(
+          "TIMEOUT",
+          `${Number(changes)} receipts are erased from ${this.#path}, but a reader keeps their old bytes in ` +
+            "the file; they go when the log is next closed or something else is erased",
+          { erased: Number(changes) },
+        );
       }
       return Number(changes);
     });
@@ -95,12 +119,31 @@ export class LogWriter {
   }
 
   #appendAll(inputs: readonly PreparedReceipt[]): { receipts: Receipt[]; signed: boolean } {
-    const insert = this.#database.prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    const insert = this.#database.prepare(
+      "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    );
     let { count, head } = this.#end();
     const receipts: Receipt[] = [];
     for (const input of inputs) {
       const r = chainReceipt(input, count, head, randomBytes(32).toString("hex"));
-      insert.run(r.index, r.hash, r.previous, r.requestId, r.version, r.profileId, r.profile, r.commitment, r.summaryCommitment, r.seed, r.answerDigest, r.at, r.request, r.summary, r.salt, r.erasedAt);
+      insert.run(
+        r.index,
+        r.hash,
+        r.previous,
+        r.requestId,
+        r.version,
+        r.profileId,
+        r.profile,
+        r.commitment,
+        r.summaryCommitment,
+        r.seed,
+        r.answerDigest,
+        r.at,
+        r.request,
+        r.summary,
+        r.salt,
+        r.erasedAt,
+      );
       receipts.push(r);
       count++;
       head = r.hash;
@@ -113,11 +156,16 @@ export class LogWriter {
     if (this.#signer === undefined || count - (this.#lastSigned()?.count ?? 0) < after) return false;
     const at = this.#database.prepare("SELECT at FROM receipts WHERE idx = ?").get(count - 1)?.["at"];
     const signed = this.#signer.sign(count, head, String(at));
-    this.#database.prepare("INSERT INTO heads VALUES (?, ?, ?, ?, ?)").run(signed.count, signed.head, signed.at, signed.key, signed.signature);
+    this.#database
+      .prepare("INSERT INTO heads VALUES (?, ?, ?, ?, ?)")
+      .run(signed.count, signed.head, signed.at, signed.key, signed.signature);
     return true;
   }
 
-  /** After the commit, so that the file never promises what the log has not; under the lock, so that heads only move forward. */
+  /**
+   * After the commit, so that the file never promises what the log has not; under the lock, so that heads only move
+   * forward.
+   */
   #publishHead(): void {
     immediately(this.#database, () => {
       const signed = this.#lastSigned();
@@ -126,7 +174,9 @@ export class LogWriter {
   }
 
   #lastSigned(): SignedHead | undefined {
-    const row = this.#database.prepare("SELECT count, head, at, key, signature FROM heads ORDER BY count DESC LIMIT 1").get();
+    const row = this.#database
+      .prepare("SELECT count, head, at, key, signature FROM heads ORDER BY count DESC LIMIT 1")
+      .get();
     if (row === undefined) return undefined;
     const parsed = signedHeadSchema.safeParse({ ...row });
     if (!parsed.success) throw this.#corrupt("its last signed head is damaged");
@@ -135,18 +185,29 @@ export class LogWriter {
 
   #end(): { count: number; head: string } {
     const row = this.#database.prepare("SELECT idx, hash FROM receipts ORDER BY idx DESC LIMIT 1").get();
-    return row === undefined ? { count: 0, head: GENESIS } : { count: Number(row["idx"]) + 1, head: String(row["hash"]) };
+    return row === undefined
+      ? { count: 0, head: GENESIS }
+      : { count: Number(row["idx"]) + 1, head: String(row["hash"]) };
   }
 
-  /** Nothing is ever added to a log that has lost its end, or that another key has signed. (The whole of it is checked by `verifyLog`.) */
+  /**
+   * Nothing is ever added to a log that has lost its end, or that another key has signed. (The whole of it is checked
+   * by `verifyLog`.)
+   */
   #checkEnd(): void {
     const signed = [this.#lastSigned(), readHeadFile(this.#path)].filter((head) => head !== undefined);
     const { count } = this.#end();
     for (const head of signed) {
       const row = this.#database.prepare("SELECT hash FROM receipts WHERE idx = ?").get(head.count - 1);
-      if (row === undefined) throw this.#corrupt(`it has ${count} receipts, but ${head.count} were signed: its end is missing`);
+      if (row === undefined)
+        throw this.#corrupt(`it has ${count} receipts, but ${head.count} were signed: its end is missing`);
       if (row["hash"] !== head.head) throw this.#corrupt(`receipt ${head.count - 1} is not the one that was signed`);
-      if (this.#signer !== undefined && head.key !== this.#signer.key) throw new LockstepError("FORBIDDEN", `the audit log ${this.#path} was signed with another key; bring that key back, or begin a new log`, { path: this.#path });
+      if (this.#signer !== undefined && head.key !== this.#signer.key)
+        throw new LockstepError(
+          "FORBIDDEN",
+          `the audit log ${this.#path} was signed with another key; bring that key back, or begin a new log`,
+          { path: this.#path },
+        );
     }
     const last = this.#database.prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts ORDER BY idx DESC LIMIT 1`).get();
     if (last !== undefined) this.#receipt(last);
@@ -154,12 +215,17 @@ export class LogWriter {
 
   #receipt(row: Record<string, unknown>): Receipt {
     const receipt = parseReceipt({ ...row });
-    if (receipt === undefined || receiptHash(receipt) !== receipt.hash) throw this.#corrupt(`receipt ${String(row["index"])} is damaged`);
+    if (receipt === undefined || receiptHash(receipt) !== receipt.hash)
+      throw this.#corrupt(`receipt ${String(row["index"])} is damaged`);
     return receipt;
   }
 
   #corrupt(why: string): LockstepError {
-    return new LockstepError("LOG_CORRUPT", `the audit log ${this.#path}: ${why}; restore it from a copy, or move it away and begin a new one`, { path: this.#path });
+    return new LockstepError(
+      "LOG_CORRUPT",
+      `the audit log ${this.#path}: ${why}; restore it from a copy, or move it away and begin a new one`,
+      { path: this.#path },
+    );
   }
 }
 
@@ -173,7 +239,8 @@ function openKey(path: string): Signer {
 
 function openDatabase(path: string): DatabaseSync {
   mkdirSync(dirname(path), { recursive: true });
-  // It holds what people wrote: for the owner's eyes only. SQLite takes an empty file as a new database, and gives its journal the same mode.
+  // It holds what people wrote: for the owner's eyes only. SQLite takes an empty file as a new database, and gives its
+  // journal the same mode.
   closeSync(openSync(path, "a", 0o600));
   syncFolder(dirname(path));
   const database = new DatabaseSync(path, { timeout: BUSY_MS });
@@ -202,7 +269,10 @@ function useJournal(database: DatabaseSync): void {
   }
 }
 
-/** A closed log is one plain file that can be read from a read-only disk; while another process has it open, that one will see to it. */
+/**
+ * A closed log is one plain file that can be read from a read-only disk; while another process has it open, that one
+ * will see to it.
+ */
 function leaveJournal(database: DatabaseSync): void {
   database.exec("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = 0");
   try {
@@ -216,6 +286,11 @@ function createTables(database: DatabaseSync, path: string): void {
   const format = database.prepare("PRAGMA user_version").get()?.["user_version"];
   if (format === FORMAT) return;
   const [table] = database.prepare("SELECT name FROM sqlite_schema").all();
-  if (format !== 0 || table !== undefined) throw new LockstepError("LOG_CORRUPT", `${path} is an SQLite file, but not an audit log of format ${FORMAT}; name another file`, { path });
+  if (format !== 0 || table !== undefined)
+    throw new LockstepError(
+      "LOG_CORRUPT",
+      `${path} is an SQLite file, but not an audit log of format ${FORMAT}; name another file`,
+      { path },
+    );
   database.exec(TABLES);
 }

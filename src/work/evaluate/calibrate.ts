@@ -1,13 +1,19 @@
-/** Two numbers fitted on held-out rows: the temperature that makes probabilities honest, and the confidence below which to abstain. */
+/**
+ * Two numbers fitted on held-out rows: the temperature that makes probabilities honest, and the confidence below which
+ * to abstain.
+ */
 import { exp } from "../../base/index.ts";
 import { rowsOf, type Confidence, type Scores } from "./probabilities.ts";
 
-/** Temperatures are sought between these; a value at an end says that the held-out rows hold no more information than that. */
+/**
+ * Temperatures are sought between these; a value at an end says that the held-out rows hold no more information than
+ * that.
+ */
 export const TEMPERATURE_RANGE = Object.freeze({ least: 0.05, most: 20 });
 
 /**
- * The temperature T with the least negative log-likelihood of softmax(logits / T) (Guo et al. 2017). In 1 / T that is convex, so a
- * Newton step guarded by bisection on its derivative finds it; same logits, same bits.
+ * The temperature T with the least negative log-likelihood of softmax(logits / T) (Guo et al. 2017). In 1 / T that is
+ * convex, so a Newton step guarded by bisection on its derivative finds it; same logits, same bits.
  */
 export function fitTemperature(scores: Scores, labels: ArrayLike<number>): number {
   rowsOf(scores, labels);
@@ -29,8 +35,14 @@ export function fitTemperature(scores: Scores, labels: ArrayLike<number>): numbe
   return 1 / inverse;
 }
 
-/** Of the summed negative log-likelihood by the inverse temperature: E_p[z] - z_label, and the variance of z under p. */
-function derivatives({ logits, numClasses }: Scores, labels: ArrayLike<number>, inverse: number): { first: number; second: number } {
+/**
+ * Of the summed negative log-likelihood by the inverse temperature: E_p[z] - z_label, and the variance of z under p.
+ */
+function derivatives(
+  { logits, numClasses }: Scores,
+  labels: ArrayLike<number>,
+  inverse: number,
+): { first: number; second: number } {
   let first = 0;
   let second = 0;
   for (let row = 0; row < labels.length; row++) {
@@ -55,7 +67,10 @@ function derivatives({ logits, numClasses }: Scores, labels: ArrayLike<number>, 
 }
 
 export interface Threshold {
-  /** Answer when the confidence is at least this; 0 answers always, above 1 never (even the surest rows miss the target). */
+  /**
+   * Answer when the confidence is at least this; 0 answers always, above 1 never (even the surest rows miss the
+   * target).
+   */
   readonly threshold: number;
   /** Share of rows answered. */
   readonly coverage: number;
@@ -63,7 +78,10 @@ export interface Threshold {
   readonly accuracy: number;
 }
 
-/** The lowest threshold at which the answered rows are right at least `targetAccuracy` of the time, so that as many as possible are answered. */
+/**
+ * The lowest threshold at which the answered rows are right at least `targetAccuracy` of the time, so that as many as
+ * possible are answered.
+ */
 export function chooseThreshold({ values, correct }: Confidence, targetAccuracy: number): Threshold {
   const order = Array.from(values, (_, row) => row).sort((a, b) => (values[b] as number) - (values[a] as number));
   let right = 0;
@@ -75,7 +93,11 @@ export function chooseThreshold({ values, correct }: Confidence, targetAccuracy:
     if (next !== undefined && values[next] === values[row]) return;
     const answered = i + 1;
     if (right / answered >= targetAccuracy) {
-      best = { threshold: next === undefined ? 0 : (values[row] as number), coverage: answered / order.length, accuracy: right / answered };
+      best = {
+        threshold: next === undefined ? 0 : (values[row] as number),
+        coverage: answered / order.length,
+        accuracy: right / answered,
+      };
     }
   });
   return best;

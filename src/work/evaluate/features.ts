@@ -1,6 +1,7 @@
 /**
- * TF-IDF of words and pairs of neighbouring words, as scikit-learn's `TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2))` with a word
- * being a run of letters and digits: weight (1 + ln count) · (1 + ln((1 + texts) / (1 + texts with it))), rows of length 1.
+ * TF-IDF of words and pairs of neighbouring words, as scikit-learn's `TfidfVectorizer(sublinear_tf=True,
+ * ngram_range=(1, 2))` with a word being a run of letters and digits: weight (1 + ln count) · (1 + ln((1 + texts) / (1
+ * + texts with it))), rows of length 1.
  */
 import { log } from "../../base/index.ts";
 
@@ -23,7 +24,7 @@ export class TfIdf {
       const counts = countTerms(text);
       return Array.from(counts, ([term, count]): [number, number] => {
         let column = this.#columnOf.get(term);
-        if (column === undefined) this.#columnOf.set(term, column = documents.push(0) - 1);
+        if (column === undefined) this.#columnOf.set(term, (column = documents.push(0) - 1));
         documents[column] = (documents[column] as number) + 1;
         return [column, count];
       });
@@ -32,19 +33,29 @@ export class TfIdf {
     this.rows = this.#weigh(counted);
   }
 
-  get columns(): number { return this.#idf.length; }
+  get columns(): number {
+    return this.#idf.length;
+  }
 
   /** Features of other texts; terms that were never seen are left out. */
   transform(texts: readonly string[]): SparseRows {
-    return this.#weigh(texts.map((text) => Array.from(countTerms(text)).flatMap(([term, count]): [number, number][] => {
-      const column = this.#columnOf.get(term);
-      return column === undefined ? [] : [[column, count]];
-    })));
+    return this.#weigh(
+      texts.map((text) =>
+        Array.from(countTerms(text)).flatMap(([term, count]): [number, number][] => {
+          const column = this.#columnOf.get(term);
+          return column === undefined ? [] : [[column, count]];
+        }),
+      ),
+    );
   }
 
   #weigh(counted: readonly (readonly [number, number][])[]): SparseRows {
     const total = counted.reduce((sum, row) => sum + row.length, 0);
-    const rows = { starts: new Int32Array(counted.length + 1), columns: new Int32Array(total), values: new Float64Array(total) };
+    const rows = {
+      starts: new Int32Array(counted.length + 1),
+      columns: new Int32Array(total),
+      values: new Float64Array(total),
+    };
     let at = 0;
     counted.forEach((row, r) => {
       let square = 0;

@@ -1,5 +1,22 @@
 /** How good a model is, how far its probabilities can be believed, and what a simple one would have done. */
-export { accuracy, classScores, confusionPairs, macroF1, wilsonInterval, type Accuracy, type ClassScores, type Confusion } from "./metrics.ts";
-export { confidences, expectedCalibrationError, negativeLogLikelihood, predictedClasses, probabilitiesOf, type Confidence, type Scores } from "./probabilities.ts";
+export {
+  accuracy,
+  classScores,
+  confusionPairs,
+  macroF1,
+  wilsonInterval,
+  type Accuracy,
+  type ClassScores,
+  type Confusion,
+} from "./metrics.ts";
+export {
+  confidences,
+  expectedCalibrationError,
+  negativeLogLikelihood,
+  predictedClasses,
+  probabilitiesOf,
+  type Confidence,
+  type Scores,
+} from "./probabilities.ts";
 export { chooseThreshold, fitTemperature, TEMPERATURE_RANGE, type Threshold } from "./calibrate.ts";
 export { runLinearBaseline, trainLinearBaseline, type BaselineTask, type LinearBaseline } from "./baseline.ts";

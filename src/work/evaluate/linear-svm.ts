@@ -1,6 +1,7 @@
 /**
- * A linear support vector machine with squared hinge loss, one class against the rest, by dual coordinate descent with shrinking (Hsieh
- * et al. 2008, the method of liblinear). A bias is one more feature of value 1, as in scikit-learn's `LinearSVC`.
+ * A linear support vector machine with squared hinge loss, one class against the rest, by dual coordinate descent with
+ * shrinking (Hsieh et al. 2008, the method of liblinear). A bias is one more feature of value 1, as in scikit-learn's
+ * `LinearSVC`.
  */
 import { PURPOSE, permutation, type Seed } from "../../base/index.ts";
 import type { SparseRows } from "./features.ts";
@@ -16,7 +17,13 @@ export interface SvmOptions {
 }
 
 /** Weights of the classifier "class `positive` or not"; the last one is the bias. Same input and seed, same bits. */
-export function trainOneClass(rows: SparseRows, labels: ArrayLike<number>, positive: number, columns: number, options: SvmOptions): Float64Array {
+export function trainOneClass(
+  rows: SparseRows,
+  labels: ArrayLike<number>,
+  positive: number,
+  columns: number,
+  options: SvmOptions,
+): Float64Array {
   const { seed, cost = 1, tolerance = 0.1, maxPasses = 200 } = options;
   const { starts, columns: column, values } = rows;
   const n = labels.length;
@@ -26,7 +33,8 @@ export function trainOneClass(rows: SparseRows, labels: ArrayLike<number>, posit
   // Rows have length 1 (or 0 when empty), and the bias adds 1.
   const curvature = Float64Array.from({ length: n }, (_, i) => {
     let sum = 1 + diagonal;
-    for (let k = starts[i] as number; k < (starts[i + 1] as number); k++) sum += (values[k] as number) * (values[k] as number);
+    for (let k = starts[i] as number; k < (starts[i + 1] as number); k++)
+      sum += (values[k] as number) * (values[k] as number);
     return sum;
   });
   let active = permutation(n, seed, PURPOSE.shuffle, positive, 0);
@@ -53,7 +61,8 @@ export function trainOneClass(rows: SparseRows, labels: ArrayLike<number>, posit
       const after = Math.max(0, before - gradient / (curvature[i] as number));
       alpha[i] = after;
       const change = (after - before) * sign;
-      for (let k = from; k < to; k++) weights[column[k] as number] = (weights[column[k] as number] as number) + change * (values[k] as number);
+      for (let k = from; k < to; k++)
+        weights[column[k] as number] = (weights[column[k] as number] as number) + change * (values[k] as number);
       weights[columns] = (weights[columns] as number) + change;
     }
     const done = kept === 0 || highest - lowest <= tolerance;

@@ -1,4 +1,6 @@
-/** How right a classifier's answers are: accuracy with its interval, macro-F1, and which classes are taken for which. */
+/**
+ * How right a classifier's answers are: accuracy with its interval, macro-F1, and which classes are taken for which.
+ */
 import { LockstepError } from "../../base/index.ts";
 
 export interface Accuracy {
@@ -14,15 +16,24 @@ export function accuracy(predicted: ArrayLike<number>, expected: ArrayLike<numbe
   checkLengths(predicted, expected);
   let correct = 0;
   for (let i = 0; i < expected.length; i++) if (predicted[i] === expected[i]) correct++;
-  return { correct, total: expected.length, value: correct / expected.length, interval: wilsonInterval(correct, expected.length) };
+  return {
+    correct,
+    total: expected.length,
+    value: correct / expected.length,
+    interval: wilsonInterval(correct, expected.length),
+  };
 }
 
 /** The standard normal's 97.5 % point. */
 const Z_95 = 1.959963984540054;
 
-/** Wilson's score interval for a proportion (1927): good also near 0 and 1, where the usual one leaves [0, 1]. `z` is in standard deviations. */
+/**
+ * Wilson's score interval for a proportion (1927): good also near 0 and 1, where the usual one leaves [0, 1]. `z` is in
+ * standard deviations.
+ */
 export function wilsonInterval(successes: number, total: number, z = Z_95): readonly [number, number] {
-  if (!(total > 0 && successes >= 0 && successes <= total)) throw new LockstepError("DATA_INVALID", `${successes} of ${total} is no proportion`);
+  if (!(total > 0 && successes >= 0 && successes <= total))
+    throw new LockstepError("DATA_INVALID", `${successes} of ${total} is no proportion`);
   const p = successes / total;
   const square = z * z;
   const centre = (p + square / (2 * total)) / (1 + square / total);
@@ -30,24 +41,39 @@ export function wilsonInterval(successes: number, total: number, z = Z_95): read
   return [successes === 0 ? 0 : Math.max(0, centre - half), successes === total ? 1 : Math.min(1, centre + half)];
 }
 
-export interface ClassScores { readonly precision: number; readonly recall: number; readonly f1: number; readonly support: number }
+export interface ClassScores {
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  readonly support: number;
+}
 
 /** Scores of each class; a ratio of nothing to nothing is 0, as in scikit-learn. */
-export function classScores(predicted: ArrayLike<number>, expected: ArrayLike<number>, numClasses: number): ClassScores[] {
+export function classScores(
+  predicted: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  numClasses: number,
+): ClassScores[] {
   checkLengths(predicted, expected);
   const hits = new Int32Array(numClasses);
   const named = new Int32Array(numClasses);
   const there = new Int32Array(numClasses);
   for (let i = 0; i < expected.length; i++) {
     const [p, e] = [predicted[i] as number, expected[i] as number];
-    if (!(p >= 0 && p < numClasses && e >= 0 && e < numClasses)) throw new LockstepError("DATA_INVALID", `row ${i + 1} has the class ${p} or ${e}; there are ${numClasses}`);
+    if (!(p >= 0 && p < numClasses && e >= 0 && e < numClasses))
+      throw new LockstepError("DATA_INVALID", `row ${i + 1} has the class ${p} or ${e}; there are ${numClasses}`);
     named[p] = (named[p] as number) + 1;
     there[e] = (there[e] as number) + 1;
     if (p === e) hits[p] = (hits[p] as number) + 1;
   }
   return Array.from(hits, (hit, c) => {
     const [n, t] = [named[c] as number, there[c] as number];
-    return { precision: n === 0 ? 0 : hit / n, recall: t === 0 ? 0 : hit / t, f1: n + t === 0 ? 0 : (2 * hit) / (n + t), support: t };
+    return {
+      precision: n === 0 ? 0 : hit / n,
+      recall: t === 0 ? 0 : hit / t,
+      f1: n + t === 0 ? 0 : (2 * hit) / (n + t),
+      support: t,
+    };
   });
 }
 
@@ -58,7 +84,11 @@ export function macroF1(predicted: ArrayLike<number>, expected: ArrayLike<number
   return scores.reduce((sum, { f1 }) => sum + f1, 0) / scores.length;
 }
 
-export interface Confusion { readonly expected: number; readonly predicted: number; readonly count: number }
+export interface Confusion {
+  readonly expected: number;
+  readonly predicted: number;
+  readonly count: number;
+}
 
 /** The most frequent mistakes, at most `limit`; of equal counts the smaller classes first. */
 export function confusionPairs(predicted: ArrayLike<number>, expected: ArrayLike<number>, limit = 20): Confusion[] {
@@ -72,10 +102,13 @@ export function confusionPairs(predicted: ArrayLike<number>, expected: ArrayLike
     entry.count++;
     counts.set(key, entry);
   }
-  return [...counts.values()].sort((a, b) => b.count - a.count || a.expected - b.expected || a.predicted - b.predicted).slice(0, limit);
+  return [...counts.values()]
+    .sort((a, b) => b.count - a.count || a.expected - b.expected || a.predicted - b.predicted)
+    .slice(0, limit);
 }
 
 export function checkLengths(predicted: ArrayLike<number>, expected: ArrayLike<number>): void {
   if (expected.length === 0) throw new LockstepError("DATA_INVALID", "there are no rows to evaluate");
-  if (predicted.length !== expected.length) throw new LockstepError("DATA_INVALID", `there are ${predicted.length} answers for ${expected.length} rows`);
+  if (predicted.length !== expected.length)
+    throw new LockstepError("DATA_INVALID", `there are ${predicted.length} answers for ${expected.length} rows`);
 }

@@ -1,6 +1,6 @@
 /**
- * Whether the probabilities can be believed. Logits come as rows of C class scores, one row after another. All logarithms and
- * exponentials are base's own: temperature and threshold become part of a version and so decide answers.
+ * Whether the probabilities can be believed. Logits come as rows of C class scores, one row after another. All
+ * logarithms and exponentials are base's own: temperature and threshold become part of a version and so decide answers.
  */
 import { LockstepError, exp, log } from "../../base/index.ts";
 
@@ -13,14 +13,22 @@ export interface Scores {
 /** Number of rows; throws DATA_INVALID unless the logits are whole rows, finite, and as many as `labels`. */
 export function rowsOf({ logits, numClasses }: Scores, labels?: ArrayLike<number>): number {
   const rows = logits.length / numClasses;
-  if (!Number.isInteger(rows) || rows === 0) throw new LockstepError("DATA_INVALID", `${logits.length} logits are no rows of ${numClasses} classes`);
-  if (labels !== undefined && labels.length !== rows) throw new LockstepError("DATA_INVALID", `there are ${rows} rows of logits and ${labels.length} labels`);
+  if (!Number.isInteger(rows) || rows === 0)
+    throw new LockstepError("DATA_INVALID", `${logits.length} logits are no rows of ${numClasses} classes`);
+  if (labels !== undefined && labels.length !== rows)
+    throw new LockstepError("DATA_INVALID", `there are ${rows} rows of logits and ${labels.length} labels`);
   for (let i = 0; i < logits.length; i++) {
-    if (!Number.isFinite(logits[i])) throw new LockstepError("NON_FINITE", `logit ${i % numClasses} of row ${Math.floor(i / numClasses) + 1} is ${logits[i]}`, { row: Math.floor(i / numClasses) + 1 });
+    if (!Number.isFinite(logits[i]))
+      throw new LockstepError(
+        "NON_FINITE",
+        `logit ${i % numClasses} of row ${Math.floor(i / numClasses) + 1} is ${logits[i]}`,
+        { row: Math.floor(i / numClasses) + 1 },
+      );
   }
   for (let i = 0; labels !== undefined && i < rows; i++) {
     const label = labels[i] as number;
-    if (!Number.isInteger(label) || label < 0 || label >= numClasses) throw new LockstepError("DATA_INVALID", `row ${i + 1} has the class ${label}; there are ${numClasses}`);
+    if (!Number.isInteger(label) || label < 0 || label >= numClasses)
+      throw new LockstepError("DATA_INVALID", `row ${i + 1} has the class ${label}; there are ${numClasses}`);
   }
   return rows;
 }
@@ -30,7 +38,8 @@ export function predictedClasses(scores: Scores): Int32Array {
   const { logits, numClasses } = scores;
   return Int32Array.from({ length: rowsOf(scores) }, (_, row) => {
     let best = 0;
-    for (let c = 1; c < numClasses; c++) if ((logits[row * numClasses + c] as number) > (logits[row * numClasses + best] as number)) best = c;
+    for (let c = 1; c < numClasses; c++)
+      if ((logits[row * numClasses + c] as number) > (logits[row * numClasses + best] as number)) best = c;
     return best;
   });
 }
@@ -72,13 +81,17 @@ export function confidences(scores: Scores, labels: ArrayLike<number>, temperatu
   const { logits, numClasses } = scores;
   rowsOf(scores, labels);
   const classes = predictedClasses(scores);
-  const values = Float64Array.from(classes, (best, row) => probabilitiesOf(logits.subarray(row * numClasses, (row + 1) * numClasses), temperature)[best] as number);
+  const values = Float64Array.from(
+    classes,
+    (best, row) =>
+      probabilitiesOf(logits.subarray(row * numClasses, (row + 1) * numClasses), temperature)[best] as number,
+  );
   return { values, correct: Array.from(classes, (best, row) => best === labels[row]) };
 }
 
 /**
- * Expected calibration error (Guo et al. 2017): rows in `bins` bins of equal width by confidence (a bin holds its upper end); the mean
- * distance of a bin's accuracy from its mean confidence, weighted by rows. 0 to 1.
+ * Expected calibration error (Guo et al. 2017): rows in `bins` bins of equal width by confidence (a bin holds its upper
+ * end); the mean distance of a bin's accuracy from its mean confidence, weighted by rows. 0 to 1.
  */
 export function expectedCalibrationError({ values, correct }: Confidence, bins = 15): number {
   const count = new Float64Array(bins);

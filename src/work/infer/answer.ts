@@ -3,7 +3,10 @@ import { createHash } from "node:crypto";
 import { exp, LockstepError } from "../../base/index.ts";
 import type { Calibration } from "./version.ts";
 
-export interface LabelProbability { readonly label: string; readonly probability: number }
+export interface LabelProbability {
+  readonly label: string;
+  readonly probability: number;
+}
 
 export interface Answer {
   readonly label: string;
@@ -30,16 +33,31 @@ export function probabilities(logits: ArrayLike<number>, temperature: number): F
 /** @throws NON_FINITE: a logit that is NaN or infinite is never turned into an answer. */
 export function toAnswer(logits: Float32Array, labels: readonly string[], calibration: Calibration, topK = 5): Answer {
   const bad = logits.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new LockstepError("NON_FINITE", `the logit of "${labels[bad] ?? bad}" is ${logits[bad]}; no answer is given`, { class: bad });
+  if (bad >= 0)
+    throw new LockstepError(
+      "NON_FINITE",
+      `the logit of "${labels[bad] ?? bad}" is ${logits[bad]}; no answer is given`,
+      { class: bad },
+    );
   const p = probabilities(logits, calibration.temperature);
-  const order = Array.from(p.keys()).sort((a, b) => p[b]! - p[a]! || a - b).slice(0, Math.max(1, topK));
+  const order = Array.from(p.keys())
+    .sort((a, b) => p[b]! - p[a]! || a - b)
+    .slice(0, Math.max(1, topK));
   const top = order.map((id) => ({ label: labels[id]!, probability: p[id]! }));
   const best = top[0]!;
-  return { label: best.label, probability: best.probability, abstained: best.probability < calibration.threshold, top, digest: digestLogits(logits) };
+  return {
+    label: best.label,
+    probability: best.probability,
+    abstained: best.probability < calibration.threshold,
+    top,
+    digest: digestLogits(logits),
+  };
 }
 
 export function digestLogits(logits: Float32Array): string {
   const bytes = new DataView(new ArrayBuffer(logits.length * 4));
-  logits.forEach((value, i) => { bytes.setFloat32(i * 4, value, true); });
+  logits.forEach((value, i) => {
+    bytes.setFloat32(i * 4, value, true);
+  });
   return createHash("sha256").update(new Uint8Array(bytes.buffer)).digest("hex");
 }

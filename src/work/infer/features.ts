@@ -1,6 +1,7 @@
 /**
- * What a version's classifier sees of a row: the pooled features, [hidden_size] numbers, before the last linear layer. The program is
- * the version's own, with another output; it runs one row at a time, so a row's features are a function of the row alone.
+ * What a version's classifier sees of a row: the pooled features, [hidden_size] numbers, before the last linear layer.
+ * The program is the version's own, with another output; it runs one row at a time, so a row's features are a function
+ * of the row alone.
  */
 import { bertGraph, batchInputs } from "../../language/models/index.ts";
 import { GraphBuilder, type Graph } from "../../numeric/graph/index.ts";
@@ -18,12 +19,22 @@ export interface FeatureExtractor {
 
 /** @throws RUNTIME_FAILED */
 export async function openFeatures(version: Version, executor: Executor): Promise<FeatureExtractor> {
-  const { config: { hidden_size: C }, head, tokenizer, weights } = version;
+  const {
+    config: { hidden_size: C },
+    head,
+    tokenizer,
+    weights,
+  } = version;
   const session = await executor.load(featureGraph(version), { form: "packed", weights, name: "features" });
   return {
     profile: session.profile,
     run: async (row) => {
-      const inputs = batchInputs([row], head, { tokens: rowLength(row), minimumRows: 1, padId: tokenizer.special.pad, real: "float32" });
+      const inputs = batchInputs([row], head, {
+        tokens: rowLength(row),
+        minimumRows: 1,
+        padId: tokenizer.special.pad,
+        real: "float32",
+      });
       const features = new Float32Array(C);
       await session.run(inputs, { features: tensor("float32", [1, C], features) });
       return features;

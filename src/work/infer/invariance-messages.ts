@@ -20,11 +20,18 @@ export type InvarianceRequest =
 
 export type InvarianceReply =
   /** logits[set] [rows, classes] */
-  | { readonly kind: "alone"; readonly profile: Profile; readonly classes: number; readonly logits: readonly Float32Array[] }
+  | {
+      readonly kind: "alone";
+      readonly profile: Profile;
+      readonly classes: number;
+      readonly logits: readonly Float32Array[];
+    }
   | ({ readonly kind: "batches" } & ComparedRuns)
   | ({ readonly kind: "mixed" } & ComparedRuns)
   | ({ readonly kind: "intraOp" } & ComparedRuns)
   | ({ readonly kind: "control" } & ComparedRuns);
 
 /** Rows computed since the last one. */
-export interface InvarianceEvent { readonly rows: number }
+export interface InvarianceEvent {
+  readonly rows: number;
+}

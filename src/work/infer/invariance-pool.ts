@@ -3,9 +3,17 @@ import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { InvarianceEvent, InvarianceReply, InvarianceRequest, InvarianceSetup } from "./invariance-messages.ts";
 
 /** `onRows` hears how many rows were computed since the last time. */
-export function openInvariancePool(setup: InvarianceSetup, onRows: (rows: number) => void): Pool<InvarianceRequest, InvarianceReply> {
+export function openInvariancePool(
+  setup: InvarianceSetup,
+  onRows: (rows: number) => void,
+): Pool<InvarianceRequest, InvarianceReply> {
   return createPool<InvarianceRequest, InvarianceReply, InvarianceEvent>({
-    entry: import.meta.resolve("#entry/work/infer/invariance-worker"), size: 1, name: "verify", workerData: setup,
-    onEvent: (_, { rows }) => { onRows(rows); },
+    entry: import.meta.resolve("#entry/work/infer/invariance-worker"),
+    size: 1,
+    name: "verify",
+    workerData: setup,
+    onEvent: (_, { rows }) => {
+      onRows(rows);
+    },
   });
 }

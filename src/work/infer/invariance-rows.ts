@@ -13,7 +13,7 @@ const SENTENCES = [
   "Can I top up with a cheque, or do you only accept cash and debit cards (no credit)?",
   "The quick brown fox jumps over the lazy dog while 3,456 people watch it on television.",
   "Water boils at a lower temperature on top of a mountain, which is why pasta takes longer there.",
-  "She said: \"we'll meet at 7:30, unless the train from Kraków is delayed again\" - and it was.",
+  'She said: "we\'ll meet at 7:30, unless the train from Kraków is delayed again" - and it was.',
   "Shares fell by 2.7% after the company announced that its chief executive would step down.",
   "Once the parcel has left the depot its tracking number can be used to follow it to your door.",
   "Nobody in the village remembered who had planted the old chestnut trees along the river.",
@@ -21,12 +21,21 @@ const SENTENCES = [
   "An aspirin and a glass of water were all that the doctor prescribed, to everyone's surprise.",
 ];
 
-/** Three sets, short, middle and long; the long one has rows of several lengths that are padded to the same multiple of 16, if the version's limit allows. */
-export function invarianceRows(tokenizer: Tokenizer, maxTokens: number, sentences: readonly string[] = SENTENCES): RowSet[] {
+/**
+ * Three sets, short, middle and long; the long one has rows of several lengths that are padded to the same multiple of
+ * 16, if the version's limit allows.
+ */
+export function invarianceRows(
+  tokenizer: Tokenizer,
+  maxTokens: number,
+  sentences: readonly string[] = SENTENCES,
+): RowSet[] {
   const words = sentences.flatMap((sentence) => sentence.split(/\s+/).filter((word) => word !== ""));
   return verifiedLengths(maxTokens).map(([least, most]) => ({
     tokens: Math.max(2, paddedLength(most)),
-    rows: Array.from({ length: SET_ROWS }, (_, row) => rowOf(tokenizer, words, row, least + (row % (most - least + 1)))),
+    rows: Array.from({ length: SET_ROWS }, (_, row) =>
+      rowOf(tokenizer, words, row, least + (row % (most - least + 1))),
+    ),
   }));
 }
 
@@ -35,7 +44,11 @@ function verifiedLengths(maxTokens: number): [number, number][] {
   const short = Math.min(8, maxTokens);
   const long = maxTokens > EXACT_LENGTH ? EXACT_LENGTH + 1 : maxTokens;
   const middle = Math.min(24, Math.floor((short + long) / 2));
-  const lengths: [number, number][] = [[short, short], [middle, middle], [long, maxTokens > EXACT_LENGTH ? Math.min(maxTokens, paddedLength(long)) : long]];
+  const lengths: [number, number][] = [
+    [short, short],
+    [middle, middle],
+    [long, maxTokens > EXACT_LENGTH ? Math.min(maxTokens, paddedLength(long)) : long],
+  ];
   return lengths.filter(([least], i) => i === 0 || least > (lengths[i - 1]?.[0] ?? 0));
 }
 
@@ -47,5 +60,10 @@ function rowOf(tokenizer: Tokenizer, words: readonly string[], row: number, leng
     const { ids, typeIds } = tokenizer.encode(text, { maxLength: length });
     if (ids.length === length) return { ids, typeIds };
   }
-  throw new LockstepError("TOKENIZER_INVALID", `the version's tokenizer makes fewer than ${length} tokens of ${4 * length} words, so there are no rows of that length to verify it with`, { tokens: length });
+  throw new LockstepError(
+    "TOKENIZER_INVALID",
+    `the version's tokenizer makes fewer than ${length} tokens of ${4 * length} words, so there are no rows of ` +
+      "that length to verify it with",
+    { tokens: length },
+  );
 }

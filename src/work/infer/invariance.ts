@@ -1,6 +1,7 @@
 /**
- * P2 as an experiment: one row's logits against the same row's logits among other mates, as raw float32 bits. This file says which
- * batches are tried and what a difference is; it knows rows and a function that answers them, and no executor. Nothing is tried twice.
+ * P2 as an experiment: one row's logits against the same row's logits among other mates, as raw float32 bits. This file
+ * says which batches are tried and what a difference is; it knows rows and a function that answers them, and no
+ * executor. Nothing is tried twice.
  *
  * Words: a set is rows of one padded length, a batch is rows that run together, a position is a place in it.
  */
@@ -22,7 +23,10 @@ export interface RowSet {
 export type RunRows = (rows: readonly TokenRow[]) => Promise<readonly Float32Array[]>;
 
 /** A row of one of the sets. */
-export interface RowRef { readonly set: number; readonly row: number }
+export interface RowRef {
+  readonly set: number;
+  readonly row: number;
+}
 
 /** Where bits first differed. `expected` is the row computed alone. */
 export interface Difference extends RowRef {
@@ -39,20 +43,33 @@ export interface Difference extends RowRef {
   readonly actual: string;
 }
 
-export interface ComparedRuns { readonly runs: number; readonly rows: number; readonly difference: Difference | null }
+export interface ComparedRuns {
+  readonly runs: number;
+  readonly rows: number;
+  readonly difference: Difference | null;
+}
 
 /** Every row by itself: what all others are held against. [sets][rows] */
 export type Alone = readonly (readonly Float32Array[])[];
 
 /** @throws NON_FINITE */
-export async function runAlone(run: RunRows, sets: readonly RowSet[], onRows: (rows: number) => Promise<void>): Promise<Alone> {
+export async function runAlone(
+  run: RunRows,
+  sets: readonly RowSet[],
+  onRows: (rows: number) => Promise<void>,
+): Promise<Alone> {
   const alone: Float32Array[][] = [];
   for (const [set, { rows }] of sets.entries()) {
     const answers: Float32Array[] = [];
     for (const [place, row] of rows.entries()) {
       const [logits] = await run([row]);
       const element = logits?.findIndex((value) => !Number.isFinite(value)) ?? 0;
-      if (logits === undefined || element >= 0) throw new LockstepError("NON_FINITE", `element ${element} of row ${place} of ${row.ids.length} tokens is ${logits?.[element] ?? "missing"}`, { set, row: place, element });
+      if (logits === undefined || element >= 0)
+        throw new LockstepError(
+          "NON_FINITE",
+          `element ${element} of row ${place} of ${row.ids.length} tokens is ${logits?.[element] ?? "missing"}`,
+          { set, row: place, element },
+        );
       answers.push(logits.slice());
       await onRows(1);
     }
@@ -62,8 +79,8 @@ export async function runAlone(run: RunRows, sets: readonly RowSet[], onRows: (r
 }
 
 /**
- * Batches of one set: for each size, windows that slide over the rows by one, so that a row stands at every position in turn.
- * `windows` windows a size at most, evenly spread; a size has as many as it has positions.
+ * Batches of one set: for each size, windows that slide over the rows by one, so that a row stands at every position in
+ * turn. `windows` windows a size at most, evenly spread; a size has as many as it has positions.
  */
 export function slidingBatches(set: number, rows: number, windows: number): RowRef[][] {
   return BATCH_SIZES.flatMap((size) => {
@@ -78,16 +95,27 @@ export function slidingBatches(set: number, rows: number, windows: number): RowR
 /** The same sizes with rows of every set shuffled into one submission, `orders` times each. */
 export function mixedBatches(sets: readonly RowSet[], orders: number): RowRef[][] {
   const all = sets.flatMap(({ rows }, set) => rows.map((_, row) => ({ set, row })));
-  return BATCH_SIZES.flatMap((size) => Array.from({ length: orders }, (_, order) => shuffled(all, size, order).slice(0, size)));
+  return BATCH_SIZES.flatMap((size) =>
+    Array.from({ length: orders }, (_, order) => shuffled(all, size, order).slice(0, size)),
+  );
 }
 
 /** All of the items in an order that `a` and `b` decide. */
 export function shuffled<T>(items: readonly T[], a: number, b: number): T[] {
-  return Array.from(permutation(items.length, seedFrom("row invariance"), PURPOSE.test, a, b), (index) => items[index] as T);
+  return Array.from(
+    permutation(items.length, seedFrom("row invariance"), PURPOSE.test, a, b),
+    (index) => items[index] as T,
+  );
 }
 
 /** Runs the batches in order and stops at the first row whose bits are not those that it had alone. */
-export async function compareBatches(run: RunRows, sets: readonly RowSet[], alone: Alone, batches: readonly (readonly RowRef[])[], onRows: (rows: number) => Promise<void>): Promise<ComparedRuns> {
+export async function compareBatches(
+  run: RunRows,
+  sets: readonly RowSet[],
+  alone: Alone,
+  batches: readonly (readonly RowRef[])[],
+  onRows: (rows: number) => Promise<void>,
+): Promise<ComparedRuns> {
   let runs = 0;
   let rows = 0;
   for (const batch of batches) {
@@ -102,15 +130,32 @@ export async function compareBatches(run: RunRows, sets: readonly RowSet[], alon
 }
 
 /** The first difference of one batch, by position. */
-export function firstOf(sets: readonly RowSet[], alone: Alone, batch: readonly RowRef[], answers: readonly Float32Array[]): Difference | null {
-  if (answers.length !== batch.length) throw new LockstepError("INTERNAL", `${answers.length} answers for a batch of ${batch.length} rows`, { batch: batch.length });
+export function firstOf(
+  sets: readonly RowSet[],
+  alone: Alone,
+  batch: readonly RowRef[],
+  answers: readonly Float32Array[],
+): Difference | null {
+  if (answers.length !== batch.length)
+    throw new LockstepError("INTERNAL", `${answers.length} answers for a batch of ${batch.length} rows`, {
+      batch: batch.length,
+    });
   for (const [position, ref] of batch.entries()) {
     const expected = alone[ref.set]?.[ref.row] as Float32Array;
     const actual = answers[position] as Float32Array;
     const element = firstDifference(expected, actual);
     if (element < 0) continue;
     const { ids } = rowAt(sets, ref);
-    return { ...ref, batch: batch.length, position, length: ids.length, tokens: sets[ref.set]?.tokens ?? 0, element, expected: hex(expected, element), actual: hex(actual, element) };
+    return {
+      ...ref,
+      batch: batch.length,
+      position,
+      length: ids.length,
+      tokens: sets[ref.set]?.tokens ?? 0,
+      element,
+      expected: hex(expected, element),
+      actual: hex(actual, element),
+    };
   }
   return null;
 }

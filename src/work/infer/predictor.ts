@@ -1,6 +1,6 @@
 /**
- * One loaded version on one executor: rows of tokens in, logits out. Everything that answers goes through here, so that a
- * version is always judged in the form it is served in: packed. A row's logits are a function of the row alone.
+ * One loaded version on one executor: rows of tokens in, logits out. Everything that answers goes through here, so that
+ * a version is always judged in the form it is served in: packed. A row's logits are a function of the row alone.
  */
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
 import { batchInputs, bertGraph, type TokenRow } from "../../language/models/index.ts";
@@ -29,7 +29,11 @@ export interface Predictor {
 }
 
 /** @throws NUMERICS_UNTRUSTED where a row's bits depend on its mates here; RUNTIME_FAILED */
-export async function openPredictor(version: Version, executor: Executor, options: PredictorOptions = {}): Promise<Predictor> {
+export async function openPredictor(
+  version: Version,
+  executor: Executor,
+  options: PredictorOptions = {},
+): Promise<Predictor> {
   const predictor = await openProgram(version, executor, bertGraph(version.config, version.head), options);
   if (options.selfCheck ?? true) {
     try {
@@ -43,7 +47,12 @@ export async function openPredictor(version: Version, executor: Executor, option
 }
 
 /** A predictor over any program with the version's inputs, parameters and `logits`; nothing is checked. */
-export async function openProgram(version: Version, executor: Executor, graph: Graph, options: PredictorOptions = {}): Promise<Predictor> {
+export async function openProgram(
+  version: Version,
+  executor: Executor,
+  graph: Graph,
+  options: PredictorOptions = {},
+): Promise<Predictor> {
   const session = await executor.load(graph, { form: "packed", weights: version.weights });
   return new PackedPredictor(version, session, options);
 }
@@ -76,8 +85,13 @@ class PackedPredictor implements Predictor {
       const most = Math.max(1, Math.min(this.#maxRows, Math.floor(this.#maxTokens / tokens)));
       for (let at = 0; at < group.length; at += most) {
         const part = group.slice(at, at + most);
-        const logits = await this.#runBatch(part.map((index) => itemAt(rows, index)), tokens);
-        part.forEach((index, row) => { answers[index] = logits.slice(row * this.classes, (row + 1) * this.classes); });
+        const logits = await this.#runBatch(
+          part.map((index) => itemAt(rows, index)),
+          tokens,
+        );
+        part.forEach((index, row) => {
+          answers[index] = logits.slice(row * this.classes, (row + 1) * this.classes);
+        });
       }
     }
     return answers;
@@ -85,13 +99,20 @@ class PackedPredictor implements Predictor {
 
   /** rows [B] padded to T tokens → logits [B, classes] */
   async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
-    const inputs = batchInputs(rows, this.#version.head, { tokens, minimumRows: 1, padId: this.#version.tokenizer.special.pad, real: "float32" });
+    const inputs = batchInputs(rows, this.#version.head, {
+      tokens,
+      minimumRows: 1,
+      padId: this.#version.tokenizer.special.pad,
+      real: "float32",
+    });
     const logits = new Float32Array(rows.length * this.classes);
     await this.#session.run(inputs, { logits: tensor("float32", [rows.length, this.classes], logits) });
     return logits;
   }
 
-  dispose(): Promise<void> { return this.#session.dispose(); }
+  dispose(): Promise<void> {
+    return this.#session.dispose();
+  }
 }
 
 function itemAt<T>(list: readonly T[], index: number): T {
@@ -115,5 +136,7 @@ function byLength(rows: readonly TokenRow[]): Map<number, number[]> {
 /** Short and long rows of made-up ids, within the version's limits. */
 function probeRows(version: Version): TokenRow[] {
   const lengths = [2, 7, 7, 16, 16, 33].map((length) => Math.min(length, version.maxTokens));
-  return lengths.map((length, probe) => ({ ids: Int32Array.from({ length }, (_, t) => (1 + probe * 7919 + t * 104_729) % version.config.vocab_size) }));
+  return lengths.map((length, probe) => ({
+    ids: Int32Array.from({ length }, (_, t) => (1 + probe * 7919 + t * 104_729) % version.config.vocab_size),
+  }));
 }

@@ -4,13 +4,24 @@
  */
 import { z } from "zod";
 import { formatBytes, LockstepError, toLockstepError } from "../../base/index.ts";
-import { bertParameters, matchWeights, parameterCount, parseBertConfig, type BertConfig, type Head, type Pooling } from "../../language/models/index.ts";
+import {
+  bertParameters,
+  matchWeights,
+  parameterCount,
+  parseBertConfig,
+  type BertConfig,
+  type Head,
+  type Pooling,
+} from "../../language/models/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { firstNonFinite, readSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
 
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 
-/** `lockstep.json`: what the Hugging Face layout has no place for. Everything in it is decided by the recipe, never by a clock. */
+/**
+ * `lockstep.json`: what the Hugging Face layout has no place for. Everything in it is decided by the recipe, never by a
+ * clock.
+ */
 export const lockstepFileSchema = z.looseObject({
   format: z.literal(1),
   task: z.literal("classify"),
@@ -28,7 +39,10 @@ export const lockstepFileSchema = z.looseObject({
 });
 export type LockstepFile = z.infer<typeof lockstepFileSchema>;
 
-export interface Calibration { readonly temperature: number; readonly threshold: number }
+export interface Calibration {
+  readonly temperature: number;
+  readonly threshold: number;
+}
 
 /** All of a version but its weights. */
 export interface VersionInfo {
@@ -58,12 +72,25 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   const { config, labels: configLabels, architecture } = parseBertConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
   const labels = own?.labels ?? configLabels;
-  if (labels === undefined) throw new LockstepError("MODEL_INVALID", `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot classify; fine-tune it first (train --from)`, {});
+  if (labels === undefined)
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot ` +
+        "classify; fine-tune it first (train --from)",
+      {},
+    );
   const maxTokens = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
   const tokenizer = readTokenizer(files, maxTokens);
   checkVocabulary(config, tokenizer);
   const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
-  return { config, head, labels, maxTokens, calibration: own?.calibration ?? { temperature: 1, threshold: 0 }, tokenizer };
+  return {
+    config,
+    head,
+    labels,
+    maxTokens,
+    calibration: own?.calibration ?? { temperature: 1, threshold: 0 },
+    tokenizer,
+  };
 }
 
 /** @throws as readVersionInfo; WEIGHTS_INVALID naming the tensor. */
@@ -71,7 +98,13 @@ export function readVersion(files: VersionFiles): Version {
   const info = readVersionInfo(files);
   const { weights, missing } = matchWeights(bertParameters(info.config, info.head), readWeights(files));
   const first = missing[0];
-  if (first !== undefined) throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing in all); the folder is incomplete, or config.json is that of another model`, { tensor: first.name });
+  if (first !== undefined)
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `model.safetensors has no tensor "${first.name}" [${first.shape.join(", ")}] (${missing.length} missing ` +
+        "in all); the folder is incomplete, or config.json is that of another model",
+      { tensor: first.name },
+    );
   return { ...info, weights: Object.fromEntries(weights) };
 }
 
@@ -90,35 +123,58 @@ const WEIGHTS = "model.safetensors";
 const WEIGHTS_MARGIN = 32 * 1024 * 1024;
 
 /**
- * Refuses a weights file that is larger than everything a BERT of config.json's sizes has, in double precision; asked before memory
- * is taken for it. One that is too small is found by its header. @throws MODEL_INVALID, WEIGHTS_INVALID
+ * Refuses a weights file that is larger than everything a BERT of config.json's sizes has, in double precision; asked
+ * before memory is taken for it. One that is too small is found by its header. @throws MODEL_INVALID, WEIGHTS_INVALID
  */
 export function checkWeightsSize(files: VersionFiles, weightBytes: number): void {
   const { config, labels } = parseBertConfig(parseJson(files, "config.json"));
   const { hidden_size: C, vocab_size: V } = config;
   const classes = (labels ?? readLockstepFile(files)?.labels ?? []).length;
   const heads = (V + classes) * (C + 1) + 2 * C * (C + 2);
-  const most = 8 * (parameterCount(bertParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;
+  const most =
+    8 * (parameterCount(bertParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;
   if (weightBytes > most) {
-    throw new LockstepError("WEIGHTS_INVALID", `model.safetensors has ${formatBytes(weightBytes)}, but a model of the sizes in config.json has at most ${formatBytes(most)}: the two are not of the same model; fetch the folder again`, { bytes: weightBytes, most });
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `model.safetensors has ${formatBytes(weightBytes)}, but a model of the sizes in config.json has at most ` +
+        `${formatBytes(most)}: the two are not of the same model; fetch the folder again`,
+      { bytes: weightBytes, most },
+    );
   }
 }
 
 export function readWeights(files: VersionFiles): ReadonlyMap<string, HostTensor> {
   const { tensors } = readSafetensors(need(files, WEIGHTS), { name: WEIGHTS });
   const bad = firstNonFinite(tensors);
-  if (bad !== undefined) throw new LockstepError("WEIGHTS_INVALID", `tensor "${bad.name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is damaged or its training diverged`, { tensor: bad.name, index: bad.index });
+  if (bad !== undefined)
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `tensor "${bad.name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is ` +
+        "damaged or its training diverged",
+      { tensor: bad.name, index: bad.index },
+    );
   return tensors;
 }
 
 function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
   const config = files.has("tokenizer_config.json") ? parseJson(files, "tokenizer_config.json") : undefined;
-  return loadTokenizer({ tokenizerJson: text(files, "tokenizer.json"), ...(config === undefined ? {} : { tokenizerConfig: config as object }) }, { maxLength });
+  return loadTokenizer(
+    {
+      tokenizerJson: text(files, "tokenizer.json"),
+      ...(config === undefined ? {} : { tokenizerConfig: config as object }),
+    },
+    { maxLength },
+  );
 }
 
 function checkVocabulary(config: BertConfig, tokenizer: Tokenizer): void {
   if (tokenizer.vocabSize > config.vocab_size) {
-    throw new LockstepError("MODEL_INVALID", `tokenizer.json has ${tokenizer.vocabSize} tokens, but config.json says "vocab_size" ${config.vocab_size}: they are not of the same model`, { tokens: tokenizer.vocabSize, vocab_size: config.vocab_size });
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `tokenizer.json has ${tokenizer.vocabSize} tokens, but config.json says "vocab_size" ${config.vocab_size}` +
+        ": they are not of the same model",
+      { tokens: tokenizer.vocabSize, vocab_size: config.vocab_size },
+    );
   }
 }
 
@@ -131,12 +187,22 @@ function parseLockstepFile(files: VersionFiles): LockstepFile {
   const parsed = lockstepFileSchema.safeParse(parseJson(files, "lockstep.json"));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new LockstepError("MODEL_INVALID", `lockstep.json: "${issue?.path.join(".") ?? ""}" is not as this version of Lockstep writes it: ${issue?.message ?? "invalid"}`, { field: issue?.path.join(".") ?? "" });
+  throw new LockstepError(
+    "MODEL_INVALID",
+    `lockstep.json: "${issue?.path.join(".") ?? ""}" is not as this version of Lockstep writes it: ` +
+      (issue?.message ?? "invalid"),
+    { field: issue?.path.join(".") ?? "" },
+  );
 }
 
 function need(files: VersionFiles, name: string): Uint8Array {
   const bytes = files.get(name);
-  if (bytes === undefined) throw new LockstepError("MODEL_INVALID", `the folder has no ${name}; it has ${[...files.keys()].sort().join(", ") || "nothing"}`, { file: name });
+  if (bytes === undefined)
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `the folder has no ${name}; it has ${[...files.keys()].sort().join(", ") || "nothing"}`,
+      { file: name },
+    );
   return bytes;
 }
 
@@ -144,7 +210,10 @@ function text(files: VersionFiles, name: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(need(files, name));
   } catch (thrown) {
-    if (thrown instanceof TypeError) throw new LockstepError("MODEL_INVALID", `${name} is not UTF-8 text; the file is damaged, fetch it again`, { file: name });
+    if (thrown instanceof TypeError)
+      throw new LockstepError("MODEL_INVALID", `${name} is not UTF-8 text; the file is damaged, fetch it again`, {
+        file: name,
+      });
     throw thrown;
   }
 }
@@ -154,6 +223,10 @@ function parseJson(files: VersionFiles, name: string): unknown {
   try {
     return JSON.parse(source);
   } catch (thrown) {
-    throw new LockstepError("MODEL_INVALID", `${name} is not JSON (${toLockstepError(thrown).message}); the file is damaged, fetch it again`, { file: name });
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `${name} is not JSON (${toLockstepError(thrown).message}); the file is damaged, fetch it again`,
+      { file: name },
+    );
   }
 }

@@ -1,6 +1,7 @@
 /**
- * What serving deals in: rows of tokens in, rows of logits out, of one published version. What a row means, and what is made of its
- * logits, is the caller's. `V` is whatever the caller needs of a version (tokenizer, labels …); serving reads its name only.
+ * What serving deals in: rows of tokens in, rows of logits out, of one published version. What a row means, and what is
+ * made of its logits, is the caller's. `V` is whatever the caller needs of a version (tokenizer, labels …); serving
+ * reads its name only.
  */
 import type { Clock, ErrorCode } from "../../base/index.ts";
 import type { TokenRow } from "../infer/index.ts";
@@ -13,7 +14,10 @@ export interface NamedVersion {
 
 /** One worker with one version in it, its own copy of the packed weights included. */
 export interface ReplicaBackend {
-  /** Logits of each row, in order. All rows are of one padded length. WORKER_DIED: the worker is gone, other errors: it goes on. */
+  /**
+   * Logits of each row, in order. All rows are of one padded length. WORKER_DIED: the worker is gone, other errors: it
+   * goes on.
+   */
   run(rows: readonly EncodedRow[]): Promise<Float32Array[]>;
   /** Ends it once nothing runs. Called once. */
   close(): Promise<void>;
@@ -30,11 +34,17 @@ export interface SchedulerOptions<V extends NamedVersion> {
   readonly maxBatchRows?: number;
   /** Tokens in a batch at most, padding included; a single longer row still runs. @default 4096 */
   readonly maxBatchTokens?: number;
-  /** How long a row may wait for mates while its batch is not full, in milliseconds. 0: batch only what is there. @default 0 */
+  /**
+   * How long a row may wait for mates while its batch is not full, in milliseconds. 0: batch only what is there.
+   * @default 0
+   */
   readonly maxWaitMs?: number;
   /** Time a request may take from admission to answer, in milliseconds, unless it names its own. @default 30_000 */
   readonly timeoutMs?: number;
-  /** Share of rows that are computed twice and compared bit for bit, 0 to 1; chosen by a hash of the request's id. @default 0 */
+  /**
+   * Share of rows that are computed twice and compared bit for bit, 0 to 1; chosen by a hash of the request's id.
+   * @default 0
+   */
   readonly verifySample?: number;
   /** @default the system's */
   readonly clock?: Clock;
@@ -56,7 +66,10 @@ export interface ServeRequest<V extends NamedVersion> {
   readonly pin?: VersionPin<V>;
 }
 
-/** Holds a version in memory, with its replicas, whatever else is published: until `release`, or until the scheduler closes. */
+/**
+ * Holds a version in memory, with its replicas, whatever else is published: until `release`, or until the scheduler
+ * closes.
+ */
 export interface VersionPin<V extends NamedVersion> {
   readonly version: V;
   /** Idempotent. Requests under way keep the version until their answers. */
@@ -82,13 +95,17 @@ export interface Scheduler<V extends NamedVersion> extends AsyncDisposable {
   /** Versions in memory: the current one, and older ones that are still pinned. */
   readonly loaded: readonly V[];
   /**
-   * Answers wholly from one version. Throws OVERLOADED (details.retryAfterSeconds), TIMEOUT, CANCELLED, NON_FINITE, NUMERICS_UNTRUSTED,
-   * SHUTTING_DOWN, NOT_FOUND (nothing published yet), WORKER_DIED, INPUT_INVALID (its pin was let go), or what `encode` threw.
+   * Answers wholly from one version. Throws OVERLOADED (details.retryAfterSeconds), TIMEOUT, CANCELLED, NON_FINITE,
+   * NUMERICS_UNTRUSTED, SHUTTING_DOWN, NOT_FOUND (nothing published yet), WORKER_DIED, INPUT_INVALID (its pin was let
+   * go), or what `encode` threw.
    */
   submit(request: ServeRequest<V>): Promise<ServeAnswer<V>>;
   /** Pins the current version. Throws SHUTTING_DOWN, NOT_FOUND. */
   pin(): VersionPin<V>;
-  /** Builds the version's replicas beside the current ones, then swaps. Requests before the swap keep the old version. In order of calls. */
+  /**
+   * Builds the version's replicas beside the current ones, then swaps. Requests before the swap keep the old version.
+   * In order of calls.
+   */
   publish(version: V): Promise<void>;
   /** Resolves when no request is open. New ones are still taken. */
   drain(): Promise<void>;
@@ -97,7 +114,17 @@ export interface Scheduler<V extends NamedVersion> extends AsyncDisposable {
 }
 
 export type ServeCounter =
-  | "admitted" | "answered" | "refused" | "timed_out" | "cancelled" | "failed" | "verified" | "mismatched" | "published" | "replicas_retired" | "rows_retried";
+  | "admitted"
+  | "answered"
+  | "refused"
+  | "timed_out"
+  | "cancelled"
+  | "failed"
+  | "verified"
+  | "mismatched"
+  | "published"
+  | "replicas_retired"
+  | "rows_retried";
 export type ServeMeasure = "queue_ms" | "run_ms" | "total_ms" | "batch_rows" | "batch_tokens" | "publish_ms";
 
 /** Called synchronously; must not throw. */

@@ -1,6 +1,7 @@
 /**
  * One version in memory: its replicas, the rows that wait for it, and who holds it. States:
- *   serving ── superseded (another was published, or closing) ──▶ leaving ── last pin let go ──▶ closed (replicas released)
+ *   serving ── superseded (another was published, or closing) ──▶ leaving ── last pin let go ──▶ closed (replicas
+ *   released)
  * Pins: one for each open request, batch and verification; a version is never taken from under any of them.
  */
 import { invariant } from "../../base/index.ts";

@@ -1,6 +1,6 @@
 /**
- * Keeps a version's replicas in order: replaces what died, and has sampled answers confirmed. A replica is trusted until it is
- * outvoted by two others, bit for bit; then it leaves, and the fresh one that decided takes its place.
+ * Keeps a version's replicas in order: replaces what died, and has sampled answers confirmed. A replica is trusted
+ * until it is outvoted by two others, bit for bit; then it leaves, and the fresh one that decided takes its place.
  */
 import { isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
 import type { EncodedRow, NamedVersion, ReplicaBackend, ServeHooks } from "./contract.ts";
@@ -14,7 +14,11 @@ export interface SampledRow {
 }
 
 /** All of them, or none: what was opened beside a failure is closed again. */
-export async function openAll(count: number, open: () => Promise<ReplicaBackend>, hooks: ServeHooks): Promise<ReplicaBackend[]> {
+export async function openAll(
+  count: number,
+  open: () => Promise<ReplicaBackend>,
+  hooks: ServeHooks,
+): Promise<ReplicaBackend[]> {
   const results = await Promise.allSettled(Array.from({ length: count }, open));
   const opened = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failed = results.find((result) => result.status === "rejected");
@@ -42,17 +46,34 @@ export class ReplicaKeeper<V extends NamedVersion> {
     if (loaded.replicas.length === 0 && loaded.opening === 0) void this.#replace(loaded);
   }
 
-  /** The row's logits, once a second computation has agreed with the first. Throws NUMERICS_UNTRUSTED if no two of three agree. */
-  async confirm(loaded: LoadedVersion<V>, replica: Replica, sampled: SampledRow, first: Float32Array): Promise<Float32Array> {
+  /**
+   * The row's logits, once a second computation has agreed with the first. Throws NUMERICS_UNTRUSTED if no two of three
+   * agree.
+   */
+  async confirm(
+    loaded: LoadedVersion<V>,
+    replica: Replica,
+    sampled: SampledRow,
+    first: Float32Array,
+  ): Promise<Float32Array> {
     const { other, logits: second } = await this.#again(loaded, replica, sampled.row);
     this.#hooks.count?.("verified", 1);
     return sameBits(first, second) ? first : await this.#decide(loaded, sampled, [replica, other], [first, second]);
   }
 
-  /** On another replica; on the same one if it is the only one. One that dies under it is replaced, and the row tried once more. */
-  async #again(loaded: LoadedVersion<V>, replica: Replica, row: EncodedRow): Promise<{ other: Replica; logits: Float32Array }> {
+  /**
+   * On another replica; on the same one if it is the only one. One that dies under it is replaced, and the row tried
+   * once more.
+   */
+  async #again(
+    loaded: LoadedVersion<V>,
+    replica: Replica,
+    row: EncodedRow,
+  ): Promise<{ other: Replica; logits: Float32Array }> {
     for (let failures = 0; ; failures++) {
-      const other = loaded.leastLoaded(replica) ?? (replica.leaving ? loaded.add(await this.#openReplica(loaded.version)) : replica);
+      const other =
+        loaded.leastLoaded(replica) ??
+        (replica.leaving ? loaded.add(await this.#openReplica(loaded.version)) : replica);
       try {
         return { other, logits: one(await other.run([row])) };
       } catch (thrown) {
@@ -62,7 +83,12 @@ export class ReplicaKeeper<V extends NamedVersion> {
     }
   }
 
-  async #decide(loaded: LoadedVersion<V>, { requestId, index, row }: SampledRow, pair: readonly [Replica, Replica], answers: readonly [Float32Array, Float32Array]): Promise<Float32Array> {
+  async #decide(
+    loaded: LoadedVersion<V>,
+    { requestId, index, row }: SampledRow,
+    pair: readonly [Replica, Replica],
+    answers: readonly [Float32Array, Float32Array],
+  ): Promise<Float32Array> {
     this.#hooks.count?.("mismatched", 1);
     const backend = await this.#openReplica(loaded.version);
     let third: Float32Array;
@@ -77,13 +103,24 @@ export class ReplicaKeeper<V extends NamedVersion> {
     // The fresh one takes the loser's place; if the loser is gone already, or nobody lost, it is not needed.
     const placed = loser !== null && this.#retire(loaded, loser, "mismatch") ? loaded.add(backend) : null;
     const version = loaded.version.name;
-    this.#hooks.onMismatch?.({ version, requestId, row: index, replicas: pair.map(({ id }) => id).concat(placed === null ? [] : [placed.id]), odd: loser?.id ?? null });
+    this.#hooks.onMismatch?.({
+      version,
+      requestId,
+      row: index,
+      replicas: pair.map(({ id }) => id).concat(placed === null ? [] : [placed.id]),
+      odd: loser?.id ?? null,
+    });
     if (placed === null) await this.#discard(backend);
     if (loser !== null) {
       requireFinite(third, index);
       return third;
     }
-    throw new LockstepError("NUMERICS_UNTRUSTED", `three replicas of version ${version} gave three different answers to one row: none is given. Run \`lockstep verify\` on this machine`, { version, request: requestId, row: index });
+    throw new LockstepError(
+      "NUMERICS_UNTRUSTED",
+      `three replicas of version ${version} gave three different answers to one row: none is given. Run ` +
+        `\`lockstep verify\` on this machine`,
+      { version, request: requestId, row: index },
+    );
   }
 
   async #discard(backend: ReplicaBackend): Promise<void> {
@@ -110,7 +147,8 @@ export class ReplicaKeeper<V extends NamedVersion> {
       loaded.add(await this.#openReplica(loaded.version));
     } catch (thrown) {
       this.#hooks.onError?.(thrown);
-      if (loaded.replicas.length === 0 && loaded.opening === 1) for (const { ticket } of loaded.queue.clear()) ticket.fail(thrown);
+      if (loaded.replicas.length === 0 && loaded.opening === 1)
+        for (const { ticket } of loaded.queue.clear()) ticket.fail(thrown);
     } finally {
       loaded.opening--;
       loaded.unpin();
@@ -120,6 +158,9 @@ export class ReplicaKeeper<V extends NamedVersion> {
 
 function one(logits: readonly Float32Array[]): Float32Array {
   const [only] = logits;
-  if (only === undefined || logits.length !== 1) throw new LockstepError("INTERNAL", `a replica gave ${logits.length} answers for one row`, { answers: logits.length });
+  if (only === undefined || logits.length !== 1)
+    throw new LockstepError("INTERNAL", `a replica gave ${logits.length} answers for one row`, {
+      answers: logits.length,
+    });
   return only;
 }

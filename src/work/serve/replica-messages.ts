@@ -11,8 +11,7 @@ export interface ReplicaSetup {
 }
 
 export type ReplicaRequest =
-  | { readonly kind: "describe" }
-  | { readonly kind: "run"; readonly rows: readonly EncodedRow[] };
+  { readonly kind: "describe" } | { readonly kind: "run"; readonly rows: readonly EncodedRow[] };
 
 export type ReplicaReply =
   | { readonly kind: "describe"; readonly profile: Profile; readonly classes: number }

@@ -10,13 +10,16 @@ await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
   const version = readVersion(setup.files);
   const predictor = await markBusy(() => openPredictor(version, executor, setup.predictor));
   const { classes, profile } = predictor;
-  return [{
-    describe: () => ({ kind: "describe", profile, classes }),
-    run: async ({ rows }) => {
-      const answers = await markBusy(() => predictor.run(rows));
-      const logits = new Float32Array(rows.length * classes); // [B, classes]
-      answers.forEach((answer, row) => logits.set(answer, row * classes));
-      return new Transferred({ kind: "run", logits }, [logits.buffer]);
+  return [
+    {
+      describe: () => ({ kind: "describe", profile, classes }),
+      run: async ({ rows }) => {
+        const answers = await markBusy(() => predictor.run(rows));
+        const logits = new Float32Array(rows.length * classes); // [B, classes]
+        answers.forEach((answer, row) => logits.set(answer, row * classes));
+        return new Transferred({ kind: "run", logits }, [logits.buffer]);
+      },
     },
-  }, { onClose: () => markBusy(() => predictor.dispose()) }];
+    { onClose: () => markBusy(() => predictor.dispose()) },
+  ];
 });

@@ -1,6 +1,6 @@
 /**
- * The rows that wait for one version, by padded length. A batch is of one length, first come first served, and the length is that of
- * the oldest row: so no length starves, however many rows of another keep coming.
+ * The rows that wait for one version, by padded length. A batch is of one length, first come first served, and the
+ * length is that of the oldest row: so no length starves, however many rows of another keep coming.
  */
 import type { EncodedRow, NamedVersion } from "./contract.ts";
 import type { Ticket } from "./ticket.ts";
@@ -58,11 +58,18 @@ export class RowQueue<V extends NamedVersion> {
     return all;
   }
 
-  /** The next batch: of the group with the oldest row among those that are full or have waited long enough. Empty: none is due. */
+  /**
+   * The next batch: of the group with the oldest row among those that are full or have waited long enough. Empty: none
+   * is due.
+   */
   take(limits: BatchLimits, now: number): Job<V>[] {
     let oldest: Job<V>[] | undefined;
     for (const group of this.#groups.values()) {
-      if (this.#dueIn(group, limits, now) <= 0 && arrivalOf(group) < (oldest === undefined ? Infinity : arrivalOf(oldest))) oldest = group;
+      if (
+        this.#dueIn(group, limits, now) <= 0 &&
+        arrivalOf(group) < (oldest === undefined ? Infinity : arrivalOf(oldest))
+      )
+        oldest = group;
     }
     const head = oldest?.[0];
     if (oldest === undefined || head === undefined) return [];

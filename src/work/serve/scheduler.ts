@@ -1,12 +1,21 @@
 /**
- * The life of a request: (1) admit: pin the current version, be counted or refused; (2) encode under that version; (3) wait, by padded
- * length; (4) run in a batch on that version's least loaded replica; (5) verify; (6) answer, unpin. Publishing builds replicas beside
- * all this and swaps one reference, so a request sees one version from admission to answer, and none sees an error.
- * It runs on the main thread and computes nothing: its time is bookkeeping.
+ * The life of a request: (1) admit: pin the current version, be counted or refused; (2) encode under that version; (3)
+ * wait, by padded length; (4) run in a batch on that version's least loaded replica; (5) verify; (6) answer, unpin.
+ * Publishing builds replicas beside all this and swaps one reference, so a request sees one version from admission to
+ * answer, and none sees an error. It runs on the main thread and computes nothing: its time is bookkeeping.
  */
 import { isLockstepError, LockstepError, systemClock, type Clock } from "../../base/index.ts";
 import { rowLength } from "../infer/index.ts";
-import type { EncodedRow, NamedVersion, Scheduler, SchedulerOptions, ServeAnswer, ServeHooks, ServeRequest, VersionPin } from "./contract.ts";
+import type {
+  EncodedRow,
+  NamedVersion,
+  Scheduler,
+  SchedulerOptions,
+  ServeAnswer,
+  ServeHooks,
+  ServeRequest,
+  VersionPin,
+} from "./contract.ts";
 import { LoadedVersion, type Replica } from "./loaded-version.ts";
 import { openAll, ReplicaKeeper } from "./replica-keeper.ts";
 import type { BatchLimits, Job } from "./row-queue.ts";
@@ -23,14 +32,20 @@ export function createScheduler<V extends NamedVersion>(options: SchedulerOption
   requireRange("maxBatchTokens", options.maxBatchTokens, 1, 2 ** 31);
   requireRange("timeoutMs", options.timeoutMs, 1, MAX_TIMEOUT_MS);
   const { verifySample = 0, maxWaitMs = 0 } = options;
-  if (!(verifySample >= 0 && verifySample <= 1)) throw new LockstepError("OPTION_INVALID", `verifySample is a share from 0 to 1, not ${verifySample}`, { verifySample });
-  if (!(maxWaitMs >= 0)) throw new LockstepError("OPTION_INVALID", `maxWaitMs must be 0 or more, not ${maxWaitMs}`, { maxWaitMs });
+  if (!(verifySample >= 0 && verifySample <= 1))
+    throw new LockstepError("OPTION_INVALID", `verifySample is a share from 0 to 1, not ${verifySample}`, {
+      verifySample,
+    });
+  if (!(maxWaitMs >= 0))
+    throw new LockstepError("OPTION_INVALID", `maxWaitMs must be 0 or more, not ${maxWaitMs}`, { maxWaitMs });
   return new BatchScheduler(options);
 }
 
 function requireRange(name: string, value: number | undefined, least: number, most: number): void {
   if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
-  throw new LockstepError("OPTION_INVALID", `${name} must be an integer from ${least} to ${most}, not ${value}`, { [name]: value });
+  throw new LockstepError("OPTION_INVALID", `${name} must be an integer from ${least} to ${most}, not ${value}`, {
+    [name]: value,
+  });
 }
 
 class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
@@ -56,7 +71,11 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
 
   constructor(options: SchedulerOptions<V>) {
     this.#options = options;
-    this.#limits = { maxRows: options.maxBatchRows ?? 32, maxTokens: options.maxBatchTokens ?? 4096, maxWaitMs: options.maxWaitMs ?? 0 };
+    this.#limits = {
+      maxRows: options.maxBatchRows ?? 32,
+      maxTokens: options.maxBatchTokens ?? 4096,
+      maxWaitMs: options.maxWaitMs ?? 0,
+    };
     this.#maxQueue = options.maxQueue ?? 1024;
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options.hooks ?? {};
@@ -117,7 +136,11 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
   #step(): void {
     this.#stepDue = false;
     for (const loaded of this.#loaded) {
-      for (let replica = loaded.leastLoaded(); replica !== undefined && replica.running === 0; replica = loaded.leastLoaded()) {
+      for (
+        let replica = loaded.leastLoaded();
+        replica !== undefined && replica.running === 0;
+        replica = loaded.leastLoaded()
+      ) {
         const batch = loaded.queue.take(this.#limits, this.#clock.elapsed());
         if (batch.length === 0) break;
         void this.#run(loaded, replica, batch);
@@ -140,25 +163,60 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
 
   #admissible({ rows = 1, signal, pin }: ServeRequest<V>): LoadedVersion<V> {
     const current = this.#published();
-    if (signal?.aborted) throw new LockstepError("CANCELLED", "the request was cancelled before it was admitted", {}, { cause: signal.reason });
+    if (signal?.aborted)
+      throw new LockstepError(
+        "CANCELLED",
+        "the request was cancelled before it was admitted",
+        {},
+        { cause: signal.reason },
+      );
     const loaded = pin === undefined ? current : this.#pins.get(pin);
-    if (loaded === undefined) throw new LockstepError("INPUT_INVALID", `this pin of version ${pin?.version.name ?? ""} was let go; pin a version again before asking it`, { version: pin?.version.name ?? "" });
-    if (!Number.isSafeInteger(rows) || rows < 1) throw new LockstepError("INPUT_INVALID", `a request has at least one row, not ${rows}`, { rows });
-    if (rows > this.#maxQueue) throw new LockstepError("INPUT_TOO_LARGE", `a request of ${rows} rows is more than the queue holds (${this.#maxQueue}); send smaller ones`, { rows, maxQueue: this.#maxQueue });
+    if (loaded === undefined)
+      throw new LockstepError(
+        "INPUT_INVALID",
+        `this pin of version ${pin?.version.name ?? ""} was let go; pin a version again before asking it`,
+        { version: pin?.version.name ?? "" },
+      );
+    if (!Number.isSafeInteger(rows) || rows < 1)
+      throw new LockstepError("INPUT_INVALID", `a request has at least one row, not ${rows}`, { rows });
+    if (rows > this.#maxQueue)
+      throw new LockstepError(
+        "INPUT_TOO_LARGE",
+        `a request of ${rows} rows is more than the queue holds (${this.#maxQueue}); send smaller ones`,
+        { rows, maxQueue: this.#maxQueue },
+      );
     if (this.#waiting + rows > this.#maxQueue) {
       this.#hooks.count?.("refused", 1);
-      const retryAfterSeconds = Math.max(1, Math.ceil((this.#waiting * this.#msPerRow) / this.#options.replicas / 1000));
-      throw new LockstepError("OVERLOADED", `${this.#waiting} rows wait and the queue holds ${this.#maxQueue}; try again in ${retryAfterSeconds} s`, { waiting: this.#waiting, maxQueue: this.#maxQueue, retryAfterSeconds });
+      const retryAfterSeconds = Math.max(
+        1,
+        Math.ceil((this.#waiting * this.#msPerRow) / this.#options.replicas / 1000),
+      );
+      throw new LockstepError(
+        "OVERLOADED",
+        `${this.#waiting} rows wait and the queue holds ${this.#maxQueue}; try again in ${retryAfterSeconds} s`,
+        { waiting: this.#waiting, maxQueue: this.#maxQueue, retryAfterSeconds },
+      );
     }
     return loaded;
   }
 
-  #admit(loaded: LoadedVersion<V>, { id, rows = 1, timeoutMs = this.#options.timeoutMs ?? 30_000, signal }: ServeRequest<V>): Ticket<V> {
+  #admit(
+    loaded: LoadedVersion<V>,
+    { id, rows = 1, timeoutMs = this.#options.timeoutMs ?? 30_000, signal }: ServeRequest<V>,
+  ): Ticket<V> {
     loaded.pin();
     this.#waiting += rows;
     this.#hooks.count?.("admitted", 1);
     const onSettled = (ticket: Ticket<V>, error: unknown): void => this.#onSettled(loaded, ticket, error);
-    const ticket = new Ticket({ id, version: loaded.version, rows, timeoutMs: Math.min(timeoutMs, MAX_TIMEOUT_MS), signal, clock: this.#clock, onSettled });
+    const ticket = new Ticket({
+      id,
+      version: loaded.version,
+      rows,
+      timeoutMs: Math.min(timeoutMs, MAX_TIMEOUT_MS),
+      signal,
+      clock: this.#clock,
+      onSettled,
+    });
     this.#open.add(ticket);
     return ticket;
   }
@@ -167,7 +225,12 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     try {
       const rows = await encode(loaded.version);
       if (ticket.settled) return;
-      if (rows.length !== ticket.rows) throw new LockstepError("INTERNAL", `request ${ticket.id} was admitted with ${ticket.rows} rows and encoded into ${rows.length}`, { admitted: ticket.rows, encoded: rows.length });
+      if (rows.length !== ticket.rows)
+        throw new LockstepError(
+          "INTERNAL",
+          `request ${ticket.id} was admitted with ${ticket.rows} rows and encoded into ${rows.length}`,
+          { admitted: ticket.rows, encoded: rows.length },
+        );
       const jobs = rows.map((row, index) => this.#job(ticket, row, index));
       for (const job of jobs) loaded.queue.add(job);
       this.#keeper.ensure(loaded);
@@ -178,8 +241,17 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
   }
 
   #job(ticket: Ticket<V>, row: EncodedRow, index: number): Job<V> {
-    if (row.ids.length === 0) throw new LockstepError("INPUT_INVALID", `row ${index} of request ${ticket.id} has no tokens`, { row: index });
-    return { ticket, index, row, tokens: rowLength(row), arrival: this.#arrivals++, queuedAt: this.#clock.elapsed(), failures: 0 };
+    if (row.ids.length === 0)
+      throw new LockstepError("INPUT_INVALID", `row ${index} of request ${ticket.id} has no tokens`, { row: index });
+    return {
+      ticket,
+      index,
+      row,
+      tokens: rowLength(row),
+      arrival: this.#arrivals++,
+      queuedAt: this.#clock.elapsed(),
+      failures: 0,
+    };
   }
 
   /** Never rejects: what fails here fails, or sends back, the rows of the batch. */
@@ -206,7 +278,10 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     this.#msPerRow = 0.9 * this.#msPerRow + 0.1 * (ms / jobs.length);
     this.#hooks.observe?.("run_ms", ms);
     this.#hooks.observe?.("batch_rows", jobs.length);
-    this.#hooks.observe?.("batch_tokens", jobs.reduce((sum, job) => sum + job.tokens, 0));
+    this.#hooks.observe?.(
+      "batch_tokens",
+      jobs.reduce((sum, job) => sum + job.tokens, 0),
+    );
   }
 
   #deliver(loaded: LoadedVersion<V>, replica: Replica, job: Job<V>, logits: Float32Array): void {
@@ -225,7 +300,11 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     const { ticket, index, row } = job;
     loaded.pin();
     try {
-      ticket.give(index, await this.#keeper.confirm(loaded, replica, { requestId: ticket.id, index, row }, logits), true);
+      ticket.give(
+        index,
+        await this.#keeper.confirm(loaded, replica, { requestId: ticket.id, index, row }, logits),
+        true,
+      );
     } catch (thrown) {
       ticket.fail(thrown);
     } finally {
@@ -233,7 +312,10 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     }
   }
 
-  /** A row gets a second try, alone: its first may have failed through a mate or a dying worker, and a row's bits allow no other answer. */
+  /**
+   * A row gets a second try, alone: its first may have failed through a mate or a dying worker, and a row's bits allow
+   * no other answer.
+   */
   #retry(loaded: LoadedVersion<V>, replica: Replica, jobs: readonly Job<V>[], error: unknown): void {
     const died = isLockstepError(error) && (error.code === "WORKER_DIED" || error.code === "SHUTTING_DOWN");
     if (died) this.#keeper.retire(loaded, replica, error.code);
@@ -260,7 +342,10 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     loaded.queue.remove(ticket);
     this.#count(ticket, -ticket.waiting);
     const code = error === null ? null : isLockstepError(error) ? error.code : "INTERNAL";
-    this.#hooks.count?.(code === null ? "answered" : code === "TIMEOUT" ? "timed_out" : code === "CANCELLED" ? "cancelled" : "failed", 1);
+    this.#hooks.count?.(
+      code === null ? "answered" : code === "TIMEOUT" ? "timed_out" : code === "CANCELLED" ? "cancelled" : "failed",
+      1,
+    );
     if (code === null) this.#hooks.observe?.("total_ms", ticket.age);
     loaded.unpin();
     if (this.#open.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
@@ -268,10 +353,16 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
 
   async #publishNow(version: V): Promise<void> {
     const begun = this.#clock.elapsed();
-    const refuse = (): LockstepError => new LockstepError("SHUTTING_DOWN", `the server is closing: version ${version.name} is not published`, { version: version.name });
+    const refuse = (): LockstepError =>
+      new LockstepError("SHUTTING_DOWN", `the server is closing: version ${version.name} is not published`, {
+        version: version.name,
+      });
     if (this.#closing !== null) throw refuse();
     const backends = await openAll(this.#options.replicas, () => this.#options.openReplica(version), this.#hooks);
-    const loaded = new LoadedVersion(version, backends, { onFree: () => this.#wake(), onError: (error) => this.#hooks.onError?.(error) });
+    const loaded = new LoadedVersion(version, backends, {
+      onFree: () => this.#wake(),
+      onError: (error) => this.#hooks.onError?.(error),
+    });
     this.#loaded.add(loaded);
     void loaded.closed.then(() => this.#loaded.delete(loaded));
     if (this.#closing !== null) {
@@ -311,6 +402,9 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     if (due === Infinity) return;
     const ripening = new AbortController();
     this.#ripening = ripening;
-    this.#clock.sleep(due, ripening.signal).then(() => this.#wake(), () => {}); // rejects only when a later step has replaced it
+    this.#clock.sleep(due, ripening.signal).then(
+      () => this.#wake(),
+      () => {},
+    ); // rejects only when a later step has replaced it
   }
 }

@@ -1,4 +1,7 @@
-/** A replica on a worker thread of its own. Opening one reads and packs the whole version, which blocks that thread only. */
+/**
+ * A replica on a worker thread of its own. Opening one reads and packs the whole version, which blocks that thread
+ * only.
+ */
 import type { Profile } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
@@ -20,9 +23,19 @@ export interface ThreadReplica extends ReplicaBackend {
 }
 
 /** @throws what reading the version throws, NUMERICS_UNTRUSTED from the self-check, RUNTIME_MISSING, WORKER_DIED */
-export async function openThreadReplica({ files, executor, predictor = {}, name = "replica" }: ThreadReplicaOptions): Promise<ThreadReplica> {
+export async function openThreadReplica({
+  files,
+  executor,
+  predictor = {},
+  name = "replica",
+}: ThreadReplicaOptions): Promise<ThreadReplica> {
   const workerData: ReplicaSetup = { files, executor, predictor };
-  const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({ entry: import.meta.resolve("#entry/work/serve/replica-worker"), size: 1, name, workerData });
+  const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({
+    entry: import.meta.resolve("#entry/work/serve/replica-worker"),
+    size: 1,
+    name,
+    workerData,
+  });
   try {
     await pool.ready();
     const { profile, classes } = await pool.request(0, { kind: "describe" });
@@ -33,7 +46,11 @@ export async function openThreadReplica({ files, executor, predictor = {}, name 
   }
 }
 
-async function run(pool: Pool<ReplicaRequest, ReplicaReply>, rows: readonly EncodedRow[], classes: number): Promise<Float32Array[]> {
+async function run(
+  pool: Pool<ReplicaRequest, ReplicaReply>,
+  rows: readonly EncodedRow[],
+  classes: number,
+): Promise<Float32Array[]> {
   const { logits } = await pool.request(0, { kind: "run", rows });
   return rows.map((_, row) => logits.slice(row * classes, (row + 1) * classes));
 }

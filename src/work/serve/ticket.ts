@@ -1,6 +1,7 @@
 /**
- * One request from admission to answer. It is settled once, by whichever comes first: its last row, a failure, its deadline or its
- * signal; then its rows leave the queue and its pin is let go (`onSettled`). What comes back later for it is dropped.
+ * One request from admission to answer. It is settled once, by whichever comes first: its last row, a failure, its
+ * deadline or its signal; then its rows leave the queue and its pin is let go (`onSettled`). What comes back later for
+ * it is dropped.
  */
 import { LockstepError, type Clock } from "../../base/index.ts";
 import type { NamedVersion, ServeAnswer } from "./contract.ts";
@@ -92,7 +93,14 @@ export class Ticket<V extends NamedVersion> {
   }
 
   readonly #onAbort = (): void => {
-    this.fail(new LockstepError("CANCELLED", "the request was cancelled by its caller", { request: this.id }, { cause: this.#options.signal?.reason }));
+    this.fail(
+      new LockstepError(
+        "CANCELLED",
+        "the request was cancelled by its caller",
+        { request: this.id },
+        { cause: this.#options.signal?.reason },
+      ),
+    );
   };
 
   async #expire(timeoutMs: number): Promise<void> {
@@ -101,6 +109,11 @@ export class Ticket<V extends NamedVersion> {
     } catch {
       return; // the sleep rejects only because the ticket is over
     }
-    this.fail(new LockstepError("TIMEOUT", `the request was not answered within ${timeoutMs} ms`, { request: this.id, timeoutMs }));
+    this.fail(
+      new LockstepError("TIMEOUT", `the request was not answered within ${timeoutMs} ms`, {
+        request: this.id,
+        timeoutMs,
+      }),
+    );
   }
 }

@@ -1,11 +1,14 @@
 /**
- * Whether an answer may leave. Every logit must be finite. A sample of the rows is computed again on another replica, which has its own
- * packed weights, and compared bit for bit: bits never differ by themselves, so a difference is a broken replica (memory, build,
- * a row that depends on its mates). A fresh third one, from hashed bytes, decides which; the one outvoted is retired.
+ * Whether an answer may leave. Every logit must be finite. A sample of the rows is computed again on another replica,
+ * which has its own packed weights, and compared bit for bit: bits never differ by themselves, so a difference is a
+ * broken replica (memory, build, a row that depends on its mates). A fresh third one, from hashed bytes, decides which;
+ * the one outvoted is retired.
  */
 import { bits, LockstepError, PURPOSE, seedFrom } from "../../base/index.ts";
 
-/** Whether row `row` of request `id` belongs to the sample: a function of the two alone, so a replay chooses the same. */
+/**
+ * Whether row `row` of request `id` belongs to the sample: a function of the two alone, so a replay chooses the same.
+ */
 export function isSampled(id: string, row: number, share: number): boolean {
   return share > 0 && bits(seedFrom(id), PURPOSE.audit, 0, 0, row) < share * 2 ** 32;
 }
@@ -13,7 +16,12 @@ export function isSampled(id: string, row: number, share: number): boolean {
 /** Throws NON_FINITE if the row's logits are no numbers to answer with. */
 export function requireFinite(logits: Float32Array, row: number): void {
   const at = logits.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw new LockstepError("NON_FINITE", `the model gave ${logits[at]} for class ${at} of row ${row}; no answer is given`, { row, class: at });
+  if (at >= 0)
+    throw new LockstepError(
+      "NON_FINITE",
+      `the model gave ${logits[at]} for class ${at} of row ${row}; no answer is given`,
+      { row, class: at },
+    );
 }
 
 /** Equal as bits: NaN equals itself, and −0 is not 0. */

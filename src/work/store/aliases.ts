@@ -24,10 +24,15 @@ export async function readAliases(fs: FileSystem, folder: string): Promise<Reado
 /** The version that `alias` names, or undefined when there is no such alias. */
 export async function readAlias(fs: FileSystem, folder: string, alias: string): Promise<string | undefined> {
   const path = join(folder, alias);
-  const damaged = (): LockstepError => new LockstepError("STORE_CORRUPT", `${path} does not hold the name of a version; set the alias again`, { alias });
+  const damaged = (): LockstepError =>
+    new LockstepError("STORE_CORRUPT", `${path} does not hold the name of a version; set the alias again`, { alias });
   let bytes: Uint8Array;
   try {
-    bytes = await fs.readFile(path, { inspect: (info) => { if (info.kind !== "file" || info.bytes > MAX_BYTES) throw damaged(); } });
+    bytes = await fs.readFile(path, {
+      inspect: (info) => {
+        if (info.kind !== "file" || info.bytes > MAX_BYTES) throw damaged();
+      },
+    });
   } catch (error) {
     if (isMissing(error)) return undefined;
     return await onDisk("read", path, () => Promise.reject(error));
@@ -37,9 +42,17 @@ export async function readAlias(fs: FileSystem, folder: string, alias: string): 
   return text;
 }
 
-export async function writeAlias(fs: FileSystem, temporary: string, folder: string, alias: string, version: string): Promise<void> {
+export async function writeAlias(
+  fs: FileSystem,
+  temporary: string,
+  folder: string,
+  alias: string,
+  version: string,
+): Promise<void> {
   const path = join(folder, alias);
-  await onDisk("write the alias", path, () => replaceFile(fs, join(temporary, temporaryName()), path, [new TextEncoder().encode(`${version}\n`)]));
+  await onDisk("write the alias", path, () =>
+    replaceFile(fs, join(temporary, temporaryName()), path, [new TextEncoder().encode(`${version}\n`)]),
+  );
 }
 
 export async function removeAlias(fs: FileSystem, folder: string, alias: string): Promise<void> {

@@ -31,15 +31,25 @@ const headerSchema = z.strictObject({
 /** The file in pieces; buffers are copied a piece at a time, so that what is hashed is what is written. */
 export function* encodeCheckpoint({ step, meta, buffers }: CheckpointContent): Generator<Uint8Array> {
   const hash = createHash("sha256");
-  for (const piece of body(step, meta, [...buffers].sort(([a], [b]) => (a < b ? -1 : 1)))) {
+  for (const piece of body(
+    step,
+    meta,
+    [...buffers].sort(([a], [b]) => (a < b ? -1 : 1)),
+  )) {
     hash.update(piece);
     yield piece;
   }
   yield hash.digest();
 }
 
-function* body(step: number, meta: JsonValue, buffers: readonly (readonly [string, Uint8Array])[]): Generator<Uint8Array> {
-  const header = new TextEncoder().encode(canonicalJson({ format: 1, step, meta, buffers: buffers.map(([name, bytes]) => ({ name, bytes: bytes.length })) }));
+function* body(
+  step: number,
+  meta: JsonValue,
+  buffers: readonly (readonly [string, Uint8Array])[],
+): Generator<Uint8Array> {
+  const header = new TextEncoder().encode(
+    canonicalJson({ format: 1, step, meta, buffers: buffers.map(([name, bytes]) => ({ name, bytes: bytes.length })) }),
+  );
   const start = new Uint8Array(padded(PREFIX + header.length));
   start.set(new TextEncoder().encode(MAGIC));
   new DataView(start.buffer).setUint32(MAGIC.length, header.length, true);
@@ -52,11 +62,14 @@ function* body(step: number, meta: JsonValue, buffers: readonly (readonly [strin
 }
 
 export async function decodeCheckpoint(file: Uint8Array, path: string): Promise<CheckpointContent> {
-  const invalid = (why: string): LockstepError => new LockstepError("CHECKPOINT_INVALID", `${path} is damaged: ${why}.`, { path });
+  const invalid = (why: string): LockstepError =>
+    new LockstepError("CHECKPOINT_INVALID", `${path} is damaged: ${why}.`, { path });
   const body = file.length - DIGEST;
   if (body < PREFIX) throw invalid(`it has only ${file.length} bytes`);
-  if (await hashOf(file.subarray(0, body)) !== Buffer.from(file.subarray(body)).toString("hex")) throw invalid("its contents do not match its SHA-256");
-  if (new TextDecoder().decode(file.subarray(0, MAGIC.length)) !== MAGIC) throw invalid("it is not a checkpoint of this format");
+  if ((await hashOf(file.subarray(0, body))) !== Buffer.from(file.subarray(body)).toString("hex"))
+    throw invalid("its contents do not match its SHA-256");
+  if (new TextDecoder().decode(file.subarray(0, MAGIC.length)) !== MAGIC)
+    throw invalid("it is not a checkpoint of this format");
   const length = new DataView(file.buffer, file.byteOffset).getUint32(MAGIC.length, true);
   if (PREFIX + length > body) throw invalid("its header is longer than the file");
   const parsed = headerSchema.safeParse(JSON.parse(new TextDecoder().decode(file.subarray(PREFIX, PREFIX + length))));
@@ -73,4 +86,6 @@ export async function decodeCheckpoint(file: Uint8Array, path: string): Promise<
   return { step, meta, buffers };
 }
 
-function padded(bytes: number): number { return Math.ceil(bytes / ALIGN) * ALIGN; }
+function padded(bytes: number): number {
+  return Math.ceil(bytes / ALIGN) * ALIGN;
+}

@@ -27,5 +27,10 @@ export function diskError(doing: string, path: string, error: unknown): unknown 
   const code = codeOf(error);
   if (isLockstepError(error) || code === undefined || !/^E[A-Z0-9]+$/.test(code)) return error;
   const advice = ADVICE[code] ?? (error instanceof Error ? error.message : code);
-  return new LockstepError("DISK_FAILED", `could not ${doing} ${path} (${code}): ${advice}`, { path, code }, { cause: error });
+  return new LockstepError(
+    "DISK_FAILED",
+    `could not ${doing} ${path} (${code}): ${advice}`,
+    { path, code },
+    { cause: error },
+  );
 }

@@ -11,8 +11,8 @@ import type { FileDigest } from "./manifest.ts";
 const PIECE = 4 * 1024 * 1024;
 
 /**
- * Pieces of `bytes`, copied. What is hashed and what is written must be the same bytes, and `bytes` may be memory that other
- * threads can write to; the copy costs a fraction of the hash.
+ * Pieces of `bytes`, copied. What is hashed and what is written must be the same bytes, and `bytes` may be memory that
+ * other threads can write to; the copy costs a fraction of the hash.
  */
 export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += PIECE) yield bytes.slice(at, Math.min(bytes.length, at + PIECE));
@@ -55,7 +55,12 @@ export async function writeHashed(fs: FileSystem, path: string, pieces: Iterable
 }
 
 /** Puts a file in place of whatever `target` was, atomically. `temporary` must be on the same file system. */
-export async function replaceFile(fs: FileSystem, temporary: string, target: string, pieces: Iterable<Uint8Array>): Promise<void> {
+export async function replaceFile(
+  fs: FileSystem,
+  temporary: string,
+  target: string,
+  pieces: Iterable<Uint8Array>,
+): Promise<void> {
   await orRemove(fs, temporary, async () => {
     await writeSynced(fs, temporary, pieces);
     await fs.rename(temporary, target);
@@ -76,7 +81,7 @@ export async function orRemove<T>(fs: FileSystem, temporary: string, work: () =>
 
 /** Makes `path` and its missing parents, durably. */
 export async function makeFolders(fs: FileSystem, path: string): Promise<void> {
-  if (await fs.info(path) !== undefined) return;
+  if ((await fs.info(path)) !== undefined) return;
   const parent = dirname(path);
   if (parent !== path) await makeFolders(fs, parent);
   await makeFolder(fs, path);

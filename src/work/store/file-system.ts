@@ -1,10 +1,14 @@
 /**
- * The few file operations that the store and the checkpoints are written with, as an interface: in production `nodeFileSystem`,
- * in tests one that records, fails, dies or forgets what was not synced. An operation here is one step of a crash test,
- * so none of them does two durable things at once. Errors are the system's own (`code: "ENOSPC"` …); callers make them typed.
+ * The few file operations that the store and the checkpoints are written with, as an interface: in production
+ * `nodeFileSystem`, in tests one that records, fails, dies or forgets what was not synced. An operation here is one
+ * step of a crash test, so none of them does two durable things at once. Errors are the system's own (`code: "ENOSPC"`
+ * …); callers make them typed.
  */
 
-/** A file being written; it did not exist before. Bytes are durable after `sync`, the name only after its folder's `syncFolder`. */
+/**
+ * A file being written; it did not exist before. Bytes are durable after `sync`, the name only after its folder's
+ * `syncFolder`.
+ */
 export interface NewFile {
   write(bytes: Uint8Array): Promise<void>;
   sync(): Promise<void>;
@@ -40,10 +44,15 @@ export interface FileSystem {
   syncFolder(path: string): Promise<void>;
   /** Of the name itself: a link is not followed. Undefined when nothing has that name. */
   info(path: string): Promise<FileInfo | undefined>;
-  /** Names in a folder, sorted; at most `limit` are read (then the list has `limit` + 1 names, so that the caller can tell). */
+  /**
+   * Names in a folder, sorted; at most `limit` are read (then the list has `limit` + 1 names, so that the caller can
+   * tell).
+   */
   list(path: string, limit: number): Promise<string[]>;
   /** The whole file. A symbolic link is refused (ELOOP). */
   readFile(path: string, options?: ReadOptions): Promise<Uint8Array>;
-  /** Holds the lock named by `path` against every other process and thread until disposed; a dead owner holds nothing. */
+  /**
+   * Holds the lock named by `path` against every other process and thread until disposed; a dead owner holds nothing.
+   */
   lock(path: string): Promise<AsyncDisposable>;
 }

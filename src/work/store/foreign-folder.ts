@@ -1,7 +1,7 @@
 /**
- * A model folder in the Hugging Face layout that somebody else made. It is not trusted: only files with known names are read,
- * each under a size limit, and no link is followed, so nothing outside the folder can end up in a version. What the files say
- * is judged by those who parse them.
+ * A model folder in the Hugging Face layout that somebody else made. It is not trusted: only files with known names are
+ * read, each under a size limit, and no link is followed, so nothing outside the folder can end up in a version. What
+ * the files say is judged by those who parse them.
  */
 import { join } from "node:path";
 import { formatBytes, isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
@@ -44,7 +44,10 @@ const MAX_ENTRIES = 1_000;
 export interface OpenFolderOptions {
   readonly fs?: FileSystem;
   readonly allocate?: Allocate;
-  /** Sees every file but the weights, and how many bytes the weights have, before memory for them is taken; throws to refuse. */
+  /**
+   * Sees every file but the weights, and how many bytes the weights have, before memory for them is taken; throws to
+   * refuse.
+   */
   readonly beforeWeights?: (files: ReadonlyMap<string, Uint8Array>, weightBytes: number) => void;
   /** Most bytes of model.safetensors. @default 16 GiB */
   readonly maxWeightBytes?: number;
@@ -56,8 +59,8 @@ export interface ForeignFolder extends LoadedVersion {
 }
 
 /**
- * Reads a folder. Its `name` is the one that a version with exactly these files would have. NOT_FOUND when it is no model folder,
- * MODEL_INVALID for links and things that are not files, INPUT_TOO_LARGE beyond a limit.
+ * Reads a folder. Its `name` is the one that a version with exactly these files would have. NOT_FOUND when it is no
+ * model folder, MODEL_INVALID for links and things that are not files, INPUT_TOO_LARGE beyond a limit.
  */
 export async function openFolder(folder: string, options: OpenFolderOptions = {}): Promise<ForeignFolder> {
   const fs = options.fs ?? nodeFileSystem;
@@ -65,12 +68,18 @@ export async function openFolder(folder: string, options: OpenFolderOptions = {}
   const files = new Map<string, Uint8Array>();
   const digests = new Map<string, FileDigest>();
   for (const [name, limit] of KNOWN_FILES) {
-    if (!await isThere(fs, folder, name, present)) continue;
-    const most = name === WEIGHTS ? options.maxWeightBytes ?? limit : limit;
-    const bytes = await readForeign(fs, folder, name, (info) => {
-      requirePlainFile(folder, name, info, most);
-      if (name === WEIGHTS) options.beforeWeights?.(files, info.bytes);
-    }, options.allocate);
+    if (!(await isThere(fs, folder, name, present))) continue;
+    const most = name === WEIGHTS ? (options.maxWeightBytes ?? limit) : limit;
+    const bytes = await readForeign(
+      fs,
+      folder,
+      name,
+      (info) => {
+        requirePlainFile(folder, name, info, most);
+        if (name === WEIGHTS) options.beforeWeights?.(files, info.bytes);
+      },
+      options.allocate,
+    );
     files.set(name, bytes);
     digests.set(name, { sha256: await hashOf(bytes), bytes: bytes.length });
   }
@@ -80,11 +89,18 @@ export async function openFolder(folder: string, options: OpenFolderOptions = {}
 
 async function listFolder(fs: FileSystem, folder: string): Promise<string[]> {
   const names = await orNotFound(folder, () => fs.list(folder, MAX_ENTRIES));
-  if (names.length > MAX_ENTRIES) throw refuse("INPUT_TOO_LARGE", folder, ".", `it has more than ${MAX_ENTRIES} entries, so it is not a model folder`);
+  if (names.length > MAX_ENTRIES)
+    throw refuse(
+      "INPUT_TOO_LARGE",
+      folder,
+      ".",
+      `it has more than ${MAX_ENTRIES} entries, so it is not a model folder`,
+    );
   if (names.includes("config.json")) return names;
-  const advice = names.includes("versions") && names.includes("aliases")
-    ? "it is a store: name one of its versions (see `lockstep ls`)"
-    : "a model folder has config.json, model.safetensors and tokenizer.json";
+  const advice =
+    names.includes("versions") && names.includes("aliases")
+      ? "it is a store: name one of its versions (see `lockstep ls`)"
+      : "a model folder has config.json, model.safetensors and tokenizer.json";
   throw refuse("NOT_FOUND", folder, ".", `there is no config.json in it; ${advice}`);
 }
 
@@ -94,23 +110,50 @@ async function isThere(fs: FileSystem, folder: string, name: string, present: re
   if (!present.includes(first)) return false;
   if (rest === undefined) return true;
   const kind = (await onDisk("look at", join(folder, first), () => fs.info(join(folder, first))))?.kind;
-  if (kind === "link") throw refuse("MODEL_INVALID", folder, first, "it is a symbolic link; copy the files themselves (cp -rL)");
-  return kind === "folder" && await fs.info(join(folder, name)) !== undefined;
+  if (kind === "link")
+    throw refuse("MODEL_INVALID", folder, first, "it is a symbolic link; copy the files themselves (cp -rL)");
+  return kind === "folder" && (await fs.info(join(folder, name))) !== undefined;
 }
 
 function requirePlainFile(folder: string, name: string, info: FileInfo, limit: number): void {
-  if (info.kind !== "file") throw refuse("MODEL_INVALID", folder, name, `it is ${info.kind === "folder" ? "a folder" : "not a regular file"}`);
-  if (info.links > 1) throw refuse("MODEL_INVALID", folder, name, `it is a hard link (${info.links} names), which may belong to something outside the folder; copy the files themselves (cp -r)`);
-  if (info.bytes > limit) throw refuse("INPUT_TOO_LARGE", folder, name, `it has ${formatBytes(info.bytes)}; the limit is ${formatBytes(limit)}`);
+  if (info.kind !== "file")
+    throw refuse("MODEL_INVALID", folder, name, `it is ${info.kind === "folder" ? "a folder" : "not a regular file"}`);
+  if (info.links > 1)
+    throw refuse(
+      "MODEL_INVALID",
+      folder,
+      name,
+      `it is a hard link (${info.links} names), which may belong to something outside the folder; copy the ` +
+        "files themselves (cp -r)",
+    );
+  if (info.bytes > limit)
+    throw refuse(
+      "INPUT_TOO_LARGE",
+      folder,
+      name,
+      `it has ${formatBytes(info.bytes)}; the limit is ${formatBytes(limit)}`,
+    );
 }
 
-async function readForeign(fs: FileSystem, folder: string, name: string, inspect: (info: FileInfo) => void, allocate?: Allocate): Promise<Uint8Array> {
+async function readForeign(
+  fs: FileSystem,
+  folder: string,
+  name: string,
+  inspect: (info: FileInfo) => void,
+  allocate?: Allocate,
+): Promise<Uint8Array> {
   const path = join(folder, name);
   try {
-    return await onDisk("read", path, () => fs.readFile(path, { inspect, ...(allocate === undefined ? {} : { allocate: (bytes: number) => allocate(name, bytes) }) }));
+    return await onDisk("read", path, () =>
+      fs.readFile(path, {
+        inspect,
+        ...(allocate === undefined ? {} : { allocate: (bytes: number) => allocate(name, bytes) }),
+      }),
+    );
   } catch (error) {
     const code = codeOf(isLockstepError(error) ? error.cause : error);
-    if (code === "ELOOP") throw refuse("MODEL_INVALID", folder, name, "it is a symbolic link; copy the files themselves (cp -rL)");
+    if (code === "ELOOP")
+      throw refuse("MODEL_INVALID", folder, name, "it is a symbolic link; copy the files themselves (cp -rL)");
     if (code === "ENXIO") throw refuse("MODEL_INVALID", folder, name, "it is not a regular file");
     throw error;
   }
@@ -128,5 +171,8 @@ async function orNotFound(folder: string, list: () => Promise<string[]>): Promis
 }
 
 function refuse(code: ErrorCode, folder: string, file: string, why: string): LockstepError {
-  return new LockstepError(code, `${file === "." ? folder : join(folder, file)} cannot be used as a model: ${why}`, { folder, file });
+  return new LockstepError(code, `${file === "." ? folder : join(folder, file)} cannot be used as a model: ${why}`, {
+    folder,
+    file,
+  });
 }

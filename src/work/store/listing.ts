@@ -16,18 +16,27 @@ export interface StoredVersion {
   readonly problem?: string;
 }
 
-export async function listVersions(fs: FileSystem, folder: string, names: readonly string[], aliases: ReadonlyMap<string, string>): Promise<StoredVersion[]> {
+export async function listVersions(
+  fs: FileSystem,
+  folder: string,
+  names: readonly string[],
+  aliases: ReadonlyMap<string, string>,
+): Promise<StoredVersion[]> {
   const versions: StoredVersion[] = [];
   for (const name of names) {
     const info = await onDisk("look at", join(folder, name), () => fs.info(join(folder, name)));
     if (info === undefined) continue; // removed since it was listed
     const own = [...aliases].filter(([, version]) => version === name).map(([alias]) => alias);
-    versions.push({ name, aliases: own, createdAt: info.modified, ...await sizeOf(fs, join(folder, name), name) });
+    versions.push({ name, aliases: own, createdAt: info.modified, ...(await sizeOf(fs, join(folder, name), name)) });
   }
   return versions.sort((a, b) => a.createdAt - b.createdAt || (a.name < b.name ? -1 : 1));
 }
 
-async function sizeOf(fs: FileSystem, folder: string, name: string): Promise<{ readonly bytes: number; readonly problem?: string }> {
+async function sizeOf(
+  fs: FileSystem,
+  folder: string,
+  name: string,
+): Promise<{ readonly bytes: number; readonly problem?: string }> {
   try {
     const { files } = await readManifest(fs, folder, name);
     return { bytes: Object.values(files).reduce((sum, file) => sum + file.bytes, 0) };

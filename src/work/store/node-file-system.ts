@@ -20,11 +20,15 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     };
   },
 
-  async makeFolder(path: string): Promise<void> { await mkdir(path); },
+  async makeFolder(path: string): Promise<void> {
+    await mkdir(path);
+  },
 
   rename,
 
-  async remove(path: string): Promise<void> { await rm(path, { recursive: true, force: true }); },
+  async remove(path: string): Promise<void> {
+    await rm(path, { recursive: true, force: true });
+  },
 
   async syncFolder(path: string): Promise<void> {
     // Windows cannot open a folder for this; its file systems journal names by themselves.
@@ -58,7 +62,8 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     const bytes = options.allocate?.(info.bytes) ?? new Uint8Array(info.bytes);
     for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await handle.read(bytes, at, Math.min(PIECE, bytes.length - at), at);
-      if (bytesRead === 0) throw Object.assign(new Error(`the file became shorter while it was read: ${path}`), { code: "EIO" });
+      if (bytesRead === 0)
+        throw Object.assign(new Error(`the file became shorter while it was read: ${path}`), { code: "EIO" });
       at += bytesRead;
     }
     return bytes;

@@ -7,7 +7,8 @@
  *   tmp/                                  what is being written
  *   store.lock                            held while aliases are compared and set, or a version is removed
  *
- * Any number of processes may use one store at once. Publishing needs no lock, because a version's name is its contents.
+ * Any number of processes may use one store at once. Publishing needs no lock, because a version's name is its
+ * contents.
  */
 import { join } from "node:path";
 import { LockstepError, systemClock, type Clock } from "../../base/index.ts";
@@ -65,7 +66,11 @@ export async function openStore(root: string, options: StoreOptions = {}): Promi
 async function createStore(fs: FileSystem, root: string, names: readonly string[]): Promise<void> {
   const foreign = names.find((name) => !(FOLDERS as readonly string[]).includes(name));
   if (foreign !== undefined) {
-    throw new LockstepError("OPTION_INVALID", `${root} is not a store and not empty (there is ${JSON.stringify(foreign)} in it); choose a new or empty folder`, { root });
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `${root} is not a store and not empty (there is ${JSON.stringify(foreign)} in it); choose a new or empty folder`,
+      { root },
+    );
   }
   await makeFolders(fs, root);
   for (const name of FOLDERS) await makeFolder(fs, join(root, name));
@@ -81,8 +86,14 @@ export class Store {
     this.#fs = fs;
   }
 
-  /** Makes `files` a version. A version with these very bytes that is there already is success. With `alias`, then moves the alias to it. */
-  async publish(files: ReadonlyMap<string, Uint8Array>, options: { readonly alias?: string } = {}): Promise<VersionRef> {
+  /**
+   * Makes `files` a version. A version with these very bytes that is there already is success. With `alias`, then moves
+   * the alias to it.
+   */
+  async publish(
+    files: ReadonlyMap<string, Uint8Array>,
+    options: { readonly alias?: string } = {},
+  ): Promise<VersionRef> {
     if (options.alias !== undefined) requireAlias(options.alias);
     requireFiles([...files.keys()]);
     await this.#prepare("tmp");
@@ -115,13 +126,27 @@ export class Store {
     const aliased = isAlias(ref) ? await readAlias(this.#fs, this.#path("aliases"), ref) : undefined;
     if (aliased !== undefined) {
       if (names.includes(aliased)) return this.#ref(aliased);
-      throw new LockstepError("STORE_CORRUPT", `the alias "${ref}" names version ${aliased}, which is not in ${this.root}; set the alias to another version`, { alias: ref, version: aliased });
+      throw new LockstepError(
+        "STORE_CORRUPT",
+        `the alias "${ref}" names version ${aliased}, which is not in ${this.root}; set the alias to another version`,
+        { alias: ref, version: aliased },
+      );
     }
     const matches = isVersionPrefix(ref) ? names.filter((name) => name.startsWith(ref)) : [];
     const [only] = matches;
     if (only !== undefined && matches.length === 1) return this.#ref(only);
-    if (matches.length > 1) throw new LockstepError("NOT_FOUND", `"${ref}" fits ${matches.length} versions: ${matches.map(shortName).join(", ")}; give more characters`, { ref });
-    throw new LockstepError("NOT_FOUND", `there is no version or alias ${JSON.stringify(ref.slice(0, 80))} in ${this.root}; ${await this.#whatExists(names)}`, { ref: ref.slice(0, 80) });
+    if (matches.length > 1)
+      throw new LockstepError(
+        "NOT_FOUND",
+        `"${ref}" fits ${matches.length} versions: ${matches.map(shortName).join(", ")}; give more characters`,
+        { ref },
+      );
+    throw new LockstepError(
+      "NOT_FOUND",
+      `there is no version or alias ${JSON.stringify(ref.slice(0, 80))} in ${this.root}; ` +
+        (await this.#whatExists(names)),
+      { ref: ref.slice(0, 80) },
+    );
   }
 
   /** The version in memory, every byte checked. VERSION_CORRUPT names the file that is not as published. */
@@ -131,8 +156,8 @@ export class Store {
   }
 
   /**
-   * Moves an alias, atomically. With `expected`, only if it names that version now (null: only if there is no such alias);
-   * otherwise CONFLICT, and nothing has changed.
+   * Moves an alias, atomically. With `expected`, only if it names that version now (null: only if there is no such
+   * alias); otherwise CONFLICT, and nothing has changed.
    */
   async setAlias(alias: string, ref: string, options: { readonly expected?: string | null } = {}): Promise<VersionRef> {
     requireAlias(alias);
@@ -147,23 +172,41 @@ export class Store {
 
   async removeAlias(alias: string): Promise<void> {
     await this.#locked(async () => {
-      if (await readAlias(this.#fs, this.#path("aliases"), requireAlias(alias)) === undefined) {
+      if ((await readAlias(this.#fs, this.#path("aliases"), requireAlias(alias))) === undefined) {
         throw new LockstepError("NOT_FOUND", `there is no alias "${alias}" in ${this.root}`, { alias });
       }
       await removeAlias(this.#fs, this.#path("aliases"), alias);
     });
   }
 
-  /** Removes a version. CONFLICT while an alias names it, or `isPinned` says that something (a kept receipt) still needs it. */
-  async remove(ref: string, options: { readonly isPinned?: (version: string) => boolean | Promise<boolean> } = {}): Promise<VersionRef> {
+  /**
+   * Removes a version. CONFLICT while an alias names it, or `isPinned` says that something (a kept receipt) still needs
+   * it.
+   */
+  async remove(
+    ref: string,
+    options: { readonly isPinned?: (version: string) => boolean | Promise<boolean> } = {},
+  ): Promise<VersionRef> {
     return await this.#locked(async () => {
       const version = await this.resolve(ref);
-      const aliases = [...await this.aliases()].filter(([, target]) => target === version.name).map(([alias]) => alias);
+      const aliases = [...(await this.aliases())]
+        .filter(([, target]) => target === version.name)
+        .map(([alias]) => alias);
       if (aliases.length > 0) {
-        throw new LockstepError("CONFLICT", `version ${shortName(version.name)} is in use: ${aliases.join(", ")} ${aliases.length === 1 ? "names" : "name"} it; move or remove the alias first`, { version: version.name, aliases });
+        throw new LockstepError(
+          "CONFLICT",
+          `version ${shortName(version.name)} is in use: ${aliases.join(", ")} ` +
+            `${aliases.length === 1 ? "names" : "name"} it; move or remove the alias first`,
+          { version: version.name, aliases },
+        );
       }
-      if (await options.isPinned?.(version.name) === true) {
-        throw new LockstepError("CONFLICT", `version ${shortName(version.name)} is in use: a kept receipt refers to it, and could not be replayed without it`, { version: version.name });
+      if ((await options.isPinned?.(version.name)) === true) {
+        throw new LockstepError(
+          "CONFLICT",
+          `version ${shortName(version.name)} is in use: a kept receipt refers to it, and could not be ` +
+            "replayed without it",
+          { version: version.name },
+        );
       }
       await this.#prepare("tmp");
       await onDisk("remove", version.folder, async () => {
@@ -191,9 +234,14 @@ export class Store {
   }
 
   async #requireExpected(alias: string, expected: string | null): Promise<void> {
-    const actual = await readAlias(this.#fs, this.#path("aliases"), alias) ?? null;
+    const actual = (await readAlias(this.#fs, this.#path("aliases"), alias)) ?? null;
     if (actual === expected) return;
-    throw new LockstepError("CONFLICT", `the alias "${alias}" names ${actual ?? "nothing"} now, not ${expected ?? "nothing"}; look again before you move it`, { alias, actual, expected });
+    throw new LockstepError(
+      "CONFLICT",
+      `the alias "${alias}" names ${actual ?? "nothing"} now, not ${expected ?? "nothing"}; look again before ` +
+        "you move it",
+      { alias, actual, expected },
+    );
   }
 
   async #locked<T>(work: () => Promise<T>): Promise<T> {
@@ -207,30 +255,44 @@ export class Store {
   }
 
   async #names(): Promise<string[]> {
-    return (await onDisk("list", this.#path("versions"), () => this.#fs.list(this.#path("versions"), MAX_VERSIONS))).filter(isVersionName);
+    return (
+      await onDisk("list", this.#path("versions"), () => this.#fs.list(this.#path("versions"), MAX_VERSIONS))
+    ).filter(isVersionName);
   }
 
   async #whatExists(names: readonly string[]): Promise<string> {
     if (names.length === 0) return "it has no version yet";
     const aliases = [...(await this.aliases()).keys()];
     const shown = names.slice(0, 8).map(shortName).join(", ");
-    return `it has ${aliases.length === 0 ? "no alias" : `the aliases ${aliases.slice(0, 8).join(", ")}`} and ${names.length === 1 ? "version" : `${names.length} versions:`} ${shown}${names.length > 8 ? ", …" : ""}`;
+    return (
+      `it has ${aliases.length === 0 ? "no alias" : `the aliases ${aliases.slice(0, 8).join(", ")}`} and ` +
+      `${names.length === 1 ? "version" : `${names.length} versions:`} ${shown}${names.length > 8 ? ", …" : ""}`
+    );
   }
 
-  #ref(name: string): VersionRef { return { name, folder: this.#path("versions", name) }; }
-  #path(...parts: readonly string[]): string { return join(this.root, ...parts); }
+  #ref(name: string): VersionRef {
+    return { name, folder: this.#path("versions", name) };
+  }
+  #path(...parts: readonly string[]): string {
+    return join(this.root, ...parts);
+  }
 }
 
 async function listOrNothing(fs: FileSystem, root: string): Promise<string[]> {
   try {
     return await fs.list(root, 1_000);
   } catch (error) {
-    if (isMissing(error) && await fs.info(root) === undefined) return [];
+    if (isMissing(error) && (await fs.info(root)) === undefined) return [];
     throw error;
   }
 }
 
 function notAStore(root: string, names: readonly string[]): LockstepError {
-  const why = names.length === 0 ? "there is nothing there" : names.includes("config.json") ? "it is a plain model folder; publish it into a store first" : "it has no versions/ and aliases/";
+  const why =
+    names.length === 0
+      ? "there is nothing there"
+      : names.includes("config.json")
+        ? "it is a plain model folder; publish it into a store first"
+        : "it has no versions/ and aliases/";
   return new LockstepError("NOT_FOUND", `${root} is not a store: ${why}`, { root });
 }

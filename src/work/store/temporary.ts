@@ -48,4 +48,6 @@ function isAlive(process_: number): boolean {
   }
 }
 
-function hostId(): string { return sha256Hex(hostname()).slice(0, 8); }
+function hostId(): string {
+  return sha256Hex(hostname()).slice(0, 8);
+}

@@ -4,7 +4,14 @@ import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { hashOf, makeFolder, orRemove, piecesOf, writeHashed, writeSynced } from "./durable.ts";
 import { onDisk } from "./disk-errors.ts";
 import type { FileInfo, FileSystem } from "./file-system.ts";
-import { corrupt, makeManifest, MAX_MANIFEST_BYTES, parseManifest, type FileDigest, type Manifest } from "./manifest.ts";
+import {
+  corrupt,
+  makeManifest,
+  MAX_MANIFEST_BYTES,
+  parseManifest,
+  type FileDigest,
+  type Manifest,
+} from "./manifest.ts";
 import { MANIFEST_FILE } from "./names.ts";
 import { codeOf, isMissing } from "./node-file-system.ts";
 import { temporaryName } from "./temporary.ts";
@@ -20,13 +27,20 @@ export interface LoadedVersion {
 export type Allocate = (file: string, bytes: number) => Uint8Array;
 
 /** Writes `files` under `versions`, by way of a folder in `temporary`. Returns the version's name. */
-export async function writeVersion(fs: FileSystem, temporary: string, versions: string, files: ReadonlyMap<string, Uint8Array>): Promise<string> {
+export async function writeVersion(
+  fs: FileSystem,
+  temporary: string,
+  versions: string,
+  files: ReadonlyMap<string, Uint8Array>,
+): Promise<string> {
   const folder = join(temporary, temporaryName());
-  return await onDisk("write the version", versions, () => orRemove(fs, folder, async () => {
-    const name = await writeContents(fs, folder, files);
-    await moveInto(fs, folder, join(versions, name), name);
-    return name;
-  }));
+  return await onDisk("write the version", versions, () =>
+    orRemove(fs, folder, async () => {
+      const name = await writeContents(fs, folder, files);
+      await moveInto(fs, folder, join(versions, name), name);
+      return name;
+    }),
+  );
 }
 
 async function writeContents(fs: FileSystem, folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<string> {
@@ -50,7 +64,7 @@ async function writeContents(fs: FileSystem, folder: string, files: ReadonlyMap<
 
 /** The version may be there already, whole or damaged; only a whole one may stay. */
 async function moveInto(fs: FileSystem, folder: string, target: string, name: string): Promise<void> {
-  if (await fs.info(target) === undefined && await renamed(fs, folder, target)) return;
+  if ((await fs.info(target)) === undefined && (await renamed(fs, folder, target))) return;
   if (await isWhole(fs, target, name)) {
     await fs.remove(folder);
     // Another process may have renamed it and not yet synced; success is promised here too.
@@ -87,30 +101,56 @@ async function isWhole(fs: FileSystem, folder: string, name: string): Promise<bo
 }
 
 /** Every byte of the version, checked against the manifest; VERSION_CORRUPT names the file that differs. */
-export async function readVersion(fs: FileSystem, folder: string, name: string, allocate?: Allocate): Promise<LoadedVersion> {
+export async function readVersion(
+  fs: FileSystem,
+  folder: string,
+  name: string,
+  allocate?: Allocate,
+): Promise<LoadedVersion> {
   const manifest = await readManifest(fs, folder, name);
   const files = new Map<string, Uint8Array>();
-  for (const [file, expected] of Object.entries(manifest.files)) files.set(file, await readChecked(fs, folder, name, file, expected, allocate));
+  for (const [file, expected] of Object.entries(manifest.files))
+    files.set(file, await readChecked(fs, folder, name, file, expected, allocate));
   return { name, files };
 }
 
 /** The manifest alone: cheap, and says nothing about the other files. */
 export async function readManifest(fs: FileSystem, folder: string, name: string): Promise<Manifest> {
-  const bytes = await readOr(name, MANIFEST_FILE, () => fs.readFile(join(folder, MANIFEST_FILE), {
-    inspect: (info) => { if (info.kind !== "file" || info.bytes > MAX_MANIFEST_BYTES) throw corrupt(name, MANIFEST_FILE, "it is not a small file"); },
-  }));
+  const bytes = await readOr(name, MANIFEST_FILE, () =>
+    fs.readFile(join(folder, MANIFEST_FILE), {
+      inspect: (info) => {
+        if (info.kind !== "file" || info.bytes > MAX_MANIFEST_BYTES)
+          throw corrupt(name, MANIFEST_FILE, "it is not a small file");
+      },
+    }),
+  );
   return parseManifest(bytes, name);
 }
 
-async function readChecked(fs: FileSystem, folder: string, version: string, file: string, expected: FileDigest, allocate?: Allocate): Promise<Uint8Array> {
+async function readChecked(
+  fs: FileSystem,
+  folder: string,
+  version: string,
+  file: string,
+  expected: FileDigest,
+  allocate?: Allocate,
+): Promise<Uint8Array> {
   const inspect = (info: FileInfo): void => {
     if (info.kind !== "file") throw corrupt(version, file, "it is not a regular file");
-    if (info.bytes !== expected.bytes) throw corrupt(version, file, `it has ${info.bytes} bytes, not ${expected.bytes}`);
+    if (info.bytes !== expected.bytes)
+      throw corrupt(version, file, `it has ${info.bytes} bytes, not ${expected.bytes}`);
   };
-  const bytes = await readOr(version, file, () => fs.readFile(join(folder, file), {
-    inspect, ...(allocate === undefined ? {} : { allocate: (length: number) => allocate(file, length) }),
-  }));
-  if (bytes.length !== expected.bytes) throw new LockstepError("INTERNAL", `the memory given for ${file} has ${bytes.length} bytes, not ${expected.bytes}`);
+  const bytes = await readOr(version, file, () =>
+    fs.readFile(join(folder, file), {
+      inspect,
+      ...(allocate === undefined ? {} : { allocate: (length: number) => allocate(file, length) }),
+    }),
+  );
+  if (bytes.length !== expected.bytes)
+    throw new LockstepError(
+      "INTERNAL",
+      `the memory given for ${file} has ${bytes.length} bytes, not ${expected.bytes}`,
+    );
   const actual = await hashOf(bytes);
   if (actual !== expected.sha256) throw corrupt(version, file, `its SHA-256 is ${actual}, not ${expected.sha256}`);
   return bytes;

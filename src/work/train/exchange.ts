@@ -1,4 +1,7 @@
-/** What workers tell each other within a step, beside gradients: a few numbers per shard and per block, in shared memory. Barriers order all access. */
+/**
+ * What workers tell each other within a step, beside gradients: a few numbers per shard and per block, in shared
+ * memory. Barriers order all access.
+ */
 export interface Exchange {
   /** Losses summed in each shard; 0: skipped. */
   readonly counts: Int32Array;

@@ -1,4 +1,7 @@
-/** Executors as training uses them: with dropout masks drawn by the SIMD kernel, which needs them in WebAssembly memory. The bits are those of the plain form. */
+/**
+ * Executors as training uses them: with dropout masks drawn by the SIMD kernel, which needs them in WebAssembly memory.
+ * The bits are those of the plain form.
+ */
 import { invariant } from "../../base/index.ts";
 import { compileKernels, createKernels, type Kernels } from "../../numeric/kernels/index.ts";
 import { createExecutor, PLAIN_KERNELS, type Executor, type HostKernels } from "../../numeric/runtime/index.ts";
@@ -15,7 +18,7 @@ function simdHostKernels(): HostKernels {
   return {
     ...PLAIN_KERNELS,
     allocate(elements) {
-      const memory = newSharedMemory(Math.ceil(elements * 6 / 65_536) * 65_536 + 65_536);
+      const memory = newSharedMemory(Math.ceil((elements * 6) / 65_536) * 65_536 + 65_536);
       byBuffer.set(memory.buffer, createKernels(memory, module));
       return new Float32Array(memory.buffer, 1024, Math.floor((memory.buffer.byteLength - 1024) / 4));
     },

@@ -1,4 +1,7 @@
-/** Learning from feedback, on a thread of its own: the caller's never computes. One update at a time, in the order asked. */
+/**
+ * Learning from feedback, on a thread of its own: the caller's never computes. One update at a time, in the order
+ * asked.
+ */
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { HeadRates } from "./head.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
@@ -12,16 +15,32 @@ export interface LearnedVersion extends NamedFiles {
 
 export interface HeadLearner {
   /** @throws INPUT_INVALID, NON_FINITE, RUNTIME_MISSING, WORKER_DIED; what reading the version throws */
-  learn(parent: NamedFiles, executor: "native" | "portable", examples: readonly LabelledText[], rates: HeadRates): Promise<LearnedVersion>;
+  learn(
+    parent: NamedFiles,
+    executor: "native" | "portable",
+    examples: readonly LabelledText[],
+    rates: HeadRates,
+  ): Promise<LearnedVersion>;
   /** Lets what runs finish, then ends the thread. */
   close(): Promise<void>;
 }
 
 export function openHeadLearner(): HeadLearner {
-  const pool: Pool<LearnRequest, LearnReply> = createPool({ entry: import.meta.resolve("#entry/work/train/head-worker"), size: 1, name: "learner", respawn: true });
+  const pool: Pool<LearnRequest, LearnReply> = createPool({
+    entry: import.meta.resolve("#entry/work/train/head-worker"),
+    size: 1,
+    name: "learner",
+    respawn: true,
+  });
   return {
     learn: async (parent, executor, examples, rates) => {
-      const { name, changed, lineage, lossBefore, lossAfter } = await pool.request(0, { kind: "learn", parent, executor, examples, rates });
+      const { name, changed, lineage, lossBefore, lossAfter } = await pool.request(0, {
+        kind: "learn",
+        parent,
+        executor,
+        examples,
+        rates,
+      });
       return { name, files: new Map([...parent.files, ...changed]), lineage, lossBefore, lossAfter };
     },
     close: () => pool.close(),

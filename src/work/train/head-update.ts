@@ -1,16 +1,32 @@
 /**
- * A version and some examples in, the next version out: new weights of the last layer, everything else as it was, and one more line in the
- * version's lineage. A pure function of (version, examples, rates, numerics profile), so a lineage can be replayed update by update.
+ * A version and some examples in, the next version out: new weights of the last layer, everything else as it was, and
+ * one more line in the version's lineage. A pure function of (version, examples, rates, numerics profile), so a lineage
+ * can be replayed update by update.
  */
 import { z } from "zod";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import type { TokenRow } from "../../language/models/index.ts";
-import { digestTensors, encodeSafetensors, readSafetensors, tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import { readLockstepFile, type FeatureExtractor, type LockstepFile, type Version, type VersionFiles } from "../infer/index.ts";
+import {
+  digestTensors,
+  encodeSafetensors,
+  readSafetensors,
+  tensor,
+  type HostTensor,
+} from "../../numeric/tensor/index.ts";
+import {
+  readLockstepFile,
+  type FeatureExtractor,
+  type LockstepFile,
+  type Version,
+  type VersionFiles,
+} from "../infer/index.ts";
 import { versionName } from "../store/index.ts";
 import { fitHead, type HeadRates } from "./head.ts";
 
-export interface LabelledText { readonly text: string; readonly label: string }
+export interface LabelledText {
+  readonly text: string;
+  readonly label: string;
+}
 
 /** The last updates that a version's own file names; all of them are in its digest. */
 const KEPT_UPDATES = 1000;
@@ -36,7 +52,9 @@ const lineageSchema = z.strictObject({
   /** The version that the first update started from. */
   base: z.string(),
   count: z.int().min(1),
-  /** SHA-256 over all updates: of the digest before (at first `base`), a line feed and the canonical JSON of the update. */
+  /**
+   * SHA-256 over all updates: of the digest before (at first `base`), a line feed and the canonical JSON of the update.
+   */
   digest: hash,
   updates: z.array(updateSchema).max(KEPT_UPDATES),
 });
@@ -44,7 +62,10 @@ const lineageSchema = z.strictObject({
 export type UpdateRecord = Readonly<z.output<typeof updateSchema>>;
 export type Lineage = z.output<typeof lineageSchema>;
 
-export interface NamedFiles { readonly name: string; readonly files: VersionFiles }
+export interface NamedFiles {
+  readonly name: string;
+  readonly files: VersionFiles;
+}
 
 export interface HeadUpdate {
   readonly next: NamedFiles;
@@ -55,24 +76,57 @@ export interface HeadUpdate {
 }
 
 /** @throws INPUT_INVALID: a label that the version does not have; NON_FINITE; TOKENIZER_INVALID */
-export async function updateHead(parent: NamedFiles, version: Version, features: FeatureExtractor, examples: readonly LabelledText[], rates: HeadRates): Promise<HeadUpdate> {
+export async function updateHead(
+  parent: NamedFiles,
+  version: Version,
+  features: FeatureExtractor,
+  examples: readonly LabelledText[],
+  rates: HeadRates,
+): Promise<HeadUpdate> {
   const labels = examples.map(({ label }, index) => classOf(version, label, index));
   const rows: Float32Array[] = [];
   for (const { text } of examples) rows.push(await features.run(version.tokenizer.encode(text) satisfies TokenRow));
-  const { weight, bias, lossBefore, lossAfter } = fitHead({ weight: dataOf(version, WEIGHT), bias: dataOf(version, BIAS) }, { features: rows, labels }, rates);
-  const weights = { ...version.weights, [WEIGHT]: tensor("float32", version.weights[WEIGHT]!.shape, weight), [BIAS]: tensor("float32", version.weights[BIAS]!.shape, bias) };
+  const { weight, bias, lossBefore, lossAfter } = fitHead(
+    { weight: dataOf(version, WEIGHT), bias: dataOf(version, BIAS) },
+    { features: rows, labels },
+    rates,
+  );
+  const weights = {
+    ...version.weights,
+    [WEIGHT]: tensor("float32", version.weights[WEIGHT]!.shape, weight),
+    [BIAS]: tensor("float32", version.weights[BIAS]!.shape, bias),
+  };
 
   const own = readLockstepFile(parent.files);
   const record: UpdateRecord = {
-    parent: parent.name, examples: examples.length, examples_sha256: sha256Hex(canonicalJson(examples.map(({ text, label }) => ({ text, label })))),
-    learning_rate: rates.learningRate, steps: rates.steps, l2: rates.l2, profile: features.profile.id,
+    parent: parent.name,
+    examples: examples.length,
+    examples_sha256: sha256Hex(canonicalJson(examples.map(({ text, label }) => ({ text, label })))),
+    learning_rate: rates.learningRate,
+    steps: rates.steps,
+    l2: rates.l2,
+    profile: features.profile.id,
   };
   const before = own?.["learned"];
-  const lineage = extended(before === undefined ? undefined : parseOptions(lineageSchema, before, `"learned" in lockstep.json`, "MODEL_INVALID"), record);
+  const lineage = extended(
+    before === undefined
+      ? undefined
+      : parseOptions(lineageSchema, before, `"learned" in lockstep.json`, "MODEL_INVALID"),
+    record,
+  );
   const files = new Map(parent.files);
   files.set("model.safetensors", withHead(parent.files, weight, bias));
-  files.set("lockstep.json", shared(new TextEncoder().encode(`${canonicalJson(described(version, own, weights, lineage))}\n`)));
-  return { next: { name: await versionName(files), files }, version: { ...version, weights }, lineage, lossBefore, lossAfter };
+  files.set(
+    "lockstep.json",
+    shared(new TextEncoder().encode(`${canonicalJson(described(version, own, weights, lineage))}\n`)),
+  );
+  return {
+    next: { name: await versionName(files), files },
+    version: { ...version, weights },
+    lineage,
+    lossBefore,
+    lossAfter,
+  };
 }
 
 const WEIGHT = "classifier.weight";
@@ -84,19 +138,46 @@ function dataOf(version: Version, name: string): Float32Array {
 
 function classOf({ labels }: Version, label: string, index: number): number {
   const id = labels.indexOf(label);
-  if (id < 0) throw new LockstepError("INPUT_INVALID", `the label ${JSON.stringify(label.slice(0, 80))} of example ${index} is not one of the version's ${labels.length}; learning changes what labels mean, and adds none`, { example: index });
+  if (id < 0)
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `the label ${JSON.stringify(label.slice(0, 80))} of example ${index} is not one of the version's ` +
+        `${labels.length}; learning changes what labels mean, and adds none`,
+      { example: index },
+    );
   return id;
 }
 
 function extended(before: Lineage | undefined, record: UpdateRecord): Lineage {
   const digest = sha256Hex(before?.digest ?? record.parent, "\n", canonicalJson(record));
-  return { base: before?.base ?? record.parent, count: (before?.count ?? 0) + 1, digest, updates: [...(before?.updates ?? []), record].slice(-KEPT_UPDATES) };
+  return {
+    base: before?.base ?? record.parent,
+    count: (before?.count ?? 0) + 1,
+    digest,
+    updates: [...(before?.updates ?? []), record].slice(-KEPT_UPDATES),
+  };
 }
 
 /** The metrics are left out: they were measured on other weights. Calibration stays. */
-function described({ head, labels, maxTokens, calibration }: Version, own: LockstepFile | undefined, weights: Version["weights"], lineage: Lineage): LockstepFile {
-  const made = { format: 1 as const, task: "classify" as const, labels: [...labels], pooling: head.pooling, max_tokens: maxTokens, calibration: { ...calibration } } satisfies Omit<LockstepFile, "weights_sha256">;
-  const file: LockstepFile = { ...(own ?? made), weights_sha256: digestTensors(Object.entries(weights)), learned: lineage };
+function described(
+  { head, labels, maxTokens, calibration }: Version,
+  own: LockstepFile | undefined,
+  weights: Version["weights"],
+  lineage: Lineage,
+): LockstepFile {
+  const made = {
+    format: 1 as const,
+    task: "classify" as const,
+    labels: [...labels],
+    pooling: head.pooling,
+    max_tokens: maxTokens,
+    calibration: { ...calibration },
+  } satisfies Omit<LockstepFile, "weights_sha256">;
+  const file: LockstepFile = {
+    ...(own ?? made),
+    weights_sha256: digestTensors(Object.entries(weights)),
+    learned: lineage,
+  };
   delete file["metrics"];
   return file;
 }

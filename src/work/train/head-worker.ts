@@ -1,11 +1,19 @@
-/** The learner's thread. It keeps the program of the version that it made last: updates in a row, which all have one encoder, load it once. */
+/**
+ * The learner's thread. It keeps the program of the version that it made last: updates in a row, which all have one
+ * encoder, load it once.
+ */
 import { createExecutor } from "../../numeric/runtime/index.ts";
 import { markBusy, serveWorker } from "../../threads/pool/index.ts";
 import { openFeatures, readVersion, type FeatureExtractor, type Version } from "../infer/index.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
 import { updateHead } from "./head-update.ts";
 
-interface Open { readonly name: string; readonly executor: string; readonly version: Version; readonly features: FeatureExtractor }
+interface Open {
+  readonly name: string;
+  readonly executor: string;
+  readonly version: Version;
+  readonly features: FeatureExtractor;
+}
 
 await serveWorker<LearnRequest, LearnReply>(() => {
   let last: Open | undefined;
@@ -15,7 +23,12 @@ await serveWorker<LearnRequest, LearnReply>(() => {
     await close();
     const version = readVersion(parent.files);
     const runtime = await createExecutor(executor);
-    return (last = { name: parent.name, executor, version, features: await markBusy(() => openFeatures(version, runtime)) });
+    return (last = {
+      name: parent.name,
+      executor,
+      version,
+      features: await markBusy(() => openFeatures(version, runtime)),
+    });
   };
 
   const close = async (): Promise<void> => {
@@ -24,14 +37,23 @@ await serveWorker<LearnRequest, LearnReply>(() => {
     if (features !== undefined) await markBusy(() => features.dispose());
   };
 
-  return [{
-    learn: async (request) => {
-      const { parent, examples, rates } = request;
-      const { version, features, executor } = await opened(request);
-      const { next, version: made, lineage, lossBefore, lossAfter } = await markBusy(() => updateHead(parent, version, features, examples, rates));
-      last = { name: next.name, executor, version: made, features };
-      const changed = new Map([...next.files].filter(([name, bytes]) => parent.files.get(name) !== bytes));
-      return { kind: "learn", name: next.name, changed, lineage, lossBefore, lossAfter };
+  return [
+    {
+      learn: async (request) => {
+        const { parent, examples, rates } = request;
+        const { version, features, executor } = await opened(request);
+        const {
+          next,
+          version: made,
+          lineage,
+          lossBefore,
+          lossAfter,
+        } = await markBusy(() => updateHead(parent, version, features, examples, rates));
+        last = { name: next.name, executor, version: made, features };
+        const changed = new Map([...next.files].filter(([name, bytes]) => parent.files.get(name) !== bytes));
+        return { kind: "learn", name: next.name, changed, lineage, lossBefore, lossAfter };
+      },
     },
-  }, { onClose: close }];
+    { onClose: close },
+  ];
 });

@@ -1,9 +1,11 @@
 /**
- * Learning the last layer from a few examples: softmax regression on fixed features by plain gradient steps (multinomial logistic
- * regression, McCullagh & Nelder 1989). In float64, in one order, with `base`'s own `exp`: the same bits on every machine.
+ * Learning the last layer from a few examples: softmax regression on fixed features by plain gradient steps
+ * (multinomial logistic regression, McCullagh & Nelder 1989). In float64, in one order, with `base`'s own `exp`: the
+ * same bits on every machine.
  *
- * The step's size is that of the normalized LMS filter (Widrow & Hoff): the rate is divided by the examples' mean squared feature length, so
- * one step moves an example's logits by at most about `learningRate`, however wide the model is.
+ * The step's size is that of the normalized LMS filter (Widrow & Hoff): the rate is divided by the examples' mean
+ * squared feature length, so one step moves an example's logits by at most about `learningRate`, however wide the model
+ * is.
  */
 import { exp, invariant, LockstepError, log } from "../../base/index.ts";
 
@@ -36,19 +38,28 @@ export interface FittedHead extends HeadWeights {
 }
 
 /** @throws NON_FINITE where a new weight is NaN or infinite as float32 */
-export function fitHead(start: HeadWeights, { features, labels }: HeadExamples, { learningRate, steps, l2 }: HeadRates): FittedHead {
+export function fitHead(
+  start: HeadWeights,
+  { features, labels }: HeadExamples,
+  { learningRate, steps, l2 }: HeadRates,
+): FittedHead {
   const L = start.bias.length;
   const C = start.weight.length / L;
   const N = features.length;
-  invariant(N > 0 && labels.length === N && features.every((row) => row.length === C), "each example has features and a label");
+  invariant(
+    N > 0 && labels.length === N && features.every((row) => row.length === C),
+    "each example has features and a label",
+  );
   // The bias is one more feature that is always 1: rows are [C + 1].
   const inputs = features.map((row) => Float64Array.of(...row, 1));
   const first = joined(start, L, C);
   const weights = first.slice();
-  const rate = learningRate / (inputs.reduce((sum, row) => sum + row.reduce((own, value) => own + value * value, 0), 0) / N);
+  const rate =
+    learningRate / (inputs.reduce((sum, row) => sum + row.reduce((own, value) => own + value * value, 0), 0) / N);
   const lossBefore = meanLoss(weights, inputs, labels, L);
   for (let step = 0; step < steps; step++) {
-    const before = inputs.map((row, n) => residuals(weights, row, labels[n]!, L)); // [N][L]: all of them before any weight moves
+    // [N][L]: all of them before any weight moves
+    const before = inputs.map((row, n) => residuals(weights, row, labels[n]!, L));
     for (let i = 0; i < weights.length; i++) weights[i]! -= learningRate * l2 * (weights[i]! - first[i]!);
     inputs.forEach((row, n) => {
       before[n]!.forEach((residual, label) => {
@@ -93,7 +104,12 @@ function residuals(weights: Float64Array, row: Float64Array, label: number, L: n
   return p;
 }
 
-function meanLoss(weights: Float64Array, inputs: readonly Float64Array[], labels: readonly number[], L: number): number {
+function meanLoss(
+  weights: Float64Array,
+  inputs: readonly Float64Array[],
+  labels: readonly number[],
+  L: number,
+): number {
   const losses = inputs.map((row, n) => {
     const logits = logitsOf(weights, row, L);
     const highest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
@@ -115,5 +131,11 @@ function logitsOf(weights: Float64Array, row: Float64Array, L: number): Float64A
 
 function requireFinite(values: Float32Array, name: string): void {
   const at = values.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) throw new LockstepError("NON_FINITE", `learning from these examples would make ${name} ${values[at]} at element ${at}; nothing is changed. Use a smaller learningRate`, { tensor: name, index: at });
+  if (at >= 0)
+    throw new LockstepError(
+      "NON_FINITE",
+      `learning from these examples would make ${name} ${values[at]} at element ${at}; nothing is changed. Use ` +
+        "a smaller learningRate",
+      { tensor: name, index: at },
+    );
 }

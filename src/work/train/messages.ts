@@ -35,9 +35,7 @@ export type TrainRequest =
   /** Classes of examples under the present weights; between steps only. */
   | { readonly kind: "predict"; readonly examples: Int32Array };
 
-export type TrainReply =
-  | { readonly kind: "steps" }
-  | { readonly kind: "predict"; readonly classes: Int32Array };
+export type TrainReply = { readonly kind: "steps" } | { readonly kind: "predict"; readonly classes: Int32Array };
 
 /** Sent by worker 0 after each step. */
 export interface StepReport {

@@ -1,6 +1,6 @@
 /**
- * What a phase trains for: its head, its loss program, and how a shard's examples become that program's inputs. An objective
- * adds nothing to the order of things: inputs are a function of (examples, seed, step, shard).
+ * What a phase trains for: its head, its loss program, and how a shard's examples become that program's inputs. An
+ * objective adds nothing to the order of things: inputs are a function of (examples, seed, step, shard).
  */
 import { invariant, type Seed } from "../../base/index.ts";
 import { maskTokens } from "../../language/data/index.ts";
@@ -14,7 +14,13 @@ import { WordDropout } from "./word-dropout.ts";
 
 export type ObjectiveOptions =
   | { readonly kind: "masked-lm"; readonly maskRate: number; readonly vocabSize: number }
-  | { readonly kind: "classify"; readonly labels: number; readonly pooling: "mean" | "first"; readonly labelSmoothing: number; readonly tokenDropout: number };
+  | {
+      readonly kind: "classify";
+      readonly labels: number;
+      readonly pooling: "mean" | "first";
+      readonly labelSmoothing: number;
+      readonly tokenDropout: number;
+    };
 
 export interface ShardInputs {
   /** Of the loss program, all but `loss_scale`. */
@@ -25,20 +31,35 @@ export interface ShardInputs {
   readonly paddedTokens: number;
 }
 
-interface ShardKey { readonly epoch: number; readonly seed: Seed; readonly step: number; readonly shard: number }
+interface ShardKey {
+  readonly epoch: number;
+  readonly seed: Seed;
+  readonly step: number;
+  readonly shard: number;
+}
 
 export function headOf(options: ObjectiveOptions): Head {
-  return options.kind === "masked-lm" ? { kind: "masked-lm" } : { kind: "sequence", labels: options.labels, pooling: options.pooling };
+  return options.kind === "masked-lm"
+    ? { kind: "masked-lm" }
+    : { kind: "sequence", labels: options.labels, pooling: options.pooling };
 }
 
 /** Outputs: `loss`, and `grad.<parameter>` for each parameter. */
 export function gradientProgram(config: BertConfig, options: ObjectiveOptions): Graph {
   const labelSmoothing = options.kind === "classify" ? options.labelSmoothing : 0;
-  return differentiate(bertGraph(config, headOf(options), { loss: true, dropout: true, labelSmoothing }), { loss: "loss", keep: ["loss"] });
+  return differentiate(bertGraph(config, headOf(options), { loss: true, dropout: true, labelSmoothing }), {
+    loss: "loss",
+    keep: ["loss"],
+  });
 }
 
 /** The plan of a phase: by the lengths that rows have once words were dropped. */
-export function objectivePlan(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, plan: PlanOptions): TrainingPlan {
+export function objectivePlan(
+  options: ObjectiveOptions,
+  data: TrainingData,
+  special: SpecialIds,
+  plan: PlanOptions,
+): TrainingPlan {
   const dropout = wordDropout(options, data, special, plan.seed);
   return new TrainingPlan(data, plan, (epoch, example) => dropout.tokens(epoch, example).length);
 }
@@ -47,8 +68,17 @@ function wordDropout(options: ObjectiveOptions, data: TrainingData, special: Spe
   return new WordDropout(data, special, options.kind === "classify" ? options.tokenDropout : 0, seed);
 }
 
-/** The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded to two. */
-export function shardInputs(options: ObjectiveOptions, data: TrainingData, special: SpecialIds, examples: Int32Array, key: ShardKey): ShardInputs {
+/**
+ * The inputs of shard `shard` at `step`. Products of a single row take another kernel, so rows and positions are padded
+ * to two.
+ */
+export function shardInputs(
+  options: ObjectiveOptions,
+  data: TrainingData,
+  special: SpecialIds,
+  examples: Int32Array,
+  key: ShardKey,
+): ShardInputs {
   const dropout = wordDropout(options, data, special, key.seed);
   const rows = Array.from(examples, (example) => ({ ids: dropout.tokens(key.epoch, example) }));
   const lengths = rows.map(({ ids }) => ids.length);
@@ -66,7 +96,11 @@ export function shardInputs(options: ObjectiveOptions, data: TrainingData, speci
   const P = Math.max(2, masked.positions.length);
   const positions = new Int32Array(P);
   positions.set(masked.positions);
-  return { inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(masked.labels, P) }, count: masked.positions.length, ...sizes };
+  return {
+    inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(masked.labels, P) },
+    count: masked.positions.length,
+    ...sizes,
+  };
 }
 
 function targets(labels: Int32Array, rows: number): Record<string, HostTensor> {

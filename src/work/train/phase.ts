@@ -1,6 +1,7 @@
 /**
- * One phase of a training on k worker threads: memory, workers, and the loop that tells them how far to go. Between two requests
- * no worker runs, so state is saved and hashed there; how many steps a request covers follows the clock, and decides nothing.
+ * One phase of a training on k worker threads: memory, workers, and the loop that tells them how far to go. Between two
+ * requests no worker runs, so state is saved and hashed there; how many steps a request covers follows the clock, and
+ * decides nothing.
  */
 import { createHash } from "node:crypto";
 import { invariant, LockstepError, toLockstepError } from "../../base/index.ts";
@@ -48,13 +49,24 @@ export class Phase {
     this.steps = schedule.steps;
     this.stepsPerEpoch = schedule.stepsPerEpoch;
     this.parameters = Phase.parametersOf(config, objective);
-    const { setup, memory } = createSetup({ ...options, workers: options.threads, segments: planSegments(this.parameters) });
+    const { setup, memory } = createSetup({
+      ...options,
+      workers: options.threads,
+      segments: planSegments(this.parameters),
+    });
     this.#memory = memory;
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
-      entry: import.meta.resolve("#entry/work/train/worker"), size: options.threads, name: options.name, workerData: setup,
-      onEvent: (_, report) => { options.onStep(report); },
-      onDeath: () => { ThreadCollective.attach(setup.collective, 0).threadDied(); },
+      entry: import.meta.resolve("#entry/work/train/worker"),
+      size: options.threads,
+      name: options.name,
+      workerData: setup,
+      onEvent: (_, report) => {
+        options.onStep(report);
+      },
+      onDeath: () => {
+        ThreadCollective.attach(setup.collective, 0).threadDied();
+      },
     });
   }
 
@@ -73,11 +85,18 @@ export class Phase {
     return phase;
   }
 
-  /** Steps from..to-1 on every worker. When one fails, the others give up: its own error is the one to report, whichever comes first. */
+  /**
+   * Steps from..to-1 on every worker. When one fails, the others give up: its own error is the one to report, whichever
+   * comes first.
+   */
   async train(from: number, to: number): Promise<void> {
     this.#trained = true;
-    const workers = Array.from({ length: this.#pool.size }, (_, worker) => this.#pool.request(worker, { kind: "steps", from, to }));
-    const failures = (await Promise.allSettled(workers)).flatMap((end) => (end.status === "rejected" ? [toLockstepError(end.reason)] : []));
+    const workers = Array.from({ length: this.#pool.size }, (_, worker) =>
+      this.#pool.request(worker, { kind: "steps", from, to }),
+    );
+    const failures = (await Promise.allSettled(workers)).flatMap((end) =>
+      end.status === "rejected" ? [toLockstepError(end.reason)] : [],
+    );
     const failure = failures.find(({ details }) => details["waitedFor"] === undefined) ?? failures[0];
     if (failure !== undefined) throw failure;
   }
@@ -85,29 +104,59 @@ export class Phase {
   /** Share of the examples whose likeliest class is their label. */
   async accuracy(examples: Int32Array, labels: Int32Array): Promise<number> {
     const size = this.#pool.size;
-    const parts = Array.from({ length: size }, (_, worker) => examples.subarray(Math.floor((worker * examples.length) / size), Math.floor(((worker + 1) * examples.length) / size)));
-    const replies = await Promise.all(parts.map((part, worker) => this.#pool.request(worker, { kind: "predict", examples: part.slice() })));
+    const parts = Array.from({ length: size }, (_, worker) =>
+      examples.subarray(
+        Math.floor((worker * examples.length) / size),
+        Math.floor(((worker + 1) * examples.length) / size),
+      ),
+    );
+    const replies = await Promise.all(
+      parts.map((part, worker) => this.#pool.request(worker, { kind: "predict", examples: part.slice() })),
+    );
     let right = 0;
-    parts.forEach((part, worker) => part.forEach((example, place) => { if (replies[worker]?.classes[place] === labels[example]) right++; }));
+    parts.forEach((part, worker) =>
+      part.forEach((example, place) => {
+        if (replies[worker]?.classes[place] === labels[example]) right++;
+      }),
+    );
     return right / examples.length;
   }
 
   /** Copies of the parameters. */
   weights(): Map<string, HostTensor<"float32">> {
-    return new Map(Object.entries(this.#memory.weights()).map(([name, { shape, data }]) => [name, { dtype: "float32" as const, shape, data: Float32Array.from(data) }]));
+    return new Map(
+      Object.entries(this.#memory.weights()).map(([name, { shape, data }]) => [
+        name,
+        { dtype: "float32" as const, shape, data: Float32Array.from(data) },
+      ]),
+    );
   }
 
   /** Weights and moments as they lie in shared memory; between steps only. */
   state(): ReadonlyMap<string, Uint8Array> {
-    return new Map([...this.#memory.state()].map(([name, { buffer, byteOffset, byteLength }]) => [name, new Uint8Array(buffer, byteOffset, byteLength)]));
+    return new Map(
+      [...this.#memory.state()].map(([name, { buffer, byteOffset, byteLength }]) => [
+        name,
+        new Uint8Array(buffer, byteOffset, byteLength),
+      ]),
+    );
   }
 
-  /** Goes on from a saved state; before the first step only, when workers look which rows have moments. @throws CHECKPOINT_INVALID where it is not one of this model's. */
+  /**
+   * Goes on from a saved state; before the first step only, when workers look which rows have moments. @throws
+   * CHECKPOINT_INVALID where it is not one of this model's.
+   */
   restore(saved: ReadonlyMap<string, Uint8Array>): void {
     invariant(!this.#trained, "a state is restored before the first step");
     for (const [name, target] of this.state()) {
       const source = saved.get(name);
-      if (source?.byteLength !== target.byteLength) throw new LockstepError("CHECKPOINT_INVALID", `the checkpoint's ${name} has ${source?.byteLength ?? 0} bytes, but this model's has ${target.byteLength}; start again without resuming`, { buffer: name });
+      if (source?.byteLength !== target.byteLength)
+        throw new LockstepError(
+          "CHECKPOINT_INVALID",
+          `the checkpoint's ${name} has ${source?.byteLength ?? 0} bytes, but this model's has ` +
+            `${target.byteLength}; start again without resuming`,
+          { buffer: name },
+        );
       target.set(source);
     }
   }
@@ -119,7 +168,9 @@ export class Phase {
     return hash.digest("hex");
   }
 
-  close(): Promise<void> { return this.#pool.close(); }
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
 
   #load(weights: ReadonlyMap<string, HostTensor<"float32">>): void {
     for (const [name, { data }] of Object.entries(this.#memory.weights())) {

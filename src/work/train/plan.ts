@@ -1,6 +1,6 @@
 /**
- * Which examples a step trains on, and in which shard each of them is: a function of (recipe, data, step) alone. Every worker
- * works it out by itself, so nothing has to be sent, and no order of messages can change it.
+ * Which examples a step trains on, and in which shard each of them is: a function of (recipe, data, step) alone. Every
+ * worker works it out by itself, so nothing has to be sent, and no order of messages can change it.
  */
 import { invariant, type Seed } from "../../base/index.ts";
 import { planEpoch, shardBatch } from "../../language/data/index.ts";
@@ -16,9 +16,17 @@ export interface TrainingData {
   readonly examples: Int32Array;
 }
 
-export interface PlanOptions { readonly batchSize: number; readonly shards: number; readonly epochs: number; readonly seed: Seed }
+export interface PlanOptions {
+  readonly batchSize: number;
+  readonly shards: number;
+  readonly epochs: number;
+  readonly seed: Seed;
+}
 
-export interface StepPlan { readonly epoch: number; /** Example ids by shard; a shard may be empty. */ readonly shards: readonly Int32Array[] }
+export interface StepPlan {
+  readonly epoch: number;
+  /** Example ids by shard; a shard may be empty. */ readonly shards: readonly Int32Array[];
+}
 
 export class TrainingPlan {
   readonly steps: number;
@@ -31,7 +39,11 @@ export class TrainingPlan {
   #batches: readonly Int32Array[] = [];
 
   /** `lengthOf`: tokens of an example in an epoch. @default all of its tokens */
-  constructor(data: TrainingData, options: PlanOptions, lengthOf: (epoch: number, example: number) => number = (_, example) => tokenCount(data, example)) {
+  constructor(
+    data: TrainingData,
+    options: PlanOptions,
+    lengthOf: (epoch: number, example: number) => number = (_, example) => tokenCount(data, example),
+  ) {
     this.#data = data;
     this.#options = options;
     this.#lengthOf = lengthOf;
@@ -51,7 +63,12 @@ export class TrainingPlan {
   #batchesOf(epoch: number): readonly Int32Array[] {
     if (epoch !== this.#epoch) {
       this.#lengths = this.#data.examples.map((example) => this.#lengthOf(epoch, example));
-      this.#batches = planEpoch({ lengths: this.#lengths, batchSize: this.#options.batchSize, seed: this.#options.seed, epoch });
+      this.#batches = planEpoch({
+        lengths: this.#lengths,
+        batchSize: this.#options.batchSize,
+        seed: this.#options.seed,
+        epoch,
+      });
       this.#epoch = epoch;
     }
     return this.#batches;
@@ -66,14 +83,23 @@ export function tokensOf(data: TrainingData, example: number): Int32Array {
   return data.ids.subarray(data.offsets[example], data.offsets[example + 1]);
 }
 
-/** The recipe with the number of shards in it, where it was left to be chosen: what decides the weights is recorded, not worked out again by another version of this rule. */
+/**
+ * The recipe with the number of shards in it, where it was left to be chosen: what decides the weights is recorded, not
+ * worked out again by another version of this rule.
+ */
 export function recordShards(recipe: Recipe, data: TrainingData): Recipe {
   const of = (phase: PhaseRecipe): number => phase.shards ?? defaultShards(data, phase.batch_size);
   const { pretrain, finetune } = recipe;
-  return Object.freeze({ ...recipe, pretrain: { ...pretrain, shards: of(pretrain) }, finetune: { ...finetune, shards: of(finetune) } });
+  return Object.freeze({
+    ...recipe,
+    pretrain: { ...pretrain, shards: of(pretrain) },
+    finetune: { ...finetune, shards: of(finetune) },
+  });
 }
 
-/** The most shards, a power of two, that leave each at least 256 tokens; two at least, so that two threads have work. */
+/**
+ * The most shards, a power of two, that leave each at least 256 tokens; two at least, so that two threads have work.
+ */
 export function defaultShards(data: TrainingData, batchSize: number): number {
   const tokens = data.examples.reduce((sum, example) => sum + tokenCount(data, example), 0);
   const perBatch = (tokens / data.examples.length) * batchSize;

@@ -1,4 +1,7 @@
-/** Classes of examples under the weights as they are now, in the form they train in: a look at progress, never a published figure. */
+/**
+ * Classes of examples under the weights as they are now, in the form they train in: a look at progress, never a
+ * published figure.
+ */
 import { paddedLength } from "../../base/index.ts";
 import { batchInputs, bertGraph } from "../../language/models/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
@@ -29,14 +32,27 @@ export class ExamplePredictor {
   async classes(examples: Int32Array): Promise<Int32Array> {
     const { data, objective } = this.#setup;
     if (objective.kind !== "classify") return new Int32Array(examples.length);
-    this.#session ??= this.#busy(() => this.#executor.load(bertGraph(this.#setup.config, headOf(objective)), { form: "shared", weights: this.#memory.weights() }));
+    this.#session ??= this.#busy(() =>
+      this.#executor.load(bertGraph(this.#setup.config, headOf(objective)), {
+        form: "shared",
+        weights: this.#memory.weights(),
+      }),
+    );
     const session = await this.#session;
     const best = new Int32Array(examples.length);
-    const order = Array.from(examples.keys()).sort((a, b) => tokenCount(data, examples[a]!) - tokenCount(data, examples[b]!) || a - b);
+    const order = Array.from(examples.keys()).sort(
+      (a, b) => tokenCount(data, examples[a]!) - tokenCount(data, examples[b]!) || a - b,
+    );
     for (let at = 0; at < order.length; at += ROWS) {
       const places = order.slice(at, at + ROWS);
-      const logits = await this.#logits(session, places.map((place) => examples[place]!), objective.labels);
-      places.forEach((place, row) => { best[place] = argmax(logits.subarray(row * objective.labels, (row + 1) * objective.labels)); });
+      const logits = await this.#logits(
+        session,
+        places.map((place) => examples[place]!),
+        objective.labels,
+      );
+      places.forEach((place, row) => {
+        best[place] = argmax(logits.subarray(row * objective.labels, (row + 1) * objective.labels));
+      });
     }
     return best;
   }
@@ -44,7 +60,9 @@ export class ExamplePredictor {
   /** [max(2, examples), classes] */
   async #logits(session: Session, examples: readonly number[], classes: number): Promise<Float32Array> {
     const { data, special, objective } = this.#setup;
-    const rows = examples.map((example) => ({ ids: data.ids.subarray(data.offsets[example], data.offsets[example + 1]) }));
+    const rows = examples.map((example) => ({
+      ids: data.ids.subarray(data.offsets[example], data.offsets[example + 1]),
+    }));
     const tokens = paddedLength(Math.max(2, ...rows.map((row) => row.ids.length)));
     const B = Math.max(2, rows.length);
     const logits = new Float32Array(B * classes);
@@ -53,7 +71,9 @@ export class ExamplePredictor {
     return logits;
   }
 
-  async dispose(): Promise<void> { await (await this.#session)?.dispose(); }
+  async dispose(): Promise<void> {
+    await (await this.#session)?.dispose();
+  }
 }
 
 function argmax(values: Float32Array): number {

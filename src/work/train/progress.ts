@@ -1,14 +1,37 @@
-/** What a training says while it runs, and how fast it goes. Times are for people: nothing that decides a result reads them. */
+/**
+ * What a training says while it runs, and how fast it goes. Times are for people: nothing that decides a result reads
+ * them.
+ */
 import type { StepReport } from "./messages.ts";
 
 export type PhaseName = "pretrain" | "finetune";
 
 export type TrainingEvent =
-  | { readonly kind: "phase"; readonly phase: PhaseName; readonly steps: number; readonly epochs: number; readonly shards: number; readonly threads: number; readonly parameters: number }
+  | {
+      readonly kind: "phase";
+      readonly phase: PhaseName;
+      readonly steps: number;
+      readonly epochs: number;
+      readonly shards: number;
+      readonly threads: number;
+      readonly parameters: number;
+    }
   | (StepReport & { readonly phase: PhaseName; readonly steps: number } & Pace)
-  | { readonly kind: "epoch"; readonly phase: PhaseName; readonly epoch: number; readonly epochs: number; /** Share, 0 to 1. */ readonly validationAccuracy?: number }
+  | {
+      readonly kind: "epoch";
+      readonly phase: PhaseName;
+      readonly epoch: number;
+      readonly epochs: number;
+      /** Share, 0 to 1. */ readonly validationAccuracy?: number;
+    }
   | { readonly kind: "checkpoint"; readonly phase: PhaseName; readonly step: number; readonly path: string }
-  | { readonly kind: "resumed"; readonly phase: PhaseName; readonly step: number; readonly path: string; readonly skipped: readonly string[] }
+  | {
+      readonly kind: "resumed";
+      readonly phase: PhaseName;
+      readonly step: number;
+      readonly path: string;
+      readonly skipped: readonly string[];
+    }
   | { readonly kind: "digest"; readonly phase: PhaseName; readonly step: number; readonly sha256: string };
 
 export interface Pace {
@@ -29,7 +52,9 @@ export class StepClock {
   #tokensPerStep: number | undefined;
 
   /** `total`: steps of all phases. */
-  constructor(total: number) { this.#total = total; }
+  constructor(total: number) {
+    this.#total = total;
+  }
 
   /** A phase begins, or goes on, after `done` steps of the whole. */
   startAt(done: number): void {
@@ -43,7 +68,11 @@ export class StepClock {
     this.#secondsPerStep = smooth(this.#secondsPerStep, (now - this.#last) / 1000);
     this.#tokensPerStep = smooth(this.#tokensPerStep, tokens);
     this.#last = now;
-    return { tokensPerSecond: this.#tokensPerStep / Math.max(1e-9, this.#secondsPerStep), secondsLeft: (this.#total - done) * this.#secondsPerStep, done: done / this.#total };
+    return {
+      tokensPerSecond: this.#tokensPerStep / Math.max(1e-9, this.#secondsPerStep),
+      secondsLeft: (this.#total - done) * this.#secondsPerStep,
+      done: done / this.#total,
+    };
   }
 }
 

@@ -1,13 +1,17 @@
 /**
- * A recipe is everything that decides the trained weights; a run is one execution of it. A recipe file holds both, apart:
- * only the first is hashed. Field names are those of the field; every default is here.
+ * A recipe is everything that decides the trained weights; a run is one execution of it. A recipe file holds both,
+ * apart: only the first is hashed. Field names are those of the field; every default is here.
  */
 import { z } from "zod";
 import { canonicalJson, parseOptions, sha256Hex } from "../../base/index.ts";
 
 const rate = z.number().min(0).max(0.9);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const powerOfTwo = z.int().min(1).max(4096).refine((n) => (n & (n - 1)) === 0, "must be a power of two");
+const powerOfTwo = z
+  .int()
+  .min(1)
+  .max(4096)
+  .refine((n) => (n & (n - 1)) === 0, "must be a power of two");
 
 /** One pass of training over the data: its length, batches, rates. */
 const phaseSchema = z.strictObject({
@@ -15,7 +19,10 @@ const phaseSchema = z.strictObject({
   epochs: z.int().min(0).max(10_000),
   /** Texts a step. */
   batch_size: z.int().min(1).max(65_536),
-  /** Logical shards a step, a power of two; null: as many as leave each at least 256 tokens, 2 at least where a batch has two texts. */
+  /**
+   * Logical shards a step, a power of two; null: as many as leave each at least 256 tokens, 2 at least where a batch
+   * has two texts.
+   */
   shards: powerOfTwo.nullable().default(null),
   /** Peak rate of AdamW, reached after the warm-up, then falling in a straight line to 0. */
   learning_rate: z.number().positive().max(1),
@@ -46,20 +53,24 @@ export const recipeSchema = z.strictObject({
   /** SHA-256 of the weights started from (`--from`); absent: from nothing. */
   from: sha256.optional(),
   /** Of a model from nothing; ignored with `from`. */
-  model: z.strictObject({
-    hidden_size: z.int().min(8).max(4096).multipleOf(4).default(256),
-    num_hidden_layers: z.int().min(1).max(48).default(1),
-    num_attention_heads: z.int().min(1).max(64).default(4),
-    intermediate_size: z.int().min(8).max(16_384).default(1024),
-    /** Standard deviation of the first weights. */
-    initializer_range: z.number().positive().max(1).default(0.04),
-  }).prefault({}),
+  model: z
+    .strictObject({
+      hidden_size: z.int().min(8).max(4096).multipleOf(4).default(256),
+      num_hidden_layers: z.int().min(1).max(48).default(1),
+      num_attention_heads: z.int().min(1).max(64).default(4),
+      intermediate_size: z.int().min(8).max(16_384).default(1024),
+      /** Standard deviation of the first weights. */
+      initializer_range: z.number().positive().max(1).default(0.04),
+    })
+    .prefault({}),
   /** Trained on the training texts; ignored with `from`. */
-  tokenizer: z.strictObject({
-    vocab_size: z.int().min(64).max(200_000).default(2048),
-    min_frequency: z.int().min(1).max(1_000_000).default(2),
-    lowercase: z.boolean().default(true),
-  }).prefault({}),
+  tokenizer: z
+    .strictObject({
+      vocab_size: z.int().min(64).max(200_000).default(2048),
+      min_frequency: z.int().min(1).max(1_000_000).default(2),
+      lowercase: z.boolean().default(true),
+    })
+    .prefault({}),
   hidden_dropout: rate.default(0.1),
   attention_dropout: rate.default(0.1),
   classifier_dropout: rate.default(0.1),
@@ -108,7 +119,9 @@ export function resolveRecipe(input: RecipeInput): Recipe {
 function merge(under: unknown, over: unknown): unknown {
   if (over === undefined) return under;
   if (!isRecord(under) || !isRecord(over)) return over;
-  return Object.fromEntries([...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => [key, merge(under[key], over[key])]));
+  return Object.fromEntries(
+    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => [key, merge(under[key], over[key])]),
+  );
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,8 @@
 /**
- * Tables whose gradient has a row only where the shard had a token: embeddings that nothing else uses. A step touches a few hundred
- * of their tens of thousands of rows; to zero, add, divide and update all of them would cost more than the rest of the update. Which
- * rows are touched is a function of the plan, so leaving the others alone changes no bit and depends on no thread.
+ * Tables whose gradient has a row only where the shard had a token: embeddings that nothing else uses. A step touches a
+ * few hundred of their tens of thousands of rows; to zero, add, divide and update all of them would cost more than the
+ * rest of the update. Which rows are touched is a function of the plan, so leaving the others alone changes no bit and
+ * depends on no thread.
  */
 import { invariant } from "../../base/index.ts";
 import type { Graph, Node, ValueId } from "../../numeric/graph/index.ts";
@@ -20,21 +21,26 @@ export interface RowTable {
 }
 
 /** A stretch of elements of a segment. */
-export interface Span { readonly offset: number; readonly length: number }
+export interface Span {
+  readonly offset: number;
+  readonly length: number;
+}
 
 /** The tables among the parameters whose gradients `program` computes as outputs `grad.<parameter>`. */
 export function rowTables(program: Graph, segments: readonly Segment[]): readonly RowTable[] {
   const producers = new Map(program.nodes.flatMap((node) => node.outputs.map((id) => [id, node] as const)));
   let firstRow = 0;
-  return segments.flatMap(({ index, parameters }) => parameters.flatMap(({ name, shape, offset }) => {
-    const output = program.outputs.get(`grad.${name}`);
-    const ids = output === undefined ? undefined : rowInputs(output, producers);
-    if (ids === undefined) return [];
-    const [rows = 0, width = 0] = shape;
-    const table = { parameter: name, segment: index, offset, rows, width, firstRow, ids: [...new Set(ids)] };
-    firstRow += rows;
-    return [table];
-  }));
+  return segments.flatMap(({ index, parameters }) =>
+    parameters.flatMap(({ name, shape, offset }) => {
+      const output = program.outputs.get(`grad.${name}`);
+      const ids = output === undefined ? undefined : rowInputs(output, producers);
+      if (ids === undefined) return [];
+      const [rows = 0, width = 0] = shape;
+      const table = { parameter: name, segment: index, offset, rows, width, firstRow, ids: [...new Set(ids)] };
+      firstRow += rows;
+      return [table];
+    }),
+  );
 }
 
 /** The inputs with the ids of a value that is a sum of embedding gradients alone; undefined for any other value. */
@@ -56,7 +62,8 @@ export function denseSpans(block: Block, tables: readonly RowTable[]): readonly 
   const end = block.offset + block.length;
   const spans: Span[] = [];
   let at = block.offset;
-  for (const table of tables.filter(({ segment }) => segment === block.segment)) { // in order of offset, as they were placed
+  for (const table of tables.filter(({ segment }) => segment === block.segment)) {
+    // in order of offset, as they were placed
     const from = Math.max(table.offset, at);
     const to = Math.min(table.offset + table.rows * table.width, end);
     if (from >= to) continue;
@@ -67,7 +74,10 @@ export function denseSpans(block: Block, tables: readonly RowTable[]): readonly 
   return spans;
 }
 
-/** The part of `within` whose rows are flagged (or not, with `flagged` 0), neighbouring rows together. `flags` has a byte for each row of all tables. */
+/**
+ * The part of `within` whose rows are flagged (or not, with `flagged` 0), neighbouring rows together. `flags` has a
+ * byte for each row of all tables.
+ */
 export function rowSpans(table: RowTable, within: Span, flags: Uint8Array, flagged: 0 | 1 = 1): readonly Span[] {
   const { offset, rows, width, firstRow } = table;
   const end = within.offset + within.length;

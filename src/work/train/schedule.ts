@@ -1,4 +1,7 @@
-/** Rates as functions of the step: warm-up and decay in straight lines, and AdamW's bias corrections. Only + − × ÷: the same bits everywhere. */
+/**
+ * Rates as functions of the step: warm-up and decay in straight lines, and AdamW's bias corrections. Only + − × ÷: the
+ * same bits everywhere.
+ */
 
 /** The rate of step `step` (0-based) of `steps`: rises over the warm-up, then falls to 0 at the end. */
 export function learningRate(peak: number, step: number, steps: number, warmupRatio: number): number {

@@ -1,4 +1,7 @@
-/** What the workers of a phase share, and are told: made once, before they are started. Barriers alone order all access to it (step.ts says which). */
+/**
+ * What the workers of a phase share, and are told: made once, before they are started. Barriers alone order all access
+ * to it (step.ts says which).
+ */
 import type { BertConfig } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import { assignShards, slotsNeeded, ThreadCollective } from "../../threads/collective/index.ts";
@@ -25,13 +28,32 @@ export interface SetupOptions {
 }
 
 /** The setup, and its memory, which is all zeros. */
-export function createSetup({ executor, config, objective, special, data, plan, rates, workers, segments }: SetupOptions): { readonly setup: PhaseSetup; readonly memory: TrainingMemory } {
+export function createSetup({
+  executor,
+  config,
+  objective,
+  special,
+  data,
+  plan,
+  rates,
+  workers,
+  segments,
+}: SetupOptions): { readonly setup: PhaseSetup; readonly memory: TrainingMemory } {
   const slots = assignShards(plan.shards, workers).map((range) => slotsNeeded(range, plan.shards));
   const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
   const allSlots = slots.reduce((sum, count) => sum + count, 0);
   const memory = TrainingMemory.create(segments, allSlots);
   const setup: PhaseSetup = {
-    executor, config, objective, special, data, plan, rates, segments, workers, slotBase,
+    executor,
+    config,
+    objective,
+    special,
+    data,
+    plan,
+    rates,
+    segments,
+    workers,
+    slotBase,
     memory: memory.handle,
     rows: TouchedRows.create(rowTables(gradientProgram(config, objective), segments), allSlots),
     exchange: createExchange(plan.shards, blocksOf(segments).length),

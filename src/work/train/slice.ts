@@ -1,6 +1,7 @@
 /**
- * A worker's slice: the blocks that it reduces and updates. All of it goes block by block, while a block is in the cache. Of tables whose
- * gradients are rows, only the rows that hold something are worked on (row-tables.ts); the bits are those of working on all of them.
+ * A worker's slice: the blocks that it reduces and updates. All of it goes block by block, while a block is in the
+ * cache. Of tables whose gradients are rows, only the rows that hold something are worked on (row-tables.ts); the bits
+ * are those of working on all of them.
  */
 import { invariant } from "../../base/index.ts";
 import type { AdamwSettings } from "../../numeric/kernels/index.ts";
@@ -10,7 +11,10 @@ import { denseSpans, rowSpans, type RowTable, type Span } from "./row-tables.ts"
 import type { TouchedRows } from "./touched-rows.ts";
 
 /** Add slot `src` to slot `dst`. */
-export interface SlotPair { readonly dst: number; readonly src: number }
+export interface SlotPair {
+  readonly dst: number;
+  readonly src: number;
+}
 
 interface Part {
   readonly block: Block;
@@ -30,15 +34,29 @@ export class Slice {
   #moving: Uint8Array | undefined;
   #slots: readonly number[] = [];
 
-  constructor(memory: TrainingMemory, rows: TouchedRows, { rank, workers }: { readonly rank: number; readonly workers: number }) {
-    const blocks = blocksOf(memory.segments).map((block, index) => ({ block, index, dense: denseSpans(block, rows.tables) }));
-    const edges = balancedEdges(blocks.map(({ block, dense }) => cost(block, dense)), workers);
+  constructor(
+    memory: TrainingMemory,
+    rows: TouchedRows,
+    { rank, workers }: { readonly rank: number; readonly workers: number },
+  ) {
+    const blocks = blocksOf(memory.segments).map((block, index) => ({
+      block,
+      index,
+      dense: denseSpans(block, rows.tables),
+    }));
+    const edges = balancedEdges(
+      blocks.map(({ block, dense }) => cost(block, dense)),
+      workers,
+    );
     this.#rows = rows;
     this.#touched = new Uint8Array(rows.count);
     this.#parts = blocks.slice(edges[rank], edges[rank + 1]).map(({ block, index, dense }) => {
       const [segment, views] = [memory.segments[block.segment], memory.views[block.segment]];
       invariant(segment !== undefined && views !== undefined, `no segment ${block.segment}`);
-      const stretches = stretchesOf(segment, block).map((stretch) => ({ ...stretch, table: tableAt(rows.tables, block.segment, stretch.offset) }));
+      const stretches = stretchesOf(segment, block).map((stretch) => ({
+        ...stretch,
+        table: tableAt(rows.tables, block.segment, stretch.offset),
+      }));
       return { block, index, views, dense, stretches };
     });
   }
@@ -69,27 +87,39 @@ export class Slice {
         const { table } = stretch;
         const settings = settingsOf(stretch);
         for (const { offset, length } of table === undefined ? [stretch] : rowSpans(table, stretch, this.#moving)) {
-          kernels.adamw({ w: at(w, offset), g: at(slots[root], offset), m: at(m, offset), v: at(v, offset), n: length }, settings);
+          kernels.adamw(
+            { w: at(w, offset), g: at(slots[root], offset), m: at(m, offset), v: at(v, offset), n: length },
+            settings,
+          );
         }
         // Without gradient or moments, AdamW is its decay: w · (1 − rate · decay) − 0.
         const decay = 1 - settings.learningRate * settings.weightDecay;
-        if (table !== undefined && decay !== 1) for (const { offset, length } of rowSpans(table, stretch, this.#moving, 0)) kernels.scale(at(w, offset), decay, length);
+        if (table !== undefined && decay !== 1)
+          for (const { offset, length } of rowSpans(table, stretch, this.#moving, 0))
+            kernels.scale(at(w, offset), decay, length);
       }
-      for (const { offset, length } of this.#touchedSpans(stretches)) for (const slot of this.#slots) kernels.zero(at(slots[slot], offset), length);
+      for (const { offset, length } of this.#touchedSpans(stretches))
+        for (const slot of this.#slots) kernels.zero(at(slots[slot], offset), length);
     }
   }
 
   #touchedSpans(stretches: Part["stretches"]): Span[] {
-    return stretches.flatMap((stretch) => (stretch.table === undefined ? [] : rowSpans(stretch.table, stretch, this.#touched)));
+    return stretches.flatMap((stretch) =>
+      stretch.table === undefined ? [] : rowSpans(stretch.table, stretch, this.#touched),
+    );
   }
 
   /** Looks where a state that was gone on from has moments. */
   #findMoving(): Uint8Array {
     const moving = new Uint8Array(this.#rows.count);
-    for (const { views: { m, v }, stretches } of this.#parts) {
+    for (const {
+      views: { m, v },
+      stretches,
+    } of this.#parts) {
       for (const { table, offset, length } of stretches) {
         if (table === undefined) continue;
-        for (let i = offset; i < offset + length; i++) if (m[i] !== 0 || v[i] !== 0) moving[table.firstRow + Math.floor((i - table.offset) / table.width)] = 1;
+        for (let i = offset; i < offset + length; i++)
+          if (m[i] !== 0 || v[i] !== 0) moving[table.firstRow + Math.floor((i - table.offset) / table.width)] = 1;
       }
     }
     return moving;
@@ -101,7 +131,9 @@ function cost({ length }: Block, dense: readonly Span[]): number {
   return length + 3 * dense.reduce((sum, span) => sum + span.length, 0);
 }
 
-/** Where each worker's blocks begin, so that their costs are about equal; then the end. Who does a block changes no bit. */
+/**
+ * Where each worker's blocks begin, so that their costs are about equal; then the end. Who does a block changes no bit.
+ */
 export function balancedEdges(costs: readonly number[], workers: number): readonly number[] {
   const total = costs.reduce((sum, each) => sum + each, 0);
   const edges = [0];
@@ -115,7 +147,10 @@ export function balancedEdges(costs: readonly number[], workers: number): readon
 }
 
 function tableAt(tables: readonly RowTable[], segment: number, element: number): RowTable | undefined {
-  return tables.find((table) => table.segment === segment && element >= table.offset && element < table.offset + table.rows * table.width);
+  return tables.find(
+    (table) =>
+      table.segment === segment && element >= table.offset && element < table.offset + table.rows * table.width,
+  );
 }
 
 /** Byte offset of an element, for kernels. */

@@ -1,9 +1,10 @@
 /**
- * One training step, as one worker sees it. Three phases with barriers between them: gradients of its own shards, folded
- * into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice. Nothing here depends
- * on how many workers there are, on which is fastest, or on a clock.
+ * One training step, as one worker sees it. Three phases with barriers between them: gradients of its own shards,
+ * folded into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice.
+ * Nothing here depends on how many workers there are, on which is fastest, or on a clock.
  *
- * Who may touch what in shared memory, all of it plain (`│` is a barrier, after which everything before it is seen by all):
+ * Who may touch what in shared memory, all of it plain (`│` is a barrier, after which everything before it is seen by
+ * all):
  *                       1. gradients            │ 2. reduce slice         │ 3. update slice         │
  *   weights             read by all             │                         │ own blocks written      │
  *   gradient slots      own slots written       │ own blocks of all slots │ own blocks of all slots │
@@ -15,7 +16,15 @@
 import { invariant, LockstepError, type Seed } from "../../base/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import { assignShards, FoldStack, normTree, type Collective, type CompletionAdd, type ShardRange, type SlotRef } from "../../threads/collective/index.ts";
+import {
+  assignShards,
+  FoldStack,
+  normTree,
+  type Collective,
+  type CompletionAdd,
+  type ShardRange,
+  type SlotRef,
+} from "../../threads/collective/index.ts";
 import type { Exchange } from "./exchange.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
@@ -59,17 +68,31 @@ export class StepRunner {
     this.#slotBase = setup.slotBase;
     this.#rows = TouchedRows.attach(setup.rows);
     this.#slice = new Slice(memory, this.#rows, { rank: collective.rank, workers: setup.workers });
-    this.#spans = setup.segments.map(({ index, length }) => denseSpans({ segment: index, offset: 0, length }, this.#rows.tables));
+    this.#spans = setup.segments.map(({ index, length }) =>
+      denseSpans({ segment: index, offset: 0, length }, this.#rows.tables),
+    );
   }
 
-  static async open(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, executor: Executor, busy: Busy): Promise<StepRunner> {
+  static async open(
+    setup: PhaseSetup,
+    memory: TrainingMemory,
+    collective: Collective,
+    executor: Executor,
+    busy: Busy,
+  ): Promise<StepRunner> {
     const program = gradientProgram(setup.config, setup.objective);
     const session = await executor.load(program, { form: "shared", weights: memory.weights() });
     return StepRunner.over(session, setup, memory, collective, busy);
   }
 
   /** Over a session that is loaded: of the gradient program of this setup, with the memory's weights in shared form. */
-  static over(session: Session, setup: PhaseSetup, memory: TrainingMemory, collective: Collective, busy: Busy): StepRunner {
+  static over(
+    session: Session,
+    setup: PhaseSetup,
+    memory: TrainingMemory,
+    collective: Collective,
+    busy: Busy,
+  ): StepRunner {
     return new StepRunner(setup, memory, collective, session, busy);
   }
 
@@ -108,11 +131,20 @@ export class StepRunner {
   }
 
   async #computeShard(plan: StepPlan, step: number, shard: number, fold: FoldStack): Promise<{ slot: number | null }> {
-    const { objective, data, special, rates, plan: { seed } } = this.#setup;
+    const {
+      objective,
+      data,
+      special,
+      rates,
+      plan: { seed },
+    } = this.#setup;
     const examples = plan.shards[shard];
     invariant(examples !== undefined, `the plan has no shard ${shard}`);
     const key: { seed: Seed; step: number; shard: number } = { seed, step, shard };
-    const prepared = examples.length === 0 ? undefined : shardInputs(objective, data, special, examples, { ...key, epoch: plan.epoch });
+    const prepared =
+      examples.length === 0
+        ? undefined
+        : shardInputs(objective, data, special, examples, { ...key, epoch: plan.epoch });
     const count = prepared?.count ?? 0;
     this.#exchange.counts[shard] = count;
     this.#exchange.tokens[shard] = prepared?.tokens ?? 0;
@@ -124,20 +156,39 @@ export class StepRunner {
     this.#rows.mark(this.#base + slot, prepared.inputs);
     const loss = tensor("float32", [], new Float32Array(1));
     const scale = tensor("float32", [], Float32Array.of(shardScale(rates.shard_weights, count)));
-    await this.#busy(() => this.#session.run({ ...prepared.inputs, loss_scale: scale }, { loss, ...this.#slotTensors(this.#base + slot) }, key, { zeroed: this.#rows.zeroed }));
+    await this.#busy(() =>
+      this.#session.run(
+        { ...prepared.inputs, loss_scale: scale },
+        { loss, ...this.#slotTensors(this.#base + slot) },
+        key,
+        { zeroed: this.#rows.zeroed },
+      ),
+    );
     this.#exchange.losses[shard] = loss.data[0]!;
     return { slot };
   }
 
   async #completeTree(): Promise<{ root: number | null; adds: readonly SlotPair[] }> {
     const adds: SlotPair[] = [];
-    const add = ({ dst, src }: CompletionAdd) => { adds.push({ dst: this.#slotOf(dst), src: this.#slotOf(src) }); };
-    const root = await this.#collective.reduce({ ranges: this.#ranges, weights: Array.from(this.#exchange.counts), add });
+    const add = ({ dst, src }: CompletionAdd) => {
+      adds.push({ dst: this.#slotOf(dst), src: this.#slotOf(src) });
+    };
+    const root = await this.#collective.reduce({
+      ranges: this.#ranges,
+      weights: Array.from(this.#exchange.counts),
+      add,
+    });
     return { root: root === null ? null : this.#slotOf(root), adds };
   }
 
   #reduceSlice(root: number | null, adds: readonly SlotPair[]): void {
-    if (root !== null) this.#slice.reduce(root, adds, divisor(this.#setup.rates.shard_weights, this.#exchange.counts), this.#exchange.blockSums);
+    if (root !== null)
+      this.#slice.reduce(
+        root,
+        adds,
+        divisor(this.#setup.rates.shard_weights, this.#exchange.counts),
+        this.#exchange.blockSums,
+      );
   }
 
   #updateSlice(root: number | null, report: StepReport): void {
@@ -146,10 +197,18 @@ export class StepRunner {
     const { step, gradientNorm, learningRate: rate } = report;
     const clip = gradientNorm > rates.max_grad_norm ? rates.max_grad_norm / gradientNorm : 1;
     const shared = {
-      beta1: rates.adam_beta1, beta2: rates.adam_beta2, epsilon: rates.adam_epsilon, gradScale: clip,
-      correction1: biasCorrection(rates.adam_beta1, step), correction2: biasCorrection(rates.adam_beta2, step),
+      beta1: rates.adam_beta1,
+      beta2: rates.adam_beta2,
+      epsilon: rates.adam_epsilon,
+      gradScale: clip,
+      correction1: biasCorrection(rates.adam_beta1, step),
+      correction2: biasCorrection(rates.adam_beta2, step),
     };
-    this.#slice.update(root, ({ decay, group }) => ({ ...shared, learningRate: group === "head" ? rate * rates.head_multiplier : rate, weightDecay: decay ? rates.weight_decay : 0 }));
+    this.#slice.update(root, ({ decay, group }) => ({
+      ...shared,
+      learningRate: group === "head" ? rate * rates.head_multiplier : rate,
+      weightDecay: decay ? rates.weight_decay : 0,
+    }));
   }
 
   /** @throws NON_FINITE before any weight is touched, in every worker alike. */
@@ -160,21 +219,44 @@ export class StepRunner {
     const loss = total === 0 ? 0 : sum(losses) / total;
     const gradientNorm = total === 0 ? 0 : Math.sqrt(normTree(blockSums));
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      throw new LockstepError("NON_FINITE", `the loss (${loss}) or the gradient's norm (${gradientNorm}) is not finite at step ${step}: training diverged; lower learning_rate, or look at the weights started from`, { step, loss: String(loss), gradient_norm: String(gradientNorm) });
+      throw new LockstepError(
+        "NON_FINITE",
+        `the loss (${loss}) or the gradient's norm (${gradientNorm}) is not finite at step ${step}: training ` +
+          "diverged; lower learning_rate, or look at the weights started from",
+        { step, loss: String(loss), gradient_norm: String(gradientNorm) },
+      );
     }
     const rate = learningRate(rates.learning_rate, step, this.#plan.steps, rates.warmup_ratio);
-    return { kind: "step", step, epoch: plan.epoch, loss, learningRate: rate, gradientNorm, tokens: sum(tokens), paddedTokens: sum(paddedTokens) };
+    return {
+      kind: "step",
+      step,
+      epoch: plan.epoch,
+      loss,
+      learningRate: rate,
+      gradientNorm,
+      tokens: sum(tokens),
+      paddedTokens: sum(paddedTokens),
+    };
   }
 
-  get #base(): number { return this.#slotBase[this.#collective.rank] ?? 0; }
+  get #base(): number {
+    return this.#slotBase[this.#collective.rank] ?? 0;
+  }
 
-  #slotOf({ worker, slot }: SlotRef): number { return (this.#slotBase[worker] ?? 0) + slot; }
+  #slotOf({ worker, slot }: SlotRef): number {
+    return (this.#slotBase[worker] ?? 0) + slot;
+  }
 
   #addWhole(dst: number, src: number): void {
     this.#memory.views.forEach(({ kernels, slots }, segment) => {
       const spans = this.#spans[segment] ?? [];
-      const touched = this.#rows.tables.flatMap((table) => (table.segment === segment ? rowSpans(table, { offset: table.offset, length: table.rows * table.width }, this.#rows.of(src)) : []));
-      for (const { offset, length } of [...spans, ...touched]) kernels.add(at(slots[dst], offset), at(slots[src], offset), length);
+      const touched = this.#rows.tables.flatMap((table) =>
+        table.segment === segment
+          ? rowSpans(table, { offset: table.offset, length: table.rows * table.width }, this.#rows.of(src))
+          : [],
+      );
+      for (const { offset, length } of [...spans, ...touched])
+        kernels.add(at(slots[dst], offset), at(slots[src], offset), length);
       for (const { offset, length } of touched) kernels.zero(at(slots[src], offset), length);
     });
     this.#rows.move(dst, src);
@@ -186,7 +268,9 @@ export class StepRunner {
     return known;
   }
 
-  dispose(): Promise<void> { return this.#session.dispose(); }
+  dispose(): Promise<void> {
+    return this.#session.dispose();
+  }
 }
 
 function sum(values: ArrayLike<number>): number {

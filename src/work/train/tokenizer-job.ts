@@ -1,4 +1,7 @@
-/** A tokenizer trained in a worker thread of its own, so that the caller's thread stays free. Its files come back as text. */
+/**
+ * A tokenizer trained in a worker thread of its own, so that the caller's thread stays free. Its files come back as
+ * text.
+ */
 import type { TokenizerFiles } from "../../language/text/index.ts";
 import { createPool } from "../../threads/pool/index.ts";
 
@@ -9,11 +12,23 @@ export interface TokenizerJob {
   readonly lowercase: boolean;
   readonly maxLength: number;
 }
-export interface TokenizerRequest extends TokenizerJob { readonly kind: "train" }
-export interface TokenizerReply { readonly kind: "train"; readonly files: TokenizerFiles }
+export interface TokenizerRequest extends TokenizerJob {
+  readonly kind: "train";
+}
+export interface TokenizerReply {
+  readonly kind: "train";
+  readonly files: TokenizerFiles;
+}
 
-export async function trainTokenizer(job: TokenizerJob, signal?: AbortSignal): Promise<{ readonly tokenizerJson: string; readonly tokenizerConfig: string }> {
-  await using pool = createPool<TokenizerRequest, TokenizerReply>({ entry: import.meta.resolve("#entry/work/train/tokenizer-worker"), size: 1, name: "tokenizer" });
+export async function trainTokenizer(
+  job: TokenizerJob,
+  signal?: AbortSignal,
+): Promise<{ readonly tokenizerJson: string; readonly tokenizerConfig: string }> {
+  await using pool = createPool<TokenizerRequest, TokenizerReply>({
+    entry: import.meta.resolve("#entry/work/train/tokenizer-worker"),
+    size: 1,
+    name: "tokenizer",
+  });
   const { files } = await pool.request(0, { kind: "train", ...job }, signal === undefined ? {} : { signal });
   return { tokenizerJson: files["tokenizer.json"], tokenizerConfig: files["tokenizer_config.json"] };
 }

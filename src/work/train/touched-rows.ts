@@ -1,14 +1,19 @@
 /**
- * Which rows of the row tables hold a gradient, for every slot; shared by all workers, a byte for each row. Between steps no row of
- * any slot does: all are zero. Who writes when (barriers separate the three phases of a step):
- *   1. its owner clears a slot's flags and sets those of its shard's ids; when it folds a slot into another, the flags move along;
- *   2. and 3. nobody writes: every worker works through the flagged rows of its own blocks, and zeroes them in every slot at the end.
+ * Which rows of the row tables hold a gradient, for every slot; shared by all workers, a byte for each row. Between
+ * steps no row of any slot does: all are zero. Who writes when (barriers separate the three phases of a step):
+ *   1. its owner clears a slot's flags and sets those of its shard's ids; when it folds a slot into another, the flags
+ *      move along;
+ *   2. and 3. nobody writes: every worker works through the flagged rows of its own blocks, and zeroes them in every
+ *      slot at the end.
  */
 import { invariant } from "../../base/index.ts";
 import type { Bindings } from "../../numeric/runtime/index.ts";
 import type { RowTable } from "./row-tables.ts";
 
-export interface TouchedRowsHandle { readonly tables: readonly RowTable[]; readonly flags: Uint8Array }
+export interface TouchedRowsHandle {
+  readonly tables: readonly RowTable[];
+  readonly flags: Uint8Array;
+}
 
 export class TouchedRows {
   readonly tables: readonly RowTable[];
@@ -28,12 +33,18 @@ export class TouchedRows {
     return { tables, flags: new Uint8Array(new SharedArrayBuffer(slots * rowCount(tables))) };
   }
 
-  static attach(handle: TouchedRowsHandle): TouchedRows { return new TouchedRows(handle); }
+  static attach(handle: TouchedRowsHandle): TouchedRows {
+    return new TouchedRows(handle);
+  }
 
   /** Rows of all tables. */
-  get count(): number { return this.#rows; }
+  get count(): number {
+    return this.#rows;
+  }
 
-  clear(slot: number): void { this.of(slot).fill(0); }
+  clear(slot: number): void {
+    this.of(slot).fill(0);
+  }
 
   /** Marks the rows that a run with these inputs will write to. */
   mark(slot: number, inputs: Bindings): void {
@@ -61,7 +72,9 @@ export class TouchedRows {
     }
   }
 
-  of(slot: number): Uint8Array { return this.#flags.subarray(slot * this.#rows, (slot + 1) * this.#rows); }
+  of(slot: number): Uint8Array {
+    return this.#flags.subarray(slot * this.#rows, (slot + 1) * this.#rows);
+  }
 }
 
 function rowCount(tables: readonly RowTable[]): number {

@@ -1,6 +1,6 @@
 /**
- * A whole training: the phases of a recipe one after another, with progress, checkpoints and resuming. What it returns depends on
- * the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
+ * A whole training: the phases of a recipe one after another, with progress, checkpoints and resuming. What it returns
+ * depends on the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
  */
 import { LockstepError, seedFrom } from "../../base/index.ts";
 import { initializeParameters, type BertConfig, type Head } from "../../language/models/index.ts";
@@ -35,8 +35,16 @@ export interface TrainingRun {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: TrainingEvent) => void;
   /** Where checkpoints go. Absent: none are written. */
-  readonly checkpoints?: { readonly folder: string; readonly everySeconds: number; readonly resume: boolean; readonly fs?: FileSystem };
-  /** SHA-256 of weights and optimizer state as an event, after every step (slow: for proofs) or every epoch. @default false */
+  readonly checkpoints?: {
+    readonly folder: string;
+    readonly everySeconds: number;
+    readonly resume: boolean;
+    readonly fs?: FileSystem;
+  };
+  /**
+   * SHA-256 of weights and optimizer state as an event, after every step (slow: for proofs) or every epoch. @default
+   * false
+   */
   readonly digests?: boolean | "epochs";
 }
 
@@ -48,12 +56,20 @@ export interface TrainedModel {
   readonly stateDigest: string;
 }
 
-interface PhasePlan { readonly name: Phase["name"]; readonly rates: PhaseRecipe; readonly objective: ObjectiveOptions; readonly seed: readonly [number, number] }
+interface PhasePlan {
+  readonly name: Phase["name"];
+  readonly rates: PhaseRecipe;
+  readonly objective: ObjectiveOptions;
+  readonly seed: readonly [number, number];
+}
 
 /** How long a request to the workers should last: the longest time before an interruption is noticed. */
 const REQUEST_MS = 250;
 
-/** @throws CANCELLED after saving a checkpoint; NON_FINITE; WORKER_DIED; CHECKPOINT_INVALID or OPTION_INVALID when resuming does not fit */
+/**
+ * @throws CANCELLED after saving a checkpoint; NON_FINITE; WORKER_DIED; CHECKPOINT_INVALID or OPTION_INVALID when
+ * resuming does not fit
+ */
 export async function runTraining(input: TrainingInput, run: TrainingRun): Promise<TrainedModel> {
   const { recipe } = input;
   const phases = phasesOf(input);
@@ -84,7 +100,11 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
   return { head: classifierHead(input), weights, steps: stepsBefore, stateDigest };
 }
 
-async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput; run: TrainingRun; index: number; stepsBefore: number }): Promise<void> {
+async function trainPhase(
+  phase: Phase,
+  from: number,
+  at: { input: TrainingInput; run: TrainingRun; index: number; stepsBefore: number },
+): Promise<void> {
   const { run, input, index, stepsBefore } = at;
   const { checkpoints, signal, onEvent, digests = false } = run;
   let step = from;
@@ -93,7 +113,11 @@ async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput
   const save = async (): Promise<string | undefined> => {
     if (checkpoints === undefined) return undefined;
     const meta = { recipe: recipeHash(input.recipe), phase: index, step };
-    const path = await saveCheckpoint(checkpoints.folder, { step: stepsBefore + step, meta, buffers: phase.state() }, checkpoints.fs);
+    const path = await saveCheckpoint(
+      checkpoints.folder,
+      { step: stepsBefore + step, meta, buffers: phase.state() },
+      checkpoints.fs,
+    );
     savedAt = performance.now();
     onEvent?.({ kind: "checkpoint", phase: phase.name, step, path });
     return path;
@@ -101,7 +125,13 @@ async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput
   while (step < phase.steps) {
     if (signal?.aborted === true) {
       const path = await save();
-      throw new LockstepError("CANCELLED", path === undefined ? `training was interrupted at step ${step} of ${phase.name}` : `training was interrupted at step ${step} of ${phase.name} and saved; go on with --resume`, { phase: phase.name, step, checkpoint: path ?? null });
+      throw new LockstepError(
+        "CANCELLED",
+        path === undefined
+          ? `training was interrupted at step ${step} of ${phase.name}`
+          : `training was interrupted at step ${step} of ${phase.name} and saved; go on with --resume`,
+        { phase: phase.name, step, checkpoint: path ?? null },
+      );
     }
     const epochEnd = (Math.floor(step / phase.stepsPerEpoch) + 1) * phase.stepsPerEpoch;
     const to = Math.min(step + (digests === true ? 1 : size), epochEnd);
@@ -110,33 +140,91 @@ async function trainPhase(phase: Phase, from: number, at: { input: TrainingInput
     const perStep = (performance.now() - started) / (to - step);
     size = Math.max(1, Math.min(2 * size, Math.floor(REQUEST_MS / perStep)));
     step = to;
-    if (digests === true || (digests === "epochs" && step === epochEnd)) onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
+    if (digests === true || (digests === "epochs" && step === epochEnd))
+      onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
     if (step === epochEnd) await endEpoch(phase, step, input, run);
-    if (checkpoints !== undefined && performance.now() - savedAt >= checkpoints.everySeconds * 1000 && step < phase.steps) await save();
+    if (
+      checkpoints !== undefined &&
+      performance.now() - savedAt >= checkpoints.everySeconds * 1000 &&
+      step < phase.steps
+    )
+      await save();
   }
 }
 
-async function endEpoch(phase: Phase, step: number, { validation, labels }: TrainingInput, { onEvent }: TrainingRun): Promise<void> {
-  const accuracy = phase.name === "finetune" && validation.length > 0 ? await phase.accuracy(validation, labels) : undefined;
-  onEvent?.({ kind: "epoch", phase: phase.name, epoch: step / phase.stepsPerEpoch, epochs: phase.steps / phase.stepsPerEpoch, ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }) });
+async function endEpoch(
+  phase: Phase,
+  step: number,
+  { validation, labels }: TrainingInput,
+  { onEvent }: TrainingRun,
+): Promise<void> {
+  const accuracy =
+    phase.name === "finetune" && validation.length > 0 ? await phase.accuracy(validation, labels) : undefined;
+  onEvent?.({
+    kind: "epoch",
+    phase: phase.name,
+    epoch: step / phase.stepsPerEpoch,
+    epochs: phase.steps / phase.stepsPerEpoch,
+    ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }),
+  });
 }
 
-async function openPhase(input: TrainingInput, run: TrainingRun, phase: PhasePlan, data: TrainingData, weights: ReadonlyMap<string, HostTensor<"float32">>, clock: StepClock, stepsBefore: number): Promise<Phase> {
+async function openPhase(
+  input: TrainingInput,
+  run: TrainingRun,
+  phase: PhasePlan,
+  data: TrainingData,
+  weights: ReadonlyMap<string, HostTensor<"float32">>,
+  clock: StepClock,
+  stepsBefore: number,
+): Promise<Phase> {
   const { config, special, recipe } = input;
   const { plan, steps } = planOf(phase, data);
   const parameters = Phase.parametersOf(config, phase.objective);
-  const drawn = initializeParameters(parameters.filter(({ name }) => !weights.has(name)), config.initializer_range, phase.seed);
+  const drawn = initializeParameters(
+    parameters.filter(({ name }) => !weights.has(name)),
+    config.initializer_range,
+    phase.seed,
+  );
   const first = new Map(parameters.map(({ name }) => [name, weights.get(name) ?? drawn.get(name)!]));
-  run.onEvent?.({ kind: "phase", phase: phase.name, steps, epochs: phase.rates.epochs, shards: plan.shards, threads: run.threads, parameters: parameters.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0) });
+  run.onEvent?.({
+    kind: "phase",
+    phase: phase.name,
+    steps,
+    epochs: phase.rates.epochs,
+    shards: plan.shards,
+    threads: run.threads,
+    parameters: parameters.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0),
+  });
   return await Phase.open({
-    name: phase.name, executor: recipe.executor, config, objective: phase.objective, special, data, plan, rates: phase.rates, threads: run.threads, weights: first,
-    onStep: (report) => run.onEvent?.({ ...report, phase: phase.name, steps, ...clock.tick(stepsBefore + report.step + 1, report.tokens) }),
+    name: phase.name,
+    executor: recipe.executor,
+    config,
+    objective: phase.objective,
+    special,
+    data,
+    plan,
+    rates: phase.rates,
+    threads: run.threads,
+    weights: first,
+    onStep: (report) =>
+      run.onEvent?.({
+        ...report,
+        phase: phase.name,
+        steps,
+        ...clock.tick(stepsBefore + report.step + 1, report.tokens),
+      }),
   });
 }
 
 function planOf(phase: PhasePlan, data: TrainingData) {
   const { rates, seed } = phase;
-  const plan = { batchSize: rates.batch_size, shards: rates.shards ?? defaultShards(data, rates.batch_size), epochs: rates.epochs, seed };
+  const plan = {
+    batchSize: rates.batch_size,
+    shards: rates.shards ?? defaultShards(data, rates.batch_size),
+    epochs: rates.epochs,
+    seed,
+  };
   return { plan, steps: new TrainingPlan(data, plan).steps };
 }
 
@@ -144,8 +232,24 @@ function planOf(phase: PhasePlan, data: TrainingData) {
 function phasesOf({ recipe, vocabSize, classes }: TrainingInput): readonly PhasePlan[] {
   const { pretrain, finetune } = recipe;
   const all: readonly PhasePlan[] = [
-    { name: "pretrain", rates: pretrain, objective: { kind: "masked-lm", maskRate: pretrain.mask_rate, vocabSize }, seed: seedFrom(`pretrain ${recipe.seed}`) },
-    { name: "finetune", rates: finetune, objective: { kind: "classify", labels: classes, pooling: recipe.pooling, labelSmoothing: finetune.label_smoothing, tokenDropout: finetune.token_dropout }, seed: seedFrom(`finetune ${recipe.seed}`) },
+    {
+      name: "pretrain",
+      rates: pretrain,
+      objective: { kind: "masked-lm", maskRate: pretrain.mask_rate, vocabSize },
+      seed: seedFrom(`pretrain ${recipe.seed}`),
+    },
+    {
+      name: "finetune",
+      rates: finetune,
+      objective: {
+        kind: "classify",
+        labels: classes,
+        pooling: recipe.pooling,
+        labelSmoothing: finetune.label_smoothing,
+        tokenDropout: finetune.token_dropout,
+      },
+      seed: seedFrom(`finetune ${recipe.seed}`),
+    },
   ];
   return all.filter(({ rates }) => rates.epochs > 0);
 }
@@ -154,15 +258,40 @@ function classifierHead({ recipe, classes }: TrainingInput): TrainedModel["head"
   return { kind: "sequence", labels: classes, pooling: recipe.pooling };
 }
 
-interface ResumePoint { readonly phase: number; readonly step: number; readonly content: LoadedCheckpoint }
+interface ResumePoint {
+  readonly phase: number;
+  readonly step: number;
+  readonly content: LoadedCheckpoint;
+}
 
-async function resumePoint(recipe: Recipe, phases: readonly PhasePlan[], { checkpoints, onEvent }: TrainingRun): Promise<ResumePoint | undefined> {
+async function resumePoint(
+  recipe: Recipe,
+  phases: readonly PhasePlan[],
+  { checkpoints, onEvent }: TrainingRun,
+): Promise<ResumePoint | undefined> {
   if (checkpoints?.resume !== true) return undefined;
   const content = await loadLatestCheckpoint(checkpoints.folder, checkpoints.fs);
   if (content === undefined) return undefined;
   const { recipe: hash, phase, step } = content.meta as { recipe?: unknown; phase?: unknown; step?: unknown };
-  if (hash !== recipeHash(recipe)) throw new LockstepError("OPTION_INVALID", `the checkpoint in ${checkpoints.folder} is of another recipe or other data; give the same settings and file as then, or leave --resume out to start again`, { checkpoint: content.path });
-  if (typeof phase !== "number" || typeof step !== "number" || phases[phase] === undefined) throw new LockstepError("CHECKPOINT_INVALID", `${content.path} does not say where training stood; start again without --resume`, { checkpoint: content.path });
-  onEvent?.({ kind: "resumed", phase: phases[phase].name, step, path: content.path, skipped: content.skipped.map(({ path }) => path) });
+  if (hash !== recipeHash(recipe))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the checkpoint in ${checkpoints.folder} is of another recipe or other data; give the same settings and ` +
+        "file as then, or leave --resume out to start again",
+      { checkpoint: content.path },
+    );
+  if (typeof phase !== "number" || typeof step !== "number" || phases[phase] === undefined)
+    throw new LockstepError(
+      "CHECKPOINT_INVALID",
+      `${content.path} does not say where training stood; start again without --resume`,
+      { checkpoint: content.path },
+    );
+  onEvent?.({
+    kind: "resumed",
+    phase: phases[phase].name,
+    step,
+    path: content.path,
+    skipped: content.skipped.map(({ path }) => path),
+  });
   return { phase, step, content };
 }

@@ -14,16 +14,21 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, em
   const executor = await trainingExecutor(setup.executor);
   const runner = await markBusy(() => StepRunner.open(setup, memory, collective, executor, markBusy));
   const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
-  return [{
-    steps: async ({ from, to }) => {
-      await runner.steps(from, to, (report) => { if (index === 0) emit(report); });
-      return { kind: "steps" };
+  return [
+    {
+      steps: async ({ from, to }) => {
+        await runner.steps(from, to, (report) => {
+          if (index === 0) emit(report);
+        });
+        return { kind: "steps" };
+      },
+      predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
     },
-    predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
-  }, {
-    onClose: async () => {
-      await markBusy(() => runner.dispose());
-      await markBusy(() => predictor.dispose());
+    {
+      onClose: async () => {
+        await markBusy(() => runner.dispose());
+        await markBusy(() => predictor.dispose());
+      },
     },
-  }];
+  ];
 });

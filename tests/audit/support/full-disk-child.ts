@@ -1,4 +1,7 @@
-/** Appends receipts until the file-size limit that it was started under stops it; prints how many were confirmed and the error's code. Argument: the log. */
+/**
+ * Appends receipts until the file-size limit that it was started under stops it; prints how many were confirmed and the
+ * error's code. Argument: the log.
+ */
 import { isLockstepError } from "../../../src/base/index.ts";
 import { openAuditLog } from "../../../src/work/audit/index.ts";
 import { input } from "./inputs.ts";

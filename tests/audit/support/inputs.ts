@@ -13,12 +13,22 @@ export const VERSION = sha256Hex("version");
 
 export function input(i: number, who = "test"): ReceiptInput {
   return {
-    requestId: `${who}-${i}`, version: VERSION, profile: PROFILE, request: canonicalJson({ text: `wo bleibt meine Karte? ${who} ${i} ü` }), seed: i,
-    answerDigest: sha256Hex(`answer ${i}`), summary: { label: "card_arrival", probability: 0.5 + i / 1000 }, at: new Date(1_700_000_000_000 + i).toISOString(),
+    requestId: `${who}-${i}`,
+    version: VERSION,
+    profile: PROFILE,
+    request: canonicalJson({ text: `wo bleibt meine Karte? ${who} ${i} ü` }),
+    seed: i,
+    answerDigest: sha256Hex(`answer ${i}`),
+    summary: { label: "card_arrival", probability: 0.5 + i / 1000 },
+    at: new Date(1_700_000_000_000 + i).toISOString(),
   };
 }
 
-export interface Fixture { readonly folder: string; readonly log: string; readonly key: string }
+export interface Fixture {
+  readonly folder: string;
+  readonly log: string;
+  readonly key: string;
+}
 
 export async function fixture(t: TestContext): Promise<Fixture> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-audit-"));
@@ -26,8 +36,15 @@ export async function fixture(t: TestContext): Promise<Fixture> {
   return { folder, log: join(folder, "log", "receipts.sqlite"), key: join(folder, "keys", "audit.pem") };
 }
 
-/** A closed log of `count` receipts, written in one group and without a thread of its own: threads take most of a test's time. */
-export function write(log: string, count: number, options: { readonly keyPath?: string; readonly signEvery?: number }): Receipt[] {
+/**
+ * A closed log of `count` receipts, written in one group and without a thread of its own: threads take most of a test's
+ * time.
+ */
+export function write(
+  log: string,
+  count: number,
+  options: { readonly keyPath?: string; readonly signEvery?: number },
+): Receipt[] {
   const writer = new LogWriter({ path: log, keyPath: options.keyPath, signEvery: options.signEvery ?? 100 });
   const receipts = writer.append(Array.from({ length: count }, (_, i) => prepareReceipt(input(i))));
   writer.close();
@@ -37,5 +54,7 @@ export function write(log: string, count: number, options: { readonly keyPath?: 
 /** Whether any file in `folder` has these bytes in it. */
 export async function holds(folder: string, text: string): Promise<boolean> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  return (await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name))))).some((bytes) => bytes.includes(text));
+  return (await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name))))).some((bytes) =>
+    bytes.includes(text),
+  );
 }

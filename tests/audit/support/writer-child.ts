@@ -1,4 +1,7 @@
-/** A process that appends `count` receipts, a few at a time, and prints the hash of each once it is confirmed. Arguments: log, key, name, count. */
+/**
+ * A process that appends `count` receipts, a few at a time, and prints the hash of each once it is confirmed.
+ * Arguments: log, key, name, count.
+ */
 import { openAuditLog } from "../../../src/work/audit/index.ts";
 import { input } from "./inputs.ts";
 

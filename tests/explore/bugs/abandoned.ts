@@ -1,6 +1,7 @@
 /**
- * A wake-up swallowed by an asynchronous wait that was given up: `Atomics.waitAsync` cannot be withdrawn, so a race with an `AbortSignal` leaves a sleeper in the list that takes
- * the next `notify(1)`. The twin is woken by its own abort, with everybody else, who look again.
+ * A wake-up swallowed by an asynchronous wait that was given up: `Atomics.waitAsync` cannot be withdrawn, so a race
+ * with an `AbortSignal` leaves a sleeper in the list that takes the next `notify(1)`. The twin is woken by its own
+ * abort, with everybody else, who look again.
  */
 import { program } from "../../../src/threads/explore/program.ts";
 import { startingAs, type State, type Words } from "./words.ts";
@@ -27,7 +28,10 @@ function take({ words }: State): void {
   }
 }
 
-const aborted = (signal: AbortSignal): Promise<void> => new Promise((resolve) => { signal.addEventListener("abort", () => resolve(), { once: true }); });
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 
 async function sleepOrLeave(words: Words, puts: number, signal: AbortSignal): Promise<void> {
   const sleep = Atomics.waitAsync(words, PUTS, puts);
@@ -55,15 +59,23 @@ async function takeAsync(words: Words, signal: AbortSignal, sleep: Sleep): Promi
 }
 
 /** Takes the item and puts it back, unless 10 ms pass first. */
-const borrowing = (sleep: Sleep) => async ({ words }: State): Promise<void> => {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), 10);
-  const taken = await takeAsync(words, controller.signal, sleep);
-  clearTimeout(timer);
-  if (taken) put(words);
-};
+const borrowing =
+  (sleep: Sleep) =>
+  async ({ words }: State): Promise<void> => {
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), 10);
+    const taken = await takeAsync(words, controller.signal, sleep);
+    clearTimeout(timer);
+    if (taken) put(words);
+  };
 
 export const abandonedWait = {
-  bug: program(import.meta.url, { setup: startingAs(0, 0), threads: [borrowing(sleepOrLeave), take, ({ words }) => put(words)] }),
-  twin: program(import.meta.url, { setup: startingAs(0, 0), threads: [borrowing(sleepOrWakeAll), take, ({ words }) => put(words)] }),
+  bug: program(import.meta.url, {
+    setup: startingAs(0, 0),
+    threads: [borrowing(sleepOrLeave), take, ({ words }) => put(words)],
+  }),
+  twin: program(import.meta.url, {
+    setup: startingAs(0, 0),
+    threads: [borrowing(sleepOrWakeAll), take, ({ words }) => put(words)],
+  }),
 };

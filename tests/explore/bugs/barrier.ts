@@ -1,4 +1,7 @@
-/** A barrier that counts down to zero and is used twice: the second round begins to count before everybody has seen the end of the first. */
+/**
+ * A barrier that counts down to zero and is used twice: the second round begins to count before everybody has seen the
+ * end of the first.
+ */
 import { program } from "../../../src/threads/explore/program.ts";
 import { startingAs, type State, type Words } from "./words.ts";
 
@@ -12,7 +15,8 @@ function arrive(words: Words): void {
     Atomics.notify(words, ARRIVED);
     return;
   }
-  for (let arrived = Atomics.load(words, ARRIVED); arrived !== 0; arrived = Atomics.load(words, ARRIVED)) Atomics.wait(words, ARRIVED, arrived);
+  for (let arrived = Atomics.load(words, ARRIVED); arrived !== 0; arrived = Atomics.load(words, ARRIVED))
+    Atomics.wait(words, ARRIVED, arrived);
 }
 
 /** What ends a round is a word that never has the same value again. */
@@ -27,10 +31,12 @@ function arriveInRound(words: Words): void {
   while (Atomics.load(words, ROUND) === round) Atomics.wait(words, ROUND, round);
 }
 
-const twice = (pass: (words: Words) => void) => ({ words }: State): void => {
-  pass(words);
-  pass(words);
-};
+const twice =
+  (pass: (words: Words) => void) =>
+  ({ words }: State): void => {
+    pass(words);
+    pass(words);
+  };
 
 export const barrierReuse = {
   bug: program(import.meta.url, { setup: startingAs(0, 0), threads: [twice(arrive), twice(arrive)] }),

@@ -29,10 +29,12 @@ function readPair(words: Words): [number, number] {
   }
 }
 
-const reading = (read: (words: Words) => [number, number]) => ({ words }: State): void => {
-  const [left, right] = read(words);
-  assert.equal(left, right, "half of one value and half of another");
-};
+const reading =
+  (read: (words: Words) => [number, number]) =>
+  ({ words }: State): void => {
+    const [left, right] = read(words);
+    assert.equal(left, right, "half of one value and half of another");
+  };
 
 export const tornRead = {
   bug: program(import.meta.url, { setup: startingAs(0, 0, 0), threads: [writePair, reading(readPairOnce)] }),
@@ -52,7 +54,8 @@ function publish(words: Words, value: number): void {
 
 function publishUnpinned(words: Words, value: number): void {
   const slot = 1 - Atomics.load(words, CURRENT);
-  for (let held = Atomics.load(words, pins(slot)); held !== 0; held = Atomics.load(words, pins(slot))) Atomics.wait(words, pins(slot), held);
+  for (let held = Atomics.load(words, pins(slot)); held !== 0; held = Atomics.load(words, pins(slot)))
+    Atomics.wait(words, pins(slot), held);
   words[payload(slot)] = value;
   Atomics.store(words, CURRENT, slot);
 }
@@ -76,20 +79,36 @@ function pin(words: Words): number {
   }
 }
 
-const readingPinned = (take: (words: Words) => number) => ({ words }: State): number => {
-  const slot = take(words);
-  const value = words[payload(slot)]!;
-  unpin(words, slot);
-  return value;
-};
+const readingPinned =
+  (take: (words: Words) => number) =>
+  ({ words }: State): number => {
+    const slot = take(words);
+    const value = words[payload(slot)]!;
+    unpin(words, slot);
+    return value;
+  };
 
-const publishingTwice = (put: (words: Words, value: number) => void) => ({ words }: State): void => {
-  put(words, 1);
-  put(words, 2);
-};
+const publishingTwice =
+  (put: (words: Words, value: number) => void) =>
+  ({ words }: State): void => {
+    put(words, 1);
+    put(words, 2);
+  };
 
 const slots = startingAs(0, 0, 0, 0, 0);
-const twin = program(import.meta.url, { setup: slots, threads: [publishingTwice(publishUnpinned), readingPinned(pin)] });
+const twin = program(import.meta.url, {
+  setup: slots,
+  threads: [publishingTwice(publishUnpinned), readingPinned(pin)],
+});
 
-export const reuseBeforeUnpin = { bug: program(import.meta.url, { setup: slots, threads: [publishingTwice(publish), readingPinned(pin)] }), twin };
-export const pinWithoutRecheck = { bug: program(import.meta.url, { setup: slots, threads: [publishingTwice(publishUnpinned), readingPinned(pinUnchecked)] }), twin: program(import.meta.url, { ...twin }) };
+export const reuseBeforeUnpin = {
+  bug: program(import.meta.url, { setup: slots, threads: [publishingTwice(publish), readingPinned(pin)] }),
+  twin,
+};
+export const pinWithoutRecheck = {
+  bug: program(import.meta.url, {
+    setup: slots,
+    threads: [publishingTwice(publishUnpinned), readingPinned(pinUnchecked)],
+  }),
+  twin: program(import.meta.url, { ...twin }),
+};

@@ -1,6 +1,7 @@
 /**
- * ABA: a free list (R. K. Treiber 1986) of nodes 1 to 3, whose head is a bare index. Between a thread's look at the head and its compare-and-set, others may have taken that node
- * and the next and put the first back: the head is the same, and the next node is somebody else's. The twin counts the changes of the head in its upper bits.
+ * ABA: a free list (R. K. Treiber 1986) of nodes 1 to 3, whose head is a bare index. Between a thread's look at the
+ * head and its compare-and-set, others may have taken that node and the next and put the first back: the head is the
+ * same, and the next node is somebody else's. The twin counts the changes of the head in its upper bits.
  */
 import assert from "node:assert/strict";
 import { program } from "../../../src/threads/explore/program.ts";
@@ -37,19 +38,20 @@ function push(words: Words, node: number, make: Head): void {
   }
 }
 
-const listing = (make: Head) => program<State>(import.meta.url, {
-  setup: startingAs(1, 2, 3, 0, 0, 0, 0),
-  threads: [
-    ({ words }) => {
-      pop(words, make);
-      pop(words, make);
-    },
-    ({ words }) => {
-      const first = pop(words, make);
-      pop(words, make);
-      if (first !== 0) push(words, first, make);
-    },
-  ],
-});
+const listing = (make: Head) =>
+  program<State>(import.meta.url, {
+    setup: startingAs(1, 2, 3, 0, 0, 0, 0),
+    threads: [
+      ({ words }) => {
+        pop(words, make);
+        pop(words, make);
+      },
+      ({ words }) => {
+        const first = pop(words, make);
+        pop(words, make);
+        if (first !== 0) push(words, first, make);
+      },
+    ],
+  });
 
 export const aba = { bug: listing(bare), twin: listing(counted) };

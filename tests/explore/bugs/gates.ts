@@ -1,6 +1,7 @@
 /**
- * Bugs of giving up. A permit is handed over: each waiter sleeps on a gate of its own, and a release opens the first gate that is shut, or keeps the permit where
- * nobody waits. In these programs the waiters have come already, and one of them is cancelled, or has a time limit.
+ * Bugs of giving up. A permit is handed over: each waiter sleeps on a gate of its own, and a release opens the first
+ * gate that is shut, or keeps the permit where nobody waits. In these programs the waiters have come already, and one
+ * of them is cancelled, or has a time limit.
  */
 import assert from "node:assert/strict";
 import { program } from "../../../src/threads/explore/program.ts";
@@ -47,14 +48,20 @@ function acquireOrAbortAndPassOn(words: Words): boolean {
   return false;
 }
 
-const aborting = (acquire: (words: Words) => boolean) => program<State>(import.meta.url, {
-  setup,
-  threads: [
-    ({ words }) => { if (acquire(words)) release(words); },
-    ({ words }) => sleepAt(words, GATES[1]),
-    ({ words }) => { release(words); abortFirst(words); },
-  ],
-});
+const aborting = (acquire: (words: Words) => boolean) =>
+  program<State>(import.meta.url, {
+    setup,
+    threads: [
+      ({ words }) => {
+        if (acquire(words)) release(words);
+      },
+      ({ words }) => sleepAt(words, GATES[1]),
+      ({ words }) => {
+        release(words);
+        abortFirst(words);
+      },
+    ],
+  });
 
 export const lostOnAbort = { bug: aborting(acquireOrAbort), twin: aborting(acquireOrAbortAndPassOn) };
 
@@ -71,16 +78,22 @@ function acquireWithin(words: Words): boolean {
 /** Who leaves and who opens the gate settle it between them by one compare-and-set. */
 function acquireWithinOrKeep(words: Words): boolean {
   while (Atomics.load(words, GATES[0]) === WAITS) {
-    if (Atomics.wait(words, GATES[0], WAITS, 10) === "timed-out" && Atomics.compareExchange(words, GATES[0], WAITS, LEFT) === WAITS) return false;
+    if (
+      Atomics.wait(words, GATES[0], WAITS, 10) === "timed-out" &&
+      Atomics.compareExchange(words, GATES[0], WAITS, LEFT) === WAITS
+    )
+      return false;
   }
   return true;
 }
 
-const limited = (acquire: (words: Words) => boolean) => program<State>(import.meta.url, {
-  setup: onlyFirst,
-  threads: [({ words }) => acquire(words), ({ words }) => release(words)],
-  check: ({ words }, { results }) => assert.equal((results[0] === true ? 1 : 0) + words[PERMITS]!, 1, "one permit, held or free"),
-});
+const limited = (acquire: (words: Words) => boolean) =>
+  program<State>(import.meta.url, {
+    setup: onlyFirst,
+    threads: [({ words }) => acquire(words), ({ words }) => release(words)],
+    check: ({ words }, { results }) =>
+      assert.equal((results[0] === true ? 1 : 0) + words[PERMITS]!, 1, "one permit, held or free"),
+  });
 
 export const lostOnTimeout = { bug: limited(acquireWithin), twin: limited(acquireWithinOrKeep) };
 
@@ -104,10 +117,11 @@ function becomeReady({ words }: State): void {
   if (Atomics.load(words, WAITERS) > 0) Atomics.notify(words, READY);
 }
 
-const counting = (forget: boolean) => program<State>(import.meta.url, {
-  setup: startingAs(0, 0),
-  threads: [({ words }) => awaitReady(words, forget), becomeReady],
-  check: ({ words }) => assert.equal(words[WAITERS], 0, "nobody waits any more"),
-});
+const counting = (forget: boolean) =>
+  program<State>(import.meta.url, {
+    setup: startingAs(0, 0),
+    threads: [({ words }) => awaitReady(words, forget), becomeReady],
+    check: ({ words }) => assert.equal(words[WAITERS], 0, "nobody waits any more"),
+  });
 
 export const leakedWaiter = { bug: counting(true), twin: counting(false) };

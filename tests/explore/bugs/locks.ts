@@ -5,12 +5,14 @@ import { lock, startingAs, unlock, type State, type Words } from "./words.ts";
 type Pair = Readonly<Record<"left" | "right", State>>;
 const pair = (): Pair => ({ left: startingAs(0)(), right: startingAs(0)() });
 
-const both = (first: keyof Pair, second: keyof Pair) => (state: Pair): void => {
-  lock(state[first].words, 0);
-  lock(state[second].words, 0);
-  unlock(state[second].words, 0);
-  unlock(state[first].words, 0);
-};
+const both =
+  (first: keyof Pair, second: keyof Pair) =>
+  (state: Pair): void => {
+    lock(state[first].words, 0);
+    lock(state[second].words, 0);
+    unlock(state[second].words, 0);
+    unlock(state[first].words, 0);
+  };
 
 export const lockInversion = {
   bug: program(import.meta.url, { setup: pair, threads: [both("left", "right"), both("right", "left")] }),
@@ -36,8 +38,26 @@ function incrementAndReleaseAgain(state: State): void {
 }
 
 export const doubleRelease = {
-  bug: program(import.meta.url, { setup: startingAs(0, 0), threads: [(state) => { incrementAndReleaseAgain(state); increment(state); }, increment] }),
-  twin: program(import.meta.url, { setup: startingAs(0, 0), threads: [(state) => { increment(state); increment(state); }, increment] }),
+  bug: program(import.meta.url, {
+    setup: startingAs(0, 0),
+    threads: [
+      (state) => {
+        incrementAndReleaseAgain(state);
+        increment(state);
+      },
+      increment,
+    ],
+  }),
+  twin: program(import.meta.url, {
+    setup: startingAs(0, 0),
+    threads: [
+      (state) => {
+        increment(state);
+        increment(state);
+      },
+      increment,
+    ],
+  }),
 };
 
 /** The lock word of these: 0 free, TAKEN by somebody who has not said yet who it is, else the owner's thread. */

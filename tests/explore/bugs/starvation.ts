@@ -1,6 +1,7 @@
 /**
- * Read-write locks under which one side may wait for ever. No finite program waits for ever; what shows is that somebody who came after a waiter goes before it,
- * which these programs assert does not happen. The twin of both serves readers and writers in the order of their tickets.
+ * Read-write locks under which one side may wait for ever. No finite program waits for ever; what shows is that
+ * somebody who came after a waiter goes before it, which these programs assert does not happen. The twin of both serves
+ * readers and writers in the order of their tickets.
  */
 import assert from "node:assert/strict";
 import { program } from "../../../src/threads/explore/program.ts";
@@ -116,23 +117,47 @@ const SERVED = 4;
 
 type Side = "read" | "write";
 
-const once = (locked: ReadWriteLock, side: Side, queued: (words: Words) => void, inside: (words: Words) => void) => ({ words }: State): void => {
-  locked[side](words, () => queued(words));
-  inside(words);
-  if (side === "read") locked.endRead(words);
-  else locked.endWrite(words);
-};
+const once =
+  (locked: ReadWriteLock, side: Side, queued: (words: Words) => void, inside: (words: Words) => void) =>
+  ({ words }: State): void => {
+    locked[side](words, () => queued(words));
+    inside(words);
+    if (side === "read") locked.endRead(words);
+    else locked.endWrite(words);
+  };
 
 /** One of the victim's side; two of the other, of which the first may hold the lock and the second may come later. */
 function overtaking(locked: ReadWriteLock, victim: Side) {
   const other: Side = victim === "read" ? "write" : "read";
   const overtaker = ({ words }: State): void => {
     const late = Atomics.load(words, QUEUED) === 1;
-    once(locked, other, () => {}, () => assert.ok(!late || Atomics.load(words, SERVED) === 1, `came after one that waits to ${victim}, and went before it`))({ words });
+    once(
+      locked,
+      other,
+      () => {},
+      () =>
+        assert.ok(
+          !late || Atomics.load(words, SERVED) === 1,
+          `came after one that waits to ${victim}, and went before it`,
+        ),
+    )({ words });
   };
   return program<State>(import.meta.url, {
     setup: startingAs(0, 0, 0, 0, 0),
-    threads: [once(locked, victim, (words) => { Atomics.store(words, QUEUED, 1); }, (words) => { Atomics.store(words, SERVED, 1); }), overtaker, overtaker],
+    threads: [
+      once(
+        locked,
+        victim,
+        (words) => {
+          Atomics.store(words, QUEUED, 1);
+        },
+        (words) => {
+          Atomics.store(words, SERVED, 1);
+        },
+      ),
+      overtaker,
+      overtaker,
+    ],
   });
 }
 

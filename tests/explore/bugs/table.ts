@@ -1,4 +1,7 @@
-/** Every seeded bug: where it is, what the explorer must call it, and under which options; its twin must pass under the same, completely. */
+/**
+ * Every seeded bug: where it is, what the explorer must call it, and under which options; its twin must pass under the
+ * same, completely.
+ */
 import type { ExploreOptions, FailureKind, Program } from "../../../src/threads/explore/index.ts";
 import { abandonedWait } from "./abandoned.ts";
 import { barrierReuse } from "./barrier.ts";
@@ -11,8 +14,12 @@ import { doubleChecked, lostUpdate, plainIncrement, plainPointer, twoSizes } fro
 import { readerStarvation, writerStarvation } from "./starvation.ts";
 import { loweredFlag, missingRecheck, notifyBeforeStore } from "./waiting.ts";
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- programs of any state
-interface Pair { readonly bug: Program<any>; readonly twin: Program<any> }
+/* eslint-disable @typescript-eslint/no-explicit-any -- programs of every state in one table */
+interface Pair {
+  readonly bug: Program<any>;
+  readonly twin: Program<any>;
+}
+/* eslint-enable @typescript-eslint/no-explicit-any */
 
 export interface SeededBug extends Pair {
   readonly name: string;
@@ -21,12 +28,21 @@ export interface SeededBug extends Pair {
   readonly options: ExploreOptions;
 }
 
-const row = (name: string, file: string, kind: FailureKind, pair: Pair, options: ExploreOptions = { strategy: "auto" }): SeededBug => ({ name, file, kind, ...pair, options });
+const row = (
+  name: string,
+  file: string,
+  kind: FailureKind,
+  pair: Pair,
+  options: ExploreOptions = { strategy: "auto" },
+): SeededBug => ({ name, file, kind, ...pair, options });
 
 export const bugs: readonly SeededBug[] = [
   row("no second look after a wait", "waiting.ts", "exception", missingRecheck),
   row("notify before store", "waiting.ts", "lost wake-up", notifyBeforeStore),
-  row("a spin on a flag that is lowered again", "waiting.ts", "livelock", loweredFlag, { strategy: "auto", maxSteps: 500 }),
+  row("a spin on a flag that is lowered again", "waiting.ts", "livelock", loweredFlag, {
+    strategy: "auto",
+    maxSteps: 500,
+  }),
   row("torn read of a seqlock", "cells.ts", "exception", tornRead),
   row("reuse of a slot before it is unpinned", "cells.ts", "race", reuseBeforeUnpin),
   row("a pin that does not look again", "cells.ts", "race", pinWithoutRecheck),
@@ -36,7 +52,10 @@ export const bugs: readonly SeededBug[] = [
   row("readers starve", "starvation.ts", "exception", readerStarvation),
   row("lock inversion", "locks.ts", "deadlock", lockInversion),
   row("double release", "locks.ts", "race", doubleRelease),
-  row("an owner that dies between acquiring and recording", "locks.ts", "deadlock", deadOwner, { strategy: "bounded", preemptions: 2 }),
+  row("an owner that dies between acquiring and recording", "locks.ts", "deadlock", deadOwner, {
+    strategy: "bounded",
+    preemptions: 2,
+  }),
   row("plain increments", "plain.ts", "race", plainIncrement),
   row("lost update between atomics", "plain.ts", "check", lostUpdate),
   row("plain read of a published pointer", "plain.ts", "race", plainPointer),

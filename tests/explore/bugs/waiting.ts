@@ -1,4 +1,7 @@
-/** Bugs of waiting for something: looking only once, waking too early, a signal that goes out again before anybody saw it. */
+/**
+ * Bugs of waiting for something: looking only once, waking too early, a signal that goes out again before anybody saw
+ * it.
+ */
 import assert from "node:assert/strict";
 import { program } from "../../../src/threads/explore/program.ts";
 import { startingAs, type State, type Words } from "./words.ts";
@@ -27,7 +30,10 @@ function take({ words }: State): void {
 }
 
 export const missingRecheck = {
-  bug: program(import.meta.url, { setup: startingAs(0), threads: [takeWithoutRecheck, takeWithoutRecheck, produceTwo] }),
+  bug: program(import.meta.url, {
+    setup: startingAs(0),
+    threads: [takeWithoutRecheck, takeWithoutRecheck, produceTwo],
+  }),
   twin: program(import.meta.url, { setup: startingAs(0), threads: [take, take, produceTwo] }),
 };
 
@@ -40,17 +46,23 @@ function awaitFlag({ words }: State): void {
 export const notifyBeforeStore = {
   bug: program(import.meta.url, {
     setup: startingAs(0),
-    threads: [awaitFlag, ({ words }) => {
-      Atomics.notify(words, FLAG);
-      Atomics.store(words, FLAG, 1);
-    }],
+    threads: [
+      awaitFlag,
+      ({ words }) => {
+        Atomics.notify(words, FLAG);
+        Atomics.store(words, FLAG, 1);
+      },
+    ],
   }),
   twin: program(import.meta.url, {
     setup: startingAs(0),
-    threads: [awaitFlag, ({ words }) => {
-      Atomics.store(words, FLAG, 1);
-      Atomics.notify(words, FLAG);
-    }],
+    threads: [
+      awaitFlag,
+      ({ words }) => {
+        Atomics.store(words, FLAG, 1);
+        Atomics.notify(words, FLAG);
+      },
+    ],
   }),
 };
 
@@ -66,10 +78,13 @@ function raise(words: Words): void {
 export const loweredFlag = {
   bug: program(import.meta.url, {
     setup: startingAs(0),
-    threads: [spinUntilSet, ({ words }) => {
-      raise(words);
-      Atomics.store(words, FLAG, 0);
-    }],
+    threads: [
+      spinUntilSet,
+      ({ words }) => {
+        raise(words);
+        Atomics.store(words, FLAG, 0);
+      },
+    ],
   }),
   twin: program(import.meta.url, { setup: startingAs(0), threads: [spinUntilSet, ({ words }) => raise(words)] }),
 };

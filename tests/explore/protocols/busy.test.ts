@@ -1,4 +1,7 @@
-/** A process that exits while its workers compute, in every class of schedules: what has begun is waited for, nothing begins afterwards. */
+/**
+ * A process that exits while its workers compute, in every class of schedules: what has begun is waited for, nothing
+ * begins afterwards.
+ */
 import { test } from "node:test";
 import * as programs from "./busy.programs.ts";
 import { breaks, holds } from "./exploring.ts";

@@ -1,14 +1,31 @@
-/** The collective as the trainer uses it, over real shared slots: sums in tree order, members that fail, a supervisor that gives up for all; and twins without a barrier. */
+/**
+ * The collective as the trainer uses it, over real shared slots: sums in tree order, members that fail, a supervisor
+ * that gives up for all; and twins without a barrier.
+ */
 import assert from "node:assert/strict";
 import { isLockstepError } from "../../../src/base/index.ts";
-import { assignShards, FoldStack, sliceBlocks, ThreadCollective, type Collective, type ReduceJob, type SlotRef, type ThreadCollectiveHandle } from "../../../src/threads/collective/index.ts";
+import {
+  assignShards,
+  FoldStack,
+  sliceBlocks,
+  ThreadCollective,
+  type Collective,
+  type ReduceJob,
+  type SlotRef,
+  type ThreadCollectiveHandle,
+} from "../../../src/threads/collective/index.ts";
 import { program, type Ended, type ThreadContext } from "../../../src/threads/explore/index.ts";
 
 type Slots = Float32Array | Float64Array;
-interface State { readonly collective: ThreadCollectiveHandle; readonly slots: Slots }
+interface State {
+  readonly collective: ThreadCollectiveHandle;
+  readonly slots: Slots;
+}
 type Attach = (handle: ThreadCollectiveHandle, rank: number) => Collective;
 
-const SHARDS = 4, SLOTS = 3, ELEMENTS = 3;
+const SHARDS = 4,
+  SLOTS = 3,
+  ELEMENTS = 3;
 const attach: Attach = (handle, rank) => ThreadCollective.attach(handle, rank);
 
 /** Shard 1 of the second step has nothing. */
@@ -29,7 +46,7 @@ function treeSum(Kind: new (length: number) => Slots, step: number, element: num
   const of = (level: number, index: number): number | null => {
     if (level === 0) return weights(step)[index] === 0 ? null : rounded(gradient(step, index, element));
     const [left, right] = [of(level - 1, 2 * index), of(level - 1, 2 * index + 1)];
-    return left === null || right === null ? left ?? right : rounded(left + right);
+    return left === null || right === null ? (left ?? right) : rounded(left + right);
   };
   return of(Math.log2(SHARDS), 0)!;
 }
@@ -54,11 +71,16 @@ async function reduceStep(collective: Collective, slots: Slots, step: number): P
       const target = slotOf(slots, rank, fold.begin());
       for (let i = 0; i < ELEMENTS; i++) target[i] = gradient(step, shard, i);
     }
-    for (const { dst, src } of skipped ? fold.skip() : fold.finish()) addOnto(slotOf(slots, rank, dst), slotOf(slots, rank, src));
+    for (const { dst, src } of skipped ? fold.skip() : fold.finish())
+      addOnto(slotOf(slots, rank, dst), slotOf(slots, rank, src));
   }
   const { from, to } = sliceBlocks(ELEMENTS, 1, size)[rank]!;
   const slice = ({ worker, slot }: SlotRef): Slots => slotOf(slots, worker, slot).subarray(from, to);
-  const root = await collective.reduce({ ranges, weights: weights(step), add: ({ dst, src }) => addOnto(slice(dst), slice(src)) });
+  const root = await collective.reduce({
+    ranges,
+    weights: weights(step),
+    add: ({ dst, src }) => addOnto(slice(dst), slice(src)),
+  });
   await collective.arrive();
   const sum = Array.from(slotOf(slots, root!.worker, root!.slot));
   await collective.arrive();
@@ -72,7 +94,9 @@ const setup = (members: number, Kind: new (buffer: SharedArrayBuffer) => Slots, 
 
 function reduction(members: number, kind: "float32" | "float64", steps: number, attached: Attach = attach) {
   const Kind = kind === "float32" ? Float32Array : Float64Array;
-  const expected = Array.from({ length: steps }, (_, step) => Array.from({ length: ELEMENTS }, (_sum, element) => treeSum(Kind, step, element)));
+  const expected = Array.from({ length: steps }, (_, step) =>
+    Array.from({ length: ELEMENTS }, (_sum, element) => treeSum(Kind, step, element)),
+  );
   return program<State>(import.meta.url, {
     title: `${members} members reduce ${steps} times in ${kind}`,
     setup: setup(members, Kind, Kind.BYTES_PER_ELEMENT),
@@ -118,10 +142,18 @@ class WithoutBarrier implements Collective {
 }
 
 /** What became of a member: how many meetings it passed, and what it was told. */
-interface Passed { readonly passed: number; readonly told: string | null }
+interface Passed {
+  readonly passed: number;
+  readonly told: string | null;
+}
 
 /** Meets `times` times; `before` may fail. As the trainer's worker does, whoever fails gives up for all. */
-async function meet(handle: ThreadCollectiveHandle, rank: number, times: number, before: (time: number) => void = () => {}): Promise<Passed> {
+async function meet(
+  handle: ThreadCollectiveHandle,
+  rank: number,
+  times: number,
+  before: (time: number) => void = () => {},
+): Promise<Passed> {
   const collective = attach(handle, rank);
   let passed = 0;
   try {
@@ -153,23 +185,34 @@ async function failing(handle: ThreadCollectiveHandle, rank: number, at: number)
   return { passed, told: "INTERNAL" };
 }
 
-const allAlike = (members: number, told: string) => (_: unknown, { results, died }: Ended): void => {
-  const living = (results as readonly (Passed | undefined)[]).slice(0, members).filter((_result, thread) => !died.includes(thread));
-  const first = living[0]!;
-  for (const each of living) assert.deepEqual(each, first, "a meeting was passed by some members and not by others");
-  assert.ok(first.told === null || first.told === told, `the members were told ${first.told}`);
-};
+const allAlike =
+  (members: number, told: string) =>
+  (_: unknown, { results, died }: Ended): void => {
+    const living = (results as readonly (Passed | undefined)[])
+      .slice(0, members)
+      .filter((_result, thread) => !died.includes(thread));
+    const first = living[0]!;
+    for (const each of living) assert.deepEqual(each, first, "a meeting was passed by some members and not by others");
+    assert.ok(first.told === null || first.told === told, `the members were told ${first.told}`);
+  };
 
-interface Meeting { readonly collective: ThreadCollectiveHandle }
+interface Meeting {
+  readonly collective: ThreadCollectiveHandle;
+}
 const meeting = (members: number) => (): Meeting => ({ collective: ThreadCollective.create(members) });
-const meets = (rank: number, times: number) => ({ collective }: Meeting): Promise<Passed> => meet(collective, rank, times);
+const meets =
+  (rank: number, times: number) =>
+  ({ collective }: Meeting): Promise<Passed> =>
+    meet(collective, rank, times);
 
 /** One member fails before its second meeting. */
 function failure(members: number) {
   return program<Meeting>(import.meta.url, {
     title: `one of ${members} members fails`,
     setup: meeting(members),
-    threads: Array.from({ length: members }, (_, rank) => (rank === members - 1 ? ({ collective }: Meeting) => failing(collective, rank, 1) : meets(rank, 2))),
+    threads: Array.from({ length: members }, (_, rank) =>
+      rank === members - 1 ? ({ collective }: Meeting) => failing(collective, rank, 1) : meets(rank, 2),
+    ),
     check: (_, { results }) => {
       for (const each of results) assert.deepEqual(each, { passed: 1, told: "INTERNAL" });
     },
@@ -181,7 +224,10 @@ function givenUp(members: number, times: number) {
   return program<Meeting>(import.meta.url, {
     title: `${members} members meet ${times} times, and are told to give up at any moment`,
     setup: meeting(members),
-    threads: [...Array.from({ length: members }, (_, rank) => meets(rank, times)), ({ collective }: Meeting): void => attach(collective, 0).abort("WORKER_DIED")],
+    threads: [
+      ...Array.from({ length: members }, (_, rank) => meets(rank, times)),
+      ({ collective }: Meeting): void => attach(collective, 0).abort("WORKER_DIED"),
+    ],
     check: allAlike(members, "WORKER_DIED"),
   });
 }
@@ -191,7 +237,10 @@ function death(members: number, supervise: (handle: ThreadCollectiveHandle) => v
   return program<Meeting>(import.meta.url, {
     title: `one of ${members} members fails, and one may die`,
     setup: meeting(members),
-    threads: [({ collective }: Meeting, _context: ThreadContext) => failing(collective, 0, 1), ...Array.from({ length: members - 1 }, (_, other) => meets(other + 1, 2))],
+    threads: [
+      ({ collective }: Meeting, _context: ThreadContext) => failing(collective, 0, 1),
+      ...Array.from({ length: members - 1 }, (_, other) => meets(other + 1, 2)),
+    ],
     supervise: ({ collective }) => supervise(collective),
     check: (_, { results, died }) => {
       const living = (results as readonly (Passed | undefined)[]).filter((_result, thread) => !died.includes(thread));

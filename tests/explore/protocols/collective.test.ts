@@ -1,4 +1,7 @@
-/** The collective under every schedule: sums have the tree's bits, a meeting is passed by all members or by none, a failure or a death reaches all. */
+/**
+ * The collective under every schedule: sums have the tree's bits, a meeting is passed by all members or by none, a
+ * failure or a death reaches all.
+ */
 import { test } from "node:test";
 import * as programs from "./collective.programs.ts";
 import { breaks, holds } from "./exploring.ts";
@@ -9,12 +12,16 @@ test("two members: one reduction in every class of schedules, two in a row with 
 });
 
 test("each of the three barriers is needed: without it there is a data race", async () => {
-  await breaks(programs.twins.reduce, "race", /read of slots\[\d+\].*write of slots\[\d+\]|write of slots\[\d+\].*read of slots\[\d+\]/);
+  await breaks(
+    programs.twins.reduce,
+    "race",
+    /read of slots\[\d+\].*write of slots\[\d+\]|write of slots\[\d+\].*read of slots\[\d+\]/,
+  );
   await breaks(programs.twins.second, "race", /slots\[\d+\]/);
   await breaks(programs.twins.third, "race", /slots\[\d+\]/);
 });
 
-test("a member may die anywhere, also while it gives up for all; an abort alone would not wake who sleeps", async () => {
+test("a member may die anywhere, also while giving up for all; an abort alone would not wake who sleeps", async () => {
   await holds(programs.deathOfTwo, { strategy: "bounded", preemptions: 1 });
   await breaks(programs.deathAborted, "lost wake-up", /collective\.barrier/, { strategy: "bounded", preemptions: 1 });
 });

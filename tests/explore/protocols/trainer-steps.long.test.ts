@@ -1,4 +1,7 @@
-/** A training step under many schedules: no data race, the bits of one worker, and a failure or a death that reaches everybody. */
+/**
+ * A training step under many schedules: no data race, the bits of one worker, and a failure or a death that reaches
+ * everybody.
+ */
 import { test } from "node:test";
 import { breaks, holds } from "./exploring.ts";
 import * as programs from "./trainer.programs.ts";

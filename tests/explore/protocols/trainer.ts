@@ -1,6 +1,7 @@
 /**
- * A training as small as it can be, of the trainer's own parts: plan, memory, kernels, row tables, collective, steps. Only the session is not the
- * runtime's: it makes up gradients out of the weights, the inputs and the shard, and writes them where a session would.
+ * A training as small as it can be, of the trainer's own parts: plan, memory, kernels, row tables, collective, steps.
+ * Only the session is not the runtime's: it makes up gradients out of the weights, the inputs and the shard, and writes
+ * them where a session would.
  */
 import { bertConfig, bertParameters } from "../../../src/language/models/index.ts";
 import type { Bindings, RandomKey, RunOptions, Session } from "../../../src/numeric/runtime/index.ts";
@@ -15,28 +16,64 @@ import { createSetup } from "../../../src/work/train/setup.ts";
 import { StepRunner } from "../../../src/work/train/step.ts";
 import { sharedInts } from "./shared.ts";
 
-const CONFIG = bertConfig({ vocab_size: 6, hidden_size: 4, num_hidden_layers: 1, num_attention_heads: 1, intermediate_size: 4, max_position_embeddings: 4, type_vocab_size: 1 });
-const OBJECTIVE: ObjectiveOptions = { kind: "classify", labels: 2, pooling: "mean", labelSmoothing: 0, tokenDropout: 0 };
+const CONFIG = bertConfig({
+  vocab_size: 6,
+  hidden_size: 4,
+  num_hidden_layers: 1,
+  num_attention_heads: 1,
+  intermediate_size: 4,
+  max_position_embeddings: 4,
+  type_vocab_size: 1,
+});
+const OBJECTIVE: ObjectiveOptions = {
+  kind: "classify",
+  labels: 2,
+  pooling: "mean",
+  labelSmoothing: 0,
+  tokenDropout: 0,
+};
 /** [PAD] 0, [CLS] 1, [SEP] 2; two tokens between them, that neighbours share. */
-const TEXTS = [[1, 3, 2], [1, 4, 2], [1, 3, 4, 2], [1, 5, 2]];
+const TEXTS = [
+  [1, 3, 2],
+  [1, 4, 2],
+  [1, 3, 4, 2],
+  [1, 5, 2],
+];
 
-export interface TrainingSize { readonly workers: number; readonly shards: number; readonly epochs: number }
+export interface TrainingSize {
+  readonly workers: number;
+  readonly shards: number;
+  readonly epochs: number;
+}
 
-/** A batch is all four texts, so an epoch is one step. Segments of about 64 elements, so that every worker has blocks. */
+/**
+ * A batch is all four texts, so an epoch is one step. Segments of about 64 elements, so that every worker has blocks.
+ */
 export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetup {
-  const recipe = resolveRecipe({ finetune: { epochs, batch_size: TEXTS.length, learning_rate: 0.01, weight_decay: 0.1, max_grad_norm: 1 } });
+  const recipe = resolveRecipe({
+    finetune: { epochs, batch_size: TEXTS.length, learning_rate: 0.01, weight_decay: 0.1, max_grad_norm: 1 },
+  });
   const parameters = bertParameters(CONFIG, headOf(OBJECTIVE));
   const { setup, memory } = createSetup({
-    executor: "portable", config: CONFIG, objective: OBJECTIVE, workers, rates: recipe.finetune,
+    executor: "portable",
+    config: CONFIG,
+    objective: OBJECTIVE,
+    workers,
+    rates: recipe.finetune,
     special: { pad: 0, unk: 0, cls: 1, sep: 2, mask: 5 },
     data: {
-      ids: sharedInts(TEXTS.flat()), offsets: sharedInts(TEXTS.reduce<number[]>((ends, text) => [...ends, ends.at(-1)! + text.length], [0])),
-      labels: sharedInts([0, 1, 1, 0]), examples: sharedInts(TEXTS.map((_, example) => example)),
+      ids: sharedInts(TEXTS.flat()),
+      offsets: sharedInts(TEXTS.reduce<number[]>((ends, text) => [...ends, ends.at(-1)! + text.length], [0])),
+      labels: sharedInts([0, 1, 1, 0]),
+      examples: sharedInts(TEXTS.map((_, example) => example)),
     },
     plan: { batchSize: TEXTS.length, shards, epochs, seed: [1, 2] },
     segments: planSegments(parameters, 64),
   });
-  for (const { data } of Object.values(memory.weights())) data.forEach((_, i) => { data[i] = ((i * 7 + data.length) % 11) / 16 - 0.25; });
+  for (const { data } of Object.values(memory.weights()))
+    data.forEach((_, i) => {
+      data[i] = ((i * 7 + data.length) % 11) / 16 - 0.25;
+    });
   return setup;
 }
 
@@ -44,12 +81,19 @@ export type MakeCollective = (setup: PhaseSetup, rank: number) => Collective;
 const threads: MakeCollective = ({ collective }, rank) => ThreadCollective.attach(collective, rank);
 
 /** One worker's part in the steps before `steps`. `fails`: the shard whose run fails. */
-export async function train(setup: PhaseSetup, rank: number, steps: number, { collective = threads, fails = null }: { readonly collective?: MakeCollective; readonly fails?: number | null } = {}): Promise<readonly StepReport[]> {
+export async function train(
+  setup: PhaseSetup,
+  rank: number,
+  steps: number,
+  { collective = threads, fails = null }: { readonly collective?: MakeCollective; readonly fails?: number | null } = {},
+): Promise<readonly StepReport[]> {
   const memory = TrainingMemory.attach(setup.segments, setup.memory);
   const session = new MadeUpSession(memory.weights(), setup.rows.tables, fails);
   const runner = StepRunner.over(session, setup, memory, collective(setup, rank), (work) => work());
   const reports: StepReport[] = [];
-  await runner.steps(0, steps, (report) => { reports.push(report); });
+  await runner.steps(0, steps, (report) => {
+    reports.push(report);
+  });
   await runner.dispose();
   return reports;
 }
@@ -60,7 +104,10 @@ export function stateBits(setup: PhaseSetup): string {
   return [...memory.state().values()].map((values) => Buffer.from(values.slice().buffer).toString("hex")).join(" ");
 }
 
-/** Stands for a session: reads all weights, then writes every gradient. Of tables whose gradients are rows it adds rows, as a session does. */
+/**
+ * Stands for a session: reads all weights, then writes every gradient. Of tables whose gradients are rows it adds rows,
+ * as a session does.
+ */
 class MadeUpSession implements Session {
   readonly profile = { executor: "reference", form: "shared", build: "made up", cpu: "any", id: "" } as const;
   readonly #weights: Bindings;
@@ -77,13 +124,23 @@ class MadeUpSession implements Session {
     const shard = random?.shard ?? 0;
     if (shard === this.#fails) throw new RangeError("this run was to fail");
     let seen = shard + 1;
-    for (const { data } of Object.values(this.#weights)) for (const value of (data as Float32Array).slice()) seen = (seen * 31 + value * 1024) % 997;
-    for (const { data } of Object.values(inputs)) for (const value of data.slice() as Float32Array) if (Number.isFinite(value)) seen = (seen * 31 + value * 16) % 997;
+    for (const { data } of Object.values(this.#weights))
+      for (const value of (data as Float32Array).slice()) seen = (seen * 31 + value * 1024) % 997;
+    for (const { data } of Object.values(inputs))
+      for (const value of data.slice() as Float32Array)
+        if (Number.isFinite(value)) seen = (seen * 31 + value * 16) % 997;
     for (const [name, { data, shape }] of Object.entries(outputs)) {
       const target = data as Float32Array;
       const table = this.#tables.get(name);
       if (table === undefined) target.set(Float32Array.from(target, (_, i) => ((seen + i * 13) % 101) / 64 - 0.75));
-      else this.#addRows(target, shape[1] ?? 0, table.ids.flatMap((ids) => [...(inputs[ids]?.data as Int32Array)]), seen, zeroed?.has(name) === true);
+      else
+        this.#addRows(
+          target,
+          shape[1] ?? 0,
+          table.ids.flatMap((ids) => [...(inputs[ids]?.data as Int32Array)]),
+          seen,
+          zeroed?.has(name) === true,
+        );
     }
   }
 

@@ -1,12 +1,18 @@
-/** Versions in memory, with replies and openings in every order: each answer is that of the version that it was admitted under, and each version is let go once, when nobody holds it. */
+/**
+ * Versions in memory, with replies and openings in every order: each answer is that of the version that it was admitted
+ * under, and each version is let go once, when nobody holds it.
+ */
 import { test } from "node:test";
 import { breaks, holds } from "./exploring.ts";
 import * as programs from "./versions.programs.ts";
 
-/** Whoever waits is overtaken in every way; nobody is stopped between two accesses. The scheduler is one thread, so that is what its order comes from. */
+/**
+ * Whoever waits is overtaken in every way; nobody is stopped between two accesses. The scheduler is one thread, so that
+ * is what its order comes from.
+ */
 const everyOrder = { strategy: "bounded", preemptions: 0 } as const;
 
-test("a version is published while requests run under another, a pinned one, or a request that is given up", async () => {
+test("a version is published while requests run under another, a pinned one, or one that is given up", async () => {
   await holds(programs.swap, everyOrder);
   await holds(programs.pinned, everyOrder);
   await holds(programs.cancelled, everyOrder);

@@ -8,5 +8,6 @@ test("a version is used, and replaced, in every order", async () => {
 });
 
 test("with preemptions too, at random", async () => {
-  for (const program of [programs.swap, programs.pinned, programs.cancelled, programs.verified, programs.twoPublishers]) await holds(program, { strategy: "random", schedules: 3_000, seed: 3 });
+  for (const program of [programs.swap, programs.pinned, programs.cancelled, programs.verified, programs.twoPublishers])
+    await holds(program, { strategy: "random", schedules: 3_000, seed: 3 });
 });

@@ -14,7 +14,9 @@ const CHILD = fileURLToPath(new URL("./crash-child.ts", import.meta.url));
 export class KillTest implements AsyncDisposable {
   readonly folder: string;
 
-  constructor(folder: string) { this.folder = folder; }
+  constructor(folder: string) {
+    this.folder = folder;
+  }
 
   /** A folder with a store of one version and two checkpoints. */
   static async prepare(): Promise<KillTest> {
@@ -22,7 +24,11 @@ export class KillTest implements AsyncDisposable {
     const store = await openStore(join(folder, "original"), { create: true });
     await store.publish(FIRST, { alias: "champion" });
     for (const step of [1, 2]) {
-      await saveCheckpoint(join(store.root, "runs/one"), { step, meta: {}, buffers: new Map([["weights", bytes(`weights ${step}`)]]) });
+      await saveCheckpoint(join(store.root, "runs/one"), {
+        step,
+        meta: {},
+        buffers: new Map([["weights", bytes(`weights ${step}`)]]),
+      });
     }
     return new KillTest(folder);
   }
@@ -36,7 +42,8 @@ export class KillTest implements AsyncDisposable {
   /** What is found after a kill before step `step`, and how many temporary things were left after opening the store. */
   async killAt(scenario: Scenario, step: number): Promise<{ signal: string | null; state: string; leftovers: number }> {
     const { root, signal } = await this.#run(scenario, step);
-    const state = scenario === "publish" ? JSON.stringify(await storeState(root)) : await checkpointState(join(root, "runs/one"));
+    const state =
+      scenario === "publish" ? JSON.stringify(await storeState(root)) : await checkpointState(join(root, "runs/one"));
     const leftovers = (await nodeFileSystem.list(join(root, "tmp"), 100)).length;
     return { signal, state, leftovers };
   }
@@ -51,16 +58,22 @@ export class KillTest implements AsyncDisposable {
   async #run(scenario: Scenario, step: number): Promise<{ root: string; signal: string | null; output: string }> {
     const root = await mkdtemp(join(this.folder, "copy-"));
     await cp(join(this.folder, "original"), root, { recursive: true });
-    return { root, ...await run(root, scenario, step) };
+    return { root, ...(await run(root, scenario, step)) };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> { await rm(this.folder, { recursive: true }); }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.folder, { recursive: true });
+  }
 }
 
 function run(root: string, scenario: Scenario, step: number): Promise<{ signal: string | null; output: string }> {
-  const child = spawn(process.execPath, ["--conditions=lockstep-source", CHILD, root, scenario, String(step)], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, ["--conditions=lockstep-source", CHILD, root, scenario, String(step)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => { output += text; });
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (_code, signal) => resolve({ signal, output }));

@@ -1,8 +1,8 @@
 /**
  * A disk that remembers which of its writes would survive a power failure. Operations are recorded from a run over any
- * FileSystem, and replayed here up to any prefix; `afterCrash` then builds a disk as it may be found: each name whose folder was
- * not synced is there or not, independently (also the two ends of a rename), and contents that were not synced are
- * old, empty, torn, zeroed or whole. That is more than any one file system does.
+ * FileSystem, and replayed here up to any prefix; `afterCrash` then builds a disk as it may be found: each name whose
+ * folder was not synced is there or not, independently (also the two ends of a rename), and contents that were not
+ * synced are old, empty, torn, zeroed or whole. That is more than any one file system does.
  */
 import { posix } from "node:path";
 import type { FileInfo, FileSystem, NewFile, ReadOptions } from "../../../src/work/store/index.ts";
@@ -20,15 +20,33 @@ export function recording(fs: FileSystem, log: Operation[]): FileSystem {
       const file = await fs.createFile(path);
       log.push({ kind: "create", path });
       return {
-        async write(bytes) { await file.write(bytes); log.push({ kind: "write", path, bytes: bytes.slice() }); },
-        async sync() { await file.sync(); log.push({ kind: "sync", path }); },
+        async write(bytes) {
+          await file.write(bytes);
+          log.push({ kind: "write", path, bytes: bytes.slice() });
+        },
+        async sync() {
+          await file.sync();
+          log.push({ kind: "sync", path });
+        },
         close: () => file.close(),
       };
     },
-    async makeFolder(path) { await fs.makeFolder(path); log.push({ kind: "make", path }); },
-    async rename(path, to) { await fs.rename(path, to); log.push({ kind: "rename", path, to }); },
-    async remove(path) { await fs.remove(path); log.push({ kind: "remove", path }); },
-    async syncFolder(path) { await fs.syncFolder(path); log.push({ kind: "syncFolder", path }); },
+    async makeFolder(path) {
+      await fs.makeFolder(path);
+      log.push({ kind: "make", path });
+    },
+    async rename(path, to) {
+      await fs.rename(path, to);
+      log.push({ kind: "rename", path, to });
+    },
+    async remove(path) {
+      await fs.remove(path);
+      log.push({ kind: "remove", path });
+    },
+    async syncFolder(path) {
+      await fs.syncFolder(path);
+      log.push({ kind: "syncFolder", path });
+    },
   };
 }
 
@@ -44,7 +62,8 @@ class Folder {
   pending: { readonly name: string; readonly node: File | Folder | undefined }[] = [];
 
   set(name: string, node: File | Folder | undefined): void {
-    if (node === undefined) this.entries.delete(name); else this.entries.set(name, node);
+    if (node === undefined) this.entries.delete(name);
+    else this.entries.set(name, node);
     this.pending.push({ name, node });
   }
 
@@ -85,9 +104,16 @@ export class SimulatedDisk {
         file.content = content;
         return;
       }
-      case "sync": { const file = this.#file(operation.path); file.synced = file.content; return; }
-      case "syncFolder": return this.#folder(operation.path).sync();
-      case "remove": if (node !== undefined) folder.set(name, undefined); return;
+      case "sync": {
+        const file = this.#file(operation.path);
+        file.synced = file.content;
+        return;
+      }
+      case "syncFolder":
+        return this.#folder(operation.path).sync();
+      case "remove":
+        if (node !== undefined) folder.set(name, undefined);
+        return;
       case "rename": {
         if (node === undefined) throw failure("ENOENT", operation.path);
         const to = this.#parent(operation.to);
@@ -100,14 +126,20 @@ export class SimulatedDisk {
   }
 
   /** Every file with its contents, as one text each: to compare disks. */
-  dump(): string[] { return dump(this.#root, ""); }
+  dump(): string[] {
+    return dump(this.#root, "");
+  }
 
   asFileSystem(): FileSystem {
     const apply = async (operation: Operation): Promise<void> => this.apply(operation);
     return {
       async createFile(path): Promise<NewFile> {
         await apply({ kind: "create", path });
-        return { write: (bytes) => apply({ kind: "write", path, bytes: bytes.slice() }), sync: () => apply({ kind: "sync", path }), close: async () => undefined };
+        return {
+          write: (bytes) => apply({ kind: "write", path, bytes: bytes.slice() }),
+          sync: () => apply({ kind: "sync", path }),
+          close: async () => undefined,
+        };
       },
       makeFolder: (path) => apply({ kind: "make", path }),
       rename: (path, to) => apply({ kind: "rename", path, to }),
@@ -125,7 +157,11 @@ export class SimulatedDisk {
         const { promise, resolve } = Promise.withResolvers<void>();
         this.#locked = promise;
         await before;
-        return { async [Symbol.asyncDispose]() { resolve(); } };
+        return {
+          async [Symbol.asyncDispose]() {
+            resolve();
+          },
+        };
       },
     };
   }
@@ -133,7 +169,12 @@ export class SimulatedDisk {
   #info(path: string): FileInfo | undefined {
     try {
       const node = this.#node(path);
-      return { kind: node instanceof Folder ? "folder" : "file", bytes: node instanceof File ? node.content.length : 0, links: 1, modified: 0 };
+      return {
+        kind: node instanceof Folder ? "folder" : "file",
+        bytes: node instanceof File ? node.content.length : 0,
+        links: 1,
+        modified: 0,
+      };
     } catch {
       return undefined;
     }
@@ -169,7 +210,8 @@ function crash(from: Folder, to: Folder, choose: Choose, copies: Map<File | Fold
   const names = new Map(from.durable);
   for (const { name, node } of from.pending) {
     if (choose(2) === 0) continue;
-    if (node === undefined) names.delete(name); else names.set(name, node);
+    if (node === undefined) names.delete(name);
+    else names.set(name, node);
   }
   for (const [name, node] of names) {
     const copy = copies.get(node) ?? (node instanceof Folder ? new Folder() : new File());
@@ -191,9 +233,18 @@ function found({ content, synced }: File, choose: Choose): Uint8Array<ArrayBuffe
 
 function dump(node: File | Folder, path: string): string[] {
   if (node instanceof File) return [`${path} ${Buffer.from(node.content).toString("hex")}`];
-  return [`${path}/`, ...[...node.entries].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, inner]) => dump(inner, `${path}/${name}`))];
+  return [
+    `${path}/`,
+    ...[...node.entries]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([name, inner]) => dump(inner, `${path}/${name}`)),
+  ];
 }
 
-function same(a: Uint8Array, b: Uint8Array): boolean { return Buffer.compare(a, b) === 0; }
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
 
-function failure(code: string, path: string): Error { return Object.assign(new Error(`${code}: ${path}`), { code }); }
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}

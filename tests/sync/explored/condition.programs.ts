@@ -1,6 +1,14 @@
-/** The condition variable under exploration. `cells`: 0 is what is waited for, 1 counts; both under the mutex, plainly. */
+/**
+ * The condition variable under exploration. `cells`: 0 is what is waited for, 1 counts; both under the mutex, plainly.
+ */
 import assert from "node:assert/strict";
-import { Condition, isOwnerDied, Mutex, type ConditionHandle, type MutexHandle } from "../../../src/threads/sync/index.ts";
+import {
+  Condition,
+  isOwnerDied,
+  Mutex,
+  type ConditionHandle,
+  type MutexHandle,
+} from "../../../src/threads/sync/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 
 interface State {
@@ -13,7 +21,12 @@ interface State {
 
 const setup = (): State => {
   const mutex = Mutex.create();
-  return { mutex: mutex.handle, condition: Condition.create(mutex).handle, other: Condition.create(mutex).handle, cells: new Int32Array(new SharedArrayBuffer(16)) };
+  return {
+    mutex: mutex.handle,
+    condition: Condition.create(mutex).handle,
+    other: Condition.create(mutex).handle,
+    cells: new Int32Array(new SharedArrayBuffer(16)),
+  };
 };
 
 function attach({ mutex, condition, other }: State): readonly [Condition, Condition] {
@@ -30,62 +43,77 @@ const consume: ThreadBody<State> = (state) => {
   state.cells[1] = state.cells[1]! + 1;
 };
 
-const produce = (count: number, outside = false): ThreadBody<State> => (state) => {
-  const [condition] = attach(state);
-  for (let i = 0; i < count; i++) {
-    using guard = condition.lock();
-    state.cells[0] = state.cells[0]! + 1;
-    if (outside) guard.release();
-    condition.notifyOne();
-  }
-};
+const produce =
+  (count: number, outside = false): ThreadBody<State> =>
+  (state) => {
+    const [condition] = attach(state);
+    for (let i = 0; i < count; i++) {
+      using guard = condition.lock();
+      state.cells[0] = state.cells[0]! + 1;
+      if (outside) guard.release();
+      condition.notifyOne();
+    }
+  };
 
-const produceAll = (count: number): ThreadBody<State> => (state) => {
-  const [condition] = attach(state);
-  using _guard = condition.lock();
-  state.cells[0] = state.cells[0]! + count;
-  condition.notifyAll();
-};
+const produceAll =
+  (count: number): ThreadBody<State> =>
+  (state) => {
+    const [condition] = attach(state);
+    using _guard = condition.lock();
+    state.cells[0] = state.cells[0]! + count;
+    condition.notifyAll();
+  };
 
-const consumed = (title: string, threads: readonly ThreadBody<State>[], count: number) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  check: ({ mutex, cells }) => {
-    assert.equal(cells[0], 0);
-    assert.equal(cells[1], count);
-    assert.equal(Mutex.attach(mutex).owner, null);
-  },
-});
+const consumed = (title: string, threads: readonly ThreadBody<State>[], count: number) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    check: ({ mutex, cells }) => {
+      assert.equal(cells[0], 0);
+      assert.equal(cells[1], count);
+      assert.equal(Mutex.attach(mutex).owner, null);
+    },
+  });
 
 /** A cell that is full or empty, with a condition for each. */
-const exchange = (full: boolean): ThreadBody<State> => (state) => {
-  const [filled, emptied] = attach(state);
-  for (let i = 0; i < 2; i++) {
-    using guard = filled.lock();
-    (full ? emptied : filled).waitFor(guard, () => (state.cells[0] === 0) === full);
-    state.cells[0] = full ? 1 : 0;
-    state.cells[1] = state.cells[1]! + (full ? 0 : 1);
-    (full ? filled : emptied).notifyOne();
-  }
-};
+const exchange =
+  (full: boolean): ThreadBody<State> =>
+  (state) => {
+    const [filled, emptied] = attach(state);
+    for (let i = 0; i < 2; i++) {
+      using guard = filled.lock();
+      (full ? emptied : filled).waitFor(guard, () => (state.cells[0] === 0) === full);
+      state.cells[0] = full ? 1 : 0;
+      state.cells[1] = state.cells[1]! + (full ? 0 : 1);
+      (full ? filled : emptied).notifyOne();
+    }
+  };
 
 export const wakes = {
   one: consumed("one waits, one notifies", [consume, produce(1)], 1),
   outside: consumed("one waits, one notifies after it has left the mutex", [consume, produce(1, true)], 1),
   two: consumed("two wait, each notification lets one through", [consume, consume, produce(2)], 2),
   all: consumed("two wait, one notification for all", [consume, consume, produceAll(2)], 2),
-  exchange: consumed("two conditions of one mutex: a cell is filled and emptied twice", [exchange(true), exchange(false)], 2),
-  asynchronous: consumed("one waits without blocking, one notifies", [
-    async (state) => {
-      const [condition] = attach(state);
-      using guard = await condition.lockAsync();
-      await condition.waitForAsync(guard, () => state.cells[0]! > 0);
-      state.cells[0] = state.cells[0]! - 1;
-      state.cells[1] = state.cells[1]! + 1;
-    },
-    produce(1),
-  ], 1),
+  exchange: consumed(
+    "two conditions of one mutex: a cell is filled and emptied twice",
+    [exchange(true), exchange(false)],
+    2,
+  ),
+  asynchronous: consumed(
+    "one waits without blocking, one notifies",
+    [
+      async (state) => {
+        const [condition] = attach(state);
+        using guard = await condition.lockAsync();
+        await condition.waitForAsync(guard, () => state.cells[0]! > 0);
+        state.cells[0] = state.cells[0]! - 1;
+        state.cells[1] = state.cells[1]! + 1;
+      },
+      produce(1),
+    ],
+    1,
+  ),
 };
 
 export const givesUp = {
@@ -130,16 +158,18 @@ export const givesUp = {
 };
 
 /** Whoever is told that somebody died inside repairs, and goes on. */
-const mortal = (work: ThreadBody<State>): ThreadBody<State> => (state, context) => {
-  for (;;) {
-    try {
-      return work(state, context);
-    } catch (thrown) {
-      if (!isOwnerDied(thrown)) throw thrown;
-      using _guard = Mutex.attach(state.mutex).lockForRepair();
+const mortal =
+  (work: ThreadBody<State>): ThreadBody<State> =>
+  (state, context) => {
+    for (;;) {
+      try {
+        return work(state, context);
+      } catch (thrown) {
+        if (!isOwnerDied(thrown)) throw thrown;
+        using _guard = Mutex.attach(state.mutex).lockForRepair();
+      }
     }
-  }
-};
+  };
 
 export const dies = program<State>(import.meta.url, {
   title: "two wait, one notifies, one may die: the living get through",

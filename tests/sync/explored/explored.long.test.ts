@@ -1,6 +1,7 @@
 /**
- * Every program of every primitive, as far as a second or so goes: LOCKSTEP_EXPLORE_SECONDS is the limit of one enumeration (0.4), LOCKSTEP_EXPLORE_SCHEDULES
- * the number of random schedules (400). What was covered is printed. `npm run explored` goes further.
+ * Every program of every primitive, as far as a second or so goes: LOCKSTEP_EXPLORE_SECONDS is the limit of one
+ * enumeration (0.4), LOCKSTEP_EXPLORE_SCHEDULES the number of random schedules (400). What was covered is printed. `npm
+ * run explored` goes further.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +15,9 @@ describe("explored", { concurrency: 2 }, () => {
   for (const [module, programs] of Object.entries(modules)) {
     for (const [name, program] of programs) {
       test(`${module} ${name}`, async (t) => {
-        const { stages } = requireExplored(await explore(program, { maxSeconds, maxSchedules: 50_000_000, preemptions: 1, schedules }));
+        const { stages } = requireExplored(
+          await explore(program, { maxSeconds, maxSchedules: 50_000_000, preemptions: 1, schedules }),
+        );
         for (const stage of stages) t.diagnostic(describeCoverage(stage));
         assert.ok(stages.length > 0);
       });

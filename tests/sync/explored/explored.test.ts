@@ -1,4 +1,7 @@
-/** One program of nearly each primitive without a bound, and larger ones at random. All of them: explored.long.test.ts, and `npm run explored` with its table in docs/explored.md. */
+/**
+ * One program of nearly each primitive without a bound, and larger ones at random. All of them: explored.long.test.ts,
+ * and `npm run explored` with its table in docs/explored.md.
+ */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { explore, requireExplored } from "../../../src/threads/explore/index.ts";
@@ -7,15 +10,31 @@ import { modules } from "./modules.ts";
 // Most of the time goes into starting threads, which leaves a processor free.
 describe("explored", { concurrency: 2 }, () => {
   for (const [module, name] of [
-    ["mutex", "exclusion.two"], ["once", "does.two"], ["channel", "conservation.twoOne"],
-    ["seqlock", "reading.twoOne"], ["epoch", "pinning.twoOne"], ["counting", "counter.sums"], ["counting", "latch.three"], ["counting", "barrier.three"], ["eventCount", "eventCounts.producers"],
+    ["mutex", "exclusion.two"],
+    ["once", "does.two"],
+    ["channel", "conservation.twoOne"],
+    ["seqlock", "reading.twoOne"],
+    ["epoch", "pinning.twoOne"],
+    ["counting", "counter.sums"],
+    ["counting", "latch.three"],
+    ["counting", "barrier.three"],
+    ["eventCount", "eventCounts.producers"],
   ] as const) {
     test(`${module} ${name}: every class of equivalent schedules`, async () => {
-      const { stages } = requireExplored(await explore(modules[module]!.get(name)!, { strategy: "classes", maxSeconds: 300 }));
+      const { stages } = requireExplored(
+        await explore(modules[module]!.get(name)!, { strategy: "classes", maxSeconds: 300 }),
+      );
       assert.ok(stages.every(({ ended }) => ended === "complete"));
     });
   }
-  for (const [module, name] of [["condition", "wakes.one"], ["semaphore", "limits.three"], ["mutex", "dies.three"], ["rwlock", "dies.writersReader"], ["semaphore", "dies.two"], ["channel", "deaths.any"]] as const) {
+  for (const [module, name] of [
+    ["condition", "wakes.one"],
+    ["semaphore", "limits.three"],
+    ["mutex", "dies.three"],
+    ["rwlock", "dies.writersReader"],
+    ["semaphore", "dies.two"],
+    ["channel", "deaths.any"],
+  ] as const) {
     test(`${module} ${name}: some hundreds of random schedules`, async () => {
       requireExplored(await explore(modules[module]!.get(name)!, { strategy: "random", schedules: 300 }));
     });

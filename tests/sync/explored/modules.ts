@@ -12,5 +12,7 @@ import * as semaphore from "./semaphore.programs.ts";
 import * as seqlock from "./seqlock.programs.ts";
 
 export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = Object.fromEntries(
-  Object.entries({ mutex, rwlock, semaphore, condition, once, channel, seqlock, epoch, counting, eventCount }).map(([name, exported]) => [name, programsOf(exported)]),
+  Object.entries({ mutex, rwlock, semaphore, condition, once, channel, seqlock, epoch, counting, eventCount }).map(
+    ([name, exported]) => [name, programsOf(exported)],
+  ),
 );

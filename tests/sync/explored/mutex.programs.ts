@@ -1,9 +1,23 @@
-/** The mutex under exploration. `cells`: 0 how many are inside, 1 counts those who have been, 2 newcomers that have overtaken the one who is next. */
+/**
+ * The mutex under exploration. `cells`: 0 how many are inside, 1 counts those who have been, 2 newcomers that have
+ * overtaken the one who is next.
+ */
 import assert from "node:assert/strict";
-import { AbortWord, Mutex, type AbortHandle, type AsyncWaitOptions, type MutexGuard, type MutexHandle } from "../../../src/threads/sync/index.ts";
+import {
+  AbortWord,
+  Mutex,
+  type AbortHandle,
+  type AsyncWaitOptions,
+  type MutexGuard,
+  type MutexHandle,
+} from "../../../src/threads/sync/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 
-interface State { readonly mutex: MutexHandle; readonly abort: AbortHandle; readonly cells: Int32Array<SharedArrayBuffer> }
+interface State {
+  readonly mutex: MutexHandle;
+  readonly abort: AbortHandle;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
 
 const GRANTED = 1 << 25;
 const maxBarges = 1;
@@ -23,13 +37,15 @@ function inside({ cells, mutex }: State): void {
   Atomics.sub(cells, 0, 1);
 }
 
-const take = (times = 1): ThreadBody<State> => (state) => {
-  const mutex = Mutex.attach(state.mutex);
-  for (let i = 0; i < times; i++) {
-    using _guard = mutex.lock();
-    inside(state);
-  }
-};
+const take =
+  (times = 1): ThreadBody<State> =>
+  (state) => {
+    const mutex = Mutex.attach(state.mutex);
+    for (let i = 0; i < times; i++) {
+      using _guard = mutex.lock();
+      inside(state);
+    }
+  };
 
 /** Nobody has it, nobody is to have it, and it can be had: a seat that is granted to nobody would show. */
 function free({ mutex }: State): void {
@@ -43,7 +59,8 @@ function free({ mutex }: State): void {
   assert.equal(mutex.words[0], 0);
 }
 
-const excludes = (title: string, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, { title, setup, threads, check: free });
+const excludes = (title: string, threads: readonly ThreadBody<State>[]) =>
+  program<State>(import.meta.url, { title, setup, threads, check: free });
 
 async function tries(state: State, options: AsyncWaitOptions, codes: readonly string[]): Promise<void> {
   try {
@@ -135,16 +152,17 @@ const mortal: ThreadBody<State> = ({ mutex, cells }) => {
   guard.release();
 };
 
-const deaths = (title: string, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  supervise: ({ mutex }, { threadId }) => void Mutex.attach(mutex).threadDied(threadId),
-  check: (state, { died }) => {
-    assert.ok(state.cells[2]! >= threads.length - died.length, "somebody did not get in");
-    free(state);
-  },
-});
+const deaths = (title: string, threads: readonly ThreadBody<State>[]) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    supervise: ({ mutex }, { threadId }) => void Mutex.attach(mutex).threadDied(threadId),
+    check: (state, { died }) => {
+      assert.ok(state.cells[2]! >= threads.length - died.length, "somebody did not get in");
+      free(state);
+    },
+  });
 
 export const dies = {
   two: deaths("two threads, one may die", [mortal, mortal]),

@@ -1,14 +1,21 @@
 /**
- * The read-write lock under exploration. `cells`: 0 and 1 are written together by writers and read together by readers, plainly, so a
- * missing exclusion is a difference or a data race; 2 counts those who have gone in, 4.. says when each thread went in (0: never).
+ * The read-write lock under exploration. `cells`: 0 and 1 are written together by writers and read together by readers,
+ * plainly, so a missing exclusion is a difference or a data race; 2 counts those who have gone in, 4.. says when each
+ * thread went in (0: never).
  */
 import assert from "node:assert/strict";
 import { isOwnerDied, RwLock, type RwLockHandle } from "../../../src/threads/sync/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 
-interface State { readonly lock: RwLockHandle; readonly cells: Int32Array<SharedArrayBuffer> }
+interface State {
+  readonly lock: RwLockHandle;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
 
-const setup = (): State => ({ lock: RwLock.create({ capacity: 3 }).handle, cells: new Int32Array(new SharedArrayBuffer(32)) });
+const setup = (): State => ({
+  lock: RwLock.create({ capacity: 3 }).handle,
+  cells: new Int32Array(new SharedArrayBuffer(32)),
+});
 
 function goIn(cells: Int32Array, thread: number): void {
   Atomics.store(cells, 4 + thread, Atomics.add(cells, 2, 1) + 1);
@@ -23,21 +30,25 @@ function look(cells: Int32Array): void {
   assert.equal(cells[0], cells[1]);
 }
 
-const write = (times = 1): ThreadBody<State> => ({ lock, cells }) => {
-  const rw = RwLock.attach(lock);
-  for (let i = 0; i < times; i++) {
-    using _guard = rw.write();
-    change(cells);
-  }
-};
+const write =
+  (times = 1): ThreadBody<State> =>
+  ({ lock, cells }) => {
+    const rw = RwLock.attach(lock);
+    for (let i = 0; i < times; i++) {
+      using _guard = rw.write();
+      change(cells);
+    }
+  };
 
-const read = (times = 1): ThreadBody<State> => ({ lock, cells }) => {
-  const rw = RwLock.attach(lock);
-  for (let i = 0; i < times; i++) {
-    using _guard = rw.read();
-    look(cells);
-  }
-};
+const read =
+  (times = 1): ThreadBody<State> =>
+  ({ lock, cells }) => {
+    const rw = RwLock.attach(lock);
+    for (let i = 0; i < times; i++) {
+      using _guard = rw.read();
+      look(cells);
+    }
+  };
 
 const writeThenRead: ThreadBody<State> = (state, context) => {
   write()(state, context);
@@ -53,15 +64,16 @@ function free({ lock, cells }: State): void {
   guard.release();
 }
 
-const exclusion = (title: string, threads: readonly ThreadBody<State>[], writes: number) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  check: (state) => {
-    assert.equal(state.cells[0], writes, "a lost update");
-    free(state);
-  },
-});
+const exclusion = (title: string, threads: readonly ThreadBody<State>[], writes: number) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    check: (state) => {
+      assert.equal(state.cells[0], writes, "a lost update");
+      free(state);
+    },
+  });
 
 export const excludes = {
   writerReader: exclusion("a writer and a reader", [write(), read()], 1),
@@ -71,16 +83,20 @@ export const excludes = {
   writersReader: exclusion("two writers and a reader", [write(), write(), read()], 2),
   writerReaders: exclusion("a writer and two readers", [write(), read(), read()], 1),
   writersThree: exclusion("three writers", [write(), write(), write()], 3),
-  downgrade: exclusion("a writer that becomes a reader, a writer, a reader", [
-    ({ lock, cells }) => {
-      const writer = RwLock.attach(lock).write();
-      change(cells);
-      using _reader = writer.downgrade();
-      look(cells);
-    },
-    write(),
-    read(),
-  ], 2),
+  downgrade: exclusion(
+    "a writer that becomes a reader, a writer, a reader",
+    [
+      ({ lock, cells }) => {
+        const writer = RwLock.attach(lock).write();
+        change(cells);
+        using _reader = writer.downgrade();
+        look(cells);
+      },
+      write(),
+      read(),
+    ],
+    2,
+  ),
   tries: program<State>(import.meta.url, {
     title: "tries beside a writer and a reader",
     setup,
@@ -102,42 +118,59 @@ export const excludes = {
       free(state);
     },
   }),
-  asynchronous: exclusion("two async tasks in one thread, a writer in another", [
-    async ({ lock, cells }) => {
-      const rw = RwLock.attach(lock);
-      await Promise.all([rw.withWrite(() => change(cells)), rw.withRead(() => look(cells))]);
-    },
-    write(),
-  ], 2),
+  asynchronous: exclusion(
+    "two async tasks in one thread, a writer in another",
+    [
+      async ({ lock, cells }) => {
+        const rw = RwLock.attach(lock);
+        await Promise.all([rw.withWrite(() => change(cells)), rw.withRead(() => look(cells))]);
+      },
+      write(),
+    ],
+    2,
+  ),
 };
 
 /** One that may run out of time at any moment, between two that may not. */
-const impatient = (mode: "read" | "write"): ThreadBody<State> => ({ lock, cells }) => {
-  const rw = RwLock.attach(lock);
-  try {
-    using _guard = mode === "write" ? rw.write({ timeoutMs: 1 }) : rw.read({ timeoutMs: 1 });
-    if (mode === "write") change(cells);
-    else look(cells);
-    return true;
-  } catch (thrown) {
-    assert.equal((thrown as { code?: string }).code, "TIMEOUT");
-    return false;
-  }
-};
+const impatient =
+  (mode: "read" | "write"): ThreadBody<State> =>
+  ({ lock, cells }) => {
+    const rw = RwLock.attach(lock);
+    try {
+      using _guard = mode === "write" ? rw.write({ timeoutMs: 1 }) : rw.read({ timeoutMs: 1 });
+      if (mode === "write") change(cells);
+      else look(cells);
+      return true;
+    } catch (thrown) {
+      assert.equal((thrown as { code?: string }).code, "TIMEOUT");
+      return false;
+    }
+  };
 
-const limited = (title: string, threads: readonly ThreadBody<State>[], writes: number, index: number) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  check: (state, { results }) => {
-    assert.equal(state.cells[0], writes + (index >= 0 && results[index] === true ? 1 : 0));
-    free(state);
-  },
-});
+const limited = (title: string, threads: readonly ThreadBody<State>[], writes: number, index: number) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    check: (state, { results }) => {
+      assert.equal(state.cells[0], writes + (index >= 0 && results[index] === true ? 1 : 0));
+      free(state);
+    },
+  });
 
 export const givesUp = {
-  writer: limited("a writer runs out of time between a reader and a writer", [read(), impatient("write"), write()], 1, 1),
-  writerBeforeReader: limited("a writer runs out of time between two readers", [read(), impatient("write"), read()], 0, 1),
+  writer: limited(
+    "a writer runs out of time between a reader and a writer",
+    [read(), impatient("write"), write()],
+    1,
+    1,
+  ),
+  writerBeforeReader: limited(
+    "a writer runs out of time between two readers",
+    [read(), impatient("write"), read()],
+    0,
+    1,
+  ),
   reader: limited("a reader runs out of time between two writers", [write(), impatient("read"), write()], 2, -1),
   cancelled: program<State>(import.meta.url, {
     title: "an async writer is cancelled while another thread writes, a reader behind it",
@@ -145,7 +178,12 @@ export const givesUp = {
     threads: [
       async ({ lock }) => {
         const controller = new AbortController();
-        const waiting = RwLock.attach(lock).writeAsync({ signal: controller.signal }).then((guard) => guard.release(), () => {});
+        const waiting = RwLock.attach(lock)
+          .writeAsync({ signal: controller.signal })
+          .then(
+            (guard) => guard.release(),
+            () => {},
+          );
         controller.abort();
         await waiting;
       },
@@ -156,15 +194,17 @@ export const givesUp = {
   }),
 };
 
-const mortal = (work: (state: State, thread: number) => void): ThreadBody<State> => (state, { index }) => {
-  try {
-    work(state, index);
-    return "through";
-  } catch (thrown) {
-    if (isOwnerDied(thrown)) return "told";
-    throw thrown;
-  }
-};
+const mortal =
+  (work: (state: State, thread: number) => void): ThreadBody<State> =>
+  (state, { index }) => {
+    try {
+      work(state, index);
+      return "through";
+    } catch (thrown) {
+      if (isOwnerDied(thrown)) return "told";
+      throw thrown;
+    }
+  };
 
 /** In cell 4 + thread: 1 while it is inside as a writer. */
 const mortalWriter = mortal(({ lock, cells }, thread) => {
@@ -179,24 +219,25 @@ const mortalReader = mortal(({ lock, cells }) => {
   look(cells);
 });
 
-const deaths = (title: string, threads: readonly ThreadBody<State>[], writers: readonly number[]) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  supervise: ({ lock }, { threadId }) => void RwLock.attach(lock).threadDied(threadId),
-  check: ({ lock, cells }, { died, results }) => {
-    const rw = RwLock.attach(lock);
-    const writerDied = died.some((thread) => writers.includes(thread));
-    const diedInside = died.some((thread) => cells[4 + thread] === 1);
-    if (diedInside) assert.equal(rw.broken, true, "a writer died inside, and nobody is told");
-    if (!writerDied) assert.equal(rw.broken, false, "no writer died, and it is broken");
-    if (!rw.broken) assert.ok(!results.includes("told"), "somebody was told of a death that left nothing broken");
-    const guard = rw.broken ? rw.writeForRepair({ timeoutMs: 0 }) : rw.tryWrite();
-    assert.ok(guard !== null, "the lock is held by nobody, and cannot be taken");
-    if (!guard.broken) look(cells);
-    guard.release();
-  },
-});
+const deaths = (title: string, threads: readonly ThreadBody<State>[], writers: readonly number[]) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    supervise: ({ lock }, { threadId }) => void RwLock.attach(lock).threadDied(threadId),
+    check: ({ lock, cells }, { died, results }) => {
+      const rw = RwLock.attach(lock);
+      const writerDied = died.some((thread) => writers.includes(thread));
+      const diedInside = died.some((thread) => cells[4 + thread] === 1);
+      if (diedInside) assert.equal(rw.broken, true, "a writer died inside, and nobody is told");
+      if (!writerDied) assert.equal(rw.broken, false, "no writer died, and it is broken");
+      if (!rw.broken) assert.ok(!results.includes("told"), "somebody was told of a death that left nothing broken");
+      const guard = rw.broken ? rw.writeForRepair({ timeoutMs: 0 }) : rw.tryWrite();
+      assert.ok(guard !== null, "the lock is held by nobody, and cannot be taken");
+      if (!guard.broken) look(cells);
+      guard.release();
+    },
+  });
 
 export const dies = {
   writerReader: deaths("a writer and a reader, one may die", [mortalWriter, mortalReader], [0]),
@@ -220,30 +261,36 @@ function recordOf({ words }: RwLockHandle, thread: number): { readonly slot: num
   return null;
 }
 
-const orderedWrite = (before?: (state: State) => boolean): ThreadBody<State> => (state, { index }) => {
-  const bound = before?.(state) ?? false;
-  using _guard = RwLock.attach(state.lock).write();
-  goIn(state.cells, index);
-  return bound;
-};
+const orderedWrite =
+  (before?: (state: State) => boolean): ThreadBody<State> =>
+  (state, { index }) => {
+    const bound = before?.(state) ?? false;
+    using _guard = RwLock.attach(state.lock).write();
+    goIn(state.cells, index);
+    return bound;
+  };
 
-const orderedRead = (before?: (state: State) => boolean): ThreadBody<State> => (state, { index }) => {
-  const bound = before?.(state) ?? false;
-  using _guard = RwLock.attach(state.lock).read();
-  goIn(state.cells, index);
-  return bound;
-};
+const orderedRead =
+  (before?: (state: State) => boolean): ThreadBody<State> =>
+  (state, { index }) => {
+    const bound = before?.(state) ?? false;
+    using _guard = RwLock.attach(state.lock).read();
+    goIn(state.cells, index);
+    return bound;
+  };
 
 /** Thread 2 looks before it calls; if thread 1 is in the state of `before` then, thread 1 goes in first. */
-const fair = (title: string, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, {
-  title,
-  setup,
-  threads,
-  check: (state, { results }) => {
-    if (results[2] === true) assert.ok(state.cells[5]! < state.cells[6]!, `thread 2 overtook: ${state.cells[5]}, ${state.cells[6]}`);
-    free(state);
-  },
-});
+const fair = (title: string, threads: readonly ThreadBody<State>[]) =>
+  program<State>(import.meta.url, {
+    title,
+    setup,
+    threads,
+    check: (state, { results }) => {
+      if (results[2] === true)
+        assert.ok(state.cells[5]! < state.cells[6]!, `thread 2 overtook: ${state.cells[5]}, ${state.cells[6]}`);
+      free(state);
+    },
+  });
 
 export const fairness = {
   writers: fair("a writer that sleeps is overtaken by no later writer", [
@@ -262,6 +309,8 @@ export const fairness = {
   readerBeforeWriters: fair("a reader that sleeps waits for one writer, and no later one", [
     orderedWrite(),
     orderedRead(),
-    orderedWrite(({ lock }) => recordOf(lock, 1)?.state === WAITING && (Atomics.load(lock.words, 0) & READERS_WAIT) !== 0),
+    orderedWrite(
+      ({ lock }) => recordOf(lock, 1)?.state === WAITING && (Atomics.load(lock.words, 0) & READERS_WAIT) !== 0,
+    ),
   ]),
 };

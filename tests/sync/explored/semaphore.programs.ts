@@ -1,9 +1,15 @@
-/** The semaphore under exploration. `cells`: 0 permits out at this moment, 1 counts those who have taken, 2.. says when each thread took (0: never). */
+/**
+ * The semaphore under exploration. `cells`: 0 permits out at this moment, 1 counts those who have taken, 2.. says when
+ * each thread took (0: never).
+ */
 import assert from "node:assert/strict";
 import { Semaphore, type SemaphoreHandle } from "../../../src/threads/sync/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 
-interface State { readonly semaphore: SemaphoreHandle; readonly cells: Int32Array<SharedArrayBuffer> }
+interface State {
+  readonly semaphore: SemaphoreHandle;
+  readonly cells: Int32Array<SharedArrayBuffer>;
+}
 
 const setup = (permits: number) => (): State => ({
   semaphore: Semaphore.create(permits, { capacity: 3 }).handle,
@@ -17,13 +23,15 @@ function inside({ cells }: State, thread: number, permits: number, of: number): 
   Atomics.sub(cells, 0, permits);
 }
 
-const take = (permits: number, times = 1): ThreadBody<State> => (state, { index }) => {
-  const semaphore = Semaphore.attach(state.semaphore);
-  for (let i = 0; i < times; i++) {
-    using _guard = semaphore.acquire(permits);
-    inside(state, index, permits, semaphore.permits);
-  }
-};
+const take =
+  (permits: number, times = 1): ThreadBody<State> =>
+  (state, { index }) => {
+    const semaphore = Semaphore.attach(state.semaphore);
+    for (let i = 0; i < times; i++) {
+      using _guard = semaphore.acquire(permits);
+      inside(state, index, permits, semaphore.permits);
+    }
+  };
 
 /** All permits are back, and nobody is in the line. */
 function free({ semaphore }: State): void {
@@ -34,7 +42,8 @@ function free({ semaphore }: State): void {
   guard.release();
 }
 
-const conserves = (title: string, permits: number, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, { title, setup: setup(permits), threads, check: free });
+const conserves = (title: string, permits: number, threads: readonly ThreadBody<State>[]) =>
+  program<State>(import.meta.url, { title, setup: setup(permits), threads, check: free });
 
 export const limits = {
   two: conserves("one permit, two threads", 1, [take(1), take(1)]),
@@ -74,7 +83,12 @@ export const givesUp = {
   cancelled: conserves("an async taker is cancelled between two others", 1, [
     async ({ semaphore }) => {
       const controller = new AbortController();
-      const waiting = Semaphore.attach(semaphore).acquireAsync(1, { signal: controller.signal }).then((guard) => guard.release(), () => {});
+      const waiting = Semaphore.attach(semaphore)
+        .acquireAsync(1, { signal: controller.signal })
+        .then(
+          (guard) => guard.release(),
+          () => {},
+        );
       controller.abort();
       await waiting;
     },
@@ -84,21 +98,24 @@ export const givesUp = {
 };
 
 /** Does not count what is out: a thread may die between. */
-const mortal = (permits: number): ThreadBody<State> => ({ semaphore, cells }) => {
-  using _guard = Semaphore.attach(semaphore).acquire(permits);
-  Atomics.add(cells, 1, 1);
-};
+const mortal =
+  (permits: number): ThreadBody<State> =>
+  ({ semaphore, cells }) => {
+    using _guard = Semaphore.attach(semaphore).acquire(permits);
+    Atomics.add(cells, 1, 1);
+  };
 
-const deaths = (title: string, permits: number, threads: readonly ThreadBody<State>[]) => program<State>(import.meta.url, {
-  title,
-  setup: setup(permits),
-  threads,
-  supervise: ({ semaphore }, { threadId }) => void Semaphore.attach(semaphore).threadDied(threadId),
-  check: (state, { died }) => {
-    assert.ok(state.cells[1]! >= threads.length - died.length, "somebody did not get a permit");
-    free(state);
-  },
-});
+const deaths = (title: string, permits: number, threads: readonly ThreadBody<State>[]) =>
+  program<State>(import.meta.url, {
+    title,
+    setup: setup(permits),
+    threads,
+    supervise: ({ semaphore }, { threadId }) => void Semaphore.attach(semaphore).threadDied(threadId),
+    check: (state, { died }) => {
+      assert.ok(state.cells[1]! >= threads.length - died.length, "somebody did not get a permit");
+      free(state);
+    },
+  });
 
 export const dies = {
   two: deaths("one permit, two threads, one may die", 1, [mortal(1), mortal(1)]),

@@ -1,39 +1,75 @@
-/** Seqlock cells under every interleaving: no torn read, no lost update, versions in order, deaths of writers, histories against a register. */
+/**
+ * Seqlock cells under every interleaving: no torn read, no lost update, versions in order, deaths of writers, histories
+ * against a register.
+ */
 import assert from "node:assert/strict";
-import { program, requireLinearizable, type Ended, type SequentialModel, type ThreadBody } from "../../../src/threads/explore/index.ts";
+import {
+  program,
+  requireLinearizable,
+  type Ended,
+  type SequentialModel,
+  type ThreadBody,
+} from "../../../src/threads/explore/index.ts";
 import { SeqlockCell, type SeqlockHandle } from "../../../src/threads/sync/index.ts";
 
-interface State { readonly cell: SeqlockHandle }
+interface State {
+  readonly cell: SeqlockHandle;
+}
 type Body = ThreadBody<State>;
 
 const setup = (): State => ({ cell: SeqlockCell.create(2).handle });
-const write = (...values: readonly number[]): Body => ({ cell }) => {
-  const mine = SeqlockCell.attach(cell);
-  for (const value of values) mine.write(Int32Array.of(value, value));
-};
+const write =
+  (...values: readonly number[]): Body =>
+  ({ cell }) => {
+    const mine = SeqlockCell.attach(cell);
+    for (const value of values) mine.write(Int32Array.of(value, value));
+  };
 const read: Body = ({ cell }) => Array.from(SeqlockCell.attach(cell).read());
-const increment: Body = ({ cell }) => SeqlockCell.attach(cell).update((words) => words.forEach((word, at) => (words[at] = word + 1)));
+const increment: Body = ({ cell }) =>
+  SeqlockCell.attach(cell).update((words) => words.forEach((word, at) => (words[at] = word + 1)));
 
 const whole = ({ results }: Ended): void => {
-  for (const result of results) if (Array.isArray(result)) assert.equal(result[0], result[1], `torn: ${result.join(" ")}`);
+  for (const result of results)
+    if (Array.isArray(result)) assert.equal(result[0], result[1], `torn: ${result.join(" ")}`);
 };
 
 export const reading = {
-  twoOne: program<State>(import.meta.url, { title: "seqlock, 2 threads × 1: a read is whole", setup, threads: [write(1), read], check: (_, ended) => whole(ended) }),
+  twoOne: program<State>(import.meta.url, {
+    title: "seqlock, 2 threads × 1: a read is whole",
+    setup,
+    threads: [write(1), read],
+    check: (_, ended) => whole(ended),
+  }),
   twoTwo: program<State>(import.meta.url, {
     title: "seqlock, 2 threads × 2: reads are whole and do not go back",
     setup,
-    threads: [write(1, 2), ({ cell }) => {
-      const mine = SeqlockCell.attach(cell);
-      return [mine.read(), mine.read()].map((words) => { assert.equal(words[0], words[1]); return words[0]; });
-    }],
+    threads: [
+      write(1, 2),
+      ({ cell }) => {
+        const mine = SeqlockCell.attach(cell);
+        return [mine.read(), mine.read()].map((words) => {
+          assert.equal(words[0], words[1]);
+          return words[0];
+        });
+      },
+    ],
     check: (_, { results }) => {
       const [first, second] = results[1] as [number, number];
       assert.ok(first <= second, `went back from ${first} to ${second}`);
     },
   }),
-  writers: program<State>(import.meta.url, { title: "seqlock, 2 writers × 1 and a reader", setup, threads: [write(1), write(2), read], check: (_, ended) => whole(ended) }),
-  async: program<State>(import.meta.url, { title: "seqlock, an asynchronous reader", setup, threads: [write(1), async ({ cell }) => Array.from(await SeqlockCell.attach(cell).readAsync())], check: (_, ended) => whole(ended) }),
+  writers: program<State>(import.meta.url, {
+    title: "seqlock, 2 writers × 1 and a reader",
+    setup,
+    threads: [write(1), write(2), read],
+    check: (_, ended) => whole(ended),
+  }),
+  async: program<State>(import.meta.url, {
+    title: "seqlock, an asynchronous reader",
+    setup,
+    threads: [write(1), async ({ cell }) => Array.from(await SeqlockCell.attach(cell).readAsync())],
+    check: (_, ended) => whole(ended),
+  }),
   updates: program<State>(import.meta.url, {
     title: "seqlock, 2 threads × 1 update: none is lost",
     setup,
@@ -45,20 +81,35 @@ export const reading = {
 /** A register of one number. */
 const register: SequentialModel<number> = {
   initial: 0,
-  apply: (value, { name, argument, result }) => (name === "write" ? (argument as number) : value === result ? value : null),
+  apply: (value, { name, argument, result }) =>
+    name === "write" ? (argument as number) : value === result ? value : null,
 };
-const doWrite = (value: number): Body => ({ cell }, context) => {
-  const mine = SeqlockCell.attach(cell);
-  context.operation("write", value, () => mine.write(Int32Array.of(value, value)) ?? null);
-};
-const doRead = (times: number): Body => ({ cell }, context) => {
-  const mine = SeqlockCell.attach(cell);
-  for (let i = 0; i < times; i++) context.operation("read", null, () => mine.read()[1]);
-};
+const doWrite =
+  (value: number): Body =>
+  ({ cell }, context) => {
+    const mine = SeqlockCell.attach(cell);
+    context.operation("write", value, () => mine.write(Int32Array.of(value, value)) ?? null);
+  };
+const doRead =
+  (times: number): Body =>
+  ({ cell }, context) => {
+    const mine = SeqlockCell.attach(cell);
+    for (let i = 0; i < times; i++) context.operation("read", null, () => mine.read()[1]);
+  };
 
 export const histories = {
-  reads: program<State>(import.meta.url, { title: "seqlock, histories of a write and 2 reads", setup, threads: [doWrite(1), doRead(2)], check: (_, { history }) => requireLinearizable(history, register) }),
-  writers: program<State>(import.meta.url, { title: "seqlock, histories of 2 writes and a read", setup, threads: [doWrite(1), doWrite(2), doRead(1)], check: (_, { history }) => requireLinearizable(history, register) }),
+  reads: program<State>(import.meta.url, {
+    title: "seqlock, histories of a write and 2 reads",
+    setup,
+    threads: [doWrite(1), doRead(2)],
+    check: (_, { history }) => requireLinearizable(history, register),
+  }),
+  writers: program<State>(import.meta.url, {
+    title: "seqlock, histories of 2 writes and a read",
+    setup,
+    threads: [doWrite(1), doWrite(2), doRead(1)],
+    check: (_, { history }) => requireLinearizable(history, register),
+  }),
 };
 
 const codeOf = (perform: () => unknown): unknown => {
@@ -71,7 +122,9 @@ const codeOf = (perform: () => unknown): unknown => {
 
 export const deaths = {
   writer: program<State>(import.meta.url, {
-    title: "seqlock, a thread dies at any instruction: who reads gets a whole value or is told, and the cell can be repaired",
+    title:
+      "seqlock, a thread dies at any instruction: who reads gets a whole value or is told, and the cell can be " +
+      "repaired",
     setup,
     threads: [write(1), (state, context) => codeOf(() => read(state, context))],
     supervise: ({ cell }, { threadId }) => void SeqlockCell.attach(cell).threadDied(threadId),
@@ -79,7 +132,10 @@ export const deaths = {
       whole(ended);
       const mine = SeqlockCell.attach(cell);
       const told = codeOf(() => Array.from(mine.read()));
-      assert.ok(["0,0", "1,1"].includes(String(told)) || (told === "OWNER_DIED" && ended.died.includes(0)), String(told));
+      assert.ok(
+        ["0,0", "1,1"].includes(String(told)) || (told === "OWNER_DIED" && ended.died.includes(0)),
+        String(told),
+      );
       mine.writeForRepair(Int32Array.of(5, 5));
       assert.deepEqual([...mine.read()], [5, 5]);
     },

@@ -42,7 +42,10 @@ function renderTraining(status) {
   const left = status.seconds_left === null ? "–" : duration(status.seconds_left);
   find("progress-fill").style.width = `${percent}%`;
   find("progress").setAttribute("aria-valuenow", String(percent));
-  find("progress").setAttribute("aria-valuetext", `${percent} percent, ${status.phase}${status.seconds_left === null ? "" : `, ${left} left`}`);
+  find("progress").setAttribute(
+    "aria-valuetext",
+    `${percent} percent, ${status.phase}${status.seconds_left === null ? "" : `, ${left} left`}`,
+  );
   find("threads").textContent = status.threads === 1 ? "one thread" : `${status.threads} threads`;
   find("step").textContent = status.steps === 0 ? "–" : `${count(status.step)} / ${count(status.steps)}`;
   find("loss").textContent = status.loss === null ? "–" : status.loss.toFixed(3);
@@ -55,30 +58,38 @@ function renderTraining(status) {
 
 function renderPhases({ phases, phase }) {
   const at = phases.indexOf(phase);
-  find("phases").replaceChildren(...phases.map((name, i) => {
-    const item = make("li", i < at ? "done" : "", name);
-    if (i === at) item.setAttribute("aria-current", "step");
-    return item;
-  }));
+  find("phases").replaceChildren(
+    ...phases.map((name, i) => {
+      const item = make("li", i < at ? "done" : "", name);
+      if (i === at) item.setAttribute("aria-current", "step");
+      return item;
+    }),
+  );
 }
 
 function renderServing({ model, accuracy, baseline, examples }) {
   const size = model.parameters === null ? "A model" : `A model of ${count(model.parameters)} parameters`;
   const facts = [`${size} sorts it into ${model.labels ?? "its"} intents.`];
-  if (accuracy) facts.push(`Test accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ${share(accuracy.high)})${baseline ? `; a linear baseline reaches ${share(baseline.value)}` : ""}.`);
+  if (accuracy)
+    facts.push(
+      `Test accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ${share(accuracy.high)})` +
+        `${baseline ? `; a linear baseline reaches ${share(baseline.value)}` : ""}.`,
+    );
   find("facts").textContent = facts.join(" ");
   if (version === model.version) return;
   version = model.version;
   find("question").placeholder = examples[0] ?? "";
-  find("examples").replaceChildren(...examples.map((example) => {
-    const button = make("button", "", example);
-    button.type = "button";
-    button.addEventListener("click", () => {
-      find("question").value = example;
-      ask(example);
-    });
-    return button;
-  }));
+  find("examples").replaceChildren(
+    ...examples.map((example) => {
+      const button = make("button", "", example);
+      button.type = "button";
+      button.addEventListener("click", () => {
+        find("question").value = example;
+        ask(example);
+      });
+      return button;
+    }),
+  );
   showCurl(examples[0] ?? "Where is my card?");
 }
 
@@ -92,21 +103,29 @@ let asking;
 
 async function ask(text) {
   asking?.abort();
-  const mine = asking = new AbortController();
+  const mine = (asking = new AbortController());
   find("problem").textContent = "";
   find("question").removeAttribute("aria-invalid");
   if (text.trim() === "") return complain("Type a question first.");
   find("send").setAttribute("aria-disabled", "true");
   try {
     const response = await fetch("/v1/classify", {
-      method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text }), signal: mine.signal,
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ text }),
+      signal: mine.signal,
     });
     const body = await response.json();
-    if (!response.ok) return complain(body.error.retryable ? `${body.error.message}. Try again in a moment.` : body.error.message);
+    if (!response.ok)
+      return complain(body.error.retryable ? `${body.error.message}. Try again in a moment.` : body.error.message);
     showAnswer(text, body.answers[0]);
   } catch (error) {
     if (mine.signal.aborted) return; // A newer question has taken its place.
-    complain(error instanceof TypeError ? "The server does not answer. Is it still running?" : `The answer could not be shown: ${error.message}`);
+    complain(
+      error instanceof TypeError
+        ? "The server does not answer. Is it still running?"
+        : `The answer could not be shown: ${error.message}`,
+    );
   } finally {
     if (asking === mine) find("send").removeAttribute("aria-disabled");
   }
@@ -123,16 +142,18 @@ function showAnswer(text, answer) {
   find("asked").textContent = text;
   find("answer-label").textContent = readable(best.label);
   find("abstained").hidden = !answer.abstained;
-  find("bars").replaceChildren(...answer.top.map(({ label, probability }) => {
-    const item = make("li");
-    const track = make("div", "track");
-    const fill = make("div");
-    fill.style.width = `${probability * 100}%`;
-    track.setAttribute("aria-hidden", "true");
-    track.append(fill);
-    item.append(make("span", "name", readable(label)), make("span", "share", share(probability)), track);
-    return item;
-  }));
+  find("bars").replaceChildren(
+    ...answer.top.map(({ label, probability }) => {
+      const item = make("li");
+      const track = make("div", "track");
+      const fill = make("div");
+      fill.style.width = `${probability * 100}%`;
+      track.setAttribute("aria-hidden", "true");
+      track.append(fill);
+      item.append(make("span", "name", readable(label)), make("span", "share", share(probability)), track);
+      return item;
+    }),
+  );
   find("version").textContent = short(answer.version);
   find("version").title = answer.version;
   const receipt = find("receipt");
@@ -140,15 +161,18 @@ function showAnswer(text, answer) {
   if (answer.receipt === null) receipt.removeAttribute("href");
   else receipt.href = `/v1/receipts/${encodeURIComponent(answer.receipt)}`;
   receipt.title = answer.receipt ?? "";
-  find("latency").textContent = `${answer.latency_ms < 10 ? answer.latency_ms.toFixed(1) : Math.round(answer.latency_ms)} ms`;
+  find("latency").textContent =
+    `${answer.latency_ms < 10 ? answer.latency_ms.toFixed(1) : Math.round(answer.latency_ms)} ms`;
   find("answer").hidden = false;
-  find("announce").textContent = `${answer.abstained ? "Not sure. Best guess: " : ""}${readable(best.label)}, ${share(best.probability)}`;
+  find("announce").textContent =
+    `${answer.abstained ? "Not sure. Best guess: " : ""}${readable(best.label)}, ${share(best.probability)}`;
   showCurl(text);
 }
 
 function showCurl(text) {
   const body = JSON.stringify({ text }).replaceAll("'", "'\\''");
-  find("curl").textContent = `curl ${location.origin}/v1/classify \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
+  find("curl").textContent =
+    `curl ${location.origin}/v1/classify \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
   find("copied").textContent = "";
 }
 
@@ -165,7 +189,8 @@ const count = (n) => n.toLocaleString("en");
 const share = (p) => `${(p * 100).toFixed(1)} %`;
 const short = (id) => (id.length > 20 ? `${id.slice(0, 16)}…` : id);
 /** card_arrival → Card arrival: names of intents as people write them. */
-const readable = (label) => (/^[\w?]+$/.test(label) ? label.replaceAll("_", " ").replace(/^./, (c) => c.toUpperCase()) : label);
+const readable = (label) =>
+  /^[\w?]+$/.test(label) ? label.replaceAll("_", " ").replace(/^./, (c) => c.toUpperCase()) : label;
 
 function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
@@ -187,7 +212,9 @@ find("copy").addEventListener("click", async () => {
     find("copied").textContent = "Selected: copy it with Ctrl+C";
   }
 });
-new ResizeObserver(() => { if (view === "training") drawCurve(find("curve"), points); }).observe(find("curve"));
+new ResizeObserver(() => {
+  if (view === "training") drawCurve(find("curve"), points);
+}).observe(find("curve"));
 
 const RETRY_MS = 3000;
 

@@ -31,7 +31,10 @@ function thin(points) {
   return points.filter((_, i) => i % every === 0 || i === points.length - 1);
 }
 
-/** A running mean (weights that fall by a tenth, corrected at the start) that starts again with each phase, whose losses are of another kind. */
+/**
+ * A running mean (weights that fall by a tenth, corrected at the start) that starts again with each phase, whose losses
+ * are of another kind.
+ */
 function smooth(points) {
   let [sum, weight, phase] = [0, 0, undefined];
   return points.map((point) => {
@@ -72,13 +75,27 @@ export function drawCurve(svg, points) {
   }
   for (const start of starts) {
     const at = Math.max(x(start.x), MARGIN.left);
-    if (at > MARGIN.left) svg.append(shape("line", { class: "phase", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }));
+    if (at > MARGIN.left)
+      svg.append(shape("line", { class: "phase", x1: at, x2: at, y1: MARGIN.top, y2: height - MARGIN.bottom }));
     const label = shape("text", { x: at + 4, y: height - 6 }, start.phase);
     svg.append(label);
-    if (at + 4 + label.getComputedTextLength() > width) label.setAttribute("x", String(width - label.getComputedTextLength()));
+    if (at + 4 + label.getComputedTextLength() > width)
+      label.setAttribute("x", String(width - label.getComputedTextLength()));
   }
-  const path = (line) => line.map((point, i) => `${i > 0 && point.phase === line[i - 1].phase ? "L" : "M"}${x(point.x).toFixed(1)} ${y(point.y).toFixed(1)}`).join("");
-  svg.append(shape("path", { class: "raw", d: path(shown) }), shape("path", { class: "smooth", d: path(smooth(shown)) }));
+  const path = (line) =>
+    line
+      .map(
+        (point, i) =>
+          `${i > 0 && point.phase === line[i - 1].phase ? "L" : "M"}${x(point.x).toFixed(1)} ${y(point.y).toFixed(1)}`,
+      )
+      .join("");
+  svg.append(
+    shape("path", { class: "raw", d: path(shown) }),
+    shape("path", { class: "smooth", d: path(smooth(shown)) }),
+  );
   const latest = finite.at(-1);
-  svg.setAttribute("aria-label", `Loss curve: ${finite[0].loss.toFixed(2)} at the start, ${latest.loss.toFixed(2)} now, in phase ${latest.phase}`);
+  svg.setAttribute(
+    "aria-label",
+    `Loss curve: ${finite[0].loss.toFixed(2)} at the start, ${latest.loss.toFixed(2)} now, in phase ${latest.phase}`,
+  );
 }

@@ -3,13 +3,14 @@
 //   m  = beta1 · m + (1 − beta1) · g'
 //   v  = beta2 · v + (1 − beta2) · (g' · g')
 //   w  = decay · w − (step · m) / (√v · rootCorrection + epsilon)
-// with decay = 1 − lr · weightDecay, step = lr / (1 − beta1^t), rootCorrection = 1 / √(1 − beta2^t), each computed in float64 and
-// rounded once by the caller. One division and one root an element instead of three divisions: the two corrections are the
-// same number for every element. Each operation is rounded to float32, in the order written.
+// with decay = 1 − lr · weightDecay, step = lr / (1 − beta1^t), rootCorrection = 1 / √(1 − beta2^t), each computed in
+// float64 and rounded once by the caller. One division and one root an element instead of three divisions: the two
+// corrections are the same number for every element. Each operation is rounded to float32, in the order written.
 
 export function adamw(
   w: usize, g: usize, m: usize, v: usize, n: usize,
-  gradScale: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32, decay: f32, step: f32, rootCorrection: f32, epsilon: f32,
+  gradScale: f32, beta1: f32, rest1: f32, beta2: f32, rest2: f32,
+  decay: f32, step: f32, rootCorrection: f32, epsilon: f32,
 ): void {
   const end = w + (n << 2);
   const blocks = w + ((n & ~7) << 2);

@@ -1,6 +1,6 @@
-// Dropout masks from Philox4x32-10 (defined in base/philox.ts and base/dropout.ts): four counters side by side in the lanes of a
-// vector, and two such vectors a pass, so thirty-two elements. The generator's constants are arguments, since V8 builds a
-// constant vector anew at every use: that took two fifths of the time.
+// Dropout masks from Philox4x32-10 (defined in base/philox.ts and base/dropout.ts): four counters side by side in the
+// lanes of a vector, and two such vectors a pass, so thirty-two elements. The generator's constants are arguments,
+// since V8 builds a constant vector anew at every use: that took two fifths of the time.
 
 // The upper words of the four 32 x 32 -> 64 bit products.
 // @ts-ignore: decorator

@@ -1,12 +1,16 @@
 /**
- * What transformed code calls in place of `a[i]` (transform.ts). For an element of a typed array over shared memory the sink is told before
- * the access happens; for anything else these do what the language does, down to the order of conversions and the kind of error: each
- * access is in the end the plain one, of the same object with the same key. Keys and values that are objects are converted before the
- * sink is told, once for each access (as V8 does, which converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
+ * What transformed code calls in place of `a[i]` (transform.ts). For an element of a typed array over shared memory the
+ * sink is told before the access happens; for anything else these do what the language does, down to the order of
+ * conversions and the kind of error: each access is in the end the plain one, of the same object with the same key.
+ * Keys and values that are objects are converted before the sink is told, once for each access (as V8 does, which
+ * converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
  */
 import { types } from "node:util";
 
-/** Where accesses to shared memory are reported, before they happen. May block: nothing else of the thread runs meanwhile. */
+/**
+ * Where accesses to shared memory are reported, before they happen. May block: nothing else of the thread runs
+ * meanwhile.
+ */
 export interface AccessSink {
   plain(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number, write: boolean): void;
 }
@@ -25,8 +29,18 @@ const byteOffsetOf = getter<number>("byteOffset");
 export const lengthOf = getter<number>("length");
 
 const BYTES: Readonly<Record<string, number>> = {
-  Int8Array: 1, Uint8Array: 1, Uint8ClampedArray: 1, Int16Array: 2, Uint16Array: 2, Float16Array: 2,
-  Int32Array: 4, Uint32Array: 4, Float32Array: 4, Float64Array: 8, BigInt64Array: 8, BigUint64Array: 8,
+  Int8Array: 1,
+  Uint8Array: 1,
+  Uint8ClampedArray: 1,
+  Int16Array: 2,
+  Uint16Array: 2,
+  Float16Array: 2,
+  Int32Array: 4,
+  Uint32Array: 4,
+  Float32Array: 4,
+  Float64Array: 8,
+  BigInt64Array: 8,
+  BigUint64Array: 8,
 };
 
 /** The typed arrays' own getters: an instance or a subclass may have others under these names. */
@@ -42,11 +56,19 @@ export function isSharedElements(value: unknown): value is Elements & { readonly
 
 /** Whether it is a typed array or a DataView over shared memory. */
 export function isSharedView(value: unknown): value is NodeJS.ArrayBufferView & { readonly buffer: SharedArrayBuffer } {
-  return isView(value) && isSharedArrayBuffer(tagOf(value) === undefined ? (value as DataView).buffer : bufferOf(value));
+  return (
+    isView(value) && isSharedArrayBuffer(tagOf(value) === undefined ? (value as DataView).buffer : bufferOf(value))
+  );
 }
 
 /** Reports `count` bytes from `start` of a view, as far as they exist. */
-export function reportBytes(sink: AccessSink, view: NodeJS.ArrayBufferView, start: number, count: number, write: boolean): void {
+export function reportBytes(
+  sink: AccessSink,
+  view: NodeJS.ArrayBufferView,
+  start: number,
+  count: number,
+  write: boolean,
+): void {
   const inside = Math.min(count, view.byteLength - start);
   if (inside > 0) sink.plain(view.buffer as SharedArrayBuffer, view.byteOffset + start, inside, write);
 }
@@ -55,7 +77,8 @@ export function reportBytes(sink: AccessSink, view: NodeJS.ArrayBufferView, star
 export function reportElements(sink: AccessSink, view: Elements, start: number, count: number, write: boolean): void {
   const bytes = BYTES[tagOf(view) as string] as number;
   const inside = Math.min(count, lengthOf(view) - start);
-  if (inside > 0) sink.plain(bufferOf(view) as SharedArrayBuffer, byteOffsetOf(view) + start * bytes, inside * bytes, write);
+  if (inside > 0)
+    sink.plain(bufferOf(view) as SharedArrayBuffer, byteOffsetOf(view) + start * bytes, inside * bytes, write);
 }
 
 /** The integer index that a key names, or -1. */
@@ -76,14 +99,17 @@ function toKey(key: unknown): Key {
 /** What storing into a typed array converts a value to first; throws what it would throw. */
 function toElement(view: Elements, value: unknown): unknown {
   const tag = tagOf(view);
-  if (tag !== "BigInt64Array" && tag !== "BigUint64Array") return typeof value === "number" ? value : +(value as string);
+  if (tag !== "BigInt64Array" && tag !== "BigUint64Array")
+    return typeof value === "number" ? value : +(value as string);
   if (typeof value === "bigint") return value;
   const scratch = new BigInt64Array(1);
   (scratch as unknown as Indexable)[0] = value;
   return scratch[0];
 }
 
-export interface Reference { v: unknown }
+export interface Reference {
+  v: unknown;
+}
 
 export interface Accessors {
   readonly read: (target: unknown, key: unknown) => unknown;
@@ -123,23 +149,30 @@ export function createAccessors(sink: AccessSink): Accessors {
       this.target = target;
       this.key = key;
     }
-    get v(): unknown { return read(this.target, this.key); }
-    set v(value: unknown) { if (!wrote(this.target, this.key, value)) (this.target as Indexable)[this.key as Key] = value; }
+    get v(): unknown {
+      return read(this.target, this.key);
+    }
+    set v(value: unknown) {
+      if (!wrote(this.target, this.key, value)) (this.target as Indexable)[this.key as Key] = value;
+    }
   }
 
   class Sloppy extends Strict {
-    override get v(): unknown { return read(this.target, this.key); }
+    override get v(): unknown {
+      return read(this.target, this.key);
+    }
     override set v(value: unknown) {
       const { target, key } = this;
       if (wrote(target, key, value)) return;
-      if (target === null || target === undefined) (target as unknown as Indexable)[key as Key] = value; // throws, as it should
+      if (target === null || target === undefined)
+        (target as unknown as Indexable)[key as Key] = value; // throws, as it should
       else Reflect.set(Object(target) as object, key as Key, value, target);
     }
   }
 
   return {
     read,
-    readOptional: (target, key) => target === null || target === undefined ? undefined : read(target, key()),
+    readOptional: (target, key) => (target === null || target === undefined ? undefined : read(target, key())),
     at: (target, key) => new Strict(target, key),
     atSloppy: (target, key) => new Sloppy(target, key),
   };
@@ -148,6 +181,12 @@ export function createAccessors(sink: AccessSink): Accessors {
 /** Defines in this thread the globals that transformed code calls. */
 export function installAccessors(sink: AccessSink): void {
   const { read, readOptional, at, atSloppy } = createAccessors(sink);
-  const globals = { __lockstep_read: read, __lockstep_read_optional: readOptional, __lockstep_at: at, __lockstep_at_sloppy: atSloppy };
-  for (const [name, value] of Object.entries(globals)) Object.defineProperty(globalThis, name, { value, configurable: true });
+  const globals = {
+    __lockstep_read: read,
+    __lockstep_read_optional: readOptional,
+    __lockstep_at: at,
+    __lockstep_at_sloppy: atSloppy,
+  };
+  for (const [name, value] of Object.entries(globals))
+    Object.defineProperty(globalThis, name, { value, configurable: true });
 }

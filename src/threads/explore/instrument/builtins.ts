@@ -1,17 +1,27 @@
 /**
- * Built-ins that read or write many elements inside the engine or inside Node, where transformed code does not reach: each is replaced, in
- * exploring threads only, by a function of the same name and length that reports what it is about to touch in shared memory and then
- * calls the native one. One rule for each method; a range whose bounds are not plain numbers is reported whole, since converting them
- * twice would be seen. A method that touches a range inside the engine counts as one step; where user code runs between the elements
- * (callbacks, iterators), each element is one (iteration.ts).
+ * Built-ins that read or write many elements inside the engine or inside Node, where transformed code does not reach:
+ * each is replaced, in exploring threads only, by a function of the same name and length that reports what it is about
+ * to touch in shared memory and then calls the native one. One rule for each method; a range whose bounds are not plain
+ * numbers is reported whole, since converting them twice would be seen. A method that touches a range inside the engine
+ * counts as one step; where user code runs between the elements (callbacks, iterators), each element is one
+ * (iteration.ts).
  *
- * Not seen, and so a limit: `Array.prototype` methods, `Reflect.get`, `Object.values`, `JSON.stringify`, spread into an object and `apply` over a
- * typed array; Node's file and network calls, `crypto.hash`, compression. Production code declares those with `access`.
+ * Not seen, and so a limit: `Array.prototype` methods, `Reflect.get`, `Object.values`, `JSON.stringify`, spread into an
+ * object and `apply` over a typed array; Node's file and network calls, `crypto.hash`, compression. Production code
+ * declares those with `access`.
  */
 import { createHash, createHmac } from "node:crypto";
 import { types } from "node:util";
 import { installExplorationHook } from "../../../base/index.ts";
-import { installAccessors, isSharedElements, isSharedView, lengthOf, reportBytes, reportElements, type AccessSink } from "./accessors.ts";
+import {
+  installAccessors,
+  isSharedElements,
+  isSharedView,
+  lengthOf,
+  reportBytes,
+  reportElements,
+  type AccessSink,
+} from "./accessors.ts";
 import { CALLBACK_METHODS, reportingCallback, reportingIterator, type Native } from "./iteration.ts";
 
 export type { AccessSink } from "./accessors.ts";
@@ -22,10 +32,32 @@ type Rule = (self: unknown, args: Args) => void;
 type Wrap = (native: Native) => Native;
 
 const TYPED_ARRAYS = [
-  "Int8Array", "Uint8Array", "Uint8ClampedArray", "Int16Array", "Uint16Array", "Int32Array", "Uint32Array", "Float16Array", "Float32Array", "Float64Array",
-  "BigInt64Array", "BigUint64Array",
+  "Int8Array",
+  "Uint8Array",
+  "Uint8ClampedArray",
+  "Int16Array",
+  "Uint16Array",
+  "Int32Array",
+  "Uint32Array",
+  "Float16Array",
+  "Float32Array",
+  "Float64Array",
+  "BigInt64Array",
+  "BigUint64Array",
 ];
-const DATA_VIEW_BYTES: Readonly<Record<string, number>> = { Int8: 1, Uint8: 1, Int16: 2, Uint16: 2, Float16: 2, Int32: 4, Uint32: 4, Float32: 4, Float64: 8, BigInt64: 8, BigUint64: 8 };
+const DATA_VIEW_BYTES: Readonly<Record<string, number>> = {
+  Int8: 1,
+  Uint8: 1,
+  Int16: 2,
+  Uint16: 2,
+  Float16: 2,
+  Int32: 4,
+  Uint32: 4,
+  Float32: 4,
+  Float64: 8,
+  BigInt64: 8,
+  BigUint64: 8,
+};
 
 /** Replaces the built-ins of this thread. */
 export function installBuiltins(sink: AccessSink): void {
@@ -38,30 +70,54 @@ export function installBuiltins(sink: AccessSink): void {
     if (native === undefined || descriptor?.configurable !== true) return; // this Node does not have it
     let wrapper = wrappers.get(native);
     if (wrapper === undefined) {
-      wrapper = Object.defineProperties<Native>(wrap(native), { name: { value: native.name, configurable: true }, length: { value: native.length, configurable: true } });
+      wrapper = Object.defineProperties<Native>(wrap(native), {
+        name: { value: native.name, configurable: true },
+        length: { value: native.length, configurable: true },
+      });
       wrappers.set(native, wrapper);
     }
     Object.defineProperty(owner, name, { ...descriptor, value: wrapper });
   };
   const before = (owner: object, table: Readonly<Record<string, Rule>>): void => {
     for (const [name, rule] of Object.entries(table)) {
-      replace(owner, name, (native) => ({ method(this: unknown, ...args: Args): unknown {
-        rule(this, args);
-        return Reflect.apply(native, this, args);
-      } }).method);
+      replace(
+        owner,
+        name,
+        (native) =>
+          ({
+            method(this: unknown, ...args: Args): unknown {
+              rule(this, args);
+              return Reflect.apply(native, this, args);
+            },
+          }).method,
+      );
     }
   };
 
   before(typedArray.prototype, rules.typedArray);
   for (const [name, method] of Object.entries(CALLBACK_METHODS)) {
-    replace(typedArray.prototype, name, (native) => ({ method(this: unknown, ...args: Args): unknown {
-      return Reflect.apply(native, this, reportingCallback(sink, this, args, method));
-    } }).method);
+    replace(
+      typedArray.prototype,
+      name,
+      (native) =>
+        ({
+          method(this: unknown, ...args: Args): unknown {
+            return Reflect.apply(native, this, reportingCallback(sink, this, args, method));
+          },
+        }).method,
+    );
   }
   for (const name of ["values", "entries", Symbol.iterator]) {
-    replace(typedArray.prototype, name, (native) => ({ method(this: unknown, ...args: Args): unknown {
-      return reportingIterator(sink, this, Reflect.apply(native, this, args));
-    } }).method);
+    replace(
+      typedArray.prototype,
+      name,
+      (native) =>
+        ({
+          method(this: unknown, ...args: Args): unknown {
+            return reportingIterator(sink, this, Reflect.apply(native, this, args));
+          },
+        }).method,
+    );
   }
   for (const name of TYPED_ARRAYS) replaceConstructor(name, rules.copy);
   before(DataView.prototype, rules.dataView);
@@ -84,7 +140,11 @@ function replaceConstructor(name: string, rule: (source: unknown) => void): void
       return Reflect.construct<Args, object>(target, args, newTarget === replacement ? target : newTarget);
     },
   });
-  Object.defineProperty(native.prototype as object, "constructor", { value: replacement, writable: true, configurable: true });
+  Object.defineProperty(native.prototype as object, "constructor", {
+    value: replacement,
+    writable: true,
+    configurable: true,
+  });
   Object.defineProperty(globalThis, name, { value: replacement, writable: true, configurable: true });
 }
 
@@ -92,16 +152,26 @@ function createRules(sink: AccessSink) {
   const elements = (view: unknown, [start, end]: readonly [number, number], write: boolean): void => {
     if (isSharedElements(view)) reportElements(sink, view, start, end - start, write);
   };
-  const whole = (view: unknown, write: boolean): void => { if (isSharedElements(view)) elements(view, [0, lengthOf(view)], write); };
+  const whole = (view: unknown, write: boolean): void => {
+    if (isSharedElements(view)) elements(view, [0, lengthOf(view)], write);
+  };
   const bytes = (view: unknown, start: unknown, count: number, write: boolean): void => {
     if (!isSharedView(view)) return;
     const from = start === undefined ? 0 : start;
     if (typeof from !== "number") reportBytes(sink, view, 0, view.byteLength, write);
-    else if (from >= 0 && from + count <= view.byteLength) reportBytes(sink, view, Math.trunc(from), count, write); // else it throws
+    // else it throws
+    else if (from >= 0 && from + count <= view.byteLength) reportBytes(sink, view, Math.trunc(from), count, write);
   };
   const readWhole: Rule = (self) => whole(self, false);
-  const readWriteWhole: Rule = (self) => { whole(self, false); whole(self, true); };
-  const read = (from: number): Rule => (self, args) => { if (isSharedElements(self)) elements(self, relative(args[from], args[from + 1], lengthOf(self)), false); };
+  const readWriteWhole: Rule = (self) => {
+    whole(self, false);
+    whole(self, true);
+  };
+  const read =
+    (from: number): Rule =>
+    (self, args) => {
+      if (isSharedElements(self)) elements(self, relative(args[from], args[from + 1], lengthOf(self)), false);
+    };
 
   const typedArray: Record<string, Rule> = {
     set: (self, [source, at = 0]) => {
@@ -112,7 +182,9 @@ function createRules(sink: AccessSink) {
       if (!known) whole(self, true);
       else if (at >= 0 && at + count <= lengthOf(self)) elements(self, [at, at + count], true);
     },
-    fill: (self, [, start, end]) => { if (isSharedElements(self)) elements(self, relative(start, end, lengthOf(self)), true); },
+    fill: (self, [, start, end]) => {
+      if (isSharedElements(self)) elements(self, relative(start, end, lengthOf(self)), true);
+    },
     copyWithin: (self, [to, start, end]) => {
       if (!isSharedElements(self)) return;
       const length = lengthOf(self);
@@ -131,10 +203,17 @@ function createRules(sink: AccessSink) {
       if (position >= 0) elements(self, [position, position + 1], false);
     },
     slice: read(0),
-    indexOf: (self, [, start]) => { if (isSharedElements(self)) elements(self, relative(start, undefined, lengthOf(self)), false); },
+    indexOf: (self, [, start]) => {
+      if (isSharedElements(self)) elements(self, relative(start, undefined, lengthOf(self)), false);
+    },
     lastIndexOf: readWhole,
-    join: readWhole, toLocaleString: readWhole, toReversed: readWhole, toSorted: readWhole, with: readWhole,
-    reverse: readWriteWhole, sort: readWriteWhole,
+    join: readWhole,
+    toLocaleString: readWhole,
+    toReversed: readWhole,
+    toSorted: readWhole,
+    with: readWhole,
+    reverse: readWriteWhole,
+    sort: readWriteWhole,
   };
   typedArray["includes"] = typedArray["indexOf"] as Rule;
 
@@ -156,10 +235,20 @@ function createRules(sink: AccessSink) {
       if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false);
       if (isSharedElements(other)) elements(other, absolute(otherStart, otherEnd, lengthOf(other)), false);
     },
-    equals: (self, [other]) => { whole(self, false); whole(other, false); },
+    equals: (self, [other]) => {
+      whole(self, false);
+      whole(other, false);
+    },
     fill: (self, [value, start, end]) => {
       whole(value, false);
-      if (isSharedElements(self)) elements(self, typeof start === "string" ? [0, lengthOf(self)] : absolute(start, typeof end === "string" ? undefined : end, lengthOf(self)), true);
+      if (isSharedElements(self))
+        elements(
+          self,
+          typeof start === "string"
+            ? [0, lengthOf(self)]
+            : absolute(start, typeof end === "string" ? undefined : end, lengthOf(self)),
+          true,
+        );
     },
     write: (self, [text, ...rest]) => {
       if (!isSharedElements(self) || typeof text !== "string") return;
@@ -167,10 +256,18 @@ function createRules(sink: AccessSink) {
       const [offset = 0, length = Infinity] = rest.filter((part) => typeof part === "number");
       elements(self, [offset, offset + Math.min(length, Buffer.byteLength(text, encoding))], true);
     },
-    indexOf: (self, [value]) => { whole(self, false); whole(value, false); },
-    toJSON: readWhole, swap16: readWriteWhole, swap32: readWriteWhole, swap64: readWriteWhole,
+    indexOf: (self, [value]) => {
+      whole(self, false);
+      whole(value, false);
+    },
+    toJSON: readWhole,
+    swap16: readWriteWhole,
+    swap32: readWriteWhole,
+    swap64: readWriteWhole,
   };
-  buffer["toString"] = (self, [, start, end]) => { if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false); };
+  buffer["toString"] = (self, [, start, end]) => {
+    if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false);
+  };
   buffer["lastIndexOf"] = buffer["includes"] = buffer["indexOf"] as Rule;
   for (const name of Object.getOwnPropertyNames(Buffer.prototype)) {
     const [, verb, type = "", bits] = /^(read|write)(?:Big)?(U?[Ii]nt|Float|Double)(\d+)?(?:LE|BE)?$/.exec(name) ?? [];
@@ -184,7 +281,9 @@ function createRules(sink: AccessSink) {
   }
 
   return {
-    typedArray, dataView, buffer,
+    typedArray,
+    dataView,
+    buffer,
     copy: (source: unknown): void => whole(source, false),
     bufferSlice: (self: unknown, [start, end]: Args): void => {
       if (!types.isSharedArrayBuffer(self)) return;
@@ -193,8 +292,13 @@ function createRules(sink: AccessSink) {
     },
     bufferStatics: {
       from: (_self, [source]) => whole(source, false),
-      concat: (_self, [list]) => { if (Array.isArray(list)) list.forEach((part) => whole(part, false)); },
-      compare: (_self, [a, b]) => { whole(a, false); whole(b, false); },
+      concat: (_self, [list]) => {
+        if (Array.isArray(list)) list.forEach((part) => whole(part, false));
+      },
+      compare: (_self, [a, b]) => {
+        whole(a, false);
+        whole(b, false);
+      },
       copyBytesFrom: (_self, [source]) => whole(source, false),
     } satisfies Record<string, Rule>,
     decode: (_self: unknown, [input]: Args): void => {
@@ -210,9 +314,13 @@ function createRules(sink: AccessSink) {
 
 const { isView } = ArrayBuffer;
 
-/** Start and end as `slice` takes them: negative ones count from the end. What is no number might be anything: the whole. */
+/**
+ * Start and end as `slice` takes them: negative ones count from the end. What is no number might be anything: the
+ * whole.
+ */
 function relative(start: unknown, end: unknown, length: number): [number, number] {
-  if ((start !== undefined && typeof start !== "number") || (end !== undefined && typeof end !== "number")) return [0, length];
+  if ((start !== undefined && typeof start !== "number") || (end !== undefined && typeof end !== "number"))
+    return [0, length];
   const clamp = (bound: number): number => {
     const integer = Math.trunc(bound) || 0;
     return integer < 0 ? Math.max(0, integer + length) : Math.min(integer, length);
@@ -222,15 +330,16 @@ function relative(start: unknown, end: unknown, length: number): [number, number
 
 /** Start and end as Buffer takes them: never from the end. */
 function absolute(start: unknown, end: unknown, length: number): [number, number] {
-  if ((start !== undefined && typeof start !== "number") || (end !== undefined && typeof end !== "number")) return [0, length];
+  if ((start !== undefined && typeof start !== "number") || (end !== undefined && typeof end !== "number"))
+    return [0, length];
   const clamp = (bound: number): number => Math.max(0, Math.min(Math.trunc(bound) || 0, length));
   return [clamp(start ?? 0), clamp(end ?? length)];
 }
 
 /**
- * Makes accesses of this thread visible to the sink: those of transformed code, of built-ins, and those that production code declares with
- * `access` of base. Once in a thread, before the code under exploration is loaded. What the sink itself touches while it is told is
- * not reported.
+ * Makes accesses of this thread visible to the sink: those of transformed code, of built-ins, and those that production
+ * code declares with `access` of base. Once in a thread, before the code under exploration is loaded. What the sink
+ * itself touches while it is told is not reported.
  *
  * Returns the functions that forget module state, to be called before each schedule; it grows as modules load.
  */
@@ -240,13 +349,20 @@ export function installAccess(sink: AccessSink): readonly (() => void)[] {
     plain: (buffer, byteOffset, byteLength, write) => {
       if (telling) return;
       telling = true;
-      try { sink.plain(buffer, byteOffset, byteLength, write); } finally { telling = false; }
+      try {
+        sink.plain(buffer, byteOffset, byteLength, write);
+      } finally {
+        telling = false;
+      }
     },
   };
   const resets: (() => void)[] = [];
   installExplorationHook({
     // A plain record of the three fields does as well as a view.
-    access: ({ buffer, byteOffset, byteLength }, mode) => { if (types.isSharedArrayBuffer(buffer) && byteLength > 0) outside.plain(buffer, byteOffset, byteLength, mode === "w"); },
+    access: ({ buffer, byteOffset, byteLength }, mode) => {
+      if (types.isSharedArrayBuffer(buffer) && byteLength > 0)
+        outside.plain(buffer, byteOffset, byteLength, mode === "w");
+    },
     resets,
   });
   installAccessors(outside);

@@ -1,6 +1,7 @@
 /**
- * The module-load hook of exploring threads: sources pass through `transform` on their way to the engine. Only what is loaded after it is
- * transformed, so whatever the explorer itself needs of the code under exploration has to come later too.
+ * The module-load hook of exploring threads: sources pass through `transform` on their way to the engine. Only what is
+ * loaded after it is transformed, so whatever the explorer itself needs of the code under exploration has to come later
+ * too.
  */
 import { readFileSync } from "node:fs";
 import { registerHooks, stripTypeScriptTypes } from "node:module";
@@ -17,13 +18,16 @@ const PACKAGE = new URL("../../../../", import.meta.url).href;
 const EXPLORER = new URL("../", import.meta.url).href.slice(PACKAGE.length);
 const SOURCE = /\.[cm]?[jt]s$/;
 const FORMATS: Readonly<Record<string, { readonly format: "module" | "commonjs"; readonly types: boolean }>> = {
-  "module": { format: "module", types: false },
+  module: { format: "module", types: false },
   "module-typescript": { format: "module", types: true },
-  "commonjs": { format: "commonjs", types: false },
+  commonjs: { format: "commonjs", types: false },
   "commonjs-typescript": { format: "commonjs", types: true },
 };
 
-/** Everything of the user's and of the package at `root`, wherever that is installed; no other package's files, and not the explorer's own. */
+/**
+ * Everything of the user's and of the package at `root`, wherever that is installed; no other package's files, and not
+ * the explorer's own.
+ */
 export function exploredAround(root: string): (url: string) => boolean {
   return (url) => {
     if (!url.startsWith(root)) return !url.includes("/node_modules/");
@@ -34,18 +38,29 @@ export function exploredAround(root: string): (url: string) => boolean {
 
 export const isExplored = exploredAround(PACKAGE);
 
-/** Transforms modules that this thread loads from now on. A file that cannot be read as JavaScript or TypeScript is a `SyntaxError` with its path and line. */
+/**
+ * Transforms modules that this thread loads from now on. A file that cannot be read as JavaScript or TypeScript is a
+ * `SyntaxError` with its path and line.
+ */
 export function installLoadHook({ include = isExplored }: LoadHookOptions = {}): void {
   registerHooks({
     load(url, context, nextLoad) {
       const file = url.replace(/[?#].*$/, "");
       if (!file.startsWith("file:") || !SOURCE.test(file) || !include(url)) return nextLoad(url, context);
       const path = fileURLToPath(file);
-      const loaded = located(path, () => nextLoad(url, context)); // it reads TypeScript to find out what kind of module it is
+      // it reads TypeScript to find out what kind of module it is
+      const loaded = located(path, () => nextLoad(url, context));
       const kind = FORMATS[loaded.format ?? ""];
       if (kind === undefined) return loaded;
-      const source = loaded.source === undefined || loaded.source === null ? readFileSync(path, "utf8") : textOf(loaded.source);
-      return { format: kind.format, source: cachedTransform(source, path, loaded.format ?? "", () => transform(kind.types ? stripTypes(source, path) : source, path, kind.format)), shortCircuit: true };
+      const source =
+        loaded.source === undefined || loaded.source === null ? readFileSync(path, "utf8") : textOf(loaded.source);
+      return {
+        format: kind.format,
+        source: cachedTransform(source, path, loaded.format ?? "", () =>
+          transform(kind.types ? stripTypes(source, path) : source, path, kind.format),
+        ),
+        shortCircuit: true,
+      };
     },
   });
 }
@@ -54,7 +69,10 @@ function textOf(source: string | ArrayBuffer | NodeJS.TypedArray): string {
   return typeof source === "string" ? source : new TextDecoder().decode(source);
 }
 
-/** Types become spaces, so positions stay. Node warns that the function is experimental, which its own loading of TypeScript no longer does. */
+/**
+ * Types become spaces, so positions stay. Node warns that the function is experimental, which its own loading of
+ * TypeScript no longer does.
+ */
 export function stripTypes(source: string, path: string): string {
   const { emitWarning } = process;
   process.emitWarning = () => {};

@@ -1,22 +1,30 @@
 /**
- * Methods of typed arrays that hand elements to somebody: iterators, and methods with a callback. Between two elements other code runs, and with
- * it other threads, so each element is reported just before it is read, not the range at the start.
+ * Methods of typed arrays that hand elements to somebody: iterators, and methods with a callback. Between two elements
+ * other code runs, and with it other threads, so each element is reported just before it is read, not the range at the
+ * start.
  */
 import { isSharedElements, lengthOf, reportElements, type AccessSink } from "./accessors.ts";
 
 export type Native = (this: unknown, ...args: readonly unknown[]) => unknown;
 
-interface NativeIterator { next: () => unknown }
+interface NativeIterator {
+  next: () => unknown;
+}
 
-/** For `values` and `entries`: the iterator gets a `next` of its own, which for-of, spread, patterns and `from` all call. */
+/**
+ * For `values` and `entries`: the iterator gets a `next` of its own, which for-of, spread, patterns and `from` all
+ * call.
+ */
 export function reportingIterator(sink: AccessSink, view: unknown, iterator: unknown): unknown {
   if (!isSharedElements(view)) return iterator;
   const native = (iterator as NativeIterator).next;
   let index = 0;
-  const { next } = { next(this: unknown): unknown {
-    if (this === iterator) reportElements(sink, view, index++, 1, false);
-    return Reflect.apply(native, this, []);
-  } };
+  const { next } = {
+    next(this: unknown): unknown {
+      if (this === iterator) reportElements(sink, view, index++, 1, false);
+      return Reflect.apply(native, this, []);
+    },
+  };
   Object.defineProperty(iterator as object, "next", { value: next, writable: true, configurable: true });
   return iterator;
 }
@@ -24,17 +32,33 @@ export function reportingIterator(sink: AccessSink, view: unknown, iterator: unk
 /** After which results of the callback the method reads another element. */
 type GoesOn = "always" | "truthy" | "falsy";
 
-interface CallbackMethod { readonly goesOn: GoesOn; readonly backwards?: true; readonly folds?: true }
+interface CallbackMethod {
+  readonly goesOn: GoesOn;
+  readonly backwards?: true;
+  readonly folds?: true;
+}
 
 export const CALLBACK_METHODS: Readonly<Record<string, CallbackMethod>> = {
-  forEach: { goesOn: "always" }, map: { goesOn: "always" }, filter: { goesOn: "always" },
-  every: { goesOn: "truthy" }, some: { goesOn: "falsy" }, find: { goesOn: "falsy" }, findIndex: { goesOn: "falsy" },
-  findLast: { goesOn: "falsy", backwards: true }, findLastIndex: { goesOn: "falsy", backwards: true },
-  reduce: { goesOn: "always", folds: true }, reduceRight: { goesOn: "always", folds: true, backwards: true },
+  forEach: { goesOn: "always" },
+  map: { goesOn: "always" },
+  filter: { goesOn: "always" },
+  every: { goesOn: "truthy" },
+  some: { goesOn: "falsy" },
+  find: { goesOn: "falsy" },
+  findIndex: { goesOn: "falsy" },
+  findLast: { goesOn: "falsy", backwards: true },
+  findLastIndex: { goesOn: "falsy", backwards: true },
+  reduce: { goesOn: "always", folds: true },
+  reduceRight: { goesOn: "always", folds: true, backwards: true },
 };
 
 /** The arguments with a callback that, when it returns, reports the element that will be read next. */
-export function reportingCallback(sink: AccessSink, view: unknown, args: readonly unknown[], { goesOn, backwards, folds }: CallbackMethod): readonly unknown[] {
+export function reportingCallback(
+  sink: AccessSink,
+  view: unknown,
+  args: readonly unknown[],
+  { goesOn, backwards, folds }: CallbackMethod,
+): readonly unknown[] {
   const [callback, ...rest] = args;
   if (!isSharedElements(view) || typeof callback !== "function") return args;
   const step = backwards ? -1 : 1;

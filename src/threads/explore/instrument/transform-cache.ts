@@ -1,6 +1,7 @@
 /**
- * Transformed sources kept beside Node's own compile cache, where that is on (`NODE_COMPILE_CACHE`, `module.enableCompileCache`): every explored thread of every exploration
- * needs the same ones. Named by what they were made from, so an entry is right or absent.
+ * Transformed sources kept beside Node's own compile cache, where that is on (`NODE_COMPILE_CACHE`,
+ * `module.enableCompileCache`): every explored thread of every exploration needs the same ones. Named by what they were
+ * made from, so an entry is right or absent.
  */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -31,7 +32,16 @@ let known: string | null | undefined;
 function cacheFolder(): string | null {
   if (known !== undefined) return known;
   const base = getCompileCacheDir();
-  known = base === undefined ? null : join(base, `lockstep-${createHash("sha256").update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url)))).digest("hex").slice(0, 16)}`);
+  known =
+    base === undefined
+      ? null
+      : join(
+          base,
+          `lockstep-${createHash("sha256")
+            .update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url))))
+            .digest("hex")
+            .slice(0, 16)}`,
+        );
   return known;
 }
 

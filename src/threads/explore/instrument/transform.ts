@@ -1,32 +1,53 @@
 /**
- * Makes plain accesses to shared memory visible by rewriting the source, in exploration only: a typed array behind a Proxy throws in
- * `Atomics`, and index getters of a subclass are ignored, so the text is the only place left. Every computed member access becomes
+ * Makes plain accesses to shared memory visible by rewriting the source, in exploration only: a typed array behind a
+ * Proxy throws in `Atomics`, and index getters of a subclass are ignored, so the text is the only place left. Every
+ * computed member access becomes
  *
  *   a[i]                    __lockstep_read(a, (i))
- *   a[i] = x, a[i] += x,    __lockstep_at(a, (i)).v = x, …: an accessor whose `v` reads and writes, so that operators, patterns and
+ *   a[i] = x, a[i] += x,    __lockstep_at(a, (i)).v = x, …: an accessor whose `v` reads and writes, so that operators,
+ *                           patterns and
  *   a[i]++, [a[i]] = x, …   loop heads keep the language's own meaning and order (a, then i, then the right side)
- *   a?.[i]                  __lockstep_read_optional(a, () => (i)), where it is a whole chain and i neither awaits nor yields
+ *   a?.[i]                  __lockstep_read_optional(a, () => (i)), where it is a whole chain and i neither awaits nor
+ *                           yields
  *
- * and accessors.ts says what those do. Edits stay within their line, so line numbers are the source's own; columns are not.
+ * and accessors.ts says what those do. Edits stay within their line, so line numbers are the source's own; columns are
+ * not.
  *
- * Left as they are: what is called, tagged or constructed (`a[i]()` needs its `this`, and no element of a typed array is a function),
- * `delete`, `super[…]`, `import.meta[…]`, and literal keys that are no index ("abc", 1.5). Not seen, and so a limit of what is explored: an
- * element further along an optional chain (`a?.b[i]`), a key of an object pattern (`const { [i]: x } = a`), code in strings.
+ * Left as they are: what is called, tagged or constructed (`a[i]()` needs its `this`, and no element of a typed array
+ * is a function), `delete`, `super[…]`, `import.meta[…]`, and literal keys that are no index ("abc", 1.5). Not seen,
+ * and so a limit of what is explored: an element further along an optional chain (`a?.b[i]`), a key of an object
+ * pattern (`const { [i]: x } = a`), code in strings.
  */
-import { parse, tokTypes, type AnyNode, type ChainExpression, type Literal, type MemberExpression, type Program } from "acorn";
+import {
+  parse,
+  tokTypes,
+  type AnyNode,
+  type ChainExpression,
+  type Literal,
+  type MemberExpression,
+  type Program,
+} from "acorn";
 import MagicString from "magic-string";
 
 /** What the source is to Node; `undefined`: a module if it parses as one. */
 export type SourceFormat = "module" | "commonjs" | undefined;
 
-/** How a member expression is used: as a value, as a reference, as something that must stay a member expression, or as a whole optional chain. */
+/**
+ * How a member expression is used: as a value, as a reference, as something that must stay a member expression, or as a
+ * whole optional chain.
+ */
 type Role = "target" | "member" | "chain";
 
-interface Parsed { readonly program: Program; readonly format: "module" | "commonjs"; readonly brackets: readonly number[]; readonly questionDots: readonly number[] }
+interface Parsed {
+  readonly program: Program;
+  readonly format: "module" | "commonjs";
+  readonly brackets: readonly number[];
+  readonly questionDots: readonly number[];
+}
 
 /**
- * JavaScript in (types stripped), JavaScript out, with as many lines. `url` is for the message of the `SyntaxError` that a wrong source gives:
- * `url:line:column: what acorn says`.
+ * JavaScript in (types stripped), JavaScript out, with as many lines. `url` is for the message of the `SyntaxError`
+ * that a wrong source gives: `url:line:column: what acorn says`.
  */
 export function transform(source: string, url: string, format?: SourceFormat): string {
   const parsed = parseSource(source, url, format);
@@ -44,7 +65,14 @@ export function transform(source: string, url: string, format?: SourceFormat): s
   return output.toString();
 }
 
-function rewrite(output: MagicString, source: string, node: MemberExpression, role: Role | undefined, strict: boolean, { brackets, questionDots }: Parsed): void {
+function rewrite(
+  output: MagicString,
+  source: string,
+  node: MemberExpression,
+  role: Role | undefined,
+  strict: boolean,
+  { brackets, questionDots }: Parsed,
+): void {
   const open = firstFrom(brackets, node.object.end);
   const call = (name: string, between: string, close: string): void => {
     // Where the parts touch a keyword (`typeof[a][0]`, `for (a[0]of b)`), names would run into it.
@@ -66,18 +94,43 @@ function rewrite(output: MagicString, source: string, node: MemberExpression, ro
 
 /** Parents come before their children, so a node's role is known when it is met. */
 function assignRoles(node: AnyNode, roles: Map<AnyNode, Role>): void {
-  const target = (child: AnyNode | null | undefined): void => { if (child) roles.set(child, "target"); };
+  const target = (child: AnyNode | null | undefined): void => {
+    if (child) roles.set(child, "target");
+  };
   /** Parentheses around a chain are not in the tree, and `(a?.[i])()` still has `a` as its `this`. */
-  const member = (child: AnyNode): void => { roles.set(child.type === "ChainExpression" ? child.expression : child, "member"); };
+  const member = (child: AnyNode): void => {
+    roles.set(child.type === "ChainExpression" ? child.expression : child, "member");
+  };
   switch (node.type) {
-    case "AssignmentExpression": case "AssignmentPattern": case "ForInStatement": case "ForOfStatement": target(node.left); break;
-    case "UpdateExpression": case "RestElement": target(node.argument); break;
-    case "ArrayPattern": node.elements.forEach(target); break;
-    case "ObjectPattern": for (const property of node.properties) if (property.type === "Property") target(property.value); break;
-    case "CallExpression": case "NewExpression": member(node.callee); break;
-    case "TaggedTemplateExpression": member(node.tag); break;
-    case "UnaryExpression": if (node.operator === "delete") member(node.argument); break;
-    case "ChainExpression": assignChain(node, roles); break;
+    case "AssignmentExpression":
+    case "AssignmentPattern":
+    case "ForInStatement":
+    case "ForOfStatement":
+      target(node.left);
+      break;
+    case "UpdateExpression":
+    case "RestElement":
+      target(node.argument);
+      break;
+    case "ArrayPattern":
+      node.elements.forEach(target);
+      break;
+    case "ObjectPattern":
+      for (const property of node.properties) if (property.type === "Property") target(property.value);
+      break;
+    case "CallExpression":
+    case "NewExpression":
+      member(node.callee);
+      break;
+    case "TaggedTemplateExpression":
+      member(node.tag);
+      break;
+    case "UnaryExpression":
+      if (node.operator === "delete") member(node.argument);
+      break;
+    case "ChainExpression":
+      assignChain(node, roles);
+      break;
     default:
   }
 }
@@ -88,7 +141,12 @@ function assignChain({ expression }: ChainExpression, roles: Map<AnyNode, Role>)
 
 /** Whether a member's name is computed and may be the index of an element. */
 function mayBeElement({ computed, object, property }: MemberExpression): boolean {
-  return computed && object.type !== "Super" && object.type !== "MetaProperty" && !(property.type === "Literal" && isName(property));
+  return (
+    computed &&
+    object.type !== "Super" &&
+    object.type !== "MetaProperty" &&
+    !(property.type === "Literal" && isName(property))
+  );
 }
 
 function isName({ value, bigint }: Literal): boolean {
@@ -99,13 +157,19 @@ function isName({ value, bigint }: Literal): boolean {
 
 /** Whether evaluating it can be cut short by a `?.` before it. */
 function inChain(node: AnyNode): boolean {
-  for (let at = node; at.type === "MemberExpression" || at.type === "CallExpression"; at = at.type === "MemberExpression" ? at.object : at.callee) {
+  for (
+    let at = node;
+    at.type === "MemberExpression" || at.type === "CallExpression";
+    at = at.type === "MemberExpression" ? at.object : at.callee
+  ) {
     if (at.optional) return true;
   }
   return false;
 }
 
-/** Whether an expression awaits or yields outside functions of its own, so that it cannot move into an arrow function. */
+/**
+ * Whether an expression awaits or yields outside functions of its own, so that it cannot move into an arrow function.
+ */
 function suspends(node: AnyNode): boolean {
   if (node.type === "AwaitExpression" || node.type === "YieldExpression") return true;
   return !isFunction(node) && childrenOf(node).some(suspends);
@@ -119,16 +183,26 @@ function visit(node: AnyNode, strict: boolean, enter: (node: AnyNode, strict: bo
 }
 
 function hasUseStrict(node: AnyNode): boolean {
-  const body = node.type === "Program" ? node.body : isFunction(node) && node.body.type === "BlockStatement" ? node.body.body : [];
+  const body =
+    node.type === "Program" ? node.body : isFunction(node) && node.body.type === "BlockStatement" ? node.body.body : [];
   return body.some((statement) => statement.type === "ExpressionStatement" && statement.directive === "use strict");
 }
 
-function isFunction(node: AnyNode): node is Extract<AnyNode, { type: "FunctionDeclaration" | "FunctionExpression" | "ArrowFunctionExpression" }> {
-  return node.type === "FunctionDeclaration" || node.type === "FunctionExpression" || node.type === "ArrowFunctionExpression";
+function isFunction(
+  node: AnyNode,
+): node is Extract<AnyNode, { type: "FunctionDeclaration" | "FunctionExpression" | "ArrowFunctionExpression" }> {
+  return (
+    node.type === "FunctionDeclaration" || node.type === "FunctionExpression" || node.type === "ArrowFunctionExpression"
+  );
 }
 
 function childrenOf(node: AnyNode): AnyNode[] {
-  return Object.values(node).flat().filter((value: unknown): value is AnyNode => typeof value === "object" && value !== null && "type" in value && typeof value.type === "string");
+  return Object.values(node)
+    .flat()
+    .filter(
+      (value: unknown): value is AnyNode =>
+        typeof value === "object" && value !== null && "type" in value && typeof value.type === "string",
+    );
 }
 
 function parseSource(source: string, url: string, format: SourceFormat): Parsed {
@@ -136,9 +210,15 @@ function parseSource(source: string, url: string, format: SourceFormat): Parsed 
     return parseAs(source, format ?? "module");
   } catch (error) {
     if (format === undefined) {
-      try { return parseAs(source, "commonjs"); } catch { /* The module's error is the one to tell. */ }
+      try {
+        return parseAs(source, "commonjs");
+      } catch {
+        /* The module's error is the one to tell. */
+      }
     }
-    const { message, loc } = error as SyntaxError & { readonly loc?: { readonly line: number; readonly column: number } };
+    const { message, loc } = error as SyntaxError & {
+      readonly loc?: { readonly line: number; readonly column: number };
+    };
     const place = loc === undefined ? url : `${url}:${loc.line}:${loc.column + 1}`;
     throw new SyntaxError(`${place}: ${message.replace(/ \(\d+:\d+\)$/, "")}`, { cause: error });
   }
@@ -148,7 +228,8 @@ function parseAs(source: string, format: "module" | "commonjs"): Parsed {
   const brackets: number[] = [];
   const questionDots: number[] = [];
   const program = parse(source, {
-    ecmaVersion: "latest", sourceType: format,
+    ecmaVersion: "latest",
+    sourceType: format,
     onToken: ({ type, start }) => {
       if (type === tokTypes.bracketL) brackets.push(start);
       else if (type === tokTypes.questionDot) questionDots.push(start);
