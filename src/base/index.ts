@@ -8,6 +8,7 @@ export * from "./math.ts";
 export * from "./options.ts";
 export * from "./philox.ts";
 export * from "./rng.ts";
+export { parseStrictJson, repeatedKey, type StrictJsonOptions } from "./strict-json.ts";
 export {
   access,
   exploring,

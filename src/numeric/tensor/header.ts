@@ -2,7 +2,7 @@
  * The header of a safetensors file, checked whole: every claim it makes about names, types, shapes and offsets must
  * hold and the tensors must cover the data exactly, or nothing is read.
  */
-import { LockstepError, type ErrorDetails } from "../../base/index.ts";
+import { LockstepError, repeatedKey, type ErrorDetails } from "../../base/index.ts";
 import { elements, type DType } from "./tensor.ts";
 
 /** Types that are read: the host's dtype for each, and bytes an element in the file. */
@@ -43,7 +43,7 @@ export function sourceError(what: string, reason: string, details: ErrorDetails 
 export function parseHeader(what: string, bytes: Uint8Array, dataStart: number, dataBytes: number): SafetensorsHeader {
   const text = decodeText(what, bytes);
   const header = parseObject(what, text);
-  const repeated = duplicateKey(text);
+  const repeated = repeatedKey(text);
   if (repeated !== undefined)
     throw sourceError(
       what,
@@ -89,50 +89,6 @@ function parseObject(what: string, text: string): object {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/**
- * The first key that an object of this valid JSON has twice. JSON.parse keeps the last one in silence. A plain scan: a
- * regular expression would run out of stack on a long string.
- */
-export function duplicateKey(json: string): string | undefined {
-  const open: (Set<string> | undefined)[] = [];
-  let begin = 0;
-  let end = 0;
-  for (let i = 0; i < json.length; i++) {
-    switch (json[i]) {
-      case "{":
-        open.push(new Set());
-        break;
-      case "[":
-        open.push(undefined);
-        break;
-      case "}":
-      case "]":
-        open.pop();
-        break;
-      case '"':
-        begin = i;
-        end = i = stringEnd(json, i);
-        break;
-      case ":": {
-        const key = JSON.parse(json.slice(begin, end + 1)) as string;
-        const keys = open.at(-1);
-        if (keys?.has(key) === true) return key;
-        keys?.add(key);
-        break;
-      }
-      default:
-    }
-  }
-  return undefined;
-}
-
-/** The closing quote of the string that opens at `begin`: the first one after an even number of backslashes. */
-function stringEnd(json: string, begin: number): number {
-  let i = begin + 1;
-  while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
-  return i;
 }
 
 function metadataOf(what: string, value: unknown): Readonly<Record<string, string>> {
