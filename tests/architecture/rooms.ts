@@ -27,6 +27,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "work/train": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
   "work/audit": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
   "work/serve": ["work/infer", "work/audit", "language/*", "threads/*", "numeric/*"],
+  "work/model": ["work/serve", "work/train", "work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
   "work/evaluate": ["work/infer", "language/*", "threads/*", "numeric/*"],
   "work/compress": ["work/train", "work/infer", "language/*", "threads/*", "numeric/*"],
   "work/cluster": ["work/serve", "language/*", "threads/*", "numeric/*"],

@@ -5,7 +5,7 @@
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { encodeError, type EncodedError } from "../../src/base/index.ts";
 // not the public door: dozens of threads start here, and it loads everything
-import { attachModel, type AttachedModel } from "../../src/edge/api/handle-attach.ts";
+import { attachModel, type AttachedModel } from "../../src/work/model/index.ts";
 import type { Classification, LearnOptions, LearnResult, ModelHandle } from "../../src/edge/api/index.ts";
 
 export type Order =

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { describe, test } from "node:test";
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { attachModel, type ModelHandle } from "../../src/edge/api/index.ts";
-import type { FromOwner } from "../../src/edge/api/handle-messages.ts";
+import type { FromOwner } from "../../src/work/model/messages.ts";
 import { answersAlone, Caller, code, openTiny, TEXTS, tiny, until } from "./support.ts";
 
 describe("the same API", () => {

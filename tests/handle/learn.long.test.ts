@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalJson, sha256Hex } from "../../src/base/index.ts";
 import type { LearnResult } from "../../src/edge/api/index.ts";
-import type { Model } from "../../src/edge/api/model.ts";
+import type { Model } from "../../src/work/model/index.ts";
 import type { Lineage } from "../../src/work/train/index.ts";
 import { Caller, LABELS, openTiny, TEXTS, until } from "./support.ts";
 

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { attachModel, loadModel, type LearnOptions } from "../../src/edge/api/index.ts";
-import { Model } from "../../src/edge/api/model.ts";
+import { Model } from "../../src/work/model/index.ts";
 import { openStore, versionName } from "../../src/work/store/index.ts";
 import type { Lineage } from "../../src/work/train/index.ts";
 import { fitHead } from "../../src/work/train/head.ts";

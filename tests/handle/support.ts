@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { decodeError } from "../../src/base/index.ts";
 import type { Classification, ModelHandle, ModelOptions } from "../../src/edge/api/index.ts";
-import { Model } from "../../src/edge/api/model.ts";
+import { Model } from "../../src/work/model/index.ts";
 import { versionName, type LoadedVersion } from "../../src/work/store/index.ts";
 import { tinyFiles } from "../serve/tiny-version.ts";
 import type { Order, Report } from "./caller.ts";

@@ -14,7 +14,8 @@ import {
   negativeLogLikelihood,
   predictedClasses,
 } from "../../work/evaluate/index.ts";
-import { loadModel, type Model, type ModelOptions } from "./model.ts";
+import type { Model, ModelOptions } from "../../work/model/index.ts";
+import { loadModel } from "./load-model.ts";
 import { pathSchema, signalSchema } from "./options.ts";
 import { scoresOf, shareOf } from "./train.ts";
 import type { Share } from "./version-files.ts";

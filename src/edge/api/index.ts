@@ -1,10 +1,12 @@
 /** The public door: `import { train, loadModel, serve } from "lockstep"`. Each verb is one function. */
 export { train, type TrainResult } from "./train.ts";
 export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
-export { loadModel, type Classification, type ClassifyOptions, type Model, type ModelOptions } from "./model.ts";
-export { attachModel, type AttachedModel } from "./handle-attach.ts";
+export { loadModel } from "./load-model.ts";
+export { attachModel, type AttachedModel, type Model, type ModelOptions } from "../../work/model/index.ts";
 export type {
+  Classification,
   Classifier,
+  ClassifyOptions,
   Example,
   HandleOptions,
   LearnOptions,
@@ -14,7 +16,7 @@ export type {
   PinnedModel,
   ProfiledAnswers,
   VersionFacts,
-} from "./handle-contract.ts";
+} from "../../work/model/index.ts";
 export { serve, type ServeOptions, type Server } from "./serve.ts";
 export { start, type StartEvent, type StartOptions } from "./start.ts";
 export {

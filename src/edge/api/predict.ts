@@ -6,7 +6,7 @@ import { open } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { LockstepError } from "../../base/index.ts";
 import { readTable } from "../../language/data/index.ts";
-import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "./model.ts";
+import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "../../work/model/index.ts";
 
 /** Texts read ahead of the answers: enough to keep every replica's batches full. */
 const AHEAD = 256;

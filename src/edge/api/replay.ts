@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { isLockstepError, parseOptions } from "../../base/index.ts";
 import { replayLog, type Receipt, type Recomputed, type ReplayReport } from "../../work/audit/index.ts";
-import { Model } from "./model.ts";
+import { Model } from "../../work/model/index.ts";
 import { callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 import { receiptsPath } from "./serve.ts";
 import { summaryOf } from "./service.ts";

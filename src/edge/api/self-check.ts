@@ -4,7 +4,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { LoadedVersion } from "../../work/store/index.ts";
-import { Model } from "./model.ts";
+import { Model } from "../../work/model/index.ts";
 
 export interface SelfCheckReport {
   readonly texts: number;

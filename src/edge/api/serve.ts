@@ -6,7 +6,7 @@ import { openAuditLog, type AuditLog } from "../../work/audit/index.ts";
 import { openStore, type Store } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
-import { Model, type ModelOptions } from "./model.ts";
+import { Model, type ModelOptions } from "../../work/model/index.ts";
 import { callbackSchema, pathSchema } from "./options.ts";
 import { Service } from "./service.ts";
 import { isStore, openSource } from "./source.ts";

@@ -19,7 +19,7 @@ import type {
   Status,
 } from "../http/index.ts";
 import type { ServingFigures } from "./figures.ts";
-import type { Classification, Model } from "./model.ts";
+import type { Classification, Model } from "../../work/model/index.ts";
 import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
 import type { Metrics, Share } from "./version-files.ts";
 

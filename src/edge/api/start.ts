@@ -8,7 +8,7 @@ import { readTable } from "../../language/data/index.ts";
 import { openStore } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
-import { Model } from "./model.ts";
+import { Model } from "../../work/model/index.ts";
 import { aliasSchema, callbackSchema, defaultThreads, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 import { selfCheck, type SelfCheckReport } from "./self-check.ts";
 import { closeAll, openReceipts, runningServer, withKeyFile, type Server } from "./serve.ts";

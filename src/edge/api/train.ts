@@ -21,7 +21,7 @@ import {
 import type { Calibration } from "../../work/infer/index.ts";
 import { openStore, type FileSystem } from "../../work/store/index.ts";
 import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
-import { Model } from "./model.ts";
+import { Model } from "../../work/model/index.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import { resolveTrainOptions, type Stage, type TrainInput, type TrainOptions } from "./train-options.ts";

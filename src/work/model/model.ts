@@ -8,23 +8,16 @@ import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { checkText } from "../../language/text/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
-import {
-  readLockstepFile,
-  readVersionInfo,
-  toAnswer,
-  type LockstepFile,
-  type VersionInfo,
-} from "../../work/infer/index.ts";
+import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../infer/index.ts";
 import {
   createScheduler,
   openThreadReplica,
   type Scheduler,
   type ServeHooks,
   type VersionPin,
-} from "../../work/serve/index.ts";
-import type { LoadedVersion, Store } from "../../work/store/index.ts";
+} from "../serve/index.ts";
+import type { LoadedVersion, Store } from "../store/index.ts";
 import type {
-  Classification,
   ClassifyOptions,
   Example,
   HandleOptions,
@@ -35,17 +28,15 @@ import type {
   PinnedModel,
   ProfiledAnswers,
   VersionFacts,
-} from "./handle-contract.ts";
-import { classifySchema } from "./handle-contract.ts";
+} from "./contract.ts";
+import { ClosableClassifier } from "./classifier.ts";
+import { classifySchema } from "./contract.ts";
 import { HandleHost } from "./handle-host.ts";
-import { ChangeQueue } from "./handle-learn.ts";
-import { HeldVersion } from "./handle-pin.ts";
+import { ChangeQueue } from "./change-queue.ts";
+import { HeldVersion } from "./held-version.ts";
 import { defaultThreads, threadsSchema } from "./options.ts";
-import { openSource } from "./source.ts";
 
-export type { Classification, ClassifyOptions } from "./handle-contract.ts";
-
-const modelSchema = z.strictObject({
+export const modelSchema = z.strictObject({
   version: z.string().min(1).optional(),
   executor: z.enum(["native", "portable"]).optional(),
   threads: threadsSchema.optional(),
@@ -102,13 +93,13 @@ interface ModelParts {
   readonly timeoutMs: number;
 }
 
-export class Model implements ModelCaller {
+export class Model extends ClosableClassifier implements ModelCaller {
   readonly #scheduler: Scheduler<ModelVersion>;
   readonly #changes: ChangeQueue;
   readonly #host: HandleHost<VersionPin<ModelVersion>>;
-  #closing: Promise<void> | undefined;
 
   private constructor({ scheduler, executor, store, timeoutMs }: ModelParts) {
+    super();
     this.#scheduler = scheduler;
     this.#changes = new ChangeQueue({
       store,
@@ -159,19 +150,7 @@ export class Model implements ModelCaller {
     return model;
   }
 
-  /** Name of the version that new questions are answered by: 64 hexadecimal characters. */
-  get version(): string {
-    return this.#current.name;
-  }
-  /** By class id. */
-  get labels(): readonly string[] {
-    return this.#current.info.labels;
-  }
-  /** What decides the bits of its answers. */
-  get profile(): Profile {
-    return profileOf(this.#current);
-  }
-  get info(): VersionInfo {
+  override get info(): VersionInfo {
     return this.#current.info;
   }
   /** `lockstep.json` of the version: recipe, metrics, hashes; undefined for a plain folder. */
@@ -193,26 +172,12 @@ export class Model implements ModelCaller {
     return this.#host.size;
   }
 
-  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
-  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
-  /**
-   * One answer a text, all from one version. At most `maxQueue` texts at a time.
-   * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN
-   */
-  async classify(
-    texts: string | readonly string[],
-    options: ClassifyOptions = {},
-  ): Promise<Classification | readonly Classification[]> {
-    const { answers } = await this.classifyOnProfile(typeof texts === "string" ? [texts] : texts, options);
-    return typeof texts === "string" ? answers[0]! : answers;
+  protected override facts(): VersionFacts {
+    return factsOf(this.#current);
   }
 
-  /**
-   * As `classify`, with what decided the bits of these answers: `profile` above may be another version's by the time
-   * they are there.
-   */
-  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> {
-    return await this.#answer(texts, options);
+  protected override answer(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers> {
+    return this.#answer(texts, options);
   }
 
   /**
@@ -261,15 +226,8 @@ export class Model implements ModelCaller {
     return this.#host.open(options);
   }
 
-  /** Answers what was asked, here and through handles, then ends the threads. Idempotent. */
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
-  }
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
+  /** Answers what was asked, here and through handles, then ends the threads. */
+  protected override async end(): Promise<void> {
     this.#host.beginClosing();
     await Promise.all([this.#scheduler.close(), this.#changes.close()]);
     this.#host.close();
@@ -327,12 +285,6 @@ export class Model implements ModelCaller {
       ...(pin === undefined ? {} : { pin }),
     });
   }
-}
-
-/** @throws as `openSource` and `Model.open` */
-export async function loadModel(path: string, options: ModelOptions = {}): Promise<Model> {
-  const source = await openSource(path, options.version);
-  return await Model.open(source, options);
 }
 
 /** @throws INPUT_INVALID, INPUT_TOO_LARGE */

@@ -9,9 +9,9 @@
  *                                                        what answers stays)
  */
 import { invariant, LockstepError, parseOptions } from "../../base/index.ts";
-import type { LoadedVersion, Store } from "../../work/store/index.ts";
-import { openHeadLearner, type HeadLearner, type LearnedVersion } from "../../work/train/index.ts";
-import { examplesSchema, learnSchema, type Example, type LearnOptions, type LearnResult } from "./handle-contract.ts";
+import type { LoadedVersion, Store } from "../store/index.ts";
+import { openHeadLearner, type HeadLearner, type LearnedVersion } from "../train/index.ts";
+import { examplesSchema, learnSchema, type Example, type LearnOptions, type LearnResult } from "./contract.ts";
 
 /** Changes that may wait. */
 const MAX_QUEUE = 1024;

@@ -20,10 +20,11 @@ import type {
   PinnedModel,
   ProfiledAnswers,
   VersionFacts,
-} from "./handle-contract.ts";
-import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./handle-contract.ts";
-import { requireRoom, type FromOwner, type ToOwner } from "./handle-messages.ts";
-import { HeldVersion } from "./handle-pin.ts";
+} from "./contract.ts";
+import { ClosableClassifier } from "./classifier.ts";
+import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./contract.ts";
+import { requireRoom, type FromOwner, type ToOwner } from "./messages.ts";
+import { HeldVersion } from "./held-version.ts";
 
 /** A number is added to each when it is sent. */
 type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
@@ -45,7 +46,7 @@ interface AskOptions {
   readonly patient?: boolean;
 }
 
-export class AttachedModel implements ModelCaller {
+export class AttachedModel extends ClosableClassifier implements ModelCaller {
   readonly #port: MessagePort;
   readonly #handle: ModelHandle;
   readonly #waiting = new Map<number, Waiting>();
@@ -54,10 +55,10 @@ export class AttachedModel implements ModelCaller {
   #inFlight = 0;
   /** Why nothing more is asked. */
   #over: LockstepError | undefined;
-  #closing: Promise<void> | undefined;
   readonly #closed = Promise.withResolvers<void>();
 
   constructor(handle: ModelHandle) {
+    super();
     this.#handle = handle;
     this.#port = handle.port;
     this.#facts = handle.facts;
@@ -71,35 +72,12 @@ export class AttachedModel implements ModelCaller {
   }
 
   /** As far as this thread has heard: an answer's own `version` says which one it comes from. */
-  get version(): string {
-    return this.#facts.version;
-  }
-  get labels(): readonly string[] {
-    return this.#facts.info.labels;
-  }
-  get profile(): VersionFacts["profile"] {
-    return this.#facts.profile;
-  }
-  get info(): VersionFacts["info"] {
-    return this.#facts.info;
+  protected override facts(): VersionFacts {
+    return this.#facts;
   }
 
-  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
-  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
-  /**
-   * One answer a text, all from one version, with the bits that the owner itself would get.
-   * @throws INPUT_INVALID, INPUT_TOO_LARGE, OVERLOADED, TIMEOUT, CANCELLED, NON_FINITE, SHUTTING_DOWN, OWNER_DIED
-   */
-  async classify(
-    texts: string | readonly string[],
-    options: ClassifyOptions = {},
-  ): Promise<Classification | readonly Classification[]> {
-    const { answers } = await this.#classify(typeof texts === "string" ? [texts] : texts, options);
-    return typeof texts === "string" ? answers[0]! : answers;
-  }
-
-  async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> {
-    return await this.#classify(texts, options);
+  protected override answer(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers> {
+    return this.#classify(texts, options);
   }
 
   classifySync(text: string, options?: Omit<ClassifyOptions, "signal">): Classification;
@@ -173,15 +151,8 @@ export class AttachedModel implements ModelCaller {
     return { ...this.#handle, port: port2, bell, maxInFlight, facts: this.#facts };
   }
 
-  /** Waits for the answers that are due, then lets go of everything at the owner. Idempotent. */
-  close(): Promise<void> {
-    return (this.#closing ??= this.#close());
-  }
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
+  /** Waits for the answers that are due, then lets go of everything at the owner. */
+  protected override async end(): Promise<void> {
     const open = this.#over === undefined;
     this.#over ??= new LockstepError("SHUTTING_DOWN", "this attached model is closed; attach another handle");
     while (this.#waiting.size > 0)

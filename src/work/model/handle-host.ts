@@ -17,9 +17,9 @@ import type {
   ModelHandle,
   ProfiledAnswers,
   VersionFacts,
-} from "./handle-contract.ts";
-import { handleSchema } from "./handle-contract.ts";
-import { requireRoom, toOwnerSchema, type FromOwner, type ToOwner } from "./handle-messages.ts";
+} from "./contract.ts";
+import { handleSchema } from "./contract.ts";
+import { requireRoom, toOwnerSchema, type FromOwner, type ToOwner } from "./messages.ts";
 
 /** Handles of one model, and pins of one handle. */
 const MAX_HANDLES = 1024;

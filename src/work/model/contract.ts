@@ -6,9 +6,9 @@
 import type { MessagePort } from "node:worker_threads";
 import { z } from "zod";
 import type { Profile } from "../../numeric/runtime/index.ts";
-import type { Answer, VersionInfo } from "../../work/infer/index.ts";
+import type { Answer, VersionInfo } from "../infer/index.ts";
 import type { EventCountHandle } from "../../threads/sync/index.ts";
-import type { LabelledText } from "../../work/train/index.ts";
+import type { LabelledText } from "../train/index.ts";
 import { signalSchema } from "./options.ts";
 
 export const classifySchema = z.strictObject({

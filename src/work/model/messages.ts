@@ -15,7 +15,7 @@ import {
   type Classification,
   type LearnResult,
   type VersionFacts,
-} from "./handle-contract.ts";
+} from "./contract.ts";
 
 /** Requests are answered by `id`; the sender numbers them. */
 const id = z.int().min(0);
