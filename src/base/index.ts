@@ -2,6 +2,7 @@ export * from "./errors.ts";
 export * from "./canonical.ts";
 export * from "./clock.ts";
 export * from "./dropout.ts";
+export { makeFolder } from "./folder.ts";
 export * from "./format.ts";
 export * from "./length.ts";
 export * from "./math.ts";

@@ -158,6 +158,11 @@ describe("the command line", () => {
     assert.match(stderr, /^error: .*model\.safetensors.* \[VERSION_CORRUPT\]\n$/);
   });
 
+  test("nothing is written into the home, and so nothing of the runtime's maker", async () => {
+    assert.equal((await commands.run(["predict", store, "where is my card", "--executor", "native"])).code, 0);
+    assert.deepEqual(commands.filesAtHome(), []);
+  });
+
   test("what is refused before any work ends with 2, says why, and leaves nothing behind", async () => {
     writeFileSync(commands.path("one.csv"), "text,label\nhello there,a\ngood morning,a\n");
     writeFileSync(

@@ -1,7 +1,7 @@
 /** The command as a user runs it: real processes with a home of their own, and a training that takes a second. */
 import assert from "node:assert/strict";
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -35,12 +35,23 @@ export interface Outcome {
 export class Commands implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "lockstep-cli-"));
 
+  /** A user's: what is in continuous integration, and where caches go there, is left out. */
   readonly #env = {
-    ...process.env,
+    ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CI|XDG_.*|ORT_.*)$/.test(name))),
+    HOME: this.path("user"),
     LOCKSTEP_HOME: this.path("home"),
     LOCKSTEP_DEBUG: "",
     NODE_COMPILE_CACHE: this.path("compiled"),
   };
+
+  constructor() {
+    mkdirSync(this.path("user"));
+  }
+
+  /** What the commands have written into the home so far. */
+  filesAtHome(): string[] {
+    return readdirSync(this.path("user"), { recursive: true, encoding: "utf8" });
+  }
 
   path(...parts: readonly string[]): string {
     return join(this.folder, ...parts);

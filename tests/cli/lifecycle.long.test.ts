@@ -146,6 +146,7 @@ describe("the command line for a while", () => {
     }
     const gone = await commands.run(["publish", store, versions[1]!, "--server", url]);
     assert.deepEqual([gone.code, /no answer from/.test(gone.stderr)], [1, true], gone.stderr);
+    assert.deepEqual(commands.filesAtHome(), [], "nothing of the runtime's maker");
   });
 
   test("verify compares, and its control is caught", async () => {

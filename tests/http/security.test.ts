@@ -3,6 +3,7 @@
  * key.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -310,8 +311,17 @@ describe("publishing", () => {
     symlinkSync(join(folder, "key"), link);
     const short = join(folder, "short");
     writeFileSync(short, "k\n", { mode: 0o600 });
+    const weak = join(folder, "weak");
+    writeFileSync(weak, Buffer.alloc(64, 0xff), { mode: 0o600 });
+    const monotone = join(folder, "monotone");
+    writeFileSync(monotone, "ab".repeat(32), { mode: 0o600 });
+    const fifo = join(folder, "fifo");
+    execFileSync("mkfifo", ["-m", "600", fifo]);
     for (const [keyFile, message] of [
       [open, /chmod 600/],
+      [weak, /no key/],
+      [monotone, /no key/],
+      [fifo, /plain file/],
       [link, /link/],
       [short, /no key/],
       [join(open, "key"), /cannot be made/],

@@ -4,17 +4,23 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { link, mkdir, open, rm, writeFile } from "node:fs/promises";
+import { link, open, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { LockstepError } from "../../base/index.ts";
+import { LockstepError, makeFolder } from "../../base/index.ts";
 
 const OTHERS = 0o077;
 const MIN_LENGTH = 32;
+/** A row of one character, or of two in turn, is no secret. A random key of 32 hexadecimal digits has about 14. */
+const MIN_DIFFERENT = 8;
+/** What a client can send in a header as it is. */
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
 
 /** Reads the key, or makes the file with a new one. Refuses a link, a file that others may read, and a short key. */
 export async function loadKey(path: string): Promise<string> {
   await createKey(path);
-  const file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)).catch((error: unknown) => {
+  // Opening a FIFO would wait for its writer; Windows has neither flag.
+  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
+  const file = await open(path, flags).catch((error: unknown) => {
     throw new LockstepError(
       "OPTION_INVALID",
       `the key file ${path} cannot be opened, or is a link`,
@@ -23,15 +29,19 @@ export async function loadKey(path: string): Promise<string> {
     );
   });
   try {
-    const { mode, size } = await file.stat();
+    const info = await file.stat();
+    const { mode, size } = info;
+    if (!info.isFile())
+      throw new LockstepError("OPTION_INVALID", `the key file ${path} is no plain file: name another`, { path });
     if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
       throw new LockstepError("OPTION_INVALID", `others may read the key file ${path}: run chmod 600 on it`, { path });
     }
-    const key = size > 4096 ? "" : (await file.readFile("utf8")).trim();
-    if (key.length < MIN_LENGTH || /\s/.test(key)) {
+    const key = size > 4096 ? "" : (await file.readFile("latin1")).trim();
+    if (key.length < MIN_LENGTH || !HEADER_SAFE.test(key) || new Set(key).size < MIN_DIFFERENT) {
       throw new LockstepError(
         "OPTION_INVALID",
-        `the key file ${path} has no key of at least ${MIN_LENGTH} characters: delete it and a new one is made`,
+        `the key file ${path} has no key of at least ${MIN_LENGTH} visible ASCII characters, ${MIN_DIFFERENT} of ` +
+          "them different: delete it and a new one is made",
         { path },
       );
     }
@@ -47,9 +57,7 @@ async function createKey(path: string): Promise<void> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   const cannot = (cause: unknown) =>
     new LockstepError("OPTION_INVALID", `the key file ${path} cannot be made`, { path }, { cause });
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((error: unknown) => {
-    throw cannot(error);
-  });
+  makeFolder(dirname(path), 0o700);
   try {
     await writeFile(temporary, `${randomBytes(32).toString("base64url")}\n`, { flag: "wx", mode: 0o600, flush: true });
     await link(temporary, path);

@@ -6,6 +6,7 @@ import { loadProgram, type Library } from "./load.ts";
 import { NATIVE_OPTIONS, type NativeOptions } from "./options.ts";
 import { loadLibrary, QUIET, type OrtSessionOptions } from "./ort.ts";
 import { cpuClass, LOWERING, profileOf } from "./profile.ts";
+import { requireNoTelemetry } from "./telemetry.ts";
 
 export async function createNativeExecutor(options: NativeOptions = {}): Promise<Executor> {
   const {
@@ -13,6 +14,7 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
     kernels = PLAIN_KERNELS,
     trace,
   } = parseOptions(NATIVE_OPTIONS, options, "options of the native executor");
+  requireNoTelemetry();
   const library = await loadLibrary("onnxruntime-node", () => import("onnxruntime-node"));
   const cpu = await cpuClass();
   const build = (form: Form): string => {

@@ -12,10 +12,10 @@ import {
   verify,
   type KeyObject,
 } from "node:crypto";
-import { closeSync, existsSync, fstatSync, linkSync, mkdirSync, openSync, readFileSync, unlinkSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, linkSync, openSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { canonicalJson, LockstepError } from "../../base/index.ts";
+import { canonicalJson, LockstepError, makeFolder } from "../../base/index.ts";
 import { syncFolder, writeSynced } from "./files.ts";
 
 export const signedHeadSchema = z.strictObject({
@@ -87,7 +87,7 @@ export function normalizeKey(text: string): string {
 
 function createKey(path: string): void {
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   // A link to a finished file: another process that starts now sees the whole key or none, and the first one stays.
   const temporary = `${path}.${randomBytes(8).toString("hex")}`;
   writeSynced(temporary, privateKey.export({ format: "pem", type: "pkcs8" }).toString(), "wx", 0o600);

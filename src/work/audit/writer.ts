@@ -3,10 +3,10 @@
  * end of the chain under it, so that any number of processes make one chain. Synchronous: it lives in writer-worker.ts.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { LockstepError } from "../../base/index.ts";
+import { LockstepError, makeFolder } from "../../base/index.ts";
 import { pause } from "../../threads/sync/index.ts";
 import { diskError } from "../store/index.ts";
 import { syncFolder } from "./files.ts";
@@ -238,7 +238,7 @@ function openKey(path: string): Signer {
 }
 
 function openDatabase(path: string): DatabaseSync {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   // It holds what people wrote: for the owner's eyes only. SQLite takes an empty file as a new database, and gives its
   // journal the same mode.
   closeSync(openSync(path, "a", 0o600));

@@ -4,11 +4,12 @@
  * made from, so an entry is right or absent.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { getCompileCacheDir } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { threadId } from "node:worker_threads";
+import { makeFolder } from "../../../base/index.ts";
 
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf("."));
 
@@ -48,7 +49,7 @@ function cacheFolder(): string | null {
 /** A cache that cannot be written is none. */
 function keep(file: string, text: string): void {
   try {
-    mkdirSync(join(file, ".."), { recursive: true });
+    makeFolder(dirname(file));
     const temporary = `${file}.${process.pid}.${threadId}`;
     writeFileSync(temporary, text);
     renameSync(temporary, file);
