@@ -6,7 +6,7 @@
 
 /**
  * `http`: status of a response; `retry`: whether the same call may succeed later; `exit`: 2 refused before work began,
- * 1 the work failed.
+ * 1 the work failed, 3 it found nothing wrong and did not go through everything.
  */
 export const ERROR_TABLE = {
   INTERNAL: { http: 500, retry: false, exit: 1 },
@@ -45,6 +45,7 @@ export const ERROR_TABLE = {
   LOG_CORRUPT: { http: 500, retry: false, exit: 1 },
   REPLAY_MISMATCH: { http: 500, retry: false, exit: 1 },
   CHECK_FAILED: { http: 500, retry: false, exit: 1 },
+  NOT_COMPLETE: { http: 500, retry: false, exit: 3 },
 } as const satisfies Record<string, { http: number; retry: boolean; exit: number }>;
 
 export type ErrorCode = keyof typeof ERROR_TABLE;

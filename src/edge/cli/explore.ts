@@ -46,6 +46,7 @@ export function addExplore(program: Command): void {
     .option("--max-schedules <n>", "limit of one enumeration (default: 200000)", integer(1, 1_000_000_000))
     .option("--max-seconds <n>", "limit of one enumeration (default: 60)", integer(1, 86_400))
     .option("--max-steps <n>", "a longer schedule counts as endless (default: 5000)", integer(10, 20_000))
+    .option("--spins <n>", "rounds of the same before a loop is put off (default: 8)", integer(2, 10_000))
     .option(
       "--kills <n>",
       "threads that may die in a schedule (default: 1 if the program has a supervisor)",
@@ -57,7 +58,7 @@ export function addExplore(program: Command): void {
       "after",
       "\nExample:\n  lockstep explore ./queue.ts\n  lockstep explore ./queue.ts smallQueue --strategy random " +
         "--schedules 100000 --seed 7\n\nA failure is shown once it has been seen again in fresh threads, and " +
-        "exits with 1. docs/explorer.md teaches how to write a program.",
+        "exits with 1; a search that is not complete with 3. docs/explorer.md teaches how to write a program.",
     )
     .action(async (file: string, names: readonly string[], { list, replay, json, ...flags }: ExploreFlags) => {
       const output = createOutput(json === true);
@@ -81,6 +82,13 @@ export function addExplore(program: Command): void {
         throw new LockstepError("CHECK_FAILED", `${failed.program} went wrong: ${failed.failure?.kind ?? ""}`, {
           program: failed.program,
         });
+      const open = reports.filter(({ verdict }) => verdict === "not complete");
+      if (open.length > 0)
+        throw new LockstepError(
+          "NOT_COMPLETE",
+          `nothing wrong was found, and not everything was gone through in ${open.map(({ program }) => program).join(", ")}`,
+          { programs: open.map(({ program }) => program) },
+        );
     });
 }
 

@@ -1,6 +1,7 @@
 /**
  * The command line: one verb, one file, one function of the public door. Exit codes: 0, 1 (the work failed), 2 (refused
- * before any work), 130 (interrupted, and saved).
+ * before any work), 3 (explore: nothing wrong was found, and not everything was gone through), 130 (interrupted, and
+ * saved).
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
@@ -43,7 +44,7 @@ function createProgram(): Command {
     .addHelpText(
       "after",
       "\nlockstep <command> --help has examples. Exit codes: 0, 1 the work failed, 2 refused before any work, " +
-        "130 interrupted and saved.",
+        "3 nothing wrong was found but the search is not complete (explore), 130 interrupted and saved.",
     );
   for (const add of VERBS) add(program);
   for (const command of [program, ...program.commands]) {

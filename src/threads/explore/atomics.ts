@@ -5,7 +5,6 @@
 import { KIND } from "./control.ts";
 import { native } from "./native.ts";
 import type { ThreadRuntime } from "./runtime.ts";
-import { SpinWatch } from "./spin.ts";
 
 type Ints =
   Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array;
@@ -81,7 +80,7 @@ export function exploredAtomics(runtime: ThreadRuntime): typeof Atomics {
     ): "ok" | "not-equal" | "timed-out" {
       if (!shared(array, index)) return native.wait(array as Int32Array, index, expected as number, timeout);
       const polls = Number.isFinite(timeout) && native.load(array as Int32Array, index) === expected;
-      const event = at(KIND.WAIT, array, index, expected, 0, polls ? SpinWatch.limitPassed(word(expected)) : null);
+      const event = at(KIND.WAIT, array, index, expected, 0, polls ? word(expected) : null);
       const value = native.load(array as Int32Array, index);
       if (value !== expected) {
         runtime.did(event, word(value), word(value), false, true);

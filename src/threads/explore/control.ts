@@ -55,7 +55,7 @@ export const STATUS = {
   BLOCKED: 3,
   /** Its event loop has nothing to do: waits for an asynchronous wait, or for a timer. */
   IDLE: 4,
-  /** Reads the same again and again: goes on when somebody writes. */
+  /** Does the same again and again (spin.ts): goes on when somebody changes something. */
   SPINNING: 5,
   DONE: 6,
   KILLED: 7,
@@ -87,6 +87,11 @@ export const H = {
   KILL_AT: 20,
   KILL_WHO: 21,
   BYTES: 22,
+  /** Rounds that a loop which may count does the same before it is put off. */
+  SPINS: 23,
+  /** Since the stage began: a spin in which time limits pass was put off as exact; a clock was read. */
+  POLLS: 24,
+  CLOCK: 25,
 } as const;
 
 /** Words of a thread's record, from `threadBase`. */
@@ -104,8 +109,12 @@ export const T = {
   KILLED: 10,
   WOKEN_BY: 11,
   PRIORITY: 12,
+  /** Its operation was put off. */
+  SPUN: 13,
+  /** Bits of the places (of those that this thread knows) where it was put off though it may count. */
+  CUTS: 14,
 } as const;
-export const THREAD_WORDS = 13;
+export const THREAD_WORDS = 15;
 const HEADER_WORDS = 32;
 export const threadBase = (thread: number): number => HEADER_WORDS + thread * THREAD_WORDS;
 
@@ -129,8 +138,9 @@ export const E = {
   ALIVE: 15,
   WOKEN: 16,
   READY: 17,
+  SPUN: 18,
 } as const;
-export const EVENT_WORDS = 18;
+export const EVENT_WORDS = 19;
 export const MAX_EVENTS = 20_000;
 
 /** Waiters of all addresses, in one table; a lower stamp waits longer. */

@@ -7,7 +7,15 @@ import { OUTCOME } from "./control.ts";
 import { judge, type Finding } from "./judge.ts";
 import type { CompleteOptions } from "./options.ts";
 import type { Program } from "./program.ts";
-import { coverageName, formatTrace, type Coverage, type ExploreReport, type Failure, type Stage } from "./report.ts";
+import {
+  coverageName,
+  formatTrace,
+  verdictOf,
+  type Coverage,
+  type ExploreReport,
+  type Failure,
+  type Stage,
+} from "./report.ts";
 import { Runner, type Plan, type Run } from "./runner.ts";
 import { formatSchedule, parseSchedule } from "./schedule-text.ts";
 import { BoundedSearch } from "./search-bounded.ts";
@@ -77,13 +85,18 @@ export class Controller {
       title: this.#program.title ?? this.#name,
       threads: this.#program.threads.length,
       stages,
+      verdict: verdictOf(stages),
       failure,
       longest: this.#longest,
     };
   }
 
   #start(): Promise<Runner> {
-    return Runner.start(this.#program, this.#name, { maxSteps: this.#options.maxSteps, kills: this.#kills });
+    return Runner.start(this.#program, this.#name, {
+      maxSteps: this.#options.maxSteps,
+      kills: this.#kills,
+      spins: this.#options.spins,
+    });
   }
 
   *#stages(): Iterable<{ readonly coverage: Coverage; readonly search: Search }> {
@@ -115,9 +128,7 @@ export class Controller {
   #enough({ coverage, ended }: Stage): boolean {
     return (
       ended === "complete" &&
-      (coverage.kind === "classes" ||
-        coverage.kind === "replay" ||
-        (coverage.kind === "preemptions" && coverage.bound === Infinity))
+      (coverage.kind === "classes" || (coverage.kind === "preemptions" && coverage.bound === Infinity))
     );
   }
 
@@ -165,9 +176,13 @@ export class Controller {
         found = { finding, choices: run.trace.choices(), trace: run.trace, seed: plan.random?.seed ?? null };
       previous = run;
     }
+    const cuts = runner.takeCuts();
+    if (ended === "complete" && !limited) ended = "sampled";
+    if (ended === "complete" && cuts.length > 0) ended = "cut";
     return {
       stage: {
         coverage,
+        cuts,
         ended: found === null ? ended : "failure",
         schedules,
         redundant,

@@ -22,6 +22,8 @@ export interface Footprint {
   woke: number;
   /** Bits of the threads whose event loop it gave something to do; −1: not known yet. */
   inbox: number;
+  /** It was put off, as a spin, until somebody changed something. */
+  spun: boolean;
 }
 
 const READS_MEMORY = bits(KIND.LOAD, KIND.RMW, KIND.CAS, KIND.WAIT, KIND.ASYNC_WAIT, KIND.READ);
@@ -51,6 +53,7 @@ export function dependent(a: Footprint, b: Footprint): boolean {
   const kb = 1 << b.kind;
   if (a.inbox !== 0 && b.inbox !== 0 && (a.inbox & b.inbox) !== 0) return true;
   if (a.kind === KIND.KILL || b.kind === KIND.KILL) return true;
+  if ((a.spun && b.writes) || (b.spun && a.writes)) return true;
   if ((ka & MARKS) !== 0) return (kb & MARKS) !== 0 && a.kind !== b.kind;
   if ((ka & MESSAGES) !== 0) return (kb & MESSAGES) !== 0 && a.buffer === b.buffer && a.offset === b.offset;
   if (a.buffer !== b.buffer) return false;

@@ -18,6 +18,7 @@ export {
   type Failure,
   type FailureKind,
   type Stage,
+  type Verdict,
 } from "./report.ts";
 export { linearize, requireLinearizable, type SequentialModel } from "./linearize.ts";
 export { access } from "../../base/index.ts";

@@ -11,6 +11,7 @@ const schema = z.strictObject({
   maxSchedules: z.int().min(1).max(1_000_000_000).default(200_000),
   maxSeconds: z.number().positive().max(86_400).default(60),
   maxSteps: z.int().min(10).max(20_000).default(5_000),
+  spins: z.int().min(2).max(10_000).default(8),
   kills: z.int().min(0).max(8).optional(),
   replay: z.string().max(200_000).optional(),
   races: z.boolean().default(true),
@@ -44,6 +45,12 @@ export interface ExploreOptions {
   readonly maxSchedules?: number;
   /** Of one enumeration. @default 60 */
   readonly maxSeconds?: number;
+  /**
+   * A loop that does the same this many rounds long, nothing being changed by anybody, is put off until something is.
+   * Where it may count its rounds (its source does not show that it keeps nothing), that is reported, and the search is
+   * not complete; a loop that gives up after fewer rounds is explored as it is. @default 8
+   */
+  readonly spins?: number;
   /** A schedule that is longer than this has failed: its threads go on for ever. @default 5_000 */
   readonly maxSteps?: number;
   /** Threads that may die in a schedule. @default 1 if the program has `supervise`, else 0 */

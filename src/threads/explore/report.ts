@@ -16,14 +16,22 @@ export type Coverage =
 
 export interface Stage {
   readonly coverage: Coverage;
-  /** Whether all of it was run, a limit came first, or something wrong was found. */
-  readonly ended: "complete" | "limit" | "failure";
+  /**
+   * Whether all of it was run; all but what loops that were cut would have done; a limit came first; there is no all
+   * (`random`, `replay`); or something wrong was found.
+   */
+  readonly ended: "complete" | "cut" | "limit" | "sampled" | "failure";
   /** Schedules that were run to their end. */
   readonly schedules: number;
   /** Schedules that turned out, on the way, to be equivalent to one that had been run. */
   readonly redundant: number;
   readonly steps: number;
   readonly seconds: number;
+  /**
+   * Places of loops that were put off after `spins` rounds of the same although they may count, so that what they would
+   * have done then was not seen: with any of these, nothing is complete.
+   */
+  readonly cuts: readonly string[];
 }
 
 export type FailureKind = "race" | "deadlock" | "lost wake-up" | "exception" | "check" | "livelock" | "nondeterminism";
@@ -45,21 +53,55 @@ export interface ExploreReport {
   readonly title: string;
   readonly threads: number;
   readonly stages: readonly Stage[];
+  readonly verdict: Verdict;
   /** Null: nothing wrong was found. A failure is reported only after it was seen again in fresh threads. */
   readonly failure: Failure | null;
   /** Greatest number of steps of a schedule. */
   readonly longest: number;
 }
 
+/**
+ * The strongest that the stages show: that something is wrong; every schedule; every one up to a number of preemptions;
+ * `sampled`: nothing is claimed by what was asked for; `not complete`: an enumeration was asked for, and none was run to
+ * its end without loops being cut.
+ */
+export type Verdict = "failure" | "complete" | "bounded" | "sampled" | "not complete";
+
+export function verdictOf(stages: readonly Stage[]): Verdict {
+  if (stages.some(({ ended }) => ended === "failure")) return "failure";
+  const enumerations = stages.filter(({ coverage }) => coverage.kind === "classes" || coverage.kind === "preemptions");
+  if (enumerations.length === 0) return "sampled";
+  const whole = enumerations.filter(({ ended }) => ended === "complete");
+  if (whole.some(({ coverage }) => coverage.kind === "classes" || isUnbounded(coverage))) return "complete";
+  return whole.length > 0 ? "bounded" : "not complete";
+}
+
+function isUnbounded(coverage: Coverage): boolean {
+  return coverage.kind === "preemptions" && coverage.bound === Infinity;
+}
+
 /** In a phrase: `complete up to 2 preemptions: 1,204 schedules`. */
-export function describeCoverage({ coverage, ended, schedules, redundant }: Stage): string {
+export function describeCoverage({ coverage, ended, schedules, redundant, cuts }: Stage): string {
   const count =
     `${schedules.toLocaleString("en")} schedule${schedules === 1 ? "" : "s"}` +
     (redundant > 0 ? ` (and ${redundant.toLocaleString("en")} cut short)` : "");
   const what = coverageName(coverage);
   if (ended === "failure") return `${what}: went wrong after ${count}`;
   if (coverage.kind === "random" || coverage.kind === "replay") return `${what}: ${count}`;
-  return ended === "complete" ? `complete, ${what}: ${count}` : `NOT complete, ${what}: ${count}, then the limit`;
+  if (ended === "complete") return `complete, ${what}: ${count}`;
+  if (ended === "cut") return `NOT complete, ${what}: ${count}, but ${describeCuts(cuts)}`;
+  return `NOT complete, ${what}: ${count}, then the limit${cuts.length === 0 ? "" : `; ${describeCuts(cuts)}`}`;
+}
+
+const CUTS_TOLD = 3;
+
+function describeCuts(cuts: readonly string[]): string {
+  const more = cuts.length - CUTS_TOLD;
+  return (
+    `${cuts.length} loop${cuts.length === 1 ? " was" : "s were"} cut at ` +
+    cuts.slice(0, CUTS_TOLD).join("; ") +
+    (more > 0 ? ` and ${more} more` : "")
+  );
 }
 
 export function coverageName(coverage: Coverage): string {
@@ -78,14 +120,24 @@ export function coverageName(coverage: Coverage): string {
 }
 
 /** For people: a line a stage, and a failure with its whole trace. */
-export function formatReport({ program, title, stages, failure }: ExploreReport): string {
+export function formatReport({ program, title, stages, verdict, failure }: ExploreReport): string {
   const lines = stages.map(
     (stage) =>
       `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ` +
       `${stage.seconds.toFixed(1)} s`,
   );
   const name = title === program ? program : `${program} (${title})`;
-  if (failure === null) return `${lines.join("\n")}\n${name}: nothing wrong was found`;
+  if (failure === null) {
+    const cuts = [...new Set(stages.flatMap((stage) => stage.cuts))];
+    const incomplete =
+      verdict !== "not complete"
+        ? ""
+        : cuts.length === 0
+          ? ", and the search is not complete"
+          : `, and the search is not complete: ${describeCuts(cuts)}; a loop that may count is put off after --spins ` +
+            "rounds of the same";
+    return `${lines.join("\n")}\n${name}: nothing wrong was found${incomplete}`;
+  }
   const again =
     `the same again: --replay ${failure.schedule}` +
     (failure.seed === null ? "" : ` (a random schedule, of seed ${failure.seed})`);

@@ -32,6 +32,7 @@ import {
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
+import { MOST_CUT_SITES } from "./runtime.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
 import { random as draw } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
@@ -52,6 +53,8 @@ export interface Plan {
     readonly changes: number;
     readonly kill: boolean;
   };
+  /** Rounds that a loop which may count does the same before it is put off. @default the program's */
+  readonly spins?: number;
   /** Note the call site of each step: slow. @default false */
   readonly sites?: boolean;
 }
@@ -99,6 +102,16 @@ const Channel = MessageChannel;
  */
 const STALLED_MS = 30_000;
 
+/** Of a loop that may count: one that tries as often as this and then gives up is explored with all its tries. */
+export const DEFAULT_SPINS = 8;
+
+export interface RunnerLimits {
+  readonly maxSteps: number;
+  readonly kills: number;
+  /** @default 8 */
+  readonly spins?: number;
+}
+
 export class Runner {
   readonly program: Program;
   readonly name: string;
@@ -110,11 +123,15 @@ export class Runner {
   readonly #workers: Worker[] = [];
   readonly #ports: MessagePort[] = [];
   readonly #maxSteps: number;
+  readonly #spins: number;
+  /** By thread, in the order of the bits of `T.CUTS`. */
+  readonly #cutSites: string[][] = [];
+  #cuts = new Set<string>();
   readonly #supervised: boolean;
   /** For the traces of this schedule and of the last: a trace is good until the next schedule but one. */
   readonly #buffers = [new Int32Array(MAX_EVENTS * EVENT_WORDS), new Int32Array(MAX_EVENTS * EVENT_WORDS)];
 
-  private constructor(program: Program, name: string, maxSteps: number, kills: number) {
+  private constructor(program: Program, name: string, { maxSteps, kills, spins }: RunnerLimits) {
     this.program = program;
     this.name = name;
     MarkedChannel.restart();
@@ -126,16 +143,13 @@ export class Runner {
     this.threads = program.threads.length;
     this.#control = createControl();
     this.#maxSteps = maxSteps;
+    this.#spins = spins ?? DEFAULT_SPINS;
     this.#supervised = kills > 0 && program.supervise !== undefined;
   }
 
   /** Makes the state and starts the threads. */
-  static async start(
-    program: Program,
-    name: string,
-    { maxSteps, kills }: { readonly maxSteps: number; readonly kills: number },
-  ): Promise<Runner> {
-    const runner = new Runner(program, name, maxSteps, kills);
+  static async start(program: Program, name: string, limits: RunnerLimits): Promise<Runner> {
+    const runner = new Runner(program, name, limits);
     try {
       await Promise.all(
         Array.from({ length: runner.threads + (runner.#supervised ? 1 : 0) }, (_, index) => runner.#spawn(index)),
@@ -197,7 +211,34 @@ export class Runner {
     const trace = new Trace(control, control[H.STEP]!, this.#buffers[0]!);
     const pending = outcome === OUTCOME.REDUNDANT ? this.#pending() : [];
     this.#unwind();
-    return { outcome, trace, reports: this.#ports.flatMap(drain), stuck, deaths, pending };
+    const reports = this.#ports.flatMap(drain);
+    this.#noteCuts(reports);
+    return { outcome, trace, reports, stuck, deaths, pending };
+  }
+
+  /**
+   * Where, in the schedules since this was asked last, a loop was put off that may count, so that what it would have done
+   * next was not seen.
+   */
+  takeCuts(): readonly string[] {
+    const control = this.#control;
+    if (control[H.POLLS] !== 0 && control[H.CLOCK] !== 0)
+      this.#cuts.add("a loop of waits with time limits, and a clock");
+    const cuts = [...this.#cuts].sort();
+    this.#cuts = new Set();
+    control[H.POLLS] = 0;
+    control[H.CLOCK] = 0;
+    return cuts;
+  }
+
+  #noteCuts(reports: readonly ThreadReport[]): void {
+    for (const { thread, cutSites = [] } of reports) (this.#cutSites[thread] ??= []).push(...cutSites);
+    for (let thread = 0; thread < this.#workers.length; thread++) {
+      const bits = this.#control[threadBase(thread) + T.CUTS]!;
+      if (bits === 0) continue;
+      for (const [index, site] of this.#cutSites[thread]!.entries())
+        if ((bits & (1 << Math.min(index, MOST_CUT_SITES - 1))) !== 0) this.#cuts.add(site);
+    }
   }
 
   /** The state as it is after the last schedule, for `check`. */
@@ -212,7 +253,7 @@ export class Runner {
     for (const port of this.#ports) port.close();
   }
 
-  #prepare({ prefix, sleep = 0, sleepAt = 0, random, sites = false }: Plan): void {
+  #prepare({ prefix, sleep = 0, sleepAt = 0, random, sites = false, spins = this.#spins }: Plan): void {
     const control = this.#control;
     new Waiters(control).clear();
     for (let index = 0; index < MAX_MESSAGES; index++) control[messageBase(index)] = 0;
@@ -226,6 +267,7 @@ export class Runner {
     control[H.SLEEP] = sleep;
     control[H.SLEEP_AT] = sleepAt;
     control[H.MAX_STEPS] = this.#maxSteps;
+    control[H.SPINS] = spins;
     control[H.SITES] = sites ? 1 : 0;
     control[H.LAST] = -1;
     control[H.SUPERVISOR] = this.#supervised ? this.threads : -1;

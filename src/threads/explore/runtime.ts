@@ -9,7 +9,8 @@ import { awaitBaton, giveBaton } from "./baton.ts";
 import { CONTROLLER, E, eventBase, H, KIND, OUTCOME, STATUS, T, threadBase, W, type Control } from "./control.ts";
 import { Mail } from "./mail.ts";
 import { Scheduler } from "./scheduler.ts";
-import { SpinWatch } from "./spin.ts";
+import { forgetLoops } from "./instrument/loops.ts";
+import { SPIN, SpinWatch } from "./spin.ts";
 import { Waiters } from "./waiters.ts";
 
 /** Thrown out of a thread's code when its schedule is over or it has been killed; nobody is meant to catch it. */
@@ -25,6 +26,18 @@ export interface Place {
   readonly offset: number;
   readonly size: number;
 }
+
+/** Operations that see or change one place in memory. */
+const SEES =
+  (1 << KIND.LOAD) |
+  (1 << KIND.STORE) |
+  (1 << KIND.RMW) |
+  (1 << KIND.CAS) |
+  (1 << KIND.WAIT) |
+  (1 << KIND.READ) |
+  (1 << KIND.WRITE);
+/** A thread that was put off in more places has the others counted with the last of these. */
+export const MOST_CUT_SITES = 31;
 
 interface Timer {
   readonly id: number;
@@ -42,8 +55,12 @@ export class ThreadRuntime {
   readonly #base: number;
   readonly #scheduler: Scheduler;
   readonly #waiters: Waiters;
-  readonly #spin = new SpinWatch();
+  readonly #spin: SpinWatch;
   readonly #known = new WeakMap<SharedArrayBuffer, number>();
+  readonly #bytes = new Map<number, Uint8Array>();
+  /** Places where this thread was put off though it may count; those that the controller has not been told of. */
+  readonly #cutSites: string[] = [];
+  readonly #untold: string[] = [];
   #own = 0;
   #channels = 0;
   #now = 0;
@@ -66,10 +83,12 @@ export class ThreadRuntime {
     this.#scheduler = new Scheduler(control);
     this.#waiters = new Waiters(control);
     this.mail = new Mail(control, index);
+    this.#spin = new SpinWatch((buffer) => this.#bytes.get(buffer));
   }
 
   /** Milliseconds on this thread's clock. */
   get now(): number {
+    this.#control[H.CLOCK] = 1;
     return this.#now;
   }
 
@@ -79,7 +98,10 @@ export class ThreadRuntime {
 
   /** Names the buffers of the program's state, alike in all threads. */
   know(buffers: readonly SharedArrayBuffer[]): void {
-    buffers.forEach((buffer, id) => this.#known.set(buffer, id));
+    buffers.forEach((buffer, id) => {
+      this.#known.set(buffer, id);
+      this.#bytes.set(id, new Uint8Array(buffer));
+    });
   }
 
   bufferId(buffer: SharedArrayBuffer): number {
@@ -87,11 +109,13 @@ export class ThreadRuntime {
     if (id === undefined) {
       id = 1000 * (this.index + 1) + this.#own++;
       this.#known.set(buffer, id);
+      this.#bytes.set(id, new Uint8Array(buffer));
     }
     return id;
   }
 
   beginRun(): void {
+    for (let own = 0; own < this.#own; own++) this.#bytes.delete(1000 * (this.index + 1) + own);
     this.#own = 0;
     this.#channels = 0;
     this.#now = 0;
@@ -103,7 +127,13 @@ export class ThreadRuntime {
     this.sites.clear();
     this.mail.forget();
     this.#spin.progress();
+    forgetLoops();
     this.active = true;
+  }
+
+  /** Places, in the order of the bits of `T.CUTS`, that the controller does not know yet. */
+  newCutSites(): readonly string[] {
+    return this.#untold.splice(0);
   }
 
   /** The body has returned, thrown, or been cut: passes the baton on. */
@@ -128,7 +158,7 @@ export class ThreadRuntime {
 
   /**
    * Comes to an operation, and returns the event's place in the control memory once it is this thread's turn. `peek`:
-   * the value that it would read, if it only reads, for noticing spins. `a` and `b` are the operands, for the trace.
+   * not null if it is a wait that would sleep, with a time limit. `a` and `b` are the operands.
    */
   point(kind: number, buffer: number, offset: number, size: number, a: number, b: number, peek: number | null): number {
     this.#throwIfCut();
@@ -140,8 +170,19 @@ export class ThreadRuntime {
     control[base + T.SIZE] = size;
     control[base + T.A] = a;
     control[base + T.B] = b;
-    control[base + T.STATUS] = peek !== null && this.#spin.spins(buffer, offset, peek) ? STATUS.SPINNING : STATUS.READY;
-    this.#pass();
+    const spins = this.#spin.look(
+      kind,
+      buffer,
+      offset,
+      size,
+      a,
+      kind === KIND.WAIT && peek !== null,
+      control[H.SPINS]!,
+    );
+    if (spins === SPIN.EXACT && this.#spin.polls) control[H.POLLS] = 1;
+    control[base + T.SPUN] = spins === SPIN.NONE ? 0 : 1;
+    control[base + T.STATUS] = spins === SPIN.NONE ? STATUS.READY : STATUS.SPINNING;
+    this.#pass(spins === SPIN.CUT);
     const step = control[H.STEP]! - 1;
     if (control[H.SITES] === 1) this.sites.set(step, this.site());
     return eventBase(step);
@@ -153,12 +194,13 @@ export class ThreadRuntime {
     control[event + E.BEFORE] = before;
     control[event + E.AFTER] = after;
     control[event + E.WROTE] = wrote ? 1 : 0;
-    if (wrote || !reads) {
-      this.#spin.progress();
-      if (wrote) this.#scheduler.wrote(this.index);
-    } else {
-      this.#spin.read(control[event + E.BUFFER]!, control[event + E.OFFSET]!, before);
-    }
+    const size = control[event + E.SIZE]!;
+    const kind = control[event + E.KIND]!;
+    const same = (SEES & (1 << kind)) !== 0 && (!wrote || (kind !== KIND.WRITE && size <= 4 && before === after));
+    if (same)
+      this.#spin.note(kind, control[event + E.BUFFER]!, control[event + E.OFFSET]!, size, control[event + E.A]!);
+    else this.#spin.progress();
+    if (wrote && !same) this.#scheduler.changed(this.index);
     this.#scheduler.wake(control[H.STEP]! - 1);
   }
 
@@ -183,7 +225,8 @@ export class ThreadRuntime {
       this.#spin.progress();
       return "ok";
     }
-    this.#spin.read(control[base + T.BUFFER]!, control[base + T.OFFSET]!, SpinWatch.limitPassed(value));
+    const [buffer, offset] = [control[base + T.BUFFER]!, control[base + T.OFFSET]!];
+    this.#spin.note(KIND.WAIT, buffer, offset, control[base + T.SIZE]!, control[base + T.A]!, true);
     this.#now += timeoutMs;
     return "timed-out";
   }
@@ -272,6 +315,7 @@ export class ThreadRuntime {
   }
 
   setTimer(fire: () => void, ms: number, wait = 0): number {
+    this.#control[H.CLOCK] = 1;
     const id = this.#nextTimer++;
     this.#timers.push({ id, at: this.#now + Math.max(0, ms), fire, wait });
     this.#timers.sort((a, b) => a.at - b.at || a.id - b.id);
@@ -341,17 +385,28 @@ export class ThreadRuntime {
     this.#asleep.delete(id);
   }
 
-  /** Gives the baton to whoever is next, and waits for it, unless that is this thread. */
-  #give(): void {
+  /** Gives the baton to whoever is next, and waits for it, unless that is this thread. `cut`: it spins, and may count. */
+  #give(cut = false): void {
     const next = this.#scheduler.next();
     if (next === this.index) return;
+    if (cut && this.#control[this.#base + T.STATUS] === STATUS.SPINNING) this.#noteCut();
     giveBaton(this.#control, next);
     awaitBaton(this.#control, this.index);
   }
 
-  #pass(): void {
-    this.#give();
+  #pass(cut = false): void {
+    this.#give(cut);
     this.#throwIfCut();
+  }
+
+  #noteCut(): void {
+    const site = this.site();
+    let known = this.#cutSites.indexOf(site);
+    if (known < 0) {
+      known = this.#cutSites.push(site) - 1;
+      this.#untold.push(site);
+    }
+    this.#control[this.#base + T.CUTS]! |= 1 << Math.min(known, MOST_CUT_SITES - 1);
   }
 
   #throwIfCut(): void {

@@ -4,9 +4,9 @@
  * then the schedule that was given, then the strategy.
  *
  * What is possible at a step: a thread at an operation may do it; one that sleeps with a time limit, or whose event
- * loop has a timer, may time out; with kills left anybody may die. A thread that reads the same words over and over
- * without writing (`SPINNING`) goes on only after somebody wrote one of them, or when nobody else can go on: otherwise
- * schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008).
+ * loop has a timer, may time out; with kills left anybody may die. A thread that does the same over and over and changes
+ * nothing (`SPINNING`, spin.ts) goes on only after somebody changed something, or when nobody else can go on: otherwise
+ * schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008). A schedule that is given may let it go on.
  */
 import {
   changeAt,
@@ -30,7 +30,16 @@ import {
 import { dependent, mayWrite, type Footprint } from "./dependence.ts";
 import { Waiters } from "./waiters.ts";
 
-const blank = (): Footprint => ({ kind: 0, buffer: 0, offset: 0, size: 0, writes: false, woke: 0, inbox: 0 });
+const blank = (): Footprint => ({
+  kind: 0,
+  buffer: 0,
+  offset: 0,
+  size: 0,
+  writes: false,
+  woke: 0,
+  inbox: 0,
+  spun: false,
+});
 
 export class Scheduler {
   readonly #control: Control;
@@ -53,12 +62,13 @@ export class Scheduler {
     const due = this.#due();
     if (due >= 0) return due;
     let possible = this.#possible();
-    if (possible === 0 && this.#releaseSpinners()) possible = this.#possible();
+    if (possible === 0 && this.#release(-1)) possible = this.#possible();
     if (possible === 0) return this.#over(this.#allEnded() ? OUTCOME.ENDED : OUTCOME.DEADLOCK);
     const step = control[H.STEP]!;
     if (step >= control[H.MAX_STEPS]! || step >= MAX_EVENTS) return this.#over(OUTCOME.STEPS);
-    const choice =
-      step < control[H.PREFIX]! ? control[prefixAt(step)]! : (this.#drawnDeath(step) ?? this.#choose(possible, step));
+    const given = step < control[H.PREFIX]!;
+    const choice = given ? control[prefixAt(step)]! : (this.#drawnDeath(step) ?? this.#choose(possible, step));
+    if (given && this.#release(choice)) possible = this.#possible();
     if (choice < 0) return this.#over(OUTCOME.REDUNDANT);
     const thread = choice & (KILL_FLAG - 1);
     if ((choice & KILL_FLAG) !== 0)
@@ -116,12 +126,13 @@ export class Scheduler {
     return mask;
   }
 
-  #releaseSpinners(): boolean {
+  /** Lets a thread that spins go on, or all of them (−1); false: there is none. */
+  #release(only: number): boolean {
     const control = this.#control;
     let any = false;
     for (let thread = 0; thread < control[H.THREADS]!; thread++) {
       const at = threadBase(thread) + T.STATUS;
-      if (control[at] !== STATUS.SPINNING) continue;
+      if (control[at] !== STATUS.SPINNING || (only >= 0 && only !== thread)) continue;
       control[at] = STATUS.READY;
       any = true;
     }
@@ -217,6 +228,8 @@ export class Scheduler {
     control[event + E.INBOX] = timeout && status === STATUS.IDLE ? 1 << thread : 0;
     control[event + E.WOKEN_BY] = control[base + T.WOKEN_BY]!;
     control[base + T.WOKEN_BY] = -1;
+    control[event + E.SPUN] = control[base + T.SPUN]!;
+    control[base + T.SPUN] = 0;
     control[event + E.ENABLED] = possible;
     control[event + E.ALIVE] = this.#aliveMask();
     control[event + E.SLEEP] = step >= control[H.SLEEP_AT]! ? control[H.SLEEP]! : 0;
@@ -256,8 +269,8 @@ export class Scheduler {
     return thread;
   }
 
-  /** Somebody wrote: whoever spins looks again. */
-  wrote(writer: number): void {
+  /** Somebody changed something: whoever spins looks again. */
+  changed(writer: number): void {
     const control = this.#control;
     for (let thread = 0; thread < control[H.THREADS]!; thread++) {
       const at = threadBase(thread) + T.STATUS;
@@ -282,6 +295,7 @@ export class Scheduler {
     done.writes = control[event + E.WROTE] !== 0;
     done.woke = control[event + E.WOKE]!;
     done.inbox = control[event + E.INBOX]!;
+    done.spun = control[event + E.SPUN] !== 0;
     let left = sleeping;
     for (let thread = 0; thread < MAX_THREADS; thread++) {
       const bit = 1 << thread;
@@ -296,6 +310,7 @@ export class Scheduler {
       pending.size = control[base + T.SIZE]!;
       pending.writes = mayWrite(pending.kind);
       pending.woke = -1;
+      pending.spun = control[base + T.SPUN] !== 0;
       pending.inbox =
         pending.kind === KIND.NOTIFY || pending.kind === KIND.SEND ? -1 : status === STATUS.IDLE ? bit : 0;
       if (thread === control[event + E.THREAD] || status === STATUS.DUE || dependent(done, pending)) left &= ~bit;

@@ -1,7 +1,8 @@
 /**
  * Random schedules, each a function of its own seed. Half of them are PCT (Burckhardt, Kothari, Musuvathi, Nagarakatte
  * 2010): with n threads, k steps and d − 1 changes of priority, a bug of depth d is met with a chance of at least 1 /
- * (n kᵈ⁻¹) in each; the other half are plain walks, which meet what needs many switches.
+ * (n kᵈ⁻¹) in each; the other half are plain walks, which meet what needs many switches. Every other walk lets spins go
+ * on long, so that what comes after a loop has given up is met too.
  */
 import type { Plan, Run } from "./runner.ts";
 
@@ -12,6 +13,8 @@ export interface RandomOptions {
   readonly depth: number;
   readonly kills: boolean;
 }
+
+const LONG_SPINS = 1000;
 
 export class RandomSearch {
   readonly #options: RandomOptions;
@@ -34,6 +37,7 @@ export class RandomSearch {
     const odd = this.#at % 2 === 1;
     return {
       prefix: [],
+      ...(this.#at % 4 === 0 ? { spins: LONG_SPINS } : {}),
       random: {
         seed: this.seed,
         kind: odd ? "priorities" : "walk",

@@ -20,6 +20,8 @@ export interface ThreadReport {
   readonly operations?: readonly Operation[];
   readonly error?: EncodedError & { readonly name: string };
   readonly sites?: ReadonlyMap<number, string>;
+  /** Places, unknown so far, where this thread was put off though it may count. */
+  readonly cutSites?: readonly string[];
 }
 
 export type ThreadReady = { readonly kind: "ready" } | { readonly kind: "failed"; readonly error: EncodedError };

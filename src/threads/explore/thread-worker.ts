@@ -160,7 +160,10 @@ async function serve(program: Program): Promise<never> {
     }
     if (operations.length > 0) report.operations = operations;
     if (control[H.SITES] === 1) report.sites = new Map(runtime.sites);
+    const cutSites = runtime.newCutSites();
+    if (cutSites.length > 0) report.cutSites = cutSites;
     if (
+      report.cutSites !== undefined ||
       report.result !== undefined ||
       report.operations !== undefined ||
       report.error !== undefined ||

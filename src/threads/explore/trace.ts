@@ -88,6 +88,7 @@ export class Trace {
       alive: words[at + E.ALIVE]!,
       woken: words[at + E.WOKEN]!,
       ready: words[at + E.READY]!,
+      spun: words[at + E.SPUN] !== 0,
     };
   }
 

@@ -6,6 +6,7 @@
  * converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
  */
 import { types } from "node:util";
+import { loopGlobals } from "./loops.ts";
 
 /**
  * Where accesses to shared memory are reported, before they happen. May block: nothing else of the thread runs
@@ -186,6 +187,7 @@ export function installAccessors(sink: AccessSink): void {
     __lockstep_read_optional: readOptional,
     __lockstep_at: at,
     __lockstep_at_sloppy: atSloppy,
+    ...loopGlobals,
   };
   for (const [name, value] of Object.entries(globals))
     Object.defineProperty(globalThis, name, { value, configurable: true });

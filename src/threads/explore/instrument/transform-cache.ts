@@ -40,6 +40,7 @@ function cacheFolder(): string | null {
           base,
           `lockstep-${createHash("sha256")
             .update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url))))
+            .update(readFileSync(fileURLToPath(new URL(`./loops${EXTENSION}`, import.meta.url))))
             .digest("hex")
             .slice(0, 16)}`,
         );

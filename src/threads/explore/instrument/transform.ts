@@ -10,7 +10,7 @@
  *   a?.[i]                  __lockstep_read_optional(a, () => (i)), where it is a whole chain and i neither awaits nor
  *                           yields
  *
- * and accessors.ts says what those do. Edits stay within their line, so line numbers are the source's own; columns are
+ * and accessors.ts says what those do. Loops that keep nothing between their rounds are marked (loops.ts). Edits stay within their line, so line numbers are the source's own; columns are
  * not.
  *
  * Left as they are: what is called, tagged or constructed (`a[i]()` needs its `this`, and no element of a typed array
@@ -28,6 +28,7 @@ import {
   type Program,
 } from "acorn";
 import MagicString from "magic-string";
+import { markLoop } from "./loops.ts";
 
 /** What the source is to Node; `undefined`: a module if it parses as one. */
 export type SourceFormat = "module" | "commonjs" | undefined;
@@ -53,8 +54,11 @@ export function transform(source: string, url: string, format?: SourceFormat): s
   const parsed = parseSource(source, url, format);
   const output = new MagicString(source);
   const roles = new Map<AnyNode, Role>();
+  const labelled = new Set<AnyNode>();
   visit(parsed.program, parsed.format === "module", (node, strict) => {
     assignRoles(node, roles);
+    if (node.type === "LabeledStatement") labelled.add(node.body);
+    markLoop(output, node, labelled.has(node));
     if (node.type === "NewExpression" && node.callee.type !== "Identifier") {
       // `new f(a).b()` would construct f: a callee that now contains a call is put in parentheses.
       output.appendLeft(node.callee.start, "(").appendRight(node.callee.end, ")");
