@@ -5,6 +5,7 @@ export * from "./dropout.ts";
 export { makeFolder } from "./folder.ts";
 export * from "./format.ts";
 export * from "./length.ts";
+export * from "./limits.ts";
 export * from "./math.ts";
 export * from "./options.ts";
 export * from "./philox.ts";

@@ -87,6 +87,8 @@ describe("a version's files", () => {
       { format: 2 },
       { labels: ["one"] },
       { labels: ["a", ""] },
+      { labels: ["a", "b", "a"] },
+      { labels: ["a", "x".repeat(1001)] },
       { pooling: "max" },
       { max_tokens: 0 },
       { calibration: { temperature: 0, threshold: 0 } },
@@ -100,7 +102,17 @@ describe("a version's files", () => {
     refused(config({ vocab_size: 32 }), "MODEL_INVALID", "tokenizer.json has", "32");
     refused(config({ num_hidden_layers: 3 }), "WEIGHTS_INVALID", "bert.encoder.layer.2", "16 missing");
     refused(config({ intermediate_size: 64 }), "WEIGHTS_INVALID", "[64, 32]", "[48, 32]");
-    refused(tinyFiles({ own: { labels: [...LABELS, "more"] } }), "WEIGHTS_INVALID", "classifier.weight", "[4, 32]");
+    refused(
+      tinyFiles({ own: { labels: [...LABELS, "more"] } }),
+      "MODEL_INVALID",
+      "id2label",
+      "3 names",
+      "lockstep.json 4",
+    );
+    refused(tinyFiles({ own: { labels: ["card", "loan", "cash"] } }), "MODEL_INVALID", "differ in class 1");
+    const four = tinyFiles({ own: { labels: [...LABELS, "more"] } });
+    four.set("config.json", config({ id2label: undefined }).get("config.json")!);
+    refused(four, "WEIGHTS_INVALID", "classifier.weight", "[4, 32]");
   });
 
   test("weights that are damaged", () => {
@@ -124,8 +136,50 @@ describe("a version's files", () => {
       "LayerNorm.weight",
     );
     refused(replaced("model.safetensors", tinyFiles().get("model.safetensors")!.subarray(0, 5000)), "WEIGHTS_INVALID");
-    const { tensors } = readSafetensors(tinyFiles().get("model.safetensors")!);
-    const doubled = new Map(tensors).set("classifier.bias", tensor("float64", [3], new Float64Array(3)));
-    refused(replaced("model.safetensors", encodeSafetensors(doubled)), "WEIGHTS_INVALID", "float64 [3]");
+  });
+
+  test("without names there are two classes; a head of another size, or none, says what is missing", () => {
+    const bare = (rows: number, fields: object = {}) => {
+      const files = tinyFiles({ pooling: "first", own: null });
+      const json = JSON.parse(new TextDecoder().decode(files.get("config.json"))) as object;
+      files.set("config.json", TEXT.encode(JSON.stringify({ ...json, id2label: undefined, ...fields })));
+      const { tensors } = readSafetensors(files.get("model.safetensors")!);
+      for (const name of ["classifier.weight", "classifier.bias"]) {
+        const { shape, data } = tensors.get(name)!;
+        const width = shape[1] ?? 1;
+        if (rows === 0) tensors.delete(name);
+        else
+          tensors.set(
+            name,
+            tensor("float32", [rows, ...shape.slice(1)], (data as Float32Array).slice(0, rows * width)),
+          );
+      }
+      return files.set("model.safetensors", encodeSafetensors(tensors));
+    };
+    assert.deepEqual(readVersion(bare(2)).labels, ["LABEL_0", "LABEL_1"]);
+    assert.deepEqual(readVersion(bare(3, { num_labels: 3 })).labels, ["LABEL_0", "LABEL_1", "LABEL_2"]);
+    refused(bare(3), "MODEL_INVALID", "2 classes", "3 rows", "id2label");
+    refused(bare(0, { architectures: null }), "MODEL_INVALID", "encoder", "--from");
+    refused(bare(2, { problem_type: "multi_label_classification" }), "MODEL_INVALID", '"problem_type"');
+  });
+
+  test("weights in double precision are read; of unused ones neither type nor values matter", () => {
+    const files = tinyFiles();
+    const { tensors } = readSafetensors(files.get("model.safetensors")!);
+    const doubled = new Map(
+      Array.from(tensors, ([name, { shape, data }]) => [
+        name,
+        tensor("float64", shape, Float64Array.from(data as Float32Array)),
+      ]),
+    );
+    doubled.set("cls.seq_relationship.bias", tensor("float64", [1], Float64Array.of(-Infinity)));
+    const { weights } = readVersion(new Map(files).set("model.safetensors", encodeSafetensors(doubled)));
+    assert.deepEqual(weights, readVersion(files).weights);
+    const spare = encodeSafetensors(new Map(tensors).set("mask", tensor("uint8", [3], new Uint8Array(3))));
+    const text = Buffer.from(spare).toString("latin1").replace('"dtype":"U8"', '"dtype":"I8"');
+    assert.deepEqual(
+      readVersion(new Map(files).set("model.safetensors", Buffer.from(text, "latin1"))).weights,
+      readVersion(files).weights,
+    );
   });
 });

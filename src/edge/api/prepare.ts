@@ -153,6 +153,7 @@ function encoderWeights(encoder: Encoder, config: BertConfig): ReadonlyMap<strin
   const { weights, missing } = matchWeights(
     bertParameters(config, { kind: "encoder", pooling: encoder.pooling }),
     encoder.tensors,
+    encoder.unread,
   );
   const first = missing[0];
   if (first !== undefined)

@@ -3,30 +3,30 @@
  * stranger: every size is bounded before anything is allocated from it.
  */
 import { z } from "zod";
-import { LockstepError } from "../../base/index.ts";
+import { LABEL_LIMITS, LockstepError } from "../../base/index.ts";
+import { refusedField, shown } from "./config-fields.ts";
 
-const size = (maximum: number) => z.int().min(1).max(maximum);
+const size = (maximum: number, standard: number) => z.int().min(1).max(maximum).default(standard);
 
+/** Sizes have the defaults of `transformers`' BertConfig: the weights' shapes are held to them. */
 const bertConfigSchema = z.looseObject({
-  model_type: z.literal("bert"),
   architectures: z.array(z.string()).nullish(),
-  vocab_size: size(2_000_000),
-  hidden_size: size(16_384),
-  num_hidden_layers: size(256),
-  num_attention_heads: size(256),
-  intermediate_size: size(131_072),
-  max_position_embeddings: size(131_072),
-  type_vocab_size: size(1024),
-  hidden_act: z.literal("gelu").default("gelu"),
-  layer_norm_eps: z.number().positive().max(1).default(1e-12),
-  initializer_range: z.number().positive().max(10).default(0.02),
-  hidden_dropout_prob: z.number().min(0).max(0.9).default(0.1),
-  attention_probs_dropout_prob: z.number().min(0).max(0.9).default(0.1),
+  vocab_size: size(2_000_000, 30_522),
+  hidden_size: size(16_384, 768),
+  num_hidden_layers: size(256, 12),
+  num_attention_heads: size(256, 12),
+  intermediate_size: size(131_072, 3072),
+  max_position_embeddings: size(131_072, 512),
+  type_vocab_size: size(1024, 2),
+  layer_norm_eps: z.number().positive().max(1).nullish(),
+  initializer_range: z.number().positive().max(10).nullish(),
+  hidden_dropout_prob: z.number().min(0).max(0.9).nullish(),
+  attention_probs_dropout_prob: z.number().min(0).max(0.9).nullish(),
   classifier_dropout: z.number().min(0).max(0.9).nullish(),
   pad_token_id: z.int().min(-1).nullish(),
-  position_embedding_type: z.literal("absolute").optional(),
-  is_decoder: z.literal(false).optional(),
-  id2label: z.record(z.string(), z.string()).optional(),
+  problem_type: z.string().nullish(),
+  num_labels: z.int().min(1).max(LABEL_LIMITS.count).nullish(),
+  id2label: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
 });
 
 /** Field names are those of `config.json`. Sizes are counts; rates are probabilities. */
@@ -47,36 +47,58 @@ export interface BertConfig {
   readonly pad_token_id: number;
 }
 
-/** What `config.json` says beside the sizes: how many labels there are and what they are called. */
+/** What `config.json` says: the sizes, and what the folder's head is. */
 export interface ParsedConfig {
   readonly config: BertConfig;
+  /** The names in `id2label`, by class id. */
   readonly labels: readonly string[] | undefined;
   readonly architecture: string | undefined;
+  readonly problemType: string | undefined;
+  /** `num_labels`, which counts where there are no names. */
+  readonly numLabels: number | undefined;
 }
 
-/** @throws MODEL_INVALID naming the field. */
+/** Families that are read, by `model_type`. */
+const MODEL_TYPES: readonly string[] = ["bert"];
+
+/** @throws MODEL_INVALID naming the field: one that is wrong, or one that might change answers and is not followed. */
 export function parseBertConfig(json: unknown): ParsedConfig {
+  if (typeof json !== "object" || json === null || Array.isArray(json))
+    throw new LockstepError("MODEL_INVALID", `config.json is ${shown(json)}, not an object of fields`, { field: "" });
+  requireFamily(json as Readonly<Record<string, unknown>>);
+  const refused = refusedField(json as Readonly<Record<string, unknown>>);
+  if (refused !== undefined) throw invalid(refused.field, refused.because);
   const parsed = bertConfigSchema.safeParse(json);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    const field = issue?.path.join(".") ?? "";
-    throw new LockstepError(
-      "MODEL_INVALID",
-      `config.json: ${field === "" ? "the file" : `"${field}"`} is not that of a BERT encoder this version ` +
-        `reads: ${issue?.message ?? "invalid"}`,
-      { field },
-    );
+    throw invalid(issue?.path.join(".") ?? "", `it is not that of a BERT model: ${issue?.message ?? "invalid"}`);
   }
   const raw = parsed.data;
-  if (raw.hidden_size % raw.num_attention_heads !== 0) {
-    throw new LockstepError(
-      "MODEL_INVALID",
-      `config.json: "hidden_size" ${raw.hidden_size} is not a multiple of "num_attention_heads" ` +
-        `${raw.num_attention_heads}`,
-      { hidden_size: raw.hidden_size, num_attention_heads: raw.num_attention_heads },
+  if (raw.hidden_size % raw.num_attention_heads !== 0)
+    throw invalid(
+      "hidden_size",
+      `${raw.hidden_size} is not a multiple of "num_attention_heads" ${raw.num_attention_heads}`,
     );
-  }
-  return { config: bertConfig(raw), labels: labelsOf(raw.id2label), architecture: raw.architectures?.[0] };
+  return {
+    config: bertConfig(raw),
+    labels: labelsOf(raw.id2label),
+    architecture: raw.architectures?.[0],
+    problemType: raw.problem_type ?? undefined,
+    numLabels: raw.num_labels ?? undefined,
+  };
+}
+
+function requireFamily({ model_type: found }: Readonly<Record<string, unknown>>): void {
+  if (typeof found === "string" && MODEL_TYPES.includes(found)) return;
+  throw invalid(
+    "model_type",
+    `${found === undefined ? "the file has none" : `the model is of the family ${shown(found)}`}; this version reads ` +
+      MODEL_TYPES.map((known) => `"${known}"`).join(", "),
+  );
+}
+
+function invalid(field: string, because: string): LockstepError {
+  return new LockstepError("MODEL_INVALID", `config.json: ${field === "" ? "" : `"${field}": `}${because}`, { field });
 }
 
 type RequiredSizes = Pick<
@@ -113,17 +135,70 @@ export function bertConfig(fields: RequiredSizes & OptionalFields): BertConfig {
   });
 }
 
-function labelsOf(id2label: Readonly<Record<string, string>> | undefined): readonly string[] | undefined {
-  if (id2label === undefined) return undefined;
+function labelsOf(
+  id2label: Readonly<Record<string, string | number>> | null | undefined,
+): readonly string[] | undefined {
+  if (id2label === undefined || id2label === null) return undefined;
   const count = Object.keys(id2label).length;
-  return Array.from({ length: count }, (_, id) => {
-    const label = id2label[String(id)];
-    if (label === undefined)
-      throw new LockstepError("MODEL_INVALID", `config.json: "id2label" has ${count} entries, but none for ${id}`, {
-        id,
-      });
-    return label;
-  });
+  if (count > LABEL_LIMITS.count)
+    throw invalid("id2label", `it names ${count} classes; at most ${LABEL_LIMITS.count} are read`);
+  const ids = new Map<string, number>();
+  for (let id = 0; id < count; id++) {
+    const label = Object.hasOwn(id2label, String(id)) ? String(id2label[String(id)]) : undefined;
+    if (label === undefined) throw invalid("id2label", `it has ${count} entries, but none for ${id}`);
+    const other = ids.get(label);
+    if (other !== undefined)
+      throw invalid(
+        "id2label",
+        `${other} and ${id} are both ${shown(label)}, so an answer would not say which is meant`,
+      );
+    ids.set(label, id);
+  }
+  return [...ids.keys()];
+}
+
+/** Architectures whose head is one label a text. Without any, the weights decide. */
+const CLASSIFIERS: readonly string[] = ["BertForSequenceClassification"];
+
+/** Architectures without a head, or with one that only training needs. */
+const ENCODERS: readonly string[] = ["BertModel", "BertForMaskedLM", "BertForPreTraining", "BertLMHeadModel"];
+
+/**
+ * The labels of a folder that classifies texts into one of two or more classes, as `transformers` numbers and names
+ * them: LABEL_0, LABEL_1 … where `id2label` is missing.
+ * @throws MODEL_INVALID for a head that answers something else, where a softmax would be a wrong answer
+ */
+export function classifierLabels({ labels, architecture, problemType, numLabels }: ParsedConfig): readonly string[] {
+  requireSingleLabel(problemType);
+  if (architecture !== undefined && ENCODERS.includes(architecture))
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `this folder is an encoder (${architecture}) without a classifier; fine-tune it first (train --from)`,
+      { architecture },
+    );
+  if (architecture !== undefined && !CLASSIFIERS.includes(architecture))
+    throw invalid(
+      "architectures",
+      `${shown(architecture)} does not answer with one label a text; its encoder can be fine-tuned (train --from)`,
+    );
+  const found = labels ?? Array.from({ length: numLabels ?? 2 }, (_, id) => `LABEL_${id}`);
+  if (found.length < 2)
+    throw invalid(
+      labels === undefined ? "num_labels" : "id2label",
+      "the model has one output, which is a score (of a cross-encoder or a regression) and no choice between " +
+        "classes; this version classifies into two or more",
+    );
+  return found;
+}
+
+/** @throws MODEL_INVALID where the outputs are not one choice among the labels */
+export function requireSingleLabel(problemType: string | undefined): void {
+  if (problemType === undefined || problemType === "single_label_classification") return;
+  throw invalid(
+    "problem_type",
+    `${shown(problemType)} is not read; this version gives each text one label out of two or more ` +
+      `("single_label_classification")`,
+  );
 }
 
 /**

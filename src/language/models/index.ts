@@ -1,8 +1,10 @@
 export { bertGraph, bertParameters, type BertGraphOptions, type Head, type Pooling } from "./bert.ts";
 export {
   bertConfig,
+  classifierLabels,
   formatBertConfig,
   parseBertConfig,
+  requireSingleLabel,
   type Architecture,
   type BertConfig,
   type ParsedConfig,

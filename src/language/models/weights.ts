@@ -3,7 +3,7 @@
  * their old names (`gamma`, `beta`: the first published BERT weights have); shapes must agree.
  */
 import { LockstepError } from "../../base/index.ts";
-import { elements, tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import { elements, firstNonFinite, tensor, type HostTensor, type UnreadTensor } from "../../numeric/tensor/index.ts";
 import type { ParameterInfo } from "./parameters.ts";
 
 export interface MatchedWeights {
@@ -16,21 +16,33 @@ export interface MatchedWeights {
 }
 
 /**
- * Tensors that the model has no use for are left aside (a pooler beside mean pooling, an old head).
- * @throws WEIGHTS_INVALID where a tensor's shape or dtype is not the parameter's.
+ * Tensors that the model has no use for are left aside, whatever their type and values (a pooler beside mean pooling,
+ * an old head). Float64 becomes float32, rounded to the nearest as PyTorch does.
+ * @throws WEIGHTS_INVALID where a tensor's shape or dtype is not the parameter's, or a value is NaN or infinite.
  */
 export function matchWeights(
   parameters: readonly ParameterInfo[],
   tensors: ReadonlyMap<string, HostTensor>,
+  unread: ReadonlyMap<string, UnreadTensor> = new Map(),
 ): MatchedWeights {
   const weights = new Map<string, HostTensor<"float32">>();
   const missing: ParameterInfo[] = [];
   for (const info of parameters) {
-    const found = namesOf(info.name)
-      .map((name) => tensors.get(name))
-      .find((candidate) => candidate !== undefined);
-    if (found === undefined) missing.push(info);
-    else weights.set(info.name, fitting(info, found));
+    const names = namesOf(info.name);
+    const name = names.find((one) => tensors.has(one));
+    if (name !== undefined) {
+      weights.set(info.name, fitting(info, name, tensors.get(name)!));
+      continue;
+    }
+    const other = names.find((one) => unread.has(one));
+    if (other !== undefined)
+      throw new LockstepError(
+        "WEIGHTS_INVALID",
+        `tensor "${other}" is stored as ${unread.get(other)!.stored}, which is not read; convert the weights to F32, ` +
+          "F16 or BF16",
+        { tensor: other },
+      );
+    missing.push(info);
   }
   return { weights, missing };
 }
@@ -41,17 +53,32 @@ function namesOf(name: string): string[] {
   return [name, old].flatMap((one) => [one, one.replace(/^bert\./, "")]);
 }
 
-function fitting(info: ParameterInfo, found: HostTensor): HostTensor<"float32"> {
+function fitting(info: ParameterInfo, name: string, found: HostTensor): HostTensor<"float32"> {
   const same = found.shape.length === info.shape.length && found.shape.every((dim, axis) => dim === info.shape[axis]);
-  if (!same || found.dtype !== "float32") {
+  if (!same)
     throw new LockstepError(
       "WEIGHTS_INVALID",
-      `tensor "${info.name}" is ${found.dtype} [${found.shape.join(", ")}], but config.json asks for float32 [` +
+      `tensor "${name}" is ${found.dtype} [${found.shape.join(", ")}], but config.json asks for float32 [` +
         `${info.shape.join(", ")}]: the two are not of the same model`,
-      { tensor: info.name, shape: found.shape, expected: info.shape },
+      { tensor: name, shape: found.shape, expected: info.shape },
     );
-  }
-  return tensor("float32", info.shape, found.data as Float32Array);
+  const { data } = found;
+  if (!(data instanceof Float32Array || data instanceof Float64Array))
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `tensor "${name}" is ${found.dtype}, and a parameter has fractions; convert the weights to F32, F16 or BF16`,
+      { tensor: name, dtype: found.dtype },
+    );
+  const single = tensor("float32", info.shape, data instanceof Float32Array ? data : Float32Array.from(data));
+  const bad = firstNonFinite([[name, single]]);
+  if (bad !== undefined)
+    throw new LockstepError(
+      "WEIGHTS_INVALID",
+      `tensor "${name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is damaged, its ` +
+        "training diverged, or a number is too large for float32",
+      { tensor: name, index: bad.index },
+    );
+  return single;
 }
 
 /** How many numbers the parameters hold. */

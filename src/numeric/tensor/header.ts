@@ -16,6 +16,20 @@ export const STORED = {
   U8: { dtype: "uint8", width: 1 },
 } as const satisfies Record<string, { dtype: DType; width: number }>;
 
+/** Bytes an element of the format's other whole-byte types: their place is checked, their values are not read. */
+const UNREAD = {
+  BOOL: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E8M0: 1,
+  I16: 2,
+  U16: 2,
+  U32: 4,
+  U64: 8,
+  C64: 8,
+} as const;
+
 /** `begin` and `end` count bytes from the start of the data. */
 export interface StoredTensor {
   readonly stored: keyof typeof STORED;
@@ -24,9 +38,18 @@ export interface StoredTensor {
   readonly begin: number;
   readonly end: number;
 }
+/** A tensor of a type that no model here has: passed over unless it is asked for. */
+export interface UnreadTensor {
+  readonly stored: keyof typeof UNREAD;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
 export interface SafetensorsHeader {
   /** By name, in the order of the data. */
   readonly entries: ReadonlyMap<string, StoredTensor>;
+  /** Tensors of a type that is not read, by name. */
+  readonly unread: ReadonlyMap<string, UnreadTensor>;
   readonly metadata: Readonly<Record<string, string>>;
   readonly dataStart: number;
 }
@@ -51,7 +74,7 @@ export function parseHeader(what: string, bytes: Uint8Array, dataStart: number, 
         "unique names",
       { tensor: repeated },
     );
-  const entries: [string, StoredTensor][] = [];
+  const entries: [string, StoredTensor | UnreadTensor][] = [];
   let metadata: Readonly<Record<string, string>> = {};
   for (const [name, value] of Object.entries(header)) {
     if (name === "__metadata__") metadata = metadataOf(what, value);
@@ -59,7 +82,16 @@ export function parseHeader(what: string, bytes: Uint8Array, dataStart: number, 
   }
   entries.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   checkCover(what, entries, dataBytes);
-  return { entries: new Map(entries), metadata, dataStart };
+  return {
+    entries: new Map(entries.filter((entry): entry is [string, StoredTensor] => isRead(entry[1]))),
+    unread: new Map(entries.filter((entry): entry is [string, UnreadTensor] => !isRead(entry[1]))),
+    metadata,
+    dataStart,
+  };
+}
+
+function isRead(entry: StoredTensor | UnreadTensor): entry is StoredTensor {
+  return "dtype" in entry;
 }
 
 function decodeText(what: string, bytes: Uint8Array): string {
@@ -98,20 +130,19 @@ function metadataOf(what: string, value: unknown): Readonly<Record<string, strin
   return value as Record<string, string>;
 }
 
-function entryOf(what: string, name: string, value: unknown, dataBytes: number): StoredTensor {
+function entryOf(what: string, name: string, value: unknown, dataBytes: number): StoredTensor | UnreadTensor {
   const wrong = (reason: string): LockstepError => sourceError(what, `tensor "${name}" ${reason}`, { tensor: name });
   if (!isObject(value)) throw wrong("is not described by an object");
   const { dtype, shape, data_offsets: offsets, ...others } = value;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined)
     throw wrong(`has an unknown field "${unknown}"; expected are dtype, shape and data_offsets`);
-  if (typeof dtype !== "string" || !Object.hasOwn(STORED, dtype)) {
+  if (!isStored(dtype) && !isUnread(dtype)) {
     throw wrong(
       `has the type ${JSON.stringify(dtype)}, which is not one of ${Object.keys(STORED).join(", ")}; convert ` +
         "it, for instance to F32",
     );
   }
-  const stored = dtype as keyof typeof STORED;
   if (!isCounts(shape))
     throw wrong(`has the shape ${JSON.stringify(shape)}, which is not a list of integers from 0 up`);
   if (!isCounts(offsets) || offsets.length !== 2)
@@ -121,14 +152,24 @@ function entryOf(what: string, name: string, value: unknown, dataBytes: number):
     throw wrong(
       `claims the bytes ${begin} to ${end} of ${dataBytes}; the file is cut off or its header is wrong, fetch it again`,
     );
-  const size = elements(shape) * STORED[stored].width;
+  const size = elements(shape) * (isStored(dtype) ? STORED[dtype].width : UNREAD[dtype]);
   if (!Number.isSafeInteger(size)) throw wrong(`has the shape [${shape.join(", ")}], too large for any file`);
   if (size !== end - begin)
     throw wrong(
-      `has ${end - begin} bytes, but its shape [${shape.join(", ")}] of ${stored} takes ${size}; the header is ` +
+      `has ${end - begin} bytes, but its shape [${shape.join(", ")}] of ${dtype} takes ${size}; the header is ` +
         "wrong, fetch the file again",
     );
-  return { stored, dtype: STORED[stored].dtype, shape, begin, end };
+  return isStored(dtype)
+    ? { stored: dtype, dtype: STORED[dtype].dtype, shape, begin, end }
+    : { stored: dtype, shape, begin, end };
+}
+
+function isStored(dtype: unknown): dtype is keyof typeof STORED {
+  return typeof dtype === "string" && Object.hasOwn(STORED, dtype);
+}
+
+function isUnread(dtype: unknown): dtype is keyof typeof UNREAD {
+  return typeof dtype === "string" && Object.hasOwn(UNREAD, dtype);
 }
 
 function isCounts(value: unknown): value is number[] {
@@ -136,7 +177,11 @@ function isCounts(value: unknown): value is number[] {
 }
 
 /** Sorted by place, the tensors follow each other without overlap or gap from the first byte to the last. */
-function checkCover(what: string, entries: readonly (readonly [string, StoredTensor])[], dataBytes: number): void {
+function checkCover(
+  what: string,
+  entries: readonly (readonly [string, StoredTensor | UnreadTensor])[],
+  dataBytes: number,
+): void {
   let end = 0;
   let before = "";
   for (const [name, entry] of entries) {

@@ -9,4 +9,4 @@ export {
   type Safetensors,
   type SafetensorsLimits,
 } from "./safetensors.ts";
-export { type SafetensorsHeader, type StoredTensor } from "./header.ts";
+export { type SafetensorsHeader, type StoredTensor, type UnreadTensor } from "./header.ts";

@@ -5,7 +5,14 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { LockstepError } from "../../base/index.ts";
-import { parseHeader, sourceError, STORED, type SafetensorsHeader, type StoredTensor } from "./header.ts";
+import {
+  parseHeader,
+  sourceError,
+  STORED,
+  type SafetensorsHeader,
+  type StoredTensor,
+  type UnreadTensor,
+} from "./header.ts";
 import { BYTES, elements, type DType, type HostTensor } from "./tensor.ts";
 
 export interface SafetensorsLimits {
@@ -19,6 +26,8 @@ export interface SafetensorsLimits {
 export interface Safetensors {
   /** In the order of the file's bytes. F16 and BF16 are converted to float32, exactly. */
   readonly tensors: Map<string, HostTensor>;
+  /** Tensors of a type that is not read (BOOL, I8, I16 …), by name: a model that needs one cannot be loaded. */
+  readonly unread: ReadonlyMap<string, UnreadTensor>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -41,12 +50,12 @@ export function readSafetensorsHeader(source: string | Uint8Array, limits: Safet
  */
 export function readSafetensors(source: string | Uint8Array, limits: SafetensorsLimits = {}): Safetensors {
   return withSource(source, limits, (opened) => {
-    const { entries, metadata, dataStart } = headerOf(opened, limits);
+    const { entries, unread, metadata, dataStart } = headerOf(opened, limits);
     const tensors = new Map<string, HostTensor>();
     for (const [name, entry] of entries) {
       tensors.set(name, decode(entry, opened.read(dataStart + entry.begin, dataStart + entry.end)));
     }
-    return { tensors, metadata };
+    return { tensors, unread, metadata };
   });
 }
 

@@ -7,7 +7,6 @@ export {
   readLockstepFile,
   readVersion,
   readVersionInfo,
-  readWeights,
   type Calibration,
   type Encoder,
   type LockstepFile,

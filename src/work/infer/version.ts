@@ -3,18 +3,21 @@
  * becomes something that can be loaded. Nothing is trusted: every file is checked before it is used.
  */
 import { z } from "zod";
-import { formatBytes, LockstepError, toLockstepError } from "../../base/index.ts";
+import { formatBytes, LABEL_LIMITS, LockstepError, toLockstepError } from "../../base/index.ts";
 import {
   bertParameters,
+  classifierLabels,
   matchWeights,
   parameterCount,
   parseBertConfig,
+  requireSingleLabel,
   type BertConfig,
   type Head,
+  type ParsedConfig,
   type Pooling,
 } from "../../language/models/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
-import { firstNonFinite, readSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
+import { readSafetensors, type HostTensor, type Safetensors } from "../../numeric/tensor/index.ts";
 
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 
@@ -25,7 +28,11 @@ export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 export const lockstepFileSchema = z.looseObject({
   format: z.literal(1),
   task: z.literal("classify"),
-  labels: z.array(z.string().min(1).max(1000)).min(2).max(100_000),
+  labels: z
+    .array(z.string().min(1).max(LABEL_LIMITS.length))
+    .min(2)
+    .max(LABEL_LIMITS.count)
+    .refine((labels) => new Set(labels).size === labels.length, "a label is there twice"),
   pooling: z.enum(["first", "mean"]),
   max_tokens: z.int().min(2).max(131_072),
   calibration: z.strictObject({
@@ -65,20 +72,16 @@ export interface Encoder {
   readonly pooling: Pooling;
   readonly tokenizer: Tokenizer;
   readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** Tensors of a type that is not read, by name. */
+  readonly unread: Safetensors["unread"];
 }
 
 /** @throws MODEL_INVALID, TOKENIZER_INVALID with the file that is wrong. */
 export function readVersionInfo(files: VersionFiles): VersionInfo {
-  const { config, labels: configLabels, architecture } = parseBertConfig(parseJson(files, "config.json"));
+  const parsed = parseBertConfig(parseJson(files, "config.json"));
+  const { config } = parsed;
   const own = readLockstepFile(files);
-  const labels = own?.labels ?? configLabels;
-  if (labels === undefined)
-    throw new LockstepError(
-      "MODEL_INVALID",
-      `this folder is an encoder (${architecture ?? "no architecture named"}) without labels, so it cannot ` +
-        "classify; fine-tune it first (train --from)",
-      {},
-    );
+  const labels = own === undefined ? classifierLabels(parsed) : ownLabels(own, parsed);
   const maxTokens = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
   const tokenizer = readTokenizer(files, maxTokens);
   checkVocabulary(config, tokenizer);
@@ -93,10 +96,27 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   };
 }
 
+/** Both files name the classes; a folder in which one of them was edited says two things. @throws MODEL_INVALID */
+function ownLabels(own: LockstepFile, { labels, problemType }: ParsedConfig): readonly string[] {
+  requireSingleLabel(problemType);
+  const differs = labels?.findIndex((label, id) => label !== own.labels[id]) ?? -1;
+  if (labels !== undefined && (differs >= 0 || labels.length !== own.labels.length))
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `"id2label" in config.json has ${labels.length} names and "labels" in lockstep.json ${own.labels.length}` +
+        (differs < 0 ? "" : `, and they differ in class ${differs}`) +
+        "; make both the same",
+      { field: "id2label" },
+    );
+  return own.labels;
+}
+
 /** @throws as readVersionInfo; WEIGHTS_INVALID naming the tensor. */
 export function readVersion(files: VersionFiles): Version {
   const info = readVersionInfo(files);
-  const { weights, missing } = matchWeights(bertParameters(info.config, info.head), readWeights(files));
+  const { tensors, unread } = readWeights(files);
+  requireRows(files, tensors.get("classifier.weight"), info.labels.length);
+  const { weights, missing } = matchWeights(bertParameters(info.config, info.head), tensors, unread);
   const first = missing[0];
   if (first !== undefined)
     throw new LockstepError(
@@ -108,13 +128,30 @@ export function readVersion(files: VersionFiles): Version {
   return { ...info, weights: Object.fromEntries(weights) };
 }
 
+/** Where nothing names the classes, two are meant; a head of another size says what has to be told. */
+function requireRows(files: VersionFiles, classifier: HostTensor | undefined, labels: number): void {
+  const { labels: named, numLabels } = parseBertConfig(parseJson(files, "config.json"));
+  if (files.has("lockstep.json") || named !== undefined || numLabels !== undefined) return;
+  const rows = classifier?.shape[0];
+  if (rows === labels) return;
+  throw new LockstepError(
+    "MODEL_INVALID",
+    rows === undefined
+      ? `this folder is an encoder without a classifier (no tensor "classifier.weight"); fine-tune it first ` +
+          "(train --from)"
+      : `config.json has no "id2label", which means ${labels} classes, and "classifier.weight" has ${rows} ` +
+          "rows; name the classes in id2label",
+    { field: "id2label" },
+  );
+}
+
 /** @throws as readVersion; a missing head is no error. */
 export function readEncoder(files: VersionFiles, maxTokens: number): Encoder {
   const { config } = parseBertConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
   const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
   checkVocabulary(config, tokenizer);
-  return { config, pooling: own?.pooling ?? "mean", tokenizer, tensors: readWeights(files) };
+  return { config, pooling: own?.pooling ?? "mean", tokenizer, ...readWeights(files) };
 }
 
 const WEIGHTS = "model.safetensors";
@@ -143,17 +180,9 @@ export function checkWeightsSize(files: VersionFiles, weightBytes: number): void
   }
 }
 
-export function readWeights(files: VersionFiles): ReadonlyMap<string, HostTensor> {
-  const { tensors } = readSafetensors(need(files, WEIGHTS), { name: WEIGHTS });
-  const bad = firstNonFinite(tensors);
-  if (bad !== undefined)
-    throw new LockstepError(
-      "WEIGHTS_INVALID",
-      `tensor "${bad.name}" in model.safetensors has NaN or infinity at element ${bad.index}; the file is ` +
-        "damaged or its training diverged",
-      { tensor: bad.name, index: bad.index },
-    );
-  return tensors;
+function readWeights(files: VersionFiles): Pick<Safetensors, "tensors" | "unread"> {
+  const { tensors, unread } = readSafetensors(need(files, WEIGHTS), { name: WEIGHTS });
+  return { tensors, unread };
 }
 
 function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
