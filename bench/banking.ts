@@ -13,7 +13,7 @@ import { trainWordPiece, type Tokenizer } from "../src/language/text/index.ts";
 import type { HostTensor } from "../src/numeric/tensor/index.ts";
 import { readEncoder } from "../src/work/infer/index.ts";
 import { openFolder } from "../src/work/store/index.ts";
-import { resolveRecipe, type Recipe } from "../src/work/train/index.ts";
+import { defaultValidationFraction, resolveRecipe, type Recipe } from "../src/work/train/index.ts";
 // Rooms' private parts: rounds of single steps cannot be had through the door, which trains to the end.
 import { headOf, type ObjectiveOptions } from "../src/work/train/objectives.ts";
 import { Phase } from "../src/work/train/phase.ts";
@@ -35,7 +35,10 @@ export async function bankingTask(minilm?: string): Promise<Task> {
   const recipe = resolveRecipe(minilm === undefined ? {} : { from: "0".repeat(64), pooling: "mean" });
   const table = await readTable(join(import.meta.dirname, "../examples/banking77/train.csv"));
   const { names, ids } = labelSpace(table.labels!);
-  const split = splitByHash(table.texts, { fraction: recipe.validation_fraction, seed: seedFrom(recipe.seed) });
+  const split = splitByHash(table.texts, {
+    fraction: recipe.validation_fraction ?? defaultValidationFraction(table.texts.length),
+    seed: seedFrom(recipe.seed),
+  });
   const encoder = minilm === undefined ? undefined : readEncoder((await openFolder(minilm)).files, recipe.max_tokens);
   const { vocab_size: vocabSize, min_frequency: minFrequency } = recipe.tokenizer;
   const tokenizer =

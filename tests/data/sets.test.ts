@@ -217,6 +217,21 @@ describe("maskTokens", () => {
       if (!chosen.has(at)) assert.equal(id, ids[at]);
     });
   });
+  it("replaces by words only; recipes of before that was a setting still draw from the whole vocabulary", () => {
+    const specials = new Set(Object.values(tokenizer.special));
+    const drawn = (replacement: "word" | "any") => {
+      const { inputs, positions, labels } = maskTokens(ids, tokenizer.special, 20, { ...options, replacement });
+      return [...positions]
+        .map((at) => inputs[at]!)
+        .filter((id, i) => id !== labels[i] && id !== tokenizer.special.mask);
+    };
+    const words = drawn("word");
+    assert.deepEqual(
+      [...new Set(words)].sort((a, b) => a - b),
+      Array.from({ length: 20 }, (_, id) => id).filter((id) => !specials.has(id)),
+    );
+    assert.ok(drawn("any").includes(tokenizer.special.unk), "the control draws what must not be drawn");
+  });
   it("is a function of seed, step, shard and place", () => {
     const first = maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options);
     assert.deepEqual(maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options), first);

@@ -53,7 +53,7 @@ const PINNED: TrainInput = {
   hidden_dropout: 0.1,
   attention_dropout: 0.1,
   classifier_dropout: 0.1,
-  pretrain: { ...RATES, epochs: 2, learning_rate: 3e-3, mask_rate: 0.15 },
+  pretrain: { ...RATES, epochs: 2, learning_rate: 3e-3, mask_rate: 0.15, mask_replacement: "any" },
   finetune: { ...RATES, epochs: 10, learning_rate: 5e-3, label_smoothing: 0.1, token_dropout: 0.1 },
 };
 

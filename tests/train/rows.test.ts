@@ -174,7 +174,7 @@ describe("row tables", () => {
         ["token_type_embeddings", "token_type_ids"],
       ],
     );
-    assert.deepEqual(tablesOf({ kind: "masked-lm", maskRate: 0.15, vocabSize: 50 }, embeddings), [
+    assert.deepEqual(tablesOf({ kind: "masked-lm", maskRate: 0.15, replacement: "word", vocabSize: 50 }, embeddings), [
       ["position_embeddings", "position_ids"],
       ["token_type_embeddings", "token_type_ids"],
     ]);

@@ -28,7 +28,7 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
   const table = await readTable(join(import.meta.dirname, "../../examples/banking77/test.csv"));
   const texts = table.texts.filter((_, row) => row % 7 === 0).slice(0, rows);
   const { names, ids: labels } = labelSpace(table.labels!.filter((_, row) => row % 7 === 0).slice(0, rows));
-  const split = splitByHash(texts, { fraction: resolved.validation_fraction, seed: seedFrom(resolved.seed) });
+  const split = splitByHash(texts, { fraction: resolved.validation_fraction ?? 0.05, seed: seedFrom(resolved.seed) });
   const tokenizer = trainWordPiece(texts, { vocabSize: resolved.tokenizer.vocab_size, maxLength: resolved.max_tokens });
   const data = await encodeDataset(tokenizer, texts, labels);
   const config = bertConfig({

@@ -17,7 +17,7 @@ import {
 import type { Model, ModelOptions } from "../../work/model/index.ts";
 import { loadModel } from "./load-model.ts";
 import { pathSchema, signalSchema } from "./options.ts";
-import { scoresOf, shareOf } from "./train.ts";
+import { scoresOf, shareOf } from "./assess.ts";
 import type { Share } from "./version-files.ts";
 
 const evaluateSchema = z.strictObject({

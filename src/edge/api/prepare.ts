@@ -13,7 +13,14 @@ import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../..
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
-import { recordShards, resolveRecipe, trainTokenizer, type Recipe, type RecipeInput } from "../../work/train/index.ts";
+import {
+  defaultValidationFraction,
+  recordShards,
+  resolveRecipe,
+  trainTokenizer,
+  type Recipe,
+  type RecipeInput,
+} from "../../work/train/index.ts";
 import { openSource } from "./source.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
 
@@ -40,7 +47,7 @@ export async function prepare(
 ): Promise<Prepared> {
   onStage("read");
   const { data, text, label, from, test: _, ...settings } = input;
-  checkHeads(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
+  checkSettings(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
   const table = await readTable(data, {
     ...(text === undefined ? {} : { text }),
     ...(label === undefined ? {} : { label }),
@@ -51,14 +58,16 @@ export async function prepare(
     });
   const { names: labels, ids: labelIds } = labelSpace(table.labels);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
+  const fraction = settings.validation_fraction ?? defaultValidationFraction(table.texts.length);
   const recipe = resolveRecipe({
     ...settings,
+    validation_fraction: fraction,
     data: { sha256: table.sha256, text: table.columns.text, label: table.columns.label },
     ...(encoder === undefined
       ? {}
       : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
   });
-  const split = splitByHash(table.texts, { fraction: recipe.validation_fraction, seed: seedFrom(recipe.seed) });
+  const split = splitByHash(table.texts, { fraction, seed: seedFrom(recipe.seed) });
   if (split.train.length < MINIMUM_EXAMPLES)
     throw new LockstepError(
       "DATA_INVALID",
@@ -122,7 +131,14 @@ async function newTokenizer(
   );
 }
 
-function checkHeads({ model: { hidden_size, num_attention_heads } }: Recipe, from: string | undefined): void {
+function checkSettings({ model, finetune }: Recipe, from: string | undefined): void {
+  if (finetune.epochs === 0)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "finetune.epochs is 0: a classifier that was never trained answers at random; give at least 1",
+      { "finetune.epochs": 0 },
+    );
+  const { hidden_size, num_attention_heads } = model;
   if (from !== undefined || hidden_size % num_attention_heads === 0) return;
   throw new LockstepError(
     "OPTION_INVALID",

@@ -12,7 +12,7 @@ import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { digestTensors } from "../../numeric/tensor/index.ts";
 import { readEncoder } from "../../work/infer/index.ts";
-import { recipeSchema, resolveRecipe, type RecipeInput } from "../../work/train/index.ts";
+import { recipeSchema, resolveRecipe, upgradeRecipe, type RecipeInput } from "../../work/train/index.ts";
 import { aliasSchema, defaultThreads, pathSchema, threadsSchema } from "./options.ts";
 import { openSource } from "./source.ts";
 import { resolveTrainOptions, type TrainInput, type TrainOptions } from "./train-options.ts";
@@ -108,7 +108,7 @@ export async function readRecipeFile(path: string): Promise<RecipeFile> {
   }
   const { recipe, run } = checkRecipeFile(value, path);
   return {
-    ...(recipe === undefined ? {} : { recipe }),
+    ...(recipe === undefined ? {} : { recipe: upgradeRecipe(recipe) }),
     ...(run === undefined ? {} : { run: inFolder(run, dirname(path)) }),
   };
 }

@@ -82,6 +82,7 @@ export class TrainingStatusTracker {
           false,
         );
       case "checkpoint":
+      case "warning":
       case "resumed":
       case "digest":
         return;

@@ -69,6 +69,8 @@ export class ProgressDisplay {
         );
       case "digest":
         return this.line(`${event.phase} ${event.step} ${event.sha256}`);
+      case "warning":
+        return this.line(`warning: ${event.message}`);
       case "checkpoint":
         return;
       case "step":

@@ -35,7 +35,7 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
       }
       const { input, options } = await trainArguments(file);
       const display = new ProgressDisplay();
-      using interrupted = onInterrupt(display.line, "stopping after this step and saving a checkpoint");
+      using interrupted = onInterrupt(display.line, "stopping after this step");
       try {
         const result = await train(input, {
           ...options,

@@ -5,4 +5,4 @@ export { labelIds, labelSpace, MAX_CLASSES, type LabelSpace } from "./labels.ts"
 export { splitByHash, type Split } from "./split.ts";
 export { encodeDataset, rowLengths, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
 export { paddingShare, planEpoch, shardBatch, type EpochOptions } from "./batches.ts";
-export { maskTokens, type Masked, type MaskOptions } from "./mask.ts";
+export { maskTokens, type Masked, type MaskOptions, type MaskReplacement } from "./mask.ts";

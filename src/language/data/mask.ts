@@ -8,10 +8,17 @@ import type { SpecialIds } from "../text/index.ts";
 export interface MaskOptions {
   /** Share of the tokens that are chosen, special ones not counted. @default 0.15 */
   readonly rate?: number;
+  /**
+   * What the 10 % are replaced by: "word" draws from the vocabulary without the special tokens, "any" from all of it, as
+   * recipes did before they could say so. @default "word"
+   */
+  readonly replacement?: MaskReplacement;
   readonly seed: Seed;
   readonly step: number;
   readonly shard: number;
 }
+
+export type MaskReplacement = "word" | "any";
 
 export interface Masked {
   readonly inputs: Int32Array;
@@ -31,7 +38,7 @@ export function maskTokens(
   ids: Int32Array,
   special: SpecialIds,
   vocabSize: number,
-  { rate = 0.15, seed, step, shard }: MaskOptions,
+  { rate = 0.15, replacement = "word", seed, step, shard }: MaskOptions,
 ): Masked {
   invariant(
     special.mask >= 0 && special.mask < vocabSize,
@@ -40,6 +47,8 @@ export function maskTokens(
   invariant(rate > 0 && rate < 1, `the masking rate is between 0 and 1, not ${rate}`);
   const never = new Set([special.pad, special.cls, special.sep, special.mask]);
   const inputs = Int32Array.from(ids);
+  const left = replacement === "any" ? [] : [...new Set(Object.values(special))].filter((id) => id >= 0).sort(rising);
+  invariant(left.length < vocabSize, "a vocabulary of special tokens only has no word to draw");
   const positions: number[] = [];
   const word = (at: number, draw: number): number => bits(seed, PURPOSE.mask, step, shard, 4 * at + draw);
   for (let at = 0; at < ids.length; at++) {
@@ -47,11 +56,22 @@ export function maskTokens(
     positions.push(at);
     const kind = word(at, 1) / TWO_32;
     if (kind < 0.8) inputs[at] = special.mask;
-    else if (kind < 0.9) inputs[at] = Math.floor((word(at, 2) / TWO_32) * vocabSize);
+    else if (kind < 0.9) inputs[at] = nthWord(Math.floor((word(at, 2) / TWO_32) * (vocabSize - left.length)), left);
   }
   return {
     inputs,
     positions: Int32Array.from(positions),
     labels: Int32Array.from(positions, (at) => ids[at] as number),
   };
+}
+
+/** The id that is number `n` (from 0) when the ids in `left`, rising, are left out. */
+function nthWord(n: number, left: readonly number[]): number {
+  let id = n;
+  for (const special of left) if (special <= id) id++;
+  return id;
+}
+
+function rising(a: number, b: number): number {
+  return a - b;
 }

@@ -11,7 +11,7 @@
  * contents.
  */
 import { join } from "node:path";
-import { LockstepError, systemClock, type Clock } from "../../base/index.ts";
+import { isLockstepError, LockstepError, systemClock, type Clock } from "../../base/index.ts";
 import { readAlias, readAliases, removeAlias, writeAlias } from "./aliases.ts";
 import { onDisk } from "./disk-errors.ts";
 import { makeFolder, makeFolders } from "./durable.ts";
@@ -34,6 +34,13 @@ export interface StoreOptions {
   readonly fs?: FileSystem;
   /** Decides only when a leftover is old enough to remove. @default systemClock */
   readonly clock?: Clock;
+}
+
+/** The checkpoints of one run, held by one training at a time. */
+export interface RunFolder extends AsyncDisposable {
+  readonly folder: string;
+  /** Its version is published: the checkpoints go. */
+  remove(): Promise<void>;
 }
 
 export interface VersionRef {
@@ -220,17 +227,27 @@ export class Store {
     });
   }
 
-  /** The folder for a run's checkpoints; made when it is not there. */
-  async runFolder(run: string): Promise<string> {
+  /**
+   * The folder for a run's checkpoints; made when it is not there, and held until it is disposed of.
+   * @throws CONFLICT when another training of this recipe holds it
+   */
+  async openRun(run: string): Promise<RunFolder> {
     const folder = this.#path("runs", requireRunName(run));
     await onDisk("make", folder, () => makeFolders(this.#fs, folder));
-    return folder;
-  }
-
-  /** Removes a run's checkpoints: its version is published. No such run is success. */
-  async removeRun(run: string): Promise<void> {
-    const folder = this.#path("runs", requireRunName(run));
-    await onDisk("remove", folder, () => this.#fs.remove(folder));
+    const lock = await this.#fs.lock(join(folder, "run.lock")).catch((error: unknown) => {
+      if (!isLockstepError(error) || error.code !== "TIMEOUT") throw error;
+      throw new LockstepError(
+        "CONFLICT",
+        `another process is training this very recipe into ${this.root}; wait for it, or train into another store`,
+        { run, store: this.root },
+        { cause: error },
+      );
+    });
+    return {
+      folder,
+      remove: () => onDisk("remove", folder, () => this.#fs.remove(folder)),
+      [Symbol.asyncDispose]: () => lock[Symbol.asyncDispose](),
+    };
   }
 
   async #requireExpected(alias: string, expected: string | null): Promise<void> {

@@ -1,4 +1,13 @@
-export { recipeHash, recipeSchema, resolveRecipe, type PhaseRecipe, type Recipe, type RecipeInput } from "./recipe.ts";
+export {
+  defaultValidationFraction,
+  recipeHash,
+  recipeSchema,
+  resolveRecipe,
+  upgradeRecipe,
+  type PhaseRecipe,
+  type Recipe,
+  type RecipeInput,
+} from "./recipe.ts";
 export { recordShards } from "./plan.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
 export type { Pace, PhaseName, TrainingEvent } from "./progress.ts";

@@ -3,7 +3,7 @@
  * objective adds nothing to the order of things: inputs are a function of (examples, seed, step, shard).
  */
 import { invariant, type Seed } from "../../base/index.ts";
-import { maskTokens } from "../../language/data/index.ts";
+import { maskTokens, type MaskReplacement } from "../../language/data/index.ts";
 import { batchInputs, bertGraph, type BertConfig, type Head } from "../../language/models/index.ts";
 import { differentiate } from "../../numeric/autodiff/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
@@ -13,7 +13,12 @@ import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
 import { WordDropout } from "./word-dropout.ts";
 
 export type ObjectiveOptions =
-  | { readonly kind: "masked-lm"; readonly maskRate: number; readonly vocabSize: number }
+  | {
+      readonly kind: "masked-lm";
+      readonly maskRate: number;
+      readonly replacement: MaskReplacement;
+      readonly vocabSize: number;
+    }
   | {
       readonly kind: "classify";
       readonly labels: number;
@@ -91,7 +96,11 @@ export function shardInputs(
   }
   const ids = inputs["input_ids"]?.data;
   invariant(ids instanceof Int32Array, "token ids are int32");
-  const masked = maskTokens(ids, special, options.vocabSize, { rate: options.maskRate, ...key });
+  const masked = maskTokens(ids, special, options.vocabSize, {
+    rate: options.maskRate,
+    replacement: options.replacement,
+    ...key,
+  });
   ids.set(masked.inputs);
   const P = Math.max(2, masked.positions.length);
   const positions = new Int32Array(P);

@@ -32,6 +32,8 @@ export type TrainingEvent =
       readonly path: string;
       readonly skipped: readonly string[];
     }
+  /** Something that the user should know, and that stops nothing. */
+  | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "digest"; readonly phase: PhaseName; readonly step: number; readonly sha256: string };
 
 export interface Pace {

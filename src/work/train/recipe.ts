@@ -46,8 +46,11 @@ export const recipeSchema = z.strictObject({
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
   /** SHA-256 of the training file's bytes and the columns read from it; filled in when the file is read. */
   data: z.strictObject({ sha256, text: z.string(), label: z.string() }).optional(),
-  /** Share of the texts held out, chosen by a seeded hash of the text. */
-  validation_fraction: z.number().min(0).max(0.5).default(0.05),
+  /**
+   * Share of the texts held out, chosen by a seeded hash of the text; null: enough for about 60 texts, but no less than
+   * 5 % and no more than 20 %.
+   */
+  validation_fraction: z.number().min(0).max(0.5).nullable().default(null),
   /** Longest row in tokens, special tokens included. Longer texts are cut. */
   max_tokens: z.int().min(8).max(512).default(64),
   /** SHA-256 of the weights started from (`--from`); absent: from nothing. */
@@ -78,6 +81,11 @@ export const recipeSchema = z.strictObject({
   pretrain: phaseSchema.extend({
     /** Share of the tokens that masked language modelling asks for. */
     mask_rate: z.number().positive().max(0.9).default(0.15),
+    /**
+     * What one masked token in ten is replaced by: any word of the vocabulary, or, as in recipes of before this setting,
+     * any of its tokens, special ones too.
+     */
+    mask_replacement: z.enum(["word", "any"]).default("word"),
   }),
   finetune: phaseSchema.extend({
     label_smoothing: z.number().min(0).max(0.9).default(0.1),
@@ -113,6 +121,22 @@ const FROM_ENCODER: RecipeInput = {
 export function resolveRecipe(input: RecipeInput): Recipe {
   const preset = input.from === undefined ? FROM_NOTHING : FROM_ENCODER;
   return Object.freeze(parseOptions(recipeSchema, merge(preset, input), "recipe"));
+}
+
+/** The share that is held out of `rows` texts where the recipe leaves it open, in whole thousandths. */
+export function defaultValidationFraction(rows: number): number {
+  return Math.ceil(1000 * Math.min(0.2, Math.max(0.05, 60 / rows))) / 1000;
+}
+
+/**
+ * A recipe that was written whole before a setting existed means what was done then: one that says the rest of
+ * `pretrain` and not `mask_replacement` drew replacements from the whole vocabulary.
+ */
+export function upgradeRecipe(recipe: RecipeInput): RecipeInput {
+  const { pretrain } = recipe;
+  const isWhole = pretrain?.mask_rate !== undefined && pretrain.adam_epsilon !== undefined;
+  if (!isWhole || pretrain.mask_replacement !== undefined) return recipe;
+  return { ...recipe, pretrain: { ...pretrain, mask_replacement: "any" } };
 }
 
 /** `over` on top of `under`, object by object; an undefined value hides nothing. */

@@ -2,7 +2,7 @@
  * A whole training: the phases of a recipe one after another, with progress, checkpoints and resuming. What it returns
  * depends on the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
  */
-import { LockstepError, seedFrom } from "../../base/index.ts";
+import { isLockstepError, LockstepError, seedFrom } from "../../base/index.ts";
 import { initializeParameters, type BertConfig, type Head } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
@@ -83,12 +83,12 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
   for (const [index, phase] of phases.entries()) {
     const steps = schedule[index]?.steps ?? 0;
     if (saved === undefined || saved.phase <= index) {
-      const opened = await openPhase(input, run, phase, data, weights, clock, stepsBefore);
+      const opened = await openPhase({ input, run, phase, data, weights, clock, stepsBefore });
       try {
         const from = saved?.phase === index ? saved.step : 0;
         if (saved?.phase === index) opened.restore(saved.content.buffers);
         clock.startAt(stepsBefore + from);
-        await trainPhase(opened, from, { input, run, index, stepsBefore });
+        await trainPhase(opened, from, { input, run, index, stepsBefore, isLast: index === phases.length - 1 });
         weights = opened.weights();
         stateDigest = opened.stateDigest();
       } finally {
@@ -103,36 +103,36 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
 async function trainPhase(
   phase: Phase,
   from: number,
-  at: { input: TrainingInput; run: TrainingRun; index: number; stepsBefore: number },
+  at: { input: TrainingInput; run: TrainingRun; index: number; stepsBefore: number; isLast: boolean },
 ): Promise<void> {
   const { run, input, index, stepsBefore } = at;
   const { checkpoints, signal, onEvent, digests = false } = run;
   let step = from;
   let size = 1;
   let savedAt = performance.now();
-  const save = async (): Promise<string | undefined> => {
-    if (checkpoints === undefined) return undefined;
+  const save = async (): Promise<Saved> => {
+    if (checkpoints === undefined) return {};
     const meta = { recipe: recipeHash(input.recipe), phase: index, step };
-    const path = await saveCheckpoint(
-      checkpoints.folder,
-      { step: stepsBefore + step, meta, buffers: phase.state() },
-      checkpoints.fs,
-    );
     savedAt = performance.now();
-    onEvent?.({ kind: "checkpoint", phase: phase.name, step, path });
-    return path;
+    try {
+      const content = { step: stepsBefore + step, meta, buffers: phase.state() };
+      const path = await saveCheckpoint(checkpoints.folder, content, checkpoints.fs);
+      onEvent?.({ kind: "checkpoint", phase: phase.name, step, path });
+      return { path };
+    } catch (error) {
+      if (!isLockstepError(error) || error.code !== "DISK_FAILED") throw error;
+      return { failed: error };
+    }
+  };
+  /** A training is not lost for want of room for a checkpoint: its version may fit, or there may be room again. */
+  const saveOrWarn = async (next: string): Promise<void> => {
+    const { failed } = await save();
+    if (failed === undefined) return;
+    const message = `no checkpoint was written at step ${step} of ${phase.name}: ${failed.message}; ${next}`;
+    onEvent?.({ kind: "warning", message });
   };
   while (step < phase.steps) {
-    if (signal?.aborted === true) {
-      const path = await save();
-      throw new LockstepError(
-        "CANCELLED",
-        path === undefined
-          ? `training was interrupted at step ${step} of ${phase.name}`
-          : `training was interrupted at step ${step} of ${phase.name} and saved; go on with --resume`,
-        { phase: phase.name, step, checkpoint: path ?? null },
-      );
-    }
+    if (signal?.aborted === true) throw interrupted(phase, step, await save());
     const epochEnd = (Math.floor(step / phase.stepsPerEpoch) + 1) * phase.stepsPerEpoch;
     const to = Math.min(step + (digests === true ? 1 : size), epochEnd);
     const started = performance.now();
@@ -148,8 +148,31 @@ async function trainPhase(
       performance.now() - savedAt >= checkpoints.everySeconds * 1000 &&
       step < phase.steps
     )
-      await save();
+      await saveOrWarn(`training goes on, and tries again in ${checkpoints.everySeconds} s`);
   }
+  // What comes after the last step (calibration, tests, publishing) can be interrupted and can fail as well.
+  if (at.isLast && from < phase.steps) await saveOrWarn("should publishing fail, these steps have to be done again");
+}
+
+/** Where a checkpoint went; nowhere when none were asked for, or why it is not there. */
+interface Saved {
+  readonly path?: string;
+  readonly failed?: LockstepError;
+}
+
+function interrupted(phase: Phase, step: number, { path, failed }: Saved): LockstepError {
+  const saved =
+    failed === undefined
+      ? path === undefined
+        ? ""
+        : " and saved; go on with --resume"
+      : `, and could not be saved: ${failed.message}`;
+  return new LockstepError(
+    "CANCELLED",
+    `training was interrupted at step ${step} of ${phase.name}${saved}`,
+    { phase: phase.name, step, checkpoint: path ?? null },
+    failed === undefined ? {} : { cause: failed },
+  );
 }
 
 async function endEpoch(
@@ -169,15 +192,19 @@ async function endEpoch(
   });
 }
 
-async function openPhase(
-  input: TrainingInput,
-  run: TrainingRun,
-  phase: PhasePlan,
-  data: TrainingData,
-  weights: ReadonlyMap<string, HostTensor<"float32">>,
-  clock: StepClock,
-  stepsBefore: number,
-): Promise<Phase> {
+interface PhaseStart {
+  readonly input: TrainingInput;
+  readonly run: TrainingRun;
+  readonly phase: PhasePlan;
+  readonly data: TrainingData;
+  /** By parameter name; what is missing is drawn. */
+  readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
+  readonly clock: StepClock;
+  /** Of the phases before this one. */
+  readonly stepsBefore: number;
+}
+
+async function openPhase({ input, run, phase, data, weights, clock, stepsBefore }: PhaseStart): Promise<Phase> {
   const { config, special, recipe } = input;
   const { plan, steps } = planOf(phase, data);
   const parameters = Phase.parametersOf(config, phase.objective);
@@ -235,7 +262,12 @@ function phasesOf({ recipe, vocabSize, classes }: TrainingInput): readonly Phase
     {
       name: "pretrain",
       rates: pretrain,
-      objective: { kind: "masked-lm", maskRate: pretrain.mask_rate, vocabSize },
+      objective: {
+        kind: "masked-lm",
+        maskRate: pretrain.mask_rate,
+        replacement: pretrain.mask_replacement,
+        vocabSize,
+      },
       seed: seedFrom(`pretrain ${recipe.seed}`),
     },
     {

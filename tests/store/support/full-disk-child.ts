@@ -16,6 +16,10 @@ const code = async (work: Promise<unknown>): Promise<string> =>
 console.log(await code(store.publish(new Map([["model.safetensors", large]]), { alias: "champion" })));
 console.log(
   await code(
-    saveCheckpoint(await store.runFolder("one"), { step: 1, meta: null, buffers: new Map([["weights", large]]) }),
+    saveCheckpoint((await store.openRun("one")).folder, {
+      step: 1,
+      meta: null,
+      buffers: new Map([["weights", large]]),
+    }),
   ),
 );
