@@ -1,8 +1,5 @@
-/**
- * Reference vectors made with PyTorch in float64 (../shared/golden, with their generator): how they are read and
- * compared.
- */
-import { existsSync, readFileSync } from "node:fs";
+/** Reference vectors made with PyTorch in float64 (tests/fixtures/golden): how they are read and compared. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   batchInputs,
@@ -14,10 +11,7 @@ import {
 } from "../../src/language/models/index.ts";
 import { readSafetensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
-export const GOLDEN = join(import.meta.dirname, "../../../shared/golden");
-export const goldenMissing = existsSync(GOLDEN)
-  ? false
-  : "reference vectors are not on this machine (../shared/golden)";
+const GOLDEN = join(import.meta.dirname, "../fixtures/golden");
 
 export interface GoldenBatch {
   readonly input_ids: number[][];

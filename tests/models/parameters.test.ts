@@ -15,7 +15,7 @@ import {
   type Head,
 } from "../../src/language/models/index.ts";
 import { digestTensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
-import { BERT_CASES, goldenCase, goldenMissing } from "../golden/cases.ts";
+import { BERT_CASES, goldenCase } from "../golden/cases.ts";
 
 const CONFIG = bertConfig({
   vocab_size: 50,
@@ -37,7 +37,7 @@ const HEADS: readonly Head[] = [
 
 describe("parameters", () => {
   for (const name of BERT_CASES) {
-    test(`${name}: names and shapes are those of the reference file`, { skip: goldenMissing }, async () => {
+    test(`${name}: names and shapes are those of the reference file`, async () => {
       const { parameters, weights } = await goldenCase(name);
       const listed = (entries: Iterable<readonly [string, readonly number[]]>) =>
         [...entries].map(([key, shape]) => `${key} ${shape.join("×")}`).sort();
