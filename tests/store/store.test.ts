@@ -364,7 +364,7 @@ test("a foreign folder: limits, before memory is taken", async (t) => {
     },
   });
   assert.deepEqual(seen, [["config.json"], 10]);
-  await writeFile(join(folder, "config.json"), Buffer.alloc(1024 * 1024 + 1));
+  await writeFile(join(folder, "config.json"), Buffer.alloc(16 * 1024 * 1024 + 1));
   await assert.rejects(openFolder(folder), coded("INPUT_TOO_LARGE", /config\.json/));
   await rm(join(folder, "config.json"));
   const sub = join(folder, "many");

@@ -9,4 +9,5 @@ export {
   type Safetensors,
   type SafetensorsLimits,
 } from "./safetensors.ts";
+export { isShard, joinShards, parseShardIndex, SHARD_INDEX, type ShardIndex } from "./shards.ts";
 export { type SafetensorsHeader, type StoredTensor, type UnreadTensor } from "./header.ts";

@@ -61,23 +61,15 @@ export function readSafetensors(source: string | Uint8Array, limits: Safetensors
 
 /**
  * The bytes of a file, the same for the same content: wider types first and then by name, as the reference
- * implementation has them, and metadata sorted. The header is padded with spaces so that the data starts at a multiple
- * of eight.
+ * implementation has them, and metadata sorted.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, HostTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
   const sorted = [...tensors].sort(([a, x], [b, y]) => BYTES[y.dtype] - BYTES[x.dtype] || (a < b ? -1 : 1));
-  const fields: string[] = [];
-  const keys = Object.keys(metadata).sort();
-  if (keys.length > 0) {
-    fields.push(
-      `"__metadata__":{${keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`).join(",")}}`,
-    );
-  }
   let end = 0;
-  for (const [name, { dtype, shape, data }] of sorted) {
+  const fields = sorted.map(([name, { dtype, shape, data }]): HeaderField => {
     if (name === "__metadata__")
       throw new LockstepError(
         "WEIGHTS_INVALID",
@@ -90,23 +82,52 @@ export function encodeSafetensors(
         `tensor "${name}" has ${data.length} elements, not the ${elements(shape)} of its shape [${shape.join(", ")}]`,
         { tensor: name },
       );
-    fields.push(
-      `${JSON.stringify(name)}:{"dtype":"${STORED_AS[dtype]}","shape":[${shape.join(",")}],"data_offsets":[` +
-        `${end},${end + data.byteLength}]}`,
-    );
+    const begin = end;
     end += data.byteLength;
-  }
-  const json = new TextEncoder().encode(`{${fields.join(",")}}`);
-  const headerLength = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(json, 8);
-  bytes.fill(0x20, 8 + json.length, 8 + headerLength);
-  let at = 8 + headerLength;
+    return { name, dtype: STORED_AS[dtype], shape, begin, end };
+  });
+  const header = headerBytes(fields, metadata);
+  const bytes = new Uint8Array(header.length + end);
+  bytes.set(header);
+  let at = header.length;
   for (const [, { data }] of sorted) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
     at += data.byteLength;
   }
+  return bytes;
+}
+
+export interface HeaderField {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  /** Bytes from the start of the data. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Length and header, padded with spaces so that the data starts at a multiple of eight. Metadata is sorted. */
+export function headerBytes(
+  tensors: readonly HeaderField[],
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array<ArrayBuffer> {
+  const fields: string[] = [];
+  const keys = Object.keys(metadata).sort();
+  if (keys.length > 0) {
+    fields.push(
+      `"__metadata__":{${keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(metadata[key])}`).join(",")}}`,
+    );
+  }
+  for (const { name, dtype, shape, begin, end } of tensors)
+    fields.push(
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":[${shape.join(",")}],"data_offsets":[${begin},${end}]}`,
+    );
+  const json = new TextEncoder().encode(`{${fields.join(",")}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + length);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.set(json, 8);
+  bytes.fill(0x20, 8 + json.length);
   return bytes;
 }
 

@@ -49,6 +49,10 @@ export interface FileSystem {
    * tell).
    */
   list(path: string, limit: number): Promise<string[]>;
+  /** Where a symbolic link points, as it is written there; EINVAL when it is none. */
+  readLink(path: string): Promise<string>;
+  /** The absolute path without any link. */
+  realPath(path: string): Promise<string>;
   /** The whole file. A symbolic link is refused (ELOOP). */
   readFile(path: string, options?: ReadOptions): Promise<Uint8Array>;
   /**

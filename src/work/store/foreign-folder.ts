@@ -1,10 +1,12 @@
 /**
  * A model folder in the Hugging Face layout that somebody else made. It is not trusted: only files with known names are
- * read, each under a size limit, and no link is followed, so nothing outside the folder can end up in a version. What
- * the files say is judged by those who parse them.
+ * read, each under a size limit, and no link is followed, so nothing outside the folder can end up in a version. The
+ * one exception is the cache of the Hugging Face Hub, whose snapshots are links to the files in `blobs` beside them:
+ * such a link is followed where it ends in that very folder. What the files say is judged by those who parse them.
  */
-import { join } from "node:path";
-import { formatBytes, isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
+import { basename, dirname, join, resolve } from "node:path";
+import { CONFIG_BYTES, formatBytes, isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
+import { isShard, joinShards, parseShardIndex, SHARD_INDEX } from "../../numeric/tensor/index.ts";
 import { onDisk } from "./disk-errors.ts";
 import { hashOf } from "./durable.ts";
 import type { FileInfo, FileSystem } from "./file-system.ts";
@@ -16,12 +18,18 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 
-/** The weights: read last, after `beforeWeights` has seen everything else. */
+/** The weights, whole or (beside an index) in shards: read last, after `beforeWeights` has seen everything else. */
 const WEIGHTS = "model.safetensors";
+const WEIGHT_BYTES = 16 * GIB;
+const INDEX_BYTES = 16 * MIB;
 
-/** The files that are read, and the most bytes that each may have. Smaller files come first. */
+/** Weights in forms that are not read. */
+const OTHER_WEIGHTS =
+  /^(pytorch_model.*\.(bin|json)|tf_model\.h5|flax_model\.msgpack|model.*\.(onnx|gguf)|.*\.ckpt.*)$/;
+
+/** The other files that are read, and the most bytes that each may have. */
 const KNOWN_FILES: ReadonlyMap<string, number> = new Map([
-  ["config.json", MIB],
+  ["config.json", CONFIG_BYTES],
   ["generation_config.json", MIB],
   ["special_tokens_map.json", MIB],
   ["added_tokens.json", 4 * MIB],
@@ -31,12 +39,11 @@ const KNOWN_FILES: ReadonlyMap<string, number> = new Map([
   ["sentence_bert_config.json", 64 * KIB],
   ["config_sentence_transformers.json", 64 * KIB],
   ["1_Pooling/config.json", 64 * KIB],
-  ["lockstep.json", 16 * MIB],
+  ["lockstep.json", CONFIG_BYTES],
   ["vocab.txt", 64 * MIB],
   ["vocab.json", 64 * MIB],
   ["merges.txt", 64 * MIB],
   ["tokenizer.json", 64 * MIB],
-  [WEIGHTS, 16 * GIB],
 ]);
 
 const MAX_ENTRIES = 1_000;
@@ -49,7 +56,7 @@ export interface OpenFolderOptions {
    * refuse.
    */
   readonly beforeWeights?: (files: ReadonlyMap<string, Uint8Array>, weightBytes: number) => void;
-  /** Most bytes of model.safetensors. @default 16 GiB */
+  /** Most bytes of the weights, all shards together. @default 16 GiB */
   readonly maxWeightBytes?: number;
 }
 
@@ -65,26 +72,91 @@ export interface ForeignFolder extends LoadedVersion {
 export async function openFolder(folder: string, options: OpenFolderOptions = {}): Promise<ForeignFolder> {
   const fs = options.fs ?? nodeFileSystem;
   const present = await listFolder(fs, folder);
+  const theirs: Folder = { fs, folder, present, allocate: options.allocate };
   const files = new Map<string, Uint8Array>();
-  const digests = new Map<string, FileDigest>();
   for (const [name, limit] of KNOWN_FILES) {
-    if (!(await isThere(fs, folder, name, present))) continue;
-    const most = name === WEIGHTS ? (options.maxWeightBytes ?? limit) : limit;
-    const bytes = await readForeign(
-      fs,
-      folder,
-      name,
-      (info) => {
-        requirePlainFile(folder, name, info, most);
-        if (name === WEIGHTS) options.beforeWeights?.(files, info.bytes);
-      },
-      options.allocate,
-    );
-    files.set(name, bytes);
-    digests.set(name, { sha256: await hashOf(bytes), bytes: bytes.length });
+    const bytes = await readKnown(theirs, name, limit);
+    if (bytes !== undefined) files.set(name, bytes);
   }
-  const known = new Set([...KNOWN_FILES.keys()].map((name) => name.split("/")[0]));
-  return { name: makeManifest(digests).name, files, ignored: present.filter((name) => !known.has(name)) };
+  const weights = await readWeights(theirs, files, options);
+  if (weights !== undefined) files.set(WEIGHTS, weights);
+  const digests = new Map<string, FileDigest>();
+  for (const [name, bytes] of files) digests.set(name, { sha256: await hashOf(bytes), bytes: bytes.length });
+  const known = new Set([...KNOWN_FILES.keys(), WEIGHTS, SHARD_INDEX].map((name) => name.split("/")[0]));
+  return {
+    name: makeManifest(digests).name,
+    files,
+    ignored: present.filter((name) => !known.has(name) && !isShard(name)),
+  };
+}
+
+interface Folder {
+  readonly fs: FileSystem;
+  readonly folder: string;
+  /** Names in it. */
+  readonly present: readonly string[];
+  readonly allocate: Allocate | undefined;
+}
+
+/** Undefined where the folder has no such file. `inspect` sees how large it is before memory is taken. */
+async function readKnown(
+  theirs: Folder,
+  name: string,
+  limit: number,
+  inspect: (info: FileInfo) => void = () => undefined,
+): Promise<Uint8Array | undefined> {
+  const { folder } = theirs;
+  const path = await locate(theirs, name);
+  if (path === undefined) return undefined;
+  return await readForeign(theirs, name, path, (info) => {
+    requirePlainFile(folder, name, info, limit);
+    inspect(info);
+  });
+}
+
+/** The weights as one file, whatever they are stored as. */
+async function readWeights(
+  theirs: Folder,
+  files: ReadonlyMap<string, Uint8Array>,
+  { beforeWeights, maxWeightBytes = WEIGHT_BYTES, allocate }: OpenFolderOptions,
+): Promise<Uint8Array | undefined> {
+  const { fs, folder, present } = theirs;
+  const whole = await readKnown(theirs, WEIGHTS, maxWeightBytes, ({ bytes }) => beforeWeights?.(files, bytes));
+  if (whole !== undefined) return whole;
+  const indexBytes = await readKnown({ ...theirs, allocate: undefined }, SHARD_INDEX, INDEX_BYTES);
+  if (indexBytes === undefined) {
+    const other = present.find((name) => OTHER_WEIGHTS.test(name));
+    if (other === undefined) return undefined;
+    throw refuse(
+      "MODEL_INVALID",
+      folder,
+      ".",
+      `it has no ${WEIGHTS}, and ${other} is not read; write it again with transformers: ` +
+        `model.save_pretrained(folder, safe_serialization=True)`,
+    );
+  }
+  const index = parseShardIndex(indexBytes);
+  let total = 0;
+  for (const name of index.files) {
+    const path = await locate(theirs, name);
+    if (path === undefined)
+      throw refuse("MODEL_INVALID", folder, name, `it is missing, and ${SHARD_INDEX} names it; fetch the folder again`);
+    total += (await onDisk("look at", path, () => fs.info(path)))?.bytes ?? 0;
+  }
+  if (total > maxWeightBytes)
+    throw refuse(
+      "INPUT_TOO_LARGE",
+      folder,
+      SHARD_INDEX,
+      `its shards have ${formatBytes(total)}; the limit is ${formatBytes(maxWeightBytes)}`,
+    );
+  beforeWeights?.(files, total);
+  const shards = new Map<string, Uint8Array>();
+  for (const name of index.files) {
+    const bytes = await readKnown({ ...theirs, allocate: undefined }, name, total);
+    if (bytes !== undefined) shards.set(name, bytes);
+  }
+  return joinShards(index, shards, allocate === undefined ? undefined : (bytes) => allocate(WEIGHTS, bytes));
 }
 
 async function listFolder(fs: FileSystem, folder: string): Promise<string[]> {
@@ -100,19 +172,47 @@ async function listFolder(fs: FileSystem, folder: string): Promise<string[]> {
   const advice =
     names.includes("versions") && names.includes("aliases")
       ? "it is a store: name one of its versions (see `lockstep ls`)"
-      : "a model folder has config.json, model.safetensors and tokenizer.json";
+      : names.includes("snapshots") && names.includes("blobs")
+        ? `it is a folder of the Hub's cache: name one of its snapshots, ${join(folder, "snapshots")}/…`
+        : "a model folder has config.json, model.safetensors and tokenizer.json";
   throw refuse("NOT_FOUND", folder, ".", `there is no config.json in it; ${advice}`);
 }
 
-/** Also looks at a folder on the way, which must not be a link either. */
-async function isThere(fs: FileSystem, folder: string, name: string, present: readonly string[]): Promise<boolean> {
+/**
+ * Where a file is to be read; undefined when it is not there. Also looks at a folder on the way, which must not be a
+ * link, and at a link of the Hub's cache.
+ */
+async function locate({ fs, folder, present }: Folder, name: string): Promise<string | undefined> {
   const [first = name, rest] = name.split("/");
-  if (!present.includes(first)) return false;
-  if (rest === undefined) return true;
-  const kind = (await onDisk("look at", join(folder, first), () => fs.info(join(folder, first))))?.kind;
-  if (kind === "link")
-    throw refuse("MODEL_INVALID", folder, first, "it is a symbolic link; copy the files themselves (cp -rL)");
-  return kind === "folder" && (await fs.info(join(folder, name))) !== undefined;
+  if (!present.includes(first)) return undefined;
+  const infoOf = (path: string) => onDisk("look at", path, () => fs.info(path));
+  if (rest !== undefined) {
+    const kind = (await infoOf(join(folder, first)))?.kind;
+    if (kind === "link") throw refuse("MODEL_INVALID", folder, first, LINK);
+    if (kind !== "folder") return undefined;
+  }
+  const path = join(folder, name);
+  const kind = (await infoOf(path))?.kind;
+  return kind === "link" ? await blobOf(fs, folder, name) : kind === undefined ? undefined : path;
+}
+
+const LINK = "it is a symbolic link; copy the files themselves (cp -rL)";
+
+/**
+ * The file that a link in a snapshot of the Hub's cache stands for: `…/snapshots/REVISION/NAME` → `…/blobs/HASH`.
+ * Nothing else that a link may point to is taken, and the file itself must not be a link again.
+ */
+async function blobOf(fs: FileSystem, folder: string, name: string): Promise<string> {
+  const real = await onDisk("look at", folder, () => fs.realPath(folder));
+  const path = join(real, name);
+  const target = resolve(dirname(path), await onDisk("read", path, () => fs.readLink(path)));
+  const blobs = join(dirname(dirname(real)), "blobs");
+  const inside =
+    basename(dirname(real)) === "snapshots" &&
+    dirname(target) === blobs &&
+    (await onDisk("look at", blobs, () => fs.info(blobs)))?.kind === "folder";
+  if (!inside) throw refuse("MODEL_INVALID", folder, name, LINK);
+  return target;
 }
 
 function requirePlainFile(folder: string, name: string, info: FileInfo, limit: number): void {
@@ -136,13 +236,11 @@ function requirePlainFile(folder: string, name: string, info: FileInfo, limit: n
 }
 
 async function readForeign(
-  fs: FileSystem,
-  folder: string,
+  { fs, folder, allocate }: Folder,
   name: string,
+  path: string,
   inspect: (info: FileInfo) => void,
-  allocate?: Allocate,
 ): Promise<Uint8Array> {
-  const path = join(folder, name);
   try {
     return await onDisk("read", path, () =>
       fs.readFile(path, {
@@ -152,8 +250,7 @@ async function readForeign(
     );
   } catch (error) {
     const code = codeOf(isLockstepError(error) ? error.cause : error);
-    if (code === "ELOOP")
-      throw refuse("MODEL_INVALID", folder, name, "it is a symbolic link; copy the files themselves (cp -rL)");
+    if (code === "ELOOP") throw refuse("MODEL_INVALID", folder, name, LINK);
     if (code === "ENXIO") throw refuse("MODEL_INVALID", folder, name, "it is not a regular file");
     throw error;
   }

@@ -1,6 +1,6 @@
 /** The production FileSystem, over node:fs. */
 import { constants, type Stats } from "node:fs";
-import { lstat, mkdir, open, opendir, rename, rm, type FileHandle } from "node:fs/promises";
+import { lstat, mkdir, open, opendir, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
 import { lockFile } from "./file-lock.ts";
 import type { FileInfo, FileSystem, NewFile, ReadOptions } from "./file-system.ts";
 
@@ -54,6 +54,9 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     }
     return names.sort();
   },
+
+  readLink: (path: string) => readlink(path),
+  realPath: (path: string) => realpath(path),
 
   async readFile(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
     await using handle = await open(path, READ_FLAGS);

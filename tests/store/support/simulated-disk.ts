@@ -147,6 +147,8 @@ export class SimulatedDisk {
       syncFolder: (path) => apply({ kind: "syncFolder", path }),
       info: async (path) => this.#info(path),
       list: async (path) => [...this.#folder(path).entries.keys()].sort(),
+      readLink: (path) => Promise.reject(Object.assign(new Error(`no link: ${path}`), { code: "EINVAL" })),
+      realPath: async (path) => path,
       readFile: async (path: string, options: ReadOptions = {}) => {
         const { content } = this.#file(path);
         options.inspect?.({ kind: "file", bytes: content.length, links: 1, modified: 0 });
