@@ -6,7 +6,7 @@
 import { existsSync } from "fs";
 import { join } from "path";
 import { fileURLToPath, pathToFileURL } from "url";
-import { become, explainMissingNode, findNode, root } from "./runtime.mjs";
+import { become, explainMissingNode, findNode, followLauncher, root } from "./runtime.mjs";
 
 const CONDITION = "--conditions=lockstep-source";
 const source = join(root, "src", "edge", "cli", "index.ts");
@@ -21,6 +21,7 @@ if (node === undefined) {
 } else if (node !== process.execPath || (fromSource && !process.execArgv.includes(CONDITION))) {
   become(node, flags.concat([fileURLToPath(import.meta.url)], process.argv.slice(2)));
 } else {
+  followLauncher();
   const entry = fromSource ? source : join(root, "dist", "edge", "cli", "index.js");
   import(pathToFileURL(entry).href)
     .then((cli) => cli.main(process.argv.slice(2)))

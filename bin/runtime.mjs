@@ -61,6 +61,20 @@ export function explainMissingNode() {
 }
 
 /**
+ * For a program that `become` may have started as a child: when its launcher is gone, even by SIGKILL, it is asked to
+ * end as by SIGTERM. A server that nobody knows of any more would keep its port and go on answering.
+ */
+export function followLauncher() {
+  const launcher = process.env.LOCKSTEP_LAUNCHER;
+  delete process.env.LOCKSTEP_LAUNCHER; // The programs that this one starts have another launcher, or none.
+  if (launcher === undefined) return;
+  const end = () => process.kill(process.pid, "SIGTERM");
+  if (!process.connected) return end();
+  process.on("disconnect", end);
+  process.channel.unref();
+}
+
+/**
  * Runs `executable` with `args` in the place of this process, and never returns. Where the system can replace a
  * process (process.execve), it is replaced; else a child takes over standard streams, signals and the exit code.
  */
@@ -71,7 +85,11 @@ export function become(executable, args) {
   if (typeof process.execve === "function" && process.platform !== "win32") {
     process.execve(executable, [executable].concat(args), process.env);
   }
-  const child = spawn(executable, args, { stdio: "inherit" });
+  // The channel carries nothing: its end tells the child that this process is gone, however it ended.
+  const child = spawn(executable, args, {
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
+    env: Object.assign({}, process.env, { LOCKSTEP_LAUNCHER: String(process.pid) }),
+  });
   // A terminal sends Ctrl-C to the whole foreground group, so the child already has it: passing it on would send it
   // twice.
   const fromTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;

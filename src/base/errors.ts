@@ -17,6 +17,7 @@ export const ERROR_TABLE = {
   INPUT_TOO_LARGE: { http: 413, retry: false, exit: 2 },
   UNSUPPORTED_MEDIA_TYPE: { http: 415, retry: false, exit: 2 },
   CONFLICT: { http: 409, retry: true, exit: 1 },
+  METHOD_NOT_ALLOWED: { http: 405, retry: false, exit: 2 },
   NOT_FOUND: { http: 404, retry: false, exit: 2 },
   FORBIDDEN: { http: 403, retry: false, exit: 2 },
   UNAUTHORIZED: { http: 401, retry: false, exit: 2 },

@@ -4,7 +4,11 @@
 import type { z } from "zod";
 import { LockstepError, type ErrorCode } from "./errors.ts";
 
+/** Issues, and unknown names within one, that are said: what is wrong may be as large as what was given. */
 const SHOWN = 8;
+/** Characters of a name, and of what was expected. */
+const NAME = 60;
+const EXPECTED = 300;
 
 /**
  * `value` parsed by `schema` (defaults filled in), or `code` (OPTION_INVALID unless said) with the path of each issue
@@ -19,7 +23,7 @@ export function parseOptions<S extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
-  const lines = issues.slice(0, SHOWN).map((issue) => `${pathOf(issue.path)}: ${issue.message}`);
+  const lines = issues.slice(0, SHOWN).map((issue) => `${pathOf(issue.path)}: ${wordsOf(issue)}`);
   if (issues.length > SHOWN) lines.push(`and ${issues.length - SHOWN} more`);
   throw new LockstepError(code, `${what} is not valid. ${lines.join("; ")}`, {
     what,
@@ -27,10 +31,23 @@ export function parseOptions<S extends z.ZodType>(
   });
 }
 
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "unrecognized_keys") return shortened(issue.message, EXPECTED);
+  const names = issue.keys.slice(0, SHOWN).map((name) => JSON.stringify(shortened(name, NAME)));
+  const more = issue.keys.length > SHOWN ? ` and ${issue.keys.length - SHOWN} more` : "";
+  return `Unrecognized key${issue.keys.length > 1 ? "s" : ""}: ${names.join(", ")}${more}`;
+}
+
+function shortened(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
 /** `["layers", 0, "dropout"]` as `layers[0].dropout`; the empty path as `(top level)`. */
 function pathOf(path: readonly PropertyKey[]): string {
   if (path.length === 0) return "(top level)";
   return path
-    .map((part, i) => (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${String(part)}`))
+    .map((part, i) =>
+      typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${shortened(String(part), NAME)}`,
+    )
     .join("");
 }

@@ -29,7 +29,7 @@ export async function ask(
     incoming.on("error", reject);
     incoming.on("end", () => {
       const text = Buffer.concat(chunks).toString();
-      const isJson = incoming.headers["content-type"]?.startsWith("application/json") === true;
+      const isJson = text !== "" && incoming.headers["content-type"]?.startsWith("application/json") === true;
       resolve({
         status: incoming.statusCode!,
         headers: incoming.headers,

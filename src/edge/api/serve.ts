@@ -1,7 +1,7 @@
 /** `serve`: a model behind HTTP, with receipts. */
 import { join } from "node:path";
 import { z } from "zod";
-import { parseOptions, type LockstepError } from "../../base/index.ts";
+import { parseOptions, toLockstepError, type LockstepError } from "../../base/index.ts";
 import { openAuditLog, type AuditLog } from "../../work/audit/index.ts";
 import { openStore, type Store } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../http/index.ts";
@@ -74,7 +74,7 @@ export async function serve(source: string | Model, options: ServeOptions & Mode
     );
     return runningServer(server, model, log?.path, parts);
   } catch (thrown) {
-    await closeAll(parts);
+    await closeAll(parts).catch((error: unknown) => resolved.onError?.(toLockstepError(error)));
     throw thrown;
   }
 }
@@ -107,11 +107,20 @@ export function runningServer(
   parts: readonly AsyncDisposable[],
 ): Server {
   let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => (closing ??= server.close().then(() => closeAll(parts)));
+  const all = [...parts, { [Symbol.asyncDispose]: () => server.close() }];
+  const close = (): Promise<void> => (closing ??= closeAll(all));
   return { url: server.url, port: server.port, model, auditPath, close, [Symbol.asyncDispose]: close };
 }
 
-/** Last opened first. */
+/** Closes every part, last opened first, whatever fails; then throws the first failure. */
 export async function closeAll(parts: readonly AsyncDisposable[]): Promise<void> {
-  for (const part of [...parts].reverse()) await part[Symbol.asyncDispose]();
+  const failures: unknown[] = [];
+  for (const part of [...parts].reverse()) {
+    try {
+      await part[Symbol.asyncDispose]();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }

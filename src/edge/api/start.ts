@@ -121,7 +121,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
   } catch (thrown) {
     const { code, message } = toLockstepError(thrown);
     service.setStatus({ state: "failed", code, message });
-    await closeAll(parts);
+    await closeAll(parts).catch(() => undefined); // what stopped it is what is said
     throw thrown;
   }
 }

@@ -48,13 +48,19 @@ export class FailedMidway extends Error {}
 
 /** Says what went wrong; returns the exit code. */
 export function reportError(thrown: unknown, json: boolean): number {
-  const midway = thrown instanceof FailedMidway;
-  const cause = midway ? thrown.cause : thrown;
+  const first = firstOf(thrown);
+  const midway = first instanceof FailedMidway;
+  const cause = midway ? first.cause : first;
   const error = toLockstepError(cause);
   process.stderr.write(`${describe(error)}\n`);
   if (process.env["LOCKSTEP_DEBUG"] === "1") process.stderr.write(`${stackOf(cause)}\n`);
   if (json) writeError(error);
   return midway && error.exitCode === 2 ? 1 : error.exitCode;
+}
+
+/** What was thrown before the closing of something that was open failed as well. */
+function firstOf(thrown: unknown): unknown {
+  return thrown instanceof SuppressedError ? firstOf(thrown.suppressed) : thrown;
 }
 
 export function writeError({ code, message, details }: Pick<LockstepError, "code" | "message" | "details">): void {
@@ -83,16 +89,28 @@ function stackOf(thrown: unknown): string {
  * training goes on when its terminal is gone.
  */
 export function guardStreams(): void {
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") process.exit(0);
-    throw new LockstepError(
-      "DISK_FAILED",
-      `the result cannot be written to standard output: ${error.message}`,
-      {},
-      { cause: error },
-    );
-  });
+  process.stdout.on("error", endWithReader);
   process.stderr.on("error", () => undefined); // there is nowhere left to say so
+}
+
+function endWithReader(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(0);
+  refuseOutput(error);
+}
+
+function refuseOutput(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") return;
+  throw new LockstepError(
+    "DISK_FAILED",
+    `the result cannot be written to standard output: ${error.message}`,
+    {},
+    { cause: error },
+  );
+}
+
+/** For a command whose work is not its output: a reader that has gone only silences it. */
+export function outliveReader(): void {
+  process.stdout.off("error", endWithReader).on("error", refuseOutput);
 }
 
 /** How this command was called, for a line to copy: a clone has no `lockstep` on its path. */

@@ -2,13 +2,16 @@
 import type { Command } from "commander";
 import { serve } from "../api/index.ts";
 import { executorOption, integer, MODEL_ARGUMENT, share, type Executor } from "./flags.ts";
-import { createOutput } from "./output.ts";
+import { addressOf, warnOfExposure } from "./address.ts";
+import { createOutput, outliveReader } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface ServeFlags {
   readonly version?: string;
   readonly port?: number;
   readonly host?: string;
+  readonly allowedHost?: readonly string[];
+  readonly example?: readonly string[];
   readonly threads?: number;
   readonly executor?: Executor;
   readonly maxQueue?: number;
@@ -26,6 +29,10 @@ export function addServe(program: Command): void {
     .option("--version <ref>", "alias, version name, or the start of one (default: champion)")
     .option("--port <port>", "port; 0: any free one (default: 7070, or the next free one)", integer(0, 65_535))
     .option("--host <address>", "address to bind (default: 127.0.0.1)")
+    .option(
+      "--allowed-host <host...>",
+      "names, with or without :port, that requests may ask for beside this machine's own",
+    )
     .option("--threads <k>", "replica threads (default: all cores)", integer(1, 256))
     .addOption(executorOption("arithmetic (default: the one the version was made with)"))
     .option("--max-queue <n>", "texts that may wait; more are refused with 503 (default: 1024)", integer(1, 1_000_000))
@@ -33,6 +40,7 @@ export function addServe(program: Command): void {
     .option("--no-audit", "keep no receipts")
     .option("--key-file <file>", "file with the key that publishing needs (default: in $LOCKSTEP_HOME)")
     .option("--verify-sample <share>", "share of the answers computed twice and compared, 0 to 1", share)
+    .option("--example <text...>", "questions that the page offers")
     .option("--json", "one JSON line on standard output when it is ready")
     .addHelpText(
       "after",
@@ -43,11 +51,11 @@ Examples:
 
 Ctrl-C answers what was asked, closes the log and exits with 0.`,
     )
-    .action(async (path: string, { port, host, keyFile, audit, json, ...model }: ServeFlags) => {
+    .action(async (path: string, { port, host, allowedHost, keyFile, audit, example, json, ...model }: ServeFlags) => {
       const output = createOutput(json === true);
+      outliveReader();
       const http = {
-        ...(port === undefined ? {} : { port }),
-        ...(host === undefined ? {} : { host }),
+        ...addressOf({ port, host, allowedHost }),
         ...(keyFile === undefined ? {} : { keyFile }),
       };
       using interrupted = onInterrupt(output.note, "closing");
@@ -55,6 +63,7 @@ Ctrl-C answers what was asked, closes the log and exits with 0.`,
         ...model,
         http,
         audit: audit === true ? undefined : audit,
+        examples: example,
         onError: (error) => {
           output.note(`${error.code}: ${error.message}`);
         },
@@ -69,6 +78,7 @@ Ctrl-C answers what was asked, closes the log and exits with 0.`,
       });
       output.print(`serving version ${server.model.version.slice(0, 12)} at ${server.url}`);
       output.print(`receipts: ${server.auditPath ?? "none"}`);
+      warnOfExposure(output, host, server.port);
       await interrupted.done;
     });
 }

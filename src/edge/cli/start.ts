@@ -1,8 +1,9 @@
 /** `lockstep start`: the whole way, from a table to a page where one asks. */
 import type { Command } from "commander";
 import { LockstepError } from "../../base/index.ts";
-import { start, trainArguments, type HttpOptions, type Metrics, type Server, type StartEvent } from "../api/index.ts";
-import { createOutput, withInterval, type Output } from "./output.ts";
+import { start, trainArguments, type Metrics, type Server, type StartEvent } from "../api/index.ts";
+import { addressOf, warnOfExposure } from "./address.ts";
+import { createOutput, outliveReader, withInterval, type Output } from "./output.ts";
 import { integer } from "./flags.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
@@ -12,6 +13,7 @@ import { printTrained } from "./train.ts";
 interface StartFlags extends TrainFlags {
   readonly port?: number;
   readonly host?: string;
+  readonly allowedHost?: readonly string[];
   readonly fresh?: true;
   readonly check?: true;
 }
@@ -27,6 +29,10 @@ export function addStart(program: Command): void {
   )
     .option("--port <port>", "port (default: 7070, or the next free one)", integer(0, 65_535))
     .option("--host <address>", "address to bind (default: 127.0.0.1)")
+    .option(
+      "--allowed-host <host...>",
+      "names, with or without :port, that requests may ask for beside this machine's own",
+    )
     .option("--fresh", "train again, from the first step")
     .option("--check", "ask some questions over HTTP, then exit with 0 or 1")
     .addHelpText(
@@ -42,10 +48,8 @@ while serving it exits with 0.`,
     .action(async (flags: StartFlags) => {
       const output = createOutput(flags.json === true);
       const { input, options } = await trainArguments(await recipeOf(flags));
-      const http: HttpOptions = {
-        ...(flags.port === undefined ? {} : { port: flags.port }),
-        ...(flags.host === undefined ? {} : { host: flags.host }),
-      };
+      outliveReader();
+      const http = addressOf(flags);
       const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping");
       let question = "";
@@ -64,6 +68,7 @@ while serving it exits with 0.`,
           onEvent,
         });
         output.result({ url: server.url, version: server.model.version, receipts: server.auditPath ?? null });
+        warnOfExposure(output, flags.host, server.port);
         if (flags.check === true) await check(server, question, output);
         else await interrupted.done;
       } finally {

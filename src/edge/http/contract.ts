@@ -62,6 +62,7 @@ export const publishRequest = z.strictObject({
     .string()
     .min(1)
     .max(4096)
+    .refine((value) => !value.includes("\0"), "expected no character U+0000")
     .meta({ description: "A version's name in the store, or a folder on the server's machine." }),
   alias: z
     .string()

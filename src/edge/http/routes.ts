@@ -5,12 +5,14 @@ import { classifyRequest, publishRequest, type HttpDeps } from "./contract.ts";
 import { checkKey } from "./key.ts";
 import type { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
-import type { EventStreams } from "./streams.ts";
+import { EVENT_STREAM, type EventStreams } from "./streams.ts";
+import type { UnderWay } from "./under-way.ts";
 
 export interface RouteContext {
   readonly deps: HttpDeps;
   readonly metrics: Metrics;
   readonly streams: EventStreams;
+  readonly underWay: UnderWay;
   /** Undefined: publishing is off. */
   readonly key: string | undefined;
   readonly requestTimeoutMs: number;
@@ -19,7 +21,7 @@ export interface RouteContext {
 
 export function addRoutes(
   app: FastifyInstance,
-  { deps, metrics, streams, key, requestTimeoutMs, isDraining }: RouteContext,
+  { deps, metrics, streams, underWay, key, requestTimeoutMs, isDraining }: RouteContext,
 ): void {
   app.post("/v1/classify", async (request, reply) => {
     const body = parseOptions(classifyRequest, request.body, "the request", "INPUT_INVALID");
@@ -50,9 +52,12 @@ export function addRoutes(
 
   app.get("/v1/status", () => deps.status());
 
-  app.get("/v1/events", (_request, reply) => {
+  // A stream has no end that HEAD could leave out.
+  app.head("/v1/events", (_request, reply) => reply.type(EVENT_STREAM).send(""));
+  app.get("/v1/events", { exposeHeadRoute: false }, (request, reply) => {
     streams.admit();
     reply.hijack();
+    underWay.leave(request.raw);
     streams.add(reply.raw, deps.status());
   });
 

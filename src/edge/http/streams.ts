@@ -6,6 +6,7 @@ import type { ServerResponse } from "node:http";
 import { LockstepError } from "../../base/index.ts";
 import type { Status } from "./contract.ts";
 
+export const EVENT_STREAM = "text/event-stream; charset=utf-8";
 const HEARTBEAT_MS = 15_000;
 /** How long a browser waits before it connects again. */
 const RETRY_MS = 1000;
@@ -38,7 +39,7 @@ export class EventStreams {
 
   /** Takes over the response and starts with the present status. */
   add(response: ServerResponse, status: Status): void {
-    response.setHeader("content-type", "text/event-stream; charset=utf-8");
+    response.setHeader("content-type", EVENT_STREAM);
     response.writeHead(200);
     this.#open.set(response, { waiting: undefined });
     response.once("close", () => this.#open.delete(response));
