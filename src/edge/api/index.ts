@@ -39,6 +39,7 @@ export {
   type RecipeFile,
   type RunSettings,
 } from "./recipe-file.ts";
+export { doctor, type DoctorPart, type DoctorReport } from "./doctor.ts";
 export { formatCount, formatDuration } from "../../base/index.ts";
 export { exploreFile, listPrograms, type ExploreFileOptions } from "./explore.ts";
 export { formatReport, type ExploreProgress, type ExploreReport } from "../../threads/explore/index.ts";

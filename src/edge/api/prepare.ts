@@ -10,6 +10,7 @@ import {
   type Table,
 } from "../../language/data/index.ts";
 import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../../language/models/index.ts";
+import { presentExecutor, type ServingExecutor } from "../../numeric/runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
@@ -38,16 +39,19 @@ export interface Prepared {
   readonly from: ReadonlyMap<string, HostTensor<"float32">> | undefined;
 }
 
+export interface PrepareOptions {
+  readonly onStage: (stage: Stage) => void;
+  readonly warn: (message: string) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
 const MINIMUM_EXAMPLES = 8;
 
-export async function prepare(
-  input: TrainInput,
-  onStage: (stage: Stage) => void,
-  signal: AbortSignal | undefined,
-): Promise<Prepared> {
+export async function prepare(input: TrainInput, { onStage, warn, signal }: PrepareOptions): Promise<Prepared> {
   onStage("read");
   const { data, text, label, from, test: _, ...settings } = input;
   checkSettings(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
+  const executor = await chooseExecutor(settings.executor, warn);
   const table = await readTable(data, {
     ...(text === undefined ? {} : { text }),
     ...(label === undefined ? {} : { label }),
@@ -61,6 +65,7 @@ export async function prepare(
   const fraction = settings.validation_fraction ?? defaultValidationFraction(table.texts.length);
   const recipe = resolveRecipe({
     ...settings,
+    executor,
     validation_fraction: fraction,
     data: { sha256: table.sha256, text: table.columns.text, label: table.columns.label },
     ...(encoder === undefined
@@ -129,6 +134,18 @@ async function newTokenizer(
     { tokenizerJson, tokenizerConfig: JSON.parse(tokenizerConfig) as object },
     { maxLength: recipe.max_tokens },
   );
+}
+
+/** What was asked for has to be there; where nothing was, what is there is used, and it is said. */
+async function chooseExecutor(
+  asked: ServingExecutor | undefined,
+  warn: (message: string) => void,
+): Promise<ServingExecutor> {
+  const { name, missing } = await presentExecutor(asked);
+  if (missing === undefined) return name;
+  if (asked !== undefined) throw missing;
+  warn(`the ${name} runtime is used, which is several times slower: ${missing.message}`);
+  return name;
 }
 
 function checkSettings({ model, finetune }: Recipe, from: string | undefined): void {

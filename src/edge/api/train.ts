@@ -72,7 +72,8 @@ export async function trainOn(
     if (signal?.aborted === true) throw interrupted(isTrained, signal.reason);
     onProgress?.({ kind: "stage", stage });
   };
-  const prepared = await prepare(input, onStage, signal);
+  const warn = (message: string): void => onProgress?.({ kind: "warning", message });
+  const prepared = await prepare(input, { onStage, warn, signal });
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   await using run = await store.openRun(recipeHash(prepared.recipe).slice(0, 16));
@@ -96,7 +97,7 @@ export async function trainOn(
     baseline,
     signal,
     onStage,
-    warn: (message) => onProgress?.({ kind: "warning", message }),
+    warn,
   });
   onStage("publish");
   const version = await store.publish(versionFiles({ ...content, ...assessed }), { alias });

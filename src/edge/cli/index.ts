@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addDoctor } from "./doctor.ts";
 import { addEval } from "./eval.ts";
 import { addExplore } from "./explore.ts";
 import { addLs } from "./ls.ts";
@@ -17,7 +18,19 @@ import { addStart } from "./start.ts";
 import { addTrain } from "./train.ts";
 import { addVerify } from "./verify.ts";
 
-const VERBS = [addStart, addTrain, addLs, addPredict, addEval, addServe, addPublish, addVerify, addReplay, addExplore];
+const VERBS = [
+  addStart,
+  addTrain,
+  addLs,
+  addPredict,
+  addEval,
+  addServe,
+  addPublish,
+  addVerify,
+  addReplay,
+  addExplore,
+  addDoctor,
+];
 
 /** `argv` without node and script. Resolves to the exit code, when everything is closed. */
 export async function main(argv: readonly string[]): Promise<number> {

@@ -9,7 +9,15 @@ export type {
   RunOptions,
   Session,
 } from "./contract.ts";
-export { availableExecutors, createExecutor, EXECUTOR_NAMES, type ExecutorOptions } from "./executors.ts";
+export {
+  availableExecutors,
+  createExecutor,
+  EXECUTOR_NAMES,
+  presentExecutor,
+  whyMissing,
+  type ExecutorOptions,
+  type ServingExecutor,
+} from "./executors.ts";
 export { createReferenceExecutor } from "./reference.ts";
 export { createNativeExecutor } from "./native.ts";
 export { createPortableExecutor } from "./portable.ts";

@@ -58,7 +58,8 @@ export async function loadLibrary(name: string, load: () => Promise<unknown>): P
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new LockstepError(
       "RUNTIME_MISSING",
-      `${name} cannot be loaded (${why}). Install it with: npm install ${name}`,
+      // Without scripts: what it brings for the CPU is in the package, and its script would fetch CUDA's libraries.
+      `${name} cannot be loaded (${why}). Install it with: npm install ${name} --ignore-scripts`,
       { package: name },
       { cause },
     );

@@ -5,14 +5,15 @@
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { LockstepError, parseOptions } from "../../base/index.ts";
+import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
 import { checkText } from "../../language/text/index.ts";
-import type { Profile } from "../../numeric/runtime/index.ts";
+import type { Profile, ServingExecutor } from "../../numeric/runtime/index.ts";
 import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../infer/index.ts";
 import {
   createScheduler,
   openThreadReplica,
   type Scheduler,
+  type ThreadReplica,
   type ServeHooks,
   type VersionPin,
 } from "../serve/index.ts";
@@ -53,7 +54,7 @@ export interface ModelOptions {
    */
   readonly version?: string | undefined;
   /** @default the one that the version was made with */
-  readonly executor?: "native" | "portable" | undefined;
+  readonly executor?: ServingExecutor | undefined;
   /** Replicas, each on a thread of its own with packed weights of its own. @default all cores */
   readonly threads?: number | undefined;
   /** Texts that may wait; more are refused with OVERLOADED. @default 1024 */
@@ -88,7 +89,7 @@ export interface OpenedVersion extends LoadedVersion {
 
 interface ModelParts {
   readonly scheduler: Scheduler<ModelVersion>;
-  readonly executor: "native" | "portable" | undefined;
+  readonly executor: ServingExecutor | undefined;
   readonly store: Store | undefined;
   readonly timeoutMs: number;
 }
@@ -103,7 +104,10 @@ export class Model extends ClosableClassifier implements ModelCaller {
     this.#scheduler = scheduler;
     this.#changes = new ChangeQueue({
       store,
-      current: () => ({ ...this.#current, executor: executor ?? executorOf(this.#current) }),
+      current: () => ({
+        ...this.#current,
+        executor: profileOf(this.#current).executor === "portable" ? "portable" : "native",
+      }),
       publish: (version, learned) => this.#publish(version, learned),
     });
     this.#host = new HandleHost({
@@ -131,11 +135,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
       verifySample,
       ...(hooks === undefined ? {} : { hooks }),
       openReplica: async (version) => {
-        const replica = await openThreadReplica({
-          files: version.files,
-          executor: executor ?? executorOf(version),
-          name: "replica",
-        });
+        const replica = await openReplica(version, executor);
         version.profile ??= replica.profile;
         return replica;
       },
@@ -303,8 +303,31 @@ function profileOf({ profile }: ModelVersion): Profile {
   return profile;
 }
 
+/**
+ * On a machine without the runtime that the version was made with, and where nobody insists on it, the other one answers:
+ * another profile, which every answer and receipt names.
+ */
+async function openReplica(version: ModelVersion, asked: ServingExecutor | undefined): Promise<ThreadReplica> {
+  const made = executorOf(version);
+  const open = (executor: ServingExecutor): Promise<ThreadReplica> =>
+    openThreadReplica({ files: version.files, executor, name: "replica" });
+  try {
+    return await open(asked ?? made);
+  } catch (error) {
+    if (asked !== undefined || !isLockstepError(error) || error.code !== "RUNTIME_MISSING") throw error;
+    const other = made === "native" ? "portable" : "native";
+    const replica = await open(other).catch(() => {
+      throw error;
+    });
+    process.emitWarning(`the ${other} runtime answers in place of ${made}: ${error.message}`, {
+      code: `LOCKSTEP_${other.toUpperCase()}`,
+    });
+    return replica;
+  }
+}
+
 /** A version is judged and served with the arithmetic it was made with, unless told otherwise. */
-function executorOf({ own }: ModelVersion): "native" | "portable" {
+function executorOf({ own }: ModelVersion): ServingExecutor {
   const recipe = own?.["recipe"];
   return typeof recipe === "object" && recipe !== null && "executor" in recipe && recipe.executor === "portable"
     ? "portable"
