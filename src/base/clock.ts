@@ -26,6 +26,17 @@ export const systemClock: Clock = Object.freeze({
   },
 });
 
+/**
+ * The time as ISO 8601 in UTC, for a record. @throws RUNTIME_FAILED where the machine's clock names no year of four
+ * digits, which no reader of the record would understand
+ */
+export function timestamp(clock: Clock = systemClock): string {
+  const date = new Date(clock.now());
+  const year = date.getUTCFullYear();
+  if (year >= 0 && year <= 9999) return date.toISOString();
+  throw new LockstepError("RUNTIME_FAILED", `this machine's clock says the year ${year}: set it, and ask again`);
+}
+
 /** A clock that stands still until `advance` is called. */
 export class ManualClock implements Clock {
   readonly #start: number;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { LockstepError } from "../../src/base/index.ts";
-import { createHttpServer } from "../../src/edge/http/index.ts";
+import { createHttpServer, type Status } from "../../src/edge/http/index.ts";
 import { FakeDeps, MODEL, SERVING, TRAINING } from "../http/fake.ts";
 import { withServer } from "../http/raw.ts";
 import { complaints, launch, skip } from "./browser.ts";
@@ -91,8 +91,29 @@ describe("the page", { skip }, () => {
       assert.equal(await page.title(), "Ready · Lockstep");
       assert.match(
         await text(page, "#facts"),
-        /5,312,845 parameters.*77 intents.*88\.1 %.*86\.9 % to 89\.2 %.*baseline reaches 86\.4 %/,
+        /5,312,845 parameters.*77 intents.*Test accuracy 88\.1 %.*86\.9 % to 89\.2 %.*baseline reaches 86\.4 %\.$/,
       );
+
+      const curve = page.getByRole("img", { name: /Loss curve: 8.00 at the start, 1.11 now/ });
+      await curve.waitFor(); // it stays
+      await page.getByText("Loss while this version was trained").waitFor();
+      deps.emit({
+        ...SERVING,
+        model: { ...MODEL, version: "v2-another" },
+        accuracy: { value: 0.5, low: 0.4, high: 0.6, split: "validation" },
+      } as Status);
+      await page.getByText(/Validation accuracy 50\.0 % .*baseline reaches 86\.4 % on the test split\./).waitFor();
+      assert.equal(await curve.isHidden(), true, "another version was not made by this training");
+    }, deps);
+  });
+
+  test("a training that is over still shows its curve, and a server without examples offers none", async () => {
+    const deps = new FakeDeps();
+    const history = Array.from({ length: 20 }, (_, i) => ({ phase: "fine-tuning", step: i, loss: 4 - i / 10 }));
+    deps.status_ = { ...SERVING, examples: [], history } as Status;
+    await withPage(async (page) => {
+      await page.getByRole("img", { name: /Loss curve: 4.00 at the start, 2.10 now/ }).waitFor();
+      assert.equal(await page.getByText("Or try one of these").isHidden(), true);
     }, deps);
   });
 

@@ -3,7 +3,7 @@
  * a page shows. An answer leaves only after its receipt is on the disk.
  */
 import { randomUUID } from "node:crypto";
-import { canonicalJson, LockstepError, toLockstepError } from "../../base/index.ts";
+import { canonicalJson, LockstepError, timestamp, toLockstepError } from "../../base/index.ts";
 import { bertParameters, parameterCount } from "../../language/models/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
@@ -19,6 +19,7 @@ import type {
   Status,
 } from "../http/index.ts";
 import type { ServingFigures } from "./figures.ts";
+import { LogHealth } from "./log-health.ts";
 import type { Classification, Model } from "../../work/model/index.ts";
 import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
 import type { Metrics, Share } from "./version-files.ts";
@@ -54,8 +55,10 @@ export class Service implements HttpDeps {
   readonly #listeners = new Set<(status: Status) => void>();
   #examples: readonly string[];
   #status: Status;
+  #curve: { readonly version: string; readonly points: NonNullable<ServingStatus["history"]> } | undefined;
   #publishing: Promise<void> = Promise.resolve();
   #serving: Serving | undefined;
+  #health: LogHealth | undefined;
 
   constructor({ status, figures, examples = [], onError = () => undefined }: ServiceOptions) {
     this.#status = status;
@@ -66,6 +69,7 @@ export class Service implements HttpDeps {
 
   /** From now on questions are answered. */
   async begin(model: Model, store: Store | undefined, audit: AuditLog | undefined): Promise<void> {
+    this.#health = audit === undefined ? undefined : new LogHealth(audit);
     this.#serving = { model, store, audit, models: [] };
     await this.#refresh(this.#serving);
   }
@@ -73,6 +77,11 @@ export class Service implements HttpDeps {
   /** Questions that the page offers. */
   offer(examples: readonly string[]): void {
     this.#examples = examples;
+  }
+
+  /** The loss of the training that made `version`, which the page goes on showing. */
+  keepCurve(version: string, points: ServingStatus["history"]): void {
+    this.#curve = { version, points: [...(points ?? [])] };
   }
 
   setStatus(status: Status): void {
@@ -113,7 +122,7 @@ export class Service implements HttpDeps {
     return this.#status;
   }
   ready(): boolean {
-    return this.#serving !== undefined;
+    return this.#serving !== undefined && this.#health?.isWritable() !== false;
   }
   async receipt(id: string): Promise<unknown> {
     return await this.#serving?.audit?.get(id);
@@ -168,14 +177,14 @@ export class Service implements HttpDeps {
     seed: number | undefined,
   ): Promise<string | null> {
     if (audit === undefined) return null;
-    const receipt = await audit.append({
+    const receipt = await (this.#health ?? audit).append({
       requestId: randomUUID(),
       version: answer.version,
       profile,
       request: canonicalJson(request),
       answerDigest: answer.digest,
       summary: summaryOf(answer),
-      at: new Date().toISOString(),
+      at: timestamp(),
       ...(seed === undefined ? {} : { seed }),
     });
     return receipt.hash;
@@ -211,9 +220,10 @@ export class Service implements HttpDeps {
     return {
       state: "serving",
       model: models[0]!,
-      accuracy: interval(metrics.test?.accuracy ?? metrics.validation?.accuracy),
-      baseline: interval(metrics.baseline?.accuracy),
+      accuracy: measured(metrics.test?.accuracy, "test") ?? measured(metrics.validation?.accuracy, "validation"),
+      baseline: measured(metrics.baseline?.accuracy, "test"),
       examples: [...this.#examples],
+      ...(this.#curve?.version === model.version ? { history: this.#curve.points } : {}),
     };
   }
 
@@ -264,6 +274,6 @@ function describe(model: Model, aliases: readonly string[]): ModelInfo {
   };
 }
 
-function interval(share: Share | undefined): ServingStatus["accuracy"] {
-  return share === undefined ? null : { value: share.value, low: share.low, high: share.high };
+function measured(share: Share | undefined, split: "test" | "validation"): ServingStatus["accuracy"] {
+  return share === undefined ? null : { value: share.value, low: share.low, high: share.high, split };
 }

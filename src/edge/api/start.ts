@@ -104,6 +104,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
         onProgress,
         signal,
       });
+      service.keepCurve(result.version, tracker.status.history);
       onEvent?.({ kind: "trained", result });
     }
     const source = await openSource(out, alias);

@@ -76,6 +76,9 @@ export const publishRequest = z.strictObject({
 const interval = z
   .object({ value: z.number(), low: z.number(), high: z.number() })
   .meta({ description: "A share with its 95 % interval." });
+const measured = interval
+  .extend({ split: z.enum(["test", "validation"]).meta({ description: "The examples it was measured on." }) })
+  .meta({ description: "An accuracy with its 95 % interval." });
 const lossPoint = z.object({ phase: z.string(), step: z.int(), loss: z.number() });
 
 export const trainingStatus = z.object({
@@ -95,9 +98,15 @@ export const trainingStatus = z.object({
 export const servingStatus = z.object({
   state: z.literal("serving"),
   model: modelInfo,
-  accuracy: interval.nullable().meta({ description: "On the test split." }),
-  baseline: interval.nullable().meta({ description: "A linear model's, on the same split." }),
-  examples: z.array(z.string()),
+  accuracy: measured
+    .nullable()
+    .meta({ description: "The version's, on its test split, else on its validation split." }),
+  baseline: measured.nullable().meta({ description: "A linear model's." }),
+  examples: z.array(z.string()).meta({ description: "Questions to offer." }),
+  history: z
+    .array(lossPoint)
+    .optional()
+    .meta({ description: "The loss of the training that made this version, where this server saw it; not in events." }),
 });
 export const failedStatus = z.object({ state: z.literal("failed"), code: z.string(), message: z.string() });
 export const statusResponse = z.discriminatedUnion("state", [trainingStatus, servingStatus, failedStatus]);

@@ -100,6 +100,11 @@ export class AuditLog implements AsyncDisposable {
     });
   }
 
+  /** Resolves when the disk takes a write now; rejects with what `append` would reject with. */
+  async check(): Promise<void> {
+    await this.#thread.call({ kind: "check" });
+  }
+
   /** By its hash, or the latest with this request id. */
   async get(id: string): Promise<Receipt | undefined> {
     return await this.#thread.call({ kind: "get", receipt: id });

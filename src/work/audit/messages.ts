@@ -31,6 +31,7 @@ export type WriterCall =
   | { readonly kind: "refersTo"; readonly version: string }
   | { readonly kind: "erase"; readonly receipt: string; readonly at: string }
   | { readonly kind: "status" }
+  | { readonly kind: "check" }
   | { readonly kind: "close" };
 
 export interface WriterResults {
@@ -40,6 +41,7 @@ export interface WriterResults {
   readonly refersTo: boolean;
   readonly erase: number;
   readonly status: LogStatus;
+  readonly check: undefined;
   readonly close: undefined;
 }
 

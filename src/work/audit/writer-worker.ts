@@ -39,6 +39,9 @@ function perform(log: LogWriter, call: WriterCall): WriterResults[WriterCall["ki
       return log.erase(call.receipt, call.at);
     case "status":
       return log.status();
+    case "check":
+      log.check();
+      return undefined;
     case "close":
       log.close();
       return undefined;

@@ -105,6 +105,16 @@ export class LogWriter {
     });
   }
 
+  /** Writes a page as it is, to see whether the disk takes one: no receipt comes of it. */
+  check(): void {
+    onLog(this.#path, () =>
+      immediately(this.#database, () => {
+        const version = Number(this.#database.prepare("PRAGMA user_version").get()?.["user_version"]);
+        this.#database.exec(`PRAGMA user_version = ${version}`);
+      }),
+    );
+  }
+
   status(): LogStatus {
     return { ...onLog(this.#path, () => this.#end()), publicKey: this.#signer?.key };
   }

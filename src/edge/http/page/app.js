@@ -9,6 +9,8 @@ const views = ["training", "serving", "failed"];
 const points = [];
 let view;
 let version;
+/** The version that the curve's training made. */
+let trained;
 
 /* ---- what the server is doing ---- */
 
@@ -24,6 +26,19 @@ function render(status) {
   }
   setState(view, STATE_WORDS[view]);
   RENDER[view](status);
+  renderCurve(status);
+}
+
+/** The curve stays when its training is done, for as long as the version that came of it is served. */
+function renderCurve({ state, history, model }) {
+  if (state === "training") trained = undefined;
+  if (state === "serving") {
+    if (history) points.splice(0, points.length, ...history);
+    if (points.length > 0) trained ??= model.version;
+  }
+  find("loss-card").hidden = points.length === 0 || (state === "serving" && model.version !== trained);
+  find("loss-caption").textContent = state === "serving" ? "Loss while this version was trained" : "Loss";
+  if (!find("loss-card").hidden) drawCurve(find("curve"), points);
 }
 
 function setState(state, words) {
@@ -53,7 +68,6 @@ function renderTraining(status) {
   find("speed").textContent = status.tokens_per_second === null ? "–" : count(Math.round(status.tokens_per_second));
   find("left").textContent = left;
   renderPhases(status);
-  drawCurve(find("curve"), points);
 }
 
 function renderPhases({ phases, phase }) {
@@ -67,18 +81,27 @@ function renderPhases({ phases, phase }) {
   );
 }
 
+const SPLIT_WORDS = { test: "Test", validation: "Validation" };
+
+function baselineWords({ split }, baseline) {
+  if (!baseline) return "";
+  const where = baseline.split === split ? "" : ` on the ${baseline.split} split`;
+  return `; a linear baseline reaches ${share(baseline.value)}${where}`;
+}
+
 function renderServing({ model, accuracy, baseline, examples }) {
   const size = model.parameters === null ? "A model" : `A model of ${count(model.parameters)} parameters`;
   const facts = [`${size} sorts it into ${model.labels ?? "its"} intents.`];
   if (accuracy)
     facts.push(
-      `Test accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ${share(accuracy.high)})` +
-        `${baseline ? `; a linear baseline reaches ${share(baseline.value)}` : ""}.`,
+      `${SPLIT_WORDS[accuracy.split]} accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ` +
+        `${share(accuracy.high)})${baselineWords(accuracy, baseline)}.`,
     );
   find("facts").textContent = facts.join(" ");
   if (version === model.version) return;
   version = model.version;
   find("question").placeholder = examples[0] ?? "";
+  find("offered").hidden = examples.length === 0;
   find("examples").replaceChildren(
     ...examples.map((example) => {
       const button = make("button", "", example);
@@ -213,7 +236,7 @@ find("copy").addEventListener("click", async () => {
   }
 });
 new ResizeObserver(() => {
-  if (view === "training") drawCurve(find("curve"), points);
+  if (!find("loss-card").hidden) drawCurve(find("curve"), points);
 }).observe(find("curve"));
 
 const RETRY_MS = 3000;
