@@ -103,7 +103,8 @@ export const T = {
   OFFSET: 4,
   SIZE: 5,
   A: 6,
-  B: 7,
+  /** The kind of element that the operand is of (`ELEMENTS`). */
+  ELEMENT: 7,
   TIMED: 8,
   RESULT: 9,
   KILLED: 10,
@@ -126,7 +127,8 @@ export const E = {
   OFFSET: 3,
   SIZE: 4,
   A: 5,
-  B: 6,
+  /** What kind of element the values are of (`ELEMENTS`); the upper halves of those wider than a word are below. */
+  ELEMENT: 6,
   BEFORE: 7,
   AFTER: 8,
   WROTE: 9,
@@ -139,8 +141,22 @@ export const E = {
   WOKEN: 16,
   READY: 17,
   SPUN: 18,
+  A_HIGH: 19,
+  BEFORE_HIGH: 20,
+  AFTER_HIGH: 21,
 } as const;
-export const EVENT_WORDS = 19;
+export const EVENT_WORDS = 22;
+/** Elements that atomic operations work on; an event has the place of its own here. */
+export const ELEMENTS = [
+  "Int32Array",
+  "Int8Array",
+  "Uint8Array",
+  "Int16Array",
+  "Uint16Array",
+  "Uint32Array",
+  "BigInt64Array",
+  "BigUint64Array",
+] as const;
 export const MAX_EVENTS = 20_000;
 
 /** Waiters of all addresses, in one table; a lower stamp waits longer. */

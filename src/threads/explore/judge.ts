@@ -74,8 +74,8 @@ function deadlockOf(runner: Runner, { stuck }: Run): Finding {
   const lost = stuck.find(({ expected, value }) => expected !== value);
   const where = stuck
     .map(
-      ({ thread, buffer, offset }) =>
-        `thread ${thread} on ${placeName(runner.parts, buffer, offset, 4) || "an address of its own"}`,
+      ({ thread, buffer, offset, size }) =>
+        `thread ${thread} on ${placeName(runner.parts, buffer, offset, size) || "an address of its own"}`,
     )
     .join(", ");
   if (lost === undefined)
@@ -87,7 +87,7 @@ function deadlockOf(runner: Runner, { stuck }: Run): Finding {
     );
   return found(
     "lost wake-up",
-    `thread ${lost.thread} sleeps while ${placeName(runner.parts, lost.buffer, lost.offset, 4)} is ` +
+    `thread ${lost.thread} sleeps while ${placeName(runner.parts, lost.buffer, lost.offset, lost.size)} is ` +
       `${lost.expected}, but it is ${lost.value} and nobody is left to wake it (asleep are ${where})`,
   );
 }

@@ -14,6 +14,8 @@ export const native = {
   xor: Atomics.xor,
   exchange: Atomics.exchange,
   compareExchange: Atomics.compareExchange,
+  waitAsync: Atomics.waitAsync,
   isLockFree: Atomics.isLockFree,
+  pause: (Atomics as unknown as { pause(n?: number): void }).pause,
 } as const;
 export const nativeNow: () => number = performance.now.bind(performance);

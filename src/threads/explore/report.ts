@@ -1,7 +1,7 @@
 /**
  * What an exploration says: how much was covered, and what went wrong in words that a reader can follow step by step.
  */
-import { KIND, KIND_NAMES } from "./control.ts";
+import { ELEMENTS, KIND, KIND_NAMES } from "./control.ts";
 import type { SharedPart } from "./state.ts";
 import type { TraceEvent } from "./trace.ts";
 
@@ -154,25 +154,36 @@ export function placeName(parts: readonly SharedPart[], buffer: number, offset: 
   return count <= 1 ? `${part.name}[${word}]` : `${part.name}[${word}..${word + count - 1}]`;
 }
 
+/** A value as its element has it, from its two halves. */
+export function valueText(element: number, low: number, high: number): string {
+  const kind = ELEMENTS[element]!;
+  const wide = (BigInt(high) << 32n) | BigInt(low >>> 0);
+  if (kind === "BigInt64Array") return String(BigInt.asIntN(64, wide));
+  if (kind === "BigUint64Array") return String(BigInt.asUintN(64, wide));
+  return String(kind === "Uint32Array" ? low >>> 0 : low);
+}
+
 export function describeEvent(event: TraceEvent, parts: readonly SharedPart[]): string {
   const place = placeName(parts, event.buffer, event.offset, event.size);
   const name = KIND_NAMES[event.kind as 1];
+  const a = valueText(event.element, event.a, event.aHigh);
+  const before = valueText(event.element, event.before, event.beforeHigh);
+  const after = valueText(event.element, event.after, event.afterHigh);
   switch (event.kind) {
     case KIND.LOAD:
-      return `${name} ${place} = ${event.before}`;
+      return `${name} ${place} = ${before}`;
     case KIND.STORE:
-      return `${name} ${place}: ${event.before} → ${event.after}`;
+      return `${name} ${place}: ${before} → ${after}`;
     case KIND.RMW:
-      return `read-modify-write ${place}: ${event.before} → ${event.after}`;
+      return `read-modify-write ${place}: ${before} → ${after}`;
     case KIND.CAS:
       return event.writes
-        ? `${name} ${place}: ${event.before} → ${event.after}`
-        : `${name} ${place}: is ${event.before}, not ${event.a}: fails`;
+        ? `${name} ${place}: ${before} → ${after}`
+        : `${name} ${place}: is ${before}, not ${a}: fails`;
     case KIND.WAIT:
     case KIND.ASYNC_WAIT:
-      return event.woke === 0
-        ? `${name} ${place} for ${event.a}: is ${event.before}, goes on`
-        : `${name} ${place} while ${event.a}: sleeps`;
+      if (event.woke !== 0) return `${name} ${place} while ${a}: sleeps`;
+      return `${name} ${place} for ${a}: is ${before}, ${a === before ? "and no time to wait" : "goes on"}`;
     case KIND.NOTIFY:
       return `${name} ${place}: wakes ${
         event.woke === 0

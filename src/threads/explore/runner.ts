@@ -7,6 +7,7 @@ import {
   CONTROLLER,
   createControl,
   E,
+  ELEMENTS,
   EVENT_WORDS,
   eventBase,
   H,
@@ -31,6 +32,7 @@ import {
 } from "./control.ts";
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
+import { valueText } from "./report.ts";
 import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
 import { MOST_CUT_SITES } from "./runtime.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
@@ -82,9 +84,10 @@ export interface Stuck {
   readonly asynchronous: boolean;
   readonly buffer: number;
   readonly offset: number;
+  readonly size: number;
   /** What the word was expected to be, and what it is. */
-  readonly expected: number;
-  readonly value: number;
+  readonly expected: string;
+  readonly value: string;
 }
 
 /**
@@ -350,22 +353,27 @@ export class Runner {
       const at = waiterBase(index);
       if (control[at] === 0) continue;
       const [thread, buffer, offset] = [control[at + W.THREAD]!, control[at + W.BUFFER]!, control[at + W.OFFSET]!];
+      const { element, size, before } = this.#waitBy(thread, buffer, offset);
       const part = this.parts[buffer];
-      const value = part === undefined ? 0 : new Int32Array(part.buffer)[offset / 4]!;
       found.push({
         thread,
         asynchronous: control[at + W.ID] !== 0,
         buffer,
         offset,
-        value,
-        expected: this.#expectedBy(thread, buffer, offset),
+        size,
+        value: part === undefined ? before : wordText(part.buffer, offset, element),
+        expected: before,
       });
     }
     return found;
   }
 
-  /** What the last wait of that thread at that address had read. */
-  #expectedBy(thread: number, buffer: number, offset: number): number {
+  /** The last wait of that thread at that address: the kind of element, and what it had read. */
+  #waitBy(
+    thread: number,
+    buffer: number,
+    offset: number,
+  ): { readonly element: number; readonly size: number; readonly before: string } {
     const control = this.#control;
     for (let at = eventBase(control[H.STEP]! - 1); at >= eventBase(0); at -= EVENT_WORDS) {
       const kind = control[at + E.KIND];
@@ -374,11 +382,23 @@ export class Runner {
         control[at + E.BUFFER] === buffer &&
         control[at + E.OFFSET] === offset &&
         (kind === KIND.WAIT || kind === KIND.ASYNC_WAIT)
-      )
-        return control[at + E.BEFORE]!;
+      ) {
+        const element = control[at + E.ELEMENT]!;
+        return {
+          element,
+          size: control[at + E.SIZE]!,
+          before: valueText(element, control[at + E.BEFORE]!, control[at + E.BEFORE_HIGH]!),
+        };
+      }
     }
-    return 0;
+    return { element: 0, size: 4, before: "0" };
   }
+}
+
+function wordText(buffer: SharedArrayBuffer, offset: number, element: number): string {
+  const wide = ELEMENTS[element] === "BigInt64Array";
+  const [low = 0, high = 0] = new Int32Array(buffer, offset, wide ? 2 : 1);
+  return valueText(element, low, high);
 }
 
 function drain(port: MessagePort): ThreadReport[] {

@@ -158,9 +158,19 @@ export class ThreadRuntime {
 
   /**
    * Comes to an operation, and returns the event's place in the control memory once it is this thread's turn. `peek`:
-   * not null if it is a wait that would sleep, with a time limit. `a` and `b` are the operands.
+   * `limited`: it is a wait that would sleep, with a time limit. `a` is the operand; `element` the kind of its value
+   * (`ELEMENTS`) and `aHigh` the upper half.
    */
-  point(kind: number, buffer: number, offset: number, size: number, a: number, b: number, peek: number | null): number {
+  point(
+    kind: number,
+    buffer: number,
+    offset: number,
+    size: number,
+    a = 0,
+    limited = false,
+    element = 0,
+    aHigh = 0,
+  ): number {
     this.#throwIfCut();
     const control = this.#control;
     const base = this.#base;
@@ -169,28 +179,37 @@ export class ThreadRuntime {
     control[base + T.OFFSET] = offset;
     control[base + T.SIZE] = size;
     control[base + T.A] = a;
-    control[base + T.B] = b;
-    const spins = this.#spin.look(
-      kind,
-      buffer,
-      offset,
-      size,
-      a,
-      kind === KIND.WAIT && peek !== null,
-      control[H.SPINS]!,
-    );
+    control[base + T.ELEMENT] = element;
+    const operand = whole(a, aHigh);
+    const spins = this.#spin.look(kind, buffer, offset, size, operand, limited, control[H.SPINS]!);
     if (spins === SPIN.EXACT && this.#spin.polls) control[H.POLLS] = 1;
     control[base + T.SPUN] = spins === SPIN.NONE ? 0 : 1;
     control[base + T.STATUS] = spins === SPIN.NONE ? STATUS.READY : STATUS.SPINNING;
     this.#pass(spins === SPIN.CUT);
     const step = control[H.STEP]! - 1;
     if (control[H.SITES] === 1) this.sites.set(step, this.site());
-    return eventBase(step);
+    const event = eventBase(step);
+    control[event + E.A_HIGH] = aHigh;
+    return event;
+  }
+
+  #operandOf(event: number): number {
+    return whole(this.#control[event + E.A]!, this.#control[event + E.A_HIGH]!);
   }
 
   /** The operation has been done. */
-  did(event: number, before: number, after: number, wrote: boolean, reads: boolean): void {
+  did(
+    event: number,
+    before: number,
+    after: number,
+    wrote: boolean,
+    reads: boolean,
+    beforeHigh = 0,
+    afterHigh = 0,
+  ): void {
     const control = this.#control;
+    control[event + E.BEFORE_HIGH] = beforeHigh;
+    control[event + E.AFTER_HIGH] = afterHigh;
     control[event + E.BEFORE] = before;
     control[event + E.AFTER] = after;
     control[event + E.WROTE] = wrote ? 1 : 0;
@@ -198,7 +217,7 @@ export class ThreadRuntime {
     const kind = control[event + E.KIND]!;
     const same = (SEES & (1 << kind)) !== 0 && (!wrote || (kind !== KIND.WRITE && size <= 4 && before === after));
     if (same)
-      this.#spin.note(kind, control[event + E.BUFFER]!, control[event + E.OFFSET]!, size, control[event + E.A]!);
+      this.#spin.note(kind, control[event + E.BUFFER]!, control[event + E.OFFSET]!, size, this.#operandOf(event));
     else this.#spin.progress();
     if (wrote && !same) this.#scheduler.changed(this.index);
     this.#scheduler.wake(control[H.STEP]! - 1);
@@ -208,11 +227,13 @@ export class ThreadRuntime {
    * `Atomics.wait`, its word being what it should: sleeps until notified ("ok") or until the schedule lets its limit
    * pass.
    */
-  sleep(event: number, value: number, timeoutMs: number): "ok" | "timed-out" {
+  sleep(event: number, value: number, valueHigh: number, timeoutMs: number): "ok" | "timed-out" {
     const control = this.#control;
     const base = this.#base;
     control[event + E.BEFORE] = value;
     control[event + E.AFTER] = value;
+    control[event + E.BEFORE_HIGH] = valueHigh;
+    control[event + E.AFTER_HIGH] = valueHigh;
     control[event + E.WOKE] = 1;
     this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0);
     this.#scheduler.wake(control[H.STEP]! - 1);
@@ -226,17 +247,19 @@ export class ThreadRuntime {
       return "ok";
     }
     const [buffer, offset] = [control[base + T.BUFFER]!, control[base + T.OFFSET]!];
-    this.#spin.note(KIND.WAIT, buffer, offset, control[base + T.SIZE]!, control[base + T.A]!, true);
+    this.#spin.note(KIND.WAIT, buffer, offset, control[base + T.SIZE]!, this.#operandOf(event), true);
     this.#now += timeoutMs;
     return "timed-out";
   }
 
   /** `Atomics.waitAsync`, likewise. */
-  sleepAsync(event: number, value: number, timeoutMs: number): Promise<"ok" | "timed-out"> {
+  sleepAsync(event: number, value: number, valueHigh: number, timeoutMs: number): Promise<"ok" | "timed-out"> {
     const control = this.#control;
     const id = this.#nextWait++;
     control[event + E.BEFORE] = value;
     control[event + E.AFTER] = value;
+    control[event + E.BEFORE_HIGH] = valueHigh;
+    control[event + E.AFTER_HIGH] = valueHigh;
     control[event + E.WOKE] = 1;
     this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, id);
     this.#spin.progress();
@@ -293,7 +316,7 @@ export class ThreadRuntime {
 
   /** Sends bytes to the other end, after the point of the schedule has come. */
   send(channel: number, to: number, bytes: Uint8Array): void {
-    const event = this.point(KIND.SEND, channel, to, 0, 0, 0, null);
+    const event = this.point(KIND.SEND, channel, to, 0);
     const control = this.#control;
     const receiver = this.mail.put(channel, to, bytes);
     if (receiver >= 0) {
@@ -308,7 +331,7 @@ export class ThreadRuntime {
 
   /** The oldest message at that end, if there is one. */
   receive(channel: number, side: number): Uint8Array | null {
-    const event = this.point(KIND.RECEIVE, channel, side, 0, 0, 0, null);
+    const event = this.point(KIND.RECEIVE, channel, side, 0);
     const bytes = this.mail.take(channel, side);
     this.did(event, bytes === null ? 0 : 1, 0, false, bytes === null);
     return bytes;
@@ -415,4 +438,9 @@ export class ThreadRuntime {
       throw new Error("code under exploration goes on although its schedule is over: it catches what is not its own");
     throw CUT;
   }
+}
+
+/** Both halves of an operand in one number, to tell one from another. */
+function whole(low: number, high: number): number {
+  return low ^ Math.imul(high, 0x9e3779b1);
 }

@@ -218,7 +218,7 @@ export class Scheduler {
     control[event + E.OFFSET] = control[base + T.OFFSET]!;
     control[event + E.SIZE] = control[base + T.SIZE]!;
     control[event + E.A] = control[base + T.A]!;
-    control[event + E.B] = control[base + T.B]!;
+    control[event + E.ELEMENT] = control[base + T.ELEMENT]!;
     control[event + E.BEFORE] = 0;
     control[event + E.AFTER] = 0;
     control[event + E.WROTE] = 0;

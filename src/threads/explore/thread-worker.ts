@@ -38,15 +38,7 @@ async function load(): Promise<Program> {
   resets = installAccess({
     plain(buffer, byteOffset, byteLength, write) {
       if (!runtime.active || buffer === control.buffer) return;
-      const event = runtime.point(
-        write ? KIND.WRITE : KIND.READ,
-        runtime.bufferId(buffer),
-        byteOffset,
-        byteLength,
-        0,
-        0,
-        null,
-      );
+      const event = runtime.point(write ? KIND.WRITE : KIND.READ, runtime.bufferId(buffer), byteOffset, byteLength);
       runtime.did(event, 0, 0, write, !write);
     },
   });
@@ -207,7 +199,7 @@ function context(operations: Operation[]): ThreadContext {
 }
 
 function mark(kind: number): number {
-  const event = runtime.point(kind, -100, 0, 0, 0, 0, null);
+  const event = runtime.point(kind, -100, 0, 0);
   runtime.did(event, 0, 0, false, false);
   return runtime.step - 1;
 }

@@ -5,7 +5,6 @@ import type { Footprint } from "./dependence.ts";
 export interface TraceEvent extends Footprint {
   thread: number;
   a: number;
-  b: number;
   before: number;
   after: number;
   /** Threads that could take this step; whoever was put off because it spun is not among them. */
@@ -19,6 +18,11 @@ export interface TraceEvent extends Footprint {
   woken: number;
   /** Threads that stood at an operation, of those enabled: the others could only time out. */
   ready: number;
+  /** What kind of element `a`, `before` and `after` are of (`ELEMENTS`), and their upper halves. */
+  element: number;
+  aHigh: number;
+  beforeHigh: number;
+  afterHigh: number;
 }
 
 export class Trace {
@@ -76,7 +80,6 @@ export class Trace {
       offset: words[at + E.OFFSET]!,
       size: words[at + E.SIZE]!,
       a: words[at + E.A]!,
-      b: words[at + E.B]!,
       before: words[at + E.BEFORE]!,
       after: words[at + E.AFTER]!,
       writes: words[at + E.WROTE] !== 0,
@@ -89,6 +92,10 @@ export class Trace {
       woken: words[at + E.WOKEN]!,
       ready: words[at + E.READY]!,
       spun: words[at + E.SPUN] !== 0,
+      element: words[at + E.ELEMENT]!,
+      aHigh: words[at + E.A_HIGH]!,
+      beforeHigh: words[at + E.BEFORE_HIGH]!,
+      afterHigh: words[at + E.AFTER_HIGH]!,
     };
   }
 

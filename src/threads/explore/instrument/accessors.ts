@@ -23,9 +23,10 @@ type Elements = NodeJS.TypedArray;
 const { isView } = ArrayBuffer;
 const { isSharedArrayBuffer } = types;
 const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const tagOf = getter<string | undefined>(Symbol.toStringTag);
-const bufferOf = getter<ArrayBufferLike>("buffer");
-const byteOffsetOf = getter<number>("byteOffset");
+/** "Int32Array"; undefined: no typed array. */
+export const tagOf = getter<string | undefined>(Symbol.toStringTag);
+export const bufferOf = getter<ArrayBufferLike>("buffer");
+export const byteOffsetOf = getter<number>("byteOffset");
 /** Elements of a typed array as it is now: 0 where its buffer has become too small. */
 export const lengthOf = getter<number>("length");
 
@@ -43,6 +44,9 @@ const BYTES: Readonly<Record<string, number>> = {
   BigInt64Array: 8,
   BigUint64Array: 8,
 };
+
+/** Bytes of an element. */
+export const elementBytes = (view: Elements): number => BYTES[tagOf(view) as string] as number;
 
 /** The typed arrays' own getters: an instance or a subclass may have others under these names. */
 function getter<T>(name: string | symbol): (view: object) => T {
@@ -76,7 +80,7 @@ export function reportBytes(
 
 /** Reports `count` elements from `start`, as far as they exist. */
 export function reportElements(sink: AccessSink, view: Elements, start: number, count: number, write: boolean): void {
-  const bytes = BYTES[tagOf(view) as string] as number;
+  const bytes = elementBytes(view);
   const inside = Math.min(count, lengthOf(view) - start);
   if (inside > 0)
     sink.plain(bufferOf(view) as SharedArrayBuffer, byteOffsetOf(view) + start * bytes, inside * bytes, write);
