@@ -80,6 +80,9 @@ export const H = {
   SEED: 11,
   CHANGES: 12,
   STAMP: 13,
+  /** A thread has ended (its number + 1), with this exit code. */
+  GONE: 14,
+  GONE_CODE: 17,
   EXIT: 15,
   SLEEP_AT: 16,
   DEATHS: 18,

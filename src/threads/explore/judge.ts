@@ -4,6 +4,7 @@ import type { Operation, Program } from "./program.ts";
 import { findRace } from "./races.ts";
 import { describeEvent, placeName, type FailureKind } from "./report.ts";
 import type { Run, Runner } from "./runner.ts";
+import { requireSynchronous } from "./state.ts";
 
 export interface Finding {
   readonly kind: FailureKind;
@@ -95,12 +96,14 @@ function deadlockOf(runner: Runner, { stuck }: Run): Finding {
 function checkOf(runner: Runner, run: Run): Finding | null {
   const { program } = runner;
   if (program.check === undefined) return null;
+  let returned: unknown;
   try {
-    program.check(runner.stateNow(), endedOf(program, run));
-    return null;
+    returned = program.check(runner.stateNow(), endedOf(program, run));
   } catch (thrown) {
     return found("check", `in the end: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   }
+  requireSynchronous(returned, "check", runner.name);
+  return null;
 }
 
 function endedOf(

@@ -21,11 +21,14 @@ interface Listener {
 export class Mail {
   readonly #control: Control;
   readonly #thread: number;
+  readonly #refuse: (what: string) => never;
   #listeners: Listener[] = [];
 
-  constructor(control: Control, thread: number) {
+  /** `refuse`: for what has no room. */
+  constructor(control: Control, thread: number, refuse: (what: string) => never) {
     this.#control = control;
     this.#thread = thread;
+    this.#refuse = refuse;
   }
 
   forget(): void {
@@ -44,7 +47,7 @@ export class Mail {
       control[at + L.THREAD] = this.#thread;
       return;
     }
-    throw new Error(`more than ${MAX_LISTENERS} ports are listened at`);
+    return this.#refuse(`more than ${MAX_LISTENERS} ports are listened at in one schedule`);
   }
 
   /** Returns the thread that listens there, or −1. */
@@ -53,7 +56,7 @@ export class Mail {
     const at = this.#free();
     const start = control[H.BYTES]!;
     if (start + bytes.length > MESSAGE_BYTES)
-      throw new Error(`the messages of one schedule have more than ${MESSAGE_BYTES} bytes`);
+      return this.#refuse(`the messages of one schedule have more than ${MESSAGE_BYTES} bytes`);
     messageBytes(control).set(bytes, start);
     control[H.BYTES] = start + bytes.length;
     control[at + M.USED] = 1;
@@ -111,7 +114,7 @@ export class Mail {
   #free(): number {
     for (let index = 0; index < MAX_MESSAGES; index++)
       if (this.#control[messageBase(index)] === 0) return messageBase(index);
-    throw new Error(`more than ${MAX_MESSAGES} messages are under way`);
+    return this.#refuse(`more than ${MAX_MESSAGES} messages are under way at once`);
   }
 
   #oldest(wanted: (at: number) => boolean): number {

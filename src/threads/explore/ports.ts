@@ -39,6 +39,7 @@ export class ExploredPort extends EventEmitter implements PortMark {
   readonly exploredPort: PortMark["exploredPort"];
   readonly #runtime: ThreadRuntime;
   readonly #buffers: Buffers;
+  readonly #heard = new Map<(event: { readonly data: unknown }) => void, (data: unknown) => void>();
   #listening = false;
   #closed = false;
   #onmessage: ((event: { readonly data: unknown }) => void) | null = null;
@@ -64,7 +65,11 @@ export class ExploredPort extends EventEmitter implements PortMark {
   postMessage(message: unknown): void {
     if (this.#closed) return;
     const { channel, side } = this.exploredPort;
-    this.#runtime.send(channel, 1 - side, encode(message, this.#buffers));
+    this.#runtime.send(
+      channel,
+      1 - side,
+      encode(message, this.#buffers, (what) => this.#runtime.refuse(what)),
+    );
   }
 
   /** What `receiveMessageOnPort` does. */
@@ -96,11 +101,16 @@ export class ExploredPort extends EventEmitter implements PortMark {
     return true;
   }
   addEventListener(name: string, listener: (event: { readonly data: unknown }) => void): void {
-    this.on(name, (data: unknown) => {
-      listener({ data });
-    });
+    if (this.#heard.has(listener)) return;
+    const heard = (data: unknown): void => listener({ data });
+    this.#heard.set(listener, heard);
+    this.on(name, heard);
   }
-  removeEventListener(): void {}
+  removeEventListener(name: string, listener: (event: { readonly data: unknown }) => void): void {
+    const heard = this.#heard.get(listener);
+    if (heard !== undefined) this.off(name, heard);
+    this.#heard.delete(listener);
+  }
 }
 
 /** The shared buffers that every thread knows, by number. */
@@ -129,31 +139,33 @@ type Coded =
   | { readonly fields: [string, Coded][] }
   | { readonly value: unknown };
 
-function encode(message: unknown, buffers: Buffers): Uint8Array {
-  return serialize(code(message, buffers));
+type Refuse = (what: string) => never;
+
+function encode(message: unknown, buffers: Buffers, refuse: Refuse): Uint8Array {
+  return serialize(code(message, buffers, refuse));
 }
 
-function code(value: unknown, buffers: Buffers): Coded {
+function code(value: unknown, buffers: Buffers, refuse: Refuse): Coded {
   if (isPortMark(value)) return { port: value.exploredPort };
-  if (value instanceof SharedArrayBuffer) return { shared: known(value, buffers) };
+  if (value instanceof SharedArrayBuffer) return { shared: known(value, buffers, refuse) };
   if (ArrayBuffer.isView(value) && value.buffer instanceof SharedArrayBuffer) {
     return {
-      shared: known(value.buffer, buffers),
+      shared: known(value.buffer, buffers, refuse),
       view: value.constructor.name,
       offset: value.byteOffset,
       length: "length" in value ? (value.length as number) : value.byteLength,
     };
   }
-  if (Array.isArray(value)) return { items: value.map((item) => code(item, buffers)) };
+  if (Array.isArray(value)) return { items: value.map((item) => code(item, buffers, refuse)) };
   if (typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype)
-    return { fields: Object.entries(value).map(([key, inner]) => [key, code(inner, buffers)]) };
+    return { fields: Object.entries(value).map(([key, inner]) => [key, code(inner, buffers, refuse)]) };
   return { value };
 }
 
-function known(buffer: SharedArrayBuffer, buffers: Buffers): number {
+function known(buffer: SharedArrayBuffer, buffers: Buffers, refuse: Refuse): number {
   const id = buffers.indexOf(buffer);
   if (id < 0)
-    throw new Error(
+    refuse(
       "a shared buffer that was made within a schedule cannot be sent to another explored thread: make it in setup",
     );
   return id;

@@ -3,7 +3,7 @@
  * where it is exported (`export const counter = program(import.meta.url, { … })`), since every thread imports that
  * module again to find it.
  */
-import { LockstepError } from "../../base/index.ts";
+import { isLockstepError, LockstepError } from "../../base/index.ts";
 
 /** What the body of a thread is told. */
 export interface ThreadContext {
@@ -74,6 +74,34 @@ export function program<State>(url: string, spec: ProgramSpec<State>): Program<S
     });
   const made = { ...spec, url, [BRAND]: true };
   return made;
+}
+
+/** In a thread of the exploration: the module again, and its program. @throws INPUT_INVALID, NOT_FOUND */
+export async function loadProgram(url: string, name: string): Promise<Program> {
+  let exports: Record<string, unknown>;
+  try {
+    exports = (await import(url)) as Record<string, unknown>;
+  } catch (thrown) {
+    if (isLockstepError(thrown)) throw thrown;
+    const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `${url} cannot be loaded by an explored thread: ${what}`,
+      { url },
+      {
+        cause: thrown,
+      },
+    );
+  }
+  const found = programsOf(exports).get(name);
+  if (found === undefined)
+    throw new LockstepError(
+      "NOT_FOUND",
+      `${url} exports no program "${name}" where an explored thread loads it: its exports have to be the same ` +
+        "each time",
+      { url, program: name },
+    );
+  return found;
 }
 
 export function isProgram(value: unknown): value is Program {

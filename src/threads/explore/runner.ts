@@ -33,7 +33,7 @@ import {
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
 import { valueText } from "./report.ts";
-import { copyState, requirePostable, Snapshot, type SharedPart } from "./state.ts";
+import { copyState, requirePostable, requireSynchronous, Snapshot, type SharedPart } from "./state.ts";
 import { MOST_CUT_SITES } from "./runtime.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
 import { random as draw } from "./scheduler.ts";
@@ -139,7 +139,7 @@ export class Runner {
     this.name = name;
     MarkedChannel.restart();
     for (const reset of setupResets) reset();
-    this.state = program.setup();
+    this.state = setUp(program, name);
     requirePostable(this.state, name);
     this.#snapshot = new Snapshot(this.state);
     this.parts = this.#snapshot.parts;
@@ -215,6 +215,8 @@ export class Runner {
     const pending = outcome === OUTCOME.REDUNDANT ? this.#pending() : [];
     this.#unwind();
     const reports = this.#ports.flatMap(drain);
+    const refused = reports.find((report) => report.refused !== undefined)?.refused;
+    if (refused !== undefined) throw decodeError(refused);
     this.#noteCuts(reports);
     return { outcome, trace, reports, stuck, deaths, pending };
   }
@@ -312,7 +314,16 @@ export class Runner {
   }
 
   #await(): void {
-    if (awaitBaton(this.#control, CONTROLLER, STALLED_MS)) return;
+    const inTime = awaitBaton(this.#control, CONTROLLER, STALLED_MS);
+    const gone = this.#control[H.GONE]! - 1;
+    if (gone >= 0)
+      throw new LockstepError(
+        "WORKER_DIED",
+        `thread ${gone} of "${this.name}" ended in the middle of a schedule, with code ` +
+          `${this.#control[H.GONE_CODE]!}: an explored thread may not end itself (process.exit)`,
+        { program: this.name, thread: gone },
+      );
+    if (inTime) return;
     const running = Array.from({ length: this.#workers.length }, (_, index) => index).filter(
       (index) => this.#control[threadBase(index) + T.STATUS] === STATUS.READY,
     );
@@ -399,6 +410,26 @@ function wordText(buffer: SharedArrayBuffer, offset: number, element: number): s
   const wide = ELEMENTS[element] === "BigInt64Array";
   const [low = 0, high = 0] = new Int32Array(buffer, offset, wide ? 2 : 1);
   return valueText(element, low, high);
+}
+
+/** The state of a program. @throws INPUT_INVALID */
+function setUp(program: Program, name: string): unknown {
+  let state: unknown;
+  try {
+    state = program.setup();
+  } catch (thrown) {
+    const what = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `setup of the program "${name}" threw ${what}`,
+      { program: name },
+      {
+        cause: thrown,
+      },
+    );
+  }
+  requireSynchronous(state, "setup", name);
+  return state;
 }
 
 function drain(port: MessagePort): ThreadReport[] {

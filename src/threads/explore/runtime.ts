@@ -5,8 +5,22 @@
  * asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says
  * so.
  */
+import { LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
-import { CONTROLLER, E, eventBase, H, KIND, OUTCOME, STATUS, T, threadBase, W, type Control } from "./control.ts";
+import {
+  CONTROLLER,
+  E,
+  eventBase,
+  H,
+  KIND,
+  MAX_WAITERS,
+  OUTCOME,
+  STATUS,
+  T,
+  threadBase,
+  W,
+  type Control,
+} from "./control.ts";
 import { Mail } from "./mail.ts";
 import { Scheduler } from "./scheduler.ts";
 import { forgetLoops } from "./instrument/loops.ts";
@@ -68,6 +82,8 @@ export class ThreadRuntime {
   #nextTimer = 1;
   /** Messages to this thread and from it. */
   readonly mail: Mail;
+  /** What the code did that exploration cannot do. */
+  refused: LockstepError | null = null;
   readonly #asleep = new Map<number, (outcome: "ok" | "timed-out") => void>();
   #nextWait = 1;
   #cuts = 0;
@@ -82,7 +98,7 @@ export class ThreadRuntime {
     this.#base = threadBase(index);
     this.#scheduler = new Scheduler(control);
     this.#waiters = new Waiters(control);
-    this.mail = new Mail(control, index);
+    this.mail = new Mail(control, index, (what) => this.refuse(what));
     this.#spin = new SpinWatch((buffer) => this.#bytes.get(buffer));
   }
 
@@ -126,6 +142,7 @@ export class ThreadRuntime {
     this.#cuts = 0;
     this.sites.clear();
     this.mail.forget();
+    this.refused = null;
     this.#spin.progress();
     forgetLoops();
     this.active = true;
@@ -146,6 +163,17 @@ export class ThreadRuntime {
   /** This thread's code threw: the schedule ends here. */
   fail(): void {
     if (this.#control[H.OUTCOME] === OUTCOME.NONE) this.#control[H.OUTCOME] = OUTCOME.FAILED;
+  }
+
+  /**
+   * The code does what cannot be explored: the schedule ends here, and with it the exploration, whatever the code
+   * catches.
+   */
+  refuse(what: string): never {
+    const site = this.site();
+    this.refused ??= new LockstepError("INPUT_INVALID", site === "" ? what : `${what} (${site})`);
+    this.fail();
+    throw CUT;
   }
 
   get killed(): boolean {
@@ -235,7 +263,7 @@ export class ThreadRuntime {
     control[event + E.BEFORE_HIGH] = valueHigh;
     control[event + E.AFTER_HIGH] = valueHigh;
     control[event + E.WOKE] = 1;
-    this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, 0);
+    this.#addWaiter(event, 0);
     this.#scheduler.wake(control[H.STEP]! - 1);
     control[base + T.RESULT] = 0;
     control[base + T.TIMED] = Number.isFinite(timeoutMs) ? 1 : 0;
@@ -252,6 +280,12 @@ export class ThreadRuntime {
     return "timed-out";
   }
 
+  #addWaiter(event: number, id: number): void {
+    const control = this.#control;
+    if (!this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, id))
+      this.refuse(`more than ${MAX_WAITERS} waits at once`);
+  }
+
   /** `Atomics.waitAsync`, likewise. */
   sleepAsync(event: number, value: number, valueHigh: number, timeoutMs: number): Promise<"ok" | "timed-out"> {
     const control = this.#control;
@@ -261,7 +295,7 @@ export class ThreadRuntime {
     control[event + E.BEFORE_HIGH] = valueHigh;
     control[event + E.AFTER_HIGH] = valueHigh;
     control[event + E.WOKE] = 1;
-    this.#waiters.add(this.index, control[event + E.BUFFER]!, control[event + E.OFFSET]!, id);
+    this.#addWaiter(event, id);
     this.#spin.progress();
     this.#scheduler.wake(control[H.STEP]! - 1);
     const { promise, resolve } = Promise.withResolvers<"ok" | "timed-out">();
@@ -433,7 +467,7 @@ export class ThreadRuntime {
   }
 
   #throwIfCut(): void {
-    if (!this.#cut && !this.killed) return;
+    if (!this.#cut && !this.killed && this.refused === null) return;
     if (++this.#cuts > 100_000)
       throw new Error("code under exploration goes on although its schedule is over: it catches what is not its own");
     throw CUT;

@@ -97,3 +97,18 @@ export function requirePostable(state: unknown, program: string): void {
     );
   }
 }
+
+/** Throws where `setup` or `check` returned a promise: nobody would wait for it. */
+export function requireSynchronous(returned: unknown, part: "setup" | "check", program: string): void {
+  if (!isThenable(returned)) return;
+  returned.then(undefined, () => undefined); // what becomes of it is of no interest any more
+  throw new LockstepError(
+    "OPTION_INVALID",
+    `${part} of the program "${program}" is asynchronous: it has to return when it is done`,
+    { program },
+  );
+}
+
+export function isThenable(value: unknown): value is Promise<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

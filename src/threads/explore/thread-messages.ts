@@ -22,6 +22,8 @@ export interface ThreadReport {
   readonly sites?: ReadonlyMap<number, string>;
   /** Places, unknown so far, where this thread was put off though it may count. */
   readonly cutSites?: readonly string[];
+  /** What the thread did cannot be explored. */
+  readonly refused?: EncodedError;
 }
 
 export type ThreadReady = { readonly kind: "ready" } | { readonly kind: "failed"; readonly error: EncodedError };

@@ -5,17 +5,17 @@
 import "./native.ts";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
-import { encodeError, invariant, LockstepError } from "../../base/index.ts";
+import { encodeError, LockstepError, type EncodedError } from "../../base/index.ts";
 import { exploredAtomics } from "./atomics.ts";
-import { awaitBaton } from "./baton.ts";
-import { H, KIND, STATUS, T, threadBase } from "./control.ts";
+import { awaitBaton, giveBaton } from "./baton.ts";
+import { CONTROLLER, H, KIND, STATUS, T, threadBase } from "./control.ts";
 import { installAccess } from "./instrument/builtins.ts";
 import { installLoadHook } from "./instrument/hooks.ts";
 import { exploredChannel, ExploredPort } from "./ports.ts";
-import { programsOf, type Operation, type Program, type ThreadContext } from "./program.ts";
+import { loadProgram, type Operation, type Program, type ThreadContext } from "./program.ts";
 import { Cut, ThreadRuntime } from "./runtime.ts";
 import { callSite } from "./sites.ts";
-import { copyState, sharedParts } from "./state.ts";
+import { copyState, isThenable, sharedParts } from "./state.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
 import { installTime } from "./time.ts";
 
@@ -33,6 +33,13 @@ const onUncaught = (thrown: unknown): void => {
 };
 process.on("uncaughtException", onUncaught);
 process.on("unhandledRejection", onUncaught);
+/** Code that ends its thread: the controller sleeps, and hears of it by getting the baton. */
+process.on("exit", (code) => {
+  if (control[H.EXIT] !== 0 || !runtime.active) return;
+  control[H.GONE] = index + 1;
+  control[H.GONE_CODE] = code;
+  giveBaton(control, CONTROLLER);
+});
 
 async function load(): Promise<Program> {
   resets = installAccess({
@@ -45,10 +52,47 @@ async function load(): Promise<Program> {
   immediates = installTime(runtime);
   globalThis.Atomics = exploredAtomics(runtime);
   installWorkerThreads();
+  installGrow();
   installLoadHook();
-  const found = programsOf((await import(setup.url)) as Record<string, unknown>).get(setup.program);
-  invariant(found !== undefined, `the module has no program "${setup.program}" any more`);
-  return found;
+  return await loadProgram(setup.url, setup.program);
+}
+
+interface GrowingMemory {
+  readonly buffer: ArrayBufferLike;
+  grow(this: GrowingMemory, pages: number): number;
+}
+
+/**
+ * Memory that has grown cannot be put back as it was, so what other threads see may not grow. Code may be at it before
+ * the explorer would see anything of it: the function itself is replaced.
+ */
+function installGrow(): void {
+  const grow = Object.getOwnPropertyDescriptor(SharedArrayBuffer.prototype, "grow")!;
+  const { WebAssembly } = globalThis as unknown as { WebAssembly: { Memory: { prototype: GrowingMemory } } };
+  const memory = WebAssembly.Memory.prototype;
+  const { grow: growMemory } = memory;
+  const refuse = (what: string): never =>
+    runtime.refuse(
+      `${what} on memory of the program's state cannot be explored, since it cannot be put back for the next ` +
+        "schedule: make it at its full size in setup",
+    );
+  Object.defineProperty(SharedArrayBuffer.prototype, "grow", {
+    ...grow,
+    value: {
+      grow(this: SharedArrayBuffer, length: number): void {
+        if (runtime.active && buffers.includes(this)) refuse("SharedArrayBuffer.prototype.grow()");
+        Reflect.apply(grow.value as (length: number) => void, this, [length]);
+      },
+    }.grow,
+  });
+  memory.grow = {
+    grow(this: GrowingMemory, pages: number): number {
+      const { buffer } = this;
+      if (runtime.active && buffer instanceof SharedArrayBuffer && buffers.includes(buffer))
+        refuse("WebAssembly.Memory.prototype.grow()");
+      return Reflect.apply(growMemory, this, [pages]);
+    },
+  }.grow;
 }
 
 /** What explored code imports from `node:worker_threads`. */
@@ -154,15 +198,43 @@ async function serve(program: Program): Promise<never> {
     if (control[H.SITES] === 1) report.sites = new Map(runtime.sites);
     const cutSites = runtime.newCutSites();
     if (cutSites.length > 0) report.cutSites = cutSites;
-    if (
-      report.cutSites !== undefined ||
-      report.result !== undefined ||
-      report.operations !== undefined ||
-      report.error !== undefined ||
-      report.sites !== undefined
-    )
-      port.postMessage(report);
+    if (runtime.refused !== null) report.refused = encodeRefusal(runtime.refused);
+    if (Object.keys(report).length > 1) send(report);
     runtime.endRun();
+  }
+}
+
+function encodeRefusal({ code, message, details }: LockstepError): EncodedError {
+  return encodeError(new LockstepError(code, `thread ${index} of "${setup.program}": ${message}`, details));
+}
+
+/** What cannot be sent would leave the controller waiting: it is said instead. */
+function send(report: ThreadReport): void {
+  try {
+    port.postMessage(report);
+  } catch (thrown) {
+    const what = isSendable(report.result) ? "noted an operation that" : "returned what";
+    runtime.fail();
+    port.postMessage({
+      thread: index,
+      refused: encodeError(
+        new LockstepError(
+          "INPUT_INVALID",
+          `thread ${index} of "${setup.program}" ${what} cannot be sent to check (${(thrown as Error).message}): ` +
+            "what threads return, and the arguments and results of operations, are plain data; return nothing where " +
+            "check does not need it",
+        ),
+      ),
+    } satisfies ThreadReport);
+  }
+}
+
+function isSendable(value: unknown): boolean {
+  try {
+    structuredClone(value);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -202,10 +274,6 @@ function mark(kind: number): number {
   const event = runtime.point(kind, -100, 0, 0);
   runtime.did(event, 0, 0, false, false);
   return runtime.step - 1;
-}
-
-function isThenable(value: unknown): value is Promise<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 const say = (message: ThreadReady): void => parentPort!.postMessage(message);

@@ -13,11 +13,11 @@ export class Waiters {
     this.#control = control;
   }
 
-  /** `id` names an asynchronous wait within its thread; 0: the thread itself sleeps. */
-  add(thread: number, buffer: number, offset: number, id: number): void {
+  /** `id` names an asynchronous wait within its thread; 0: the thread itself sleeps. False: there is no room. */
+  add(thread: number, buffer: number, offset: number, id: number): boolean {
     const control = this.#control;
     const at = this.#find((entry) => control[entry + W.USED] === 0);
-    if (at < 0) throw new Error(`more than ${MAX_WAITERS} waits at once`);
+    if (at < 0) return false;
     control[at + W.USED] = 1;
     control[at + W.THREAD] = thread;
     control[at + W.BUFFER] = buffer;
@@ -25,6 +25,7 @@ export class Waiters {
     control[at + W.STAMP] = control[H.STAMP]!++;
     control[at + W.ID] = id;
     control[at + W.RESOLVED] = 0;
+    return true;
   }
 
   /** Who has slept longest at an address. */
