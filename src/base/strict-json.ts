@@ -121,9 +121,11 @@ function continuesNumber(character: string | undefined): boolean {
 
 /** The closing quote of the string that opens at `begin`: the first one after an even number of backslashes. */
 function stringEnd(json: string, begin: number): number {
-  let i = begin + 1;
-  while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
-  return i;
+  for (let end = json.indexOf('"', begin + 1); ; end = json.indexOf('"', end + 1)) {
+    let backslashes = 0;
+    while (json[end - 1 - backslashes] === "\\") backslashes++;
+    if (backslashes % 2 === 0) return end;
+  }
 }
 
 /** Both from 1; a column counts UTF-16 units. */

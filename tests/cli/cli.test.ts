@@ -169,6 +169,7 @@ describe("the command line", () => {
       commands.path("bad.json"),
       JSON.stringify({ recipe: { pretrain: { epoch: 3 } }, run: { thread: 2 } }),
     );
+    writeFileSync(commands.path("twice.json"), '{"recipe": {"seed": 1,"seed": 2}}');
     const out = ["--out", commands.path("unused")];
     await refuses(commands, [
       [["train", "--data", commands.path("none.csv"), ...out], "NOT_FOUND", /no such file/],
@@ -179,6 +180,7 @@ describe("the command line", () => {
         "OPTION_INVALID",
         /bad\.json is not valid.*recipe\.pretrain.*run.*thread/,
       ],
+      [["train", "--recipe", commands.path("twice.json"), ...out], "OPTION_INVALID", /"seed" stands twice.*column 23/],
       [["train", "--unknown"], "OPTION_INVALID", /unknown option/],
     ]);
     assert.equal(existsSync(commands.path("unused")), false);

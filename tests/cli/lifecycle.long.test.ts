@@ -285,6 +285,7 @@ describe("the command line for a while", () => {
         [["replay", commands.path("no-store")], "NOT_FOUND", /no-store/],
         [["verify", commands.path("no-store")], "NOT_FOUND", /no-store/],
         [["serve", store, "--port", "70000"], "OPTION_INVALID", /65535/],
+        [["serve", store, "--no-audit", "--allowed-host", "Evil Host"], "OPTION_INVALID", /allowedHosts\[0\]/],
       ].map(([args, code, message]) => [args as string[], code as string, message as RegExp] as const),
     );
     assert.equal(existsSync(commands.path("models")), false, "nothing is made where nothing was done");

@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
-import { LockstepError, parseOptions } from "../../base/index.ts";
+import { LockstepError, parseOptions, parseStrictJson } from "../../base/index.ts";
 import { digestTensors } from "../../numeric/tensor/index.ts";
 import { readEncoder } from "../../work/infer/index.ts";
 import { recipeSchema, resolveRecipe, upgradeRecipe, type RecipeInput } from "../../work/train/index.ts";
@@ -95,17 +95,7 @@ export async function readRecipeFile(path: string): Promise<RecipeFile> {
       { cause: error },
     );
   });
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (thrown) {
-    throw new LockstepError(
-      "OPTION_INVALID",
-      `${path} is not JSON: ${(thrown as Error).message}`,
-      { path },
-      { cause: thrown },
-    );
-  }
+  const value = parseStrictJson(text, { what: path, code: "OPTION_INVALID", details: { path } });
   const { recipe, run } = checkRecipeFile(value, path);
   return {
     ...(recipe === undefined ? {} : { recipe: upgradeRecipe(recipe) }),

@@ -12,7 +12,7 @@ import {
   verify,
   type KeyObject,
 } from "node:crypto";
-import { closeSync, existsSync, fstatSync, linkSync, openSync, readFileSync, unlinkSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, linkSync, openSync, readFileSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { canonicalJson, LockstepError, makeFolder } from "../../base/index.ts";
@@ -109,9 +109,13 @@ function createKey(path: string): void {
 }
 
 function readKey(path: string): KeyObject {
-  const file = openSync(path, "r");
+  // Opening a FIFO would wait for its writer. Windows has no such flag.
+  const file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
-    const { mode } = fstatSync(file);
+    const info = fstatSync(file);
+    const { mode } = info;
+    if (!info.isFile())
+      throw new LockstepError("OPTION_INVALID", `the signing key ${path} is no plain file: name another`, { path });
     if (process.platform !== "win32" && (mode & 0o077) !== 0) {
       throw new LockstepError(
         "FORBIDDEN",
