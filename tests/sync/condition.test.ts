@@ -70,11 +70,11 @@ test("condition: a time limit and an abort end the sleep, and the guard is held 
   );
   const controller = new AbortController();
   const waiting = condition.waitAsync(guard, { signal: controller.signal });
-  assert.throws(() => guard.release(), code("INTERNAL")); // it is away
+  assert.throws(() => guard.release(), code("CONFLICT")); // it is away
   controller.abort();
   await assert.rejects(waiting, code("CANCELLED"));
   guard.release();
-  assert.throws(() => guard.release(), code("INTERNAL"));
+  assert.throws(() => guard.release(), code("CONFLICT"));
 
   const word = AbortWord.create().bind(condition);
   const cells = cellsOf();
@@ -147,7 +147,7 @@ test(
     condition.notifyOne();
     await assert.rejects(waiting, code("OWNER_DIED"));
     guard[Symbol.dispose]();
-    assert.throws(() => guard.broken, code("INTERNAL"));
+    assert.throws(() => guard.broken, code("CONFLICT"));
     mutex.lockForRepair().release();
     using other = Condition.create(Mutex.create()).lock();
     assert.throws(() => condition.wait(other), code("OPTION_INVALID"));

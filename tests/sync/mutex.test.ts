@@ -62,7 +62,7 @@ test("mutex: re-locking throws, async tasks of a thread exclude each other, limi
   guard.release(); // its one wake-up must not go to the abandoned wait
   await second;
   assert.deepEqual(order, ["first leaves", "second"]);
-  assert.throws(() => guard.release(), code("INTERNAL"));
+  assert.throws(() => guard.release(), code("CONFLICT"));
 });
 
 test("mutex: once a waiter has the seat, exactly K newcomers can overtake it", async () => {

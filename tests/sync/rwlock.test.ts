@@ -25,7 +25,7 @@ test("rwlock: many readers or one writer; tries do not wait; a guard is released
   const [first, second] = [lock.read(), lock.tryRead()!];
   assert.equal(lock.tryWrite(), null);
   first.release();
-  assert.throws(() => first.release(), code("INTERNAL"));
+  assert.throws(() => first.release(), code("CONFLICT"));
   first[Symbol.dispose]();
   assert.equal(lock.tryWrite(), null);
   second.release();
@@ -35,8 +35,8 @@ test("rwlock: many readers or one writer; tries do not wait; a guard is released
   assert.equal(lock.tryRead(), null);
   assert.equal(lock.tryWrite(), null);
   writer.release();
-  assert.throws(() => writer.release(), code("INTERNAL"));
-  assert.throws(() => writer.poison(), code("INTERNAL"));
+  assert.throws(() => writer.release(), code("CONFLICT"));
+  assert.throws(() => writer.poison(), code("CONFLICT"));
   {
     using _guard = lock.write();
   }
@@ -268,7 +268,7 @@ test("rwlock: a writer becomes a reader with no writer in between; readers that 
   const writing = lock.writeAsync().then((guard) => (log.push("writer"), guard.release()));
   await turn();
   const reader = writer.downgrade();
-  assert.throws(() => writer.release(), code("INTERNAL"));
+  assert.throws(() => writer.release(), code("CONFLICT"));
   await reading;
   assert.equal(lock.tryWrite(), null);
   log.push("downgraded leaves");

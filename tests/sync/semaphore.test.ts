@@ -22,7 +22,7 @@ test("semaphore: tries do not wait; permits are given back once; amounts are che
   const one = semaphore.tryAcquire()!;
   assert.equal(semaphore.available, 0);
   two.release();
-  assert.throws(() => two.release(), code("INTERNAL"));
+  assert.throws(() => two.release(), code("CONFLICT"));
   two[Symbol.dispose]();
   assert.equal(semaphore.available, 2);
   one.release();

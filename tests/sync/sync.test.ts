@@ -55,7 +55,7 @@ test("barrier: a signal aborts it for all; too many parties are an error", async
   controller.abort();
   await assert.rejects(waiting, code("CANCELLED"));
   assert.equal(barrier.aborted, "CANCELLED");
-  assert.throws(() => Barrier.create(0), code("INTERNAL"));
+  assert.throws(() => Barrier.create(0), code("OPTION_INVALID"));
   assert.equal(Barrier.create(1).wait(), true);
 });
 
@@ -69,7 +69,7 @@ test("latch: opens after its count; waiting after that returns at once", async (
   await done;
   latch.wait();
   assert.equal(latch.open, true);
-  assert.throws(() => latch.countDown(), code("INTERNAL"));
+  assert.throws(() => latch.countDown(), code("CONFLICT"));
   const given = Latch.create(1);
   const waiting = given.waitAsync();
   given.abort("INTERNAL");
@@ -85,7 +85,7 @@ test("counter: exact sums from many threads; zero is announced", async () => {
   assert.equal(counter.value, 0);
   await zero;
   counter.waitZero();
-  assert.throws(() => Counter.create(2 ** 31 - 1).add(1), code("INTERNAL"));
+  assert.throws(() => Counter.create(2 ** 31 - 1).add(1), code("OPTION_INVALID"));
   assert.throws(() => Counter.create(1).waitZero({ timeoutMs: 1 }), code("TIMEOUT"));
 });
 
@@ -128,8 +128,8 @@ test("epoch cell: a pinned slot is not reused, its release frees a waiting write
   const reservation = await waiting;
   assert.equal(reservation.slot, 0);
   reservation.giveBack();
-  assert.throws(() => reservation.publish(9), code("INTERNAL"));
-  assert.throws(() => pin.unpin(), code("INTERNAL"));
+  assert.throws(() => reservation.publish(9), code("CONFLICT"));
+  assert.throws(() => pin.unpin(), code("CONFLICT"));
   assert.equal(cell.version, 8);
 });
 
@@ -149,5 +149,5 @@ test("abort word: the first reason wins, bound primitives follow, signals are fo
   const late = Latch.create(1);
   word.bind(late);
   assert.throws(() => late.wait(), code("CANCELLED"));
-  assert.throws(() => Barrier.attach(word.handle as never), code("INTERNAL"));
+  assert.throws(() => Barrier.attach(word.handle as never), code("OPTION_INVALID"));
 });

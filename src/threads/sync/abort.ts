@@ -13,6 +13,7 @@
  *   (both are sequentially consistent).
  */
 import { LockstepError, type ErrorCode } from "../../base/index.ts";
+import { oneOf, refused } from "./arguments.ts";
 import { deadlineOf, sleepAsync, timedOut, type AbortCheck, type AsyncWaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -26,7 +27,7 @@ export const ABORT_REASONS = [
 export type AbortReason = (typeof ABORT_REASONS)[number];
 
 export function reasonNumber(reason: AbortReason): number {
-  return ABORT_REASONS.indexOf(reason) + 1;
+  return ABORT_REASONS.indexOf(oneOf("the reason of an abort", reason, ABORT_REASONS)) + 1;
 }
 
 export function reasonOf(number: number): AbortReason | null {
@@ -86,6 +87,8 @@ export class AbortWord implements Abortable, AbortCheck {
    * aborted already. Bind in the thread that will call `abort`: what another thread has bound is not known here.
    */
   bind(...targets: readonly (Abortable | Wakeable)[]): this {
+    for (const target of targets)
+      if (!reachable(target)) throw refused("what is bound to an AbortWord", TARGETS, target);
     this.#bound.push(...targets);
     const reason = this.reason;
     if (reason !== null) for (const target of targets) reach(target, reason);
@@ -107,6 +110,7 @@ export class AbortWord implements Abortable, AbortCheck {
 
   /** Aborts when the signal does. Returns a function that stops following. */
   follow(signal: AbortSignal): () => void {
+    if (!(signal instanceof AbortSignal)) throw refused("what an AbortWord follows", "an AbortSignal", signal);
     const onAbort = (): void => void this.abort("CANCELLED");
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
@@ -123,6 +127,12 @@ export class AbortWord implements Abortable, AbortCheck {
         throw timedOut("waiting for an abort", options);
     }
   }
+}
+
+const TARGETS = "an object of this room that can be aborted or woken";
+
+function reachable(target: unknown): boolean {
+  return typeof target === "object" && target !== null && ("abort" in target || "wakeAll" in target);
 }
 
 function reach(target: Abortable | Wakeable, reason: AbortReason): void {

@@ -25,7 +25,7 @@
  * read-modify-write of ARRIVED, so what any party wrote before `wait` happens before what any party reads after it.
  * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the generation as the sense.
  */
-import { invariant, isLockstepError, LockstepError } from "../../base/index.ts";
+import { isLockstepError, LockstepError } from "../../base/index.ts";
 import {
   ABORT_REASONS,
   abortError,
@@ -35,6 +35,7 @@ import {
   type AbortReason,
   type Wakeable,
 } from "./abort.ts";
+import { whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -57,8 +58,9 @@ export class Barrier implements Abortable, Supervised, Wakeable {
     this.#words = attachWords(handle, "barrier", 4);
   }
 
+  /** `parties`: 1 to 2^31 − 1. */
   static create(parties: number): Barrier {
-    invariant(Number.isSafeInteger(parties) && parties >= 1, `a barrier needs at least one party, not ${parties}`);
+    whole("the number of a barrier's parties", parties, 1, 2 ** 31 - 1);
     const words = allocateWords(4);
     words[PARTIES] = parties;
     return new Barrier({ kind: "barrier", words });
@@ -115,6 +117,7 @@ export class Barrier implements Abortable, Supervised, Wakeable {
   }
 
   abort(reason: AbortReason): boolean {
+    reasonNumber(reason);
     for (;;) {
       const phase = load(this.#words, PHASE);
       if (phase >> REASON_SHIFT !== 0) return false;
@@ -142,7 +145,7 @@ export class Barrier implements Abortable, Supervised, Wakeable {
     const parties = this.parties;
     if (arrived < parties) return phase;
     if (arrived > parties)
-      throw new LockstepError("INTERNAL", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, {
+      throw new LockstepError("CONFLICT", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, {
         parties,
         arrived,
       });

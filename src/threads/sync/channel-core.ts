@@ -35,7 +35,8 @@
  * Linearization: a send at its change of TAIL, a receive at its change of HEAD, "empty" and "full" at the load of the
  * other side's position. A `try` form that finds its side taken by another thread says the same as for full or empty:
  * it never waits. Order: the order of sending is the order of receiving, and so the order of each sender. Sleepers of a
- * side are woken in the order in which they fell asleep, one a change; a newcomer may overtake them. Who finds its side
+ * side are woken in the order in which they fell asleep, one a change. Fairness: none beyond that: a newcomer that finds
+ * room takes it, any number of times, before the one that was woken has come. Who finds its side
  * taken looks again when it is left: whoever leaves a side wakes a sleeper that can go on. Memory order: cells are
  * plain memory. They are filled before TAIL changes and read after TAIL is read; emptied before HEAD changes, and
  * filled again after HEAD is read. Both are sequentially consistent. A wake-up that a cancelled waiter has received
@@ -44,7 +45,8 @@
  * side that it had and wakes all. What a receiver had taken dies with it.
  */
 import { threadId } from "node:worker_threads";
-import { invariant, LockstepError } from "../../base/index.ts";
+import { LockstepError } from "../../base/index.ts";
+import { checkedThreadId, oneOf, whole } from "./arguments.ts";
 import { announce, wakeEverybody, wakeOne } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -73,12 +75,14 @@ export const RECEIVERS = 2;
 export const BLOCKED = -1;
 export const SHUT = -2;
 
+const SIDES = ["one", "many"] as const;
+
 export interface CoreOptions {
   /** Cells. */
   readonly capacity: number;
   readonly cellBytes: number;
-  readonly oneSender: boolean;
-  readonly oneReceiver: boolean;
+  readonly senders: "one" | "many";
+  readonly receivers: "one" | "many";
   /** Looks at the ring before going to sleep; each some 50 ns. */
   readonly spins: number;
   /** One more constant, for whoever says what is in a cell. */
@@ -87,12 +91,8 @@ export interface CoreOptions {
 
 export function allocateChannel(options: CoreOptions): Words {
   const { capacity, cellBytes, spins } = options;
-  if (!Number.isSafeInteger(capacity) || capacity < 1 || capacity > 2 ** 24)
-    throw new LockstepError("OPTION_INVALID", `the capacity of a channel is 1 to 2^24 messages, not ${capacity}`, {
-      capacity,
-    });
-  if (!Number.isSafeInteger(spins) || spins < 0 || spins > 2 ** 24)
-    throw new LockstepError("OPTION_INVALID", `a channel's spins are 0 to 2^24, not ${spins}`, { spins });
+  whole("the capacity of a channel", capacity, 1, 2 ** 24);
+  whole("spins of a channel", spins, 0, 2 ** 24);
   const bytes = capacity * cellBytes;
   if (bytes > 2 ** 30)
     throw new LockstepError(
@@ -104,7 +104,9 @@ export function allocateChannel(options: CoreOptions): Words {
   const words = allocateWords(HEADER + Math.ceil(bytes / 4));
   words[CAPACITY] = capacity;
   words[CELL_BYTES] = cellBytes;
-  words[SINGLE] = (options.oneSender ? SENDERS : 0) | (options.oneReceiver ? RECEIVERS : 0);
+  const senders = oneOf("senders of a channel", options.senders, SIDES);
+  const receivers = oneOf("receivers of a channel", options.receivers, SIDES);
+  words[SINGLE] = (senders === "one" ? SENDERS : 0) | (receivers === "one" ? RECEIVERS : 0);
   words[SPINS] = spins;
   words[EXTRA] = options.extra;
   return words;
@@ -145,10 +147,8 @@ export class ChannelCore {
     this.#wrap = 2 * this.capacity;
     this.buffer = words.buffer;
     this.byteOffset = words.byteOffset + 4 * HEADER;
-    invariant(
-      4 * (words.length - HEADER) >= this.capacity * this.cellBytes,
-      "a channel's handle is shorter than its cells",
-    );
+    const cells = Math.floor((4 * (words.length - HEADER)) / Math.max(1, this.cellBytes));
+    whole("the capacity of a channel, by its handle", this.capacity, 1, cells);
   }
 
   get closed(): boolean {
@@ -162,9 +162,9 @@ export class ChannelCore {
 
   /**
    * The cell to fill first, with `count` free ones from there on (going on at cell 0 after the last); or BLOCKED, or
-   * SHUT.
+   * SHUT. At least `wanted` of them, if there is room for so many.
    */
-  beginSend(): number {
+  beginSend(wanted = 1): number {
     if (!this.#keepsSender) {
       if (!this.#take(SENDER, this.#oneSender, "sender")) return BLOCKED;
       this.#keepsSender = this.#oneSender;
@@ -172,7 +172,7 @@ export class ChannelCore {
       this.#headSeen = load(this.#words, HEAD);
     }
     let room = this.capacity - this.#distance(this.#headSeen, this.#tail >> 1);
-    if (room === 0 && this.#keepsSender) {
+    if (room < wanted && this.#keepsSender) {
       this.#headSeen = load(this.#words, HEAD);
       this.#tail = load(this.#words, TAIL);
       room = this.capacity - this.#distance(this.#headSeen, this.#tail >> 1);
@@ -196,8 +196,9 @@ export class ChannelCore {
 
   /**
    * The cell to empty first, with `count` full ones from there on; or BLOCKED (empty), or SHUT (closed and drained).
+   * At least `wanted` of them, if so many are there.
    */
-  beginReceive(): number {
+  beginReceive(wanted = 1): number {
     if (!this.#keepsReceiver) {
       if (!this.#take(RECEIVER, this.#oneReceiver, "receiver")) return BLOCKED;
       this.#keepsReceiver = this.#oneReceiver;
@@ -205,7 +206,7 @@ export class ChannelCore {
       this.#tailSeen = load(this.#words, TAIL);
     }
     let full = this.#distance(this.#head, this.#tailSeen >> 1);
-    if (full === 0 && this.#keepsReceiver) {
+    if (full < wanted && this.#keepsReceiver) {
       this.#tailSeen = load(this.#words, TAIL);
       full = this.#distance(this.#head, this.#tailSeen >> 1);
     }
@@ -235,8 +236,9 @@ export class ChannelCore {
   }
 
   threadDied(deadThreadId: number): boolean {
-    const sent = cas(this.#words, SENDER, deadThreadId + 1, 0);
-    const received = cas(this.#words, RECEIVER, deadThreadId + 1, 0);
+    const dead = checkedThreadId(deadThreadId) + 1;
+    const sent = cas(this.#words, SENDER, dead, 0);
+    const received = cas(this.#words, RECEIVER, dead, 0);
     this.wakeAll();
     return sent || received;
   }

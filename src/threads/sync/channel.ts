@@ -11,6 +11,7 @@
 import { deserialize, serialize } from "node:v8";
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { checkWait, oneOf, options as checkOptions, refused, whole } from "./arguments.ts";
 import { allocateChannel, BLOCKED, ChannelCore, RECEIVERS, SENDERS, SHUT } from "./channel-core.ts";
 import type { Supervised } from "./owner-died.ts";
 import type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
@@ -74,23 +75,16 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   static create(options: ChannelOptions & { readonly codec: "bytes" }): Channel<Uint8Array>;
   static create<T extends Message>(options: ChannelOptions): Channel<T>;
   static create<T extends Message>(options: ChannelOptions): Channel<T> {
+    checkOptions("a channel", options, ["capacity", "bytes", "codec", "senders", "receivers", "spins"]);
     const { capacity, bytes = 1024, codec = "json", senders = "many", receivers = "many", spins = 100 } = options;
-    if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > 2 ** 28)
-      throw new LockstepError("OPTION_INVALID", `the longest message of a channel has 1 to 2^28 bytes, not ${bytes}`, {
-        bytes,
-      });
-    if (!CODECS.includes(codec))
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `a channel's codec is one of ${CODECS.join(", ")}, not ${codec as string}`,
-        { codec },
-      );
+    whole("bytes of a channel, its longest message", bytes, 1, 2 ** 28);
+    oneOf("the codec of a channel", codec, CODECS);
     const cellBytes = 4 + 4 * Math.ceil(bytes / 4);
     const words = allocateChannel({
       capacity,
       cellBytes,
-      oneSender: senders === "one",
-      oneReceiver: receivers === "one",
+      senders,
+      receivers,
       spins,
       extra: (bytes << 2) | CODECS.indexOf(codec),
     });
@@ -119,6 +113,7 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
    * reason.
    */
   send(message: T, options: WaitOptions = {}): void {
+    checkWait(options);
     const encoded = this.#encode(message);
     if (!this.#put(encoded))
       this.#core.block(SENDERS, () => this.#put(encoded) || undefined, "sending to a channel", options);
@@ -126,6 +121,7 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
 
   /** The form for a thread that must not block. */
   async sendAsync(message: T, options: AsyncWaitOptions = {}): Promise<void> {
+    checkWait(options);
     const encoded = this.#encode(message);
     if (this.#put(encoded)) return;
     const kept = new Uint8Array(encoded); // the scratch memory is the next message's
@@ -145,6 +141,8 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
    * as `send` does.
    */
   sendMany(messages: readonly T[], options: WaitOptions = {}): void {
+    checkWait(options);
+    if (!Array.isArray(messages)) throw refused("what sendMany sends", "an array of messages", messages);
     const encoded = messages.map((message) => new Uint8Array(this.#encode(message)));
     for (let sent = 0; sent < encoded.length;) {
       sent +=
@@ -155,6 +153,7 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
 
   /** Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's reason. */
   receive(options: WaitOptions = {}): T | null {
+    checkWait(options);
     const received = this.tryReceive();
     return received === undefined
       ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
@@ -163,6 +162,7 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
 
   /** The form for a thread that must not block. */
   async receiveAsync(options: AsyncWaitOptions = {}): Promise<T | null> {
+    checkWait(options);
     const received = this.tryReceive();
     return received === undefined
       ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
@@ -186,6 +186,8 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
    * Blocks until there is at least one, then takes up to `limit` at once. Empty once the channel is closed and drained.
    */
   receiveMany(limit: number, options: WaitOptions = {}): T[] {
+    checkWait(options);
+    whole("how many messages receiveMany takes at most", limit, 1, Number.MAX_SAFE_INTEGER);
     return (
       this.#takeSome(limit) ??
       this.#core.block(RECEIVERS, () => this.#takeSome(limit), "receiving from a channel", options)
@@ -236,7 +238,7 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
 
   #putSome(encoded: readonly Uint8Array[], from: number): number {
     const core = this.#core;
-    const first = core.beginSend();
+    const first = core.beginSend(encoded.length - from);
     if (first === BLOCKED) return 0;
     if (first === SHUT) throw shut();
     const count = Math.min(core.count, encoded.length - from);
@@ -246,12 +248,8 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   }
 
   #takeSome(limit: number): T[] | undefined {
-    if (!Number.isSafeInteger(limit) || limit < 1)
-      throw new LockstepError("OPTION_INVALID", `receiveMany takes at least one message at a time, not ${limit}`, {
-        limit,
-      });
     const core = this.#core;
-    const first = core.beginReceive();
+    const first = core.beginReceive(limit);
     if (first < 0) return first === SHUT ? [] : undefined;
     const count = Math.min(core.count, limit);
     const taken: Uint8Array[] = [];
@@ -288,19 +286,16 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
         );
       return this.#fitting(message);
     }
-    if ((message as T | null) === null)
-      throw new LockstepError(
-        "INPUT_INVALID",
-        "null cannot be sent: it is what a receiver gets at a channel's end; send an object with null in it",
-      );
-    if (this.#codec === "structured") return this.#fitting(serialize(message));
-    const text = JSON.stringify(message) as string | undefined;
+    if ((message as T | null | undefined) === null || message === undefined) throw noMessage(String(message));
+    if (this.#codec === "structured") return this.#fitting(encodedBy("structured clone", () => serialize(message)));
+    const text = encodedBy("JSON", () => JSON.stringify(message) as string | undefined);
     if (text === undefined)
       throw new LockstepError(
         "INPUT_INVALID",
         `JSON has no form for this message (${typeof message}): send another, or make the channel with codec ` +
           `"structured"`,
       );
+    if (text === "null") throw noMessage(`what JSON makes of this message (${typeof message}), null,`);
     if (3 * text.length > this.#limit) this.#check(Buffer.byteLength(text));
     return this.#scratch.subarray(0, this.#scratch.write(text, 0, "utf8"));
   }
@@ -325,6 +320,22 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     if (this.#codec === "bytes") return new Uint8Array(this.#scratch.subarray(0, length)) as Message as T;
     if (this.#codec === "structured") return deserialize(Buffer.from(this.#scratch.subarray(0, length))) as T;
     return JSON.parse(this.#scratch.toString("utf8", 0, length)) as T;
+  }
+}
+
+function noMessage(what: string): LockstepError {
+  return new LockstepError(
+    "INPUT_INVALID",
+    `${what} cannot be sent: null is what a receiver gets at a channel's end; send an object with it inside`,
+  );
+}
+
+function encodedBy<R>(codec: string, encode: () => R): R {
+  try {
+    return encode();
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new LockstepError("INPUT_INVALID", `${codec} cannot write this message: ${why}`, {}, { cause: thrown });
   }
 }
 

@@ -26,7 +26,8 @@
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
 import type { MutexGuard } from "./guard.ts";
-import type { Mutex } from "./mutex.ts";
+import { Mutex } from "./mutex.ts";
+import { callable, refused } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, load, type SyncHandle, type Words } from "./words.ts";
@@ -46,6 +47,7 @@ export class ConditionGuard implements MutexGuard {
 
   /** Takes over a guard of this mutex. */
   constructor(mutex: Mutex, inside: MutexGuard) {
+    checkMutex(mutex);
     this.mutex = mutex;
     this.#inside = inside;
   }
@@ -78,7 +80,7 @@ export class ConditionGuard implements MutexGuard {
   #held(): MutexGuard {
     if (this.#inside === null)
       throw new LockstepError(
-        "INTERNAL",
+        "CONFLICT",
         "the guard of a condition's mutex is not held: it was released, or waits, or could not come back in",
       );
     return this.#inside;
@@ -98,11 +100,13 @@ export class Condition implements Supervised, Wakeable {
 
   /** Several conditions may belong to one mutex. */
   static create(mutex: Mutex): Condition {
+    checkMutex(mutex);
     return new Condition({ kind: "condition", words: allocateWords(1) }, mutex);
   }
 
   /** `mutex`: the one that it was created with, attached in this thread. */
   static attach(handle: ConditionHandle, mutex: Mutex): Condition {
+    checkMutex(mutex);
     return new Condition(handle, mutex);
   }
 
@@ -162,6 +166,7 @@ export class Condition implements Supervised, Wakeable {
    * at its end counts.
    */
   waitFor(guard: ConditionGuard, predicate: () => boolean, options: WaitOptions = {}): void {
+    callable("the predicate of a condition", predicate);
     const deadline = deadlineOf(options);
     while (!predicate()) {
       try {
@@ -175,6 +180,7 @@ export class Condition implements Supervised, Wakeable {
   }
 
   async waitForAsync(guard: ConditionGuard, predicate: () => boolean, options: AsyncWaitOptions = {}): Promise<void> {
+    callable("the predicate of a condition", predicate);
     const deadline = deadlineOf(options);
     while (!predicate()) {
       try {
@@ -209,16 +215,20 @@ export class Condition implements Supervised, Wakeable {
 
   /** Reads SIGNALS inside, then leaves. */
   #leave(guard: ConditionGuard): number {
-    if (guard.mutex !== this.mutex)
+    if (!(guard instanceof ConditionGuard) || guard.mutex !== this.mutex)
       throw new LockstepError(
         "OPTION_INVALID",
-        "a condition was given a guard of another mutex object; lock with this condition, or with one that was " +
+        "a condition was given no guard of its own, or one of another mutex object; lock with this condition, or with one that was " +
           "made with the same mutex object",
       );
     const seen = load(this.#words, SIGNALS);
     guard.release();
     return seen;
   }
+}
+
+function checkMutex(mutex: unknown): void {
+  if (!(mutex instanceof Mutex)) throw refused("the mutex of a condition", "a Mutex", mutex);
 }
 
 function settleWait(inTime: boolean | { readonly thrown: unknown }, options: WaitOptions): void {

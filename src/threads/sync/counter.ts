@@ -14,8 +14,9 @@
  * must know what it owed. One that dies between landing on zero and the wake-up leaves sleepers asleep; `threadDied`
  * wakes all.
  */
-import { invariant, LockstepError } from "../../base/index.ts";
+import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { int32 } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -36,7 +37,7 @@ export class Counter implements Supervised, Wakeable {
   }
 
   static create(initial = 0): Counter {
-    invariant((initial | 0) === initial, `a counter starts from a 32-bit integer, not ${initial}`);
+    int32("the first value of a counter", initial);
     const words = allocateWords(2);
     words[VALUE] = initial;
     return new Counter({ kind: "counter", words });
@@ -50,15 +51,16 @@ export class Counter implements Supervised, Wakeable {
     return load(this.#words, VALUE);
   }
 
-  /** Adds and returns the new value. */
+  /** Adds a whole number and returns the new value. OPTION_INVALID, and no change, if that would not be a 32-bit one. */
   add(amount: number): number {
+    int32("what is added to a counter", amount);
     for (;;) {
       const before = load(this.#words, VALUE);
       const after = before + amount;
       if ((after | 0) !== after)
         throw new LockstepError(
-          "INTERNAL",
-          `a counter at ${before} cannot take ${amount}: the result is not a 32-bit integer`,
+          "OPTION_INVALID",
+          `a counter at ${before} cannot take ${amount}: the result is not a whole number from −2^31 to 2^31 − 1`,
           { before, amount },
         );
       if (!cas(this.#words, VALUE, before, after)) continue;

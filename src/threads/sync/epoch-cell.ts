@@ -36,6 +36,7 @@
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { checkedThreadId, int32, options as checkOptions, whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { announce, wakeEverybody } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
@@ -64,6 +65,7 @@ export interface Pin extends Disposable {
 /** A slot that only this writer may touch until it is published or given back. */
 export interface Reservation {
   readonly slot: number;
+  /** `version`: a 32-bit whole number. */
   publish(version: number): void;
   giveBack(): void;
 }
@@ -95,15 +97,12 @@ export class EpochCell implements Supervised, Wakeable {
     );
   }
 
-  /** Two slots let a writer work while readers read; each further one, while old readers linger. */
+  /** Two slots (2 to 2^16) let a writer work while readers read; each further one, while old readers linger. */
   static create(slots: number, options: EpochOptions = {}): EpochCell {
+    checkOptions("an epoch cell", options, ["holders"]);
     const { holders = 64 } = options;
-    invariant(
-      Number.isSafeInteger(slots) && slots >= 2 && slots <= 2 ** 16,
-      `an epoch cell has 2 to 65,536 slots, not ${slots}`,
-    );
-    if (!Number.isSafeInteger(holders) || holders < 1 || holders > 4096)
-      throw new LockstepError("OPTION_INVALID", `an epoch cell has 1 to 4096 holders, not ${holders}`, { holders });
+    whole("the number of an epoch cell's slots", slots, 2, 2 ** 16);
+    whole("holders of an epoch cell", holders, 1, 4096);
     const words = allocateWords(rowWord(slots, holders));
     words[SLOTS] = slots;
     words[ROWS] = holders;
@@ -122,6 +121,7 @@ export class EpochCell implements Supervised, Wakeable {
 
   /** How many hold the slot, the cell's own hold on the current slot included. For tests and metrics. */
   pins(slot: number): number {
+    whole("a slot of this epoch cell", slot, 0, this.slots - 1);
     let pins = load(this.#words, CURRENT) === slot + 1 ? 1 : 0;
     for (let row = 0; row < this.#rows; row++) pins += load(this.#words, this.#countWord(row, slot));
     return pins;
@@ -205,7 +205,7 @@ export class EpochCell implements Supervised, Wakeable {
 
   /** Lets go of everything that the dead thread held. True if it held a pin or a slot. */
   threadDied(deadThreadId: number): boolean {
-    const dead = deadThreadId + 1;
+    const dead = checkedThreadId(deadThreadId) + 1;
     let held = false;
     for (let slot = 0; slot < this.slots; slot++) if (cas(this.#words, writerWord(slot), dead, 0)) held = true;
     for (let row = 0; row < this.#rows; row++) {
@@ -246,12 +246,13 @@ export class EpochCell implements Supervised, Wakeable {
   #reservation(slot: number): Reservation {
     let done = false;
     const finish = (): void => {
-      if (done) throw new LockstepError("INTERNAL", "a reserved slot was published or given back twice", { slot });
+      if (done) throw new LockstepError("CONFLICT", "a reserved slot was published or given back twice", { slot });
       done = true;
     };
     return {
       slot,
       publish: (version) => {
+        int32("a version", version);
         finish();
         Atomics.store(this.#words, versionWord(slot), version);
         Atomics.store(this.#words, CURRENT, slot + 1);
@@ -326,7 +327,7 @@ class HeldPin implements Pin {
   }
 
   unpin(): void {
-    if (this.#release === null) throw new LockstepError("INTERNAL", "a pin was let go twice", { slot: this.slot });
+    if (this.#release === null) throw new LockstepError("CONFLICT", "a pin was let go twice", { slot: this.slot });
     this[Symbol.dispose]();
   }
 

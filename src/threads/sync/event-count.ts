@@ -9,6 +9,7 @@
  * `threadDied` wakes all. D. Reed and R. Kanodia, "Synchronization with Eventcounts and Sequencers" (1979).
  */
 import type { Wakeable } from "./abort.ts";
+import { int32 } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, load, type SyncHandle, type Words } from "./words.ts";
@@ -45,11 +46,13 @@ export class EventCount implements Supervised, Wakeable {
 
   /** Blocks while the count is `seen`. False: the time limit passed. Throws the abort's reason. */
   wait(seen: number, options: WaitOptions = {}): boolean {
+    int32("the count that was seen", seen);
     return sleep(this.#words, 0, seen, deadlineOf(options), "waiting for an event", options.abort);
   }
 
   /** The form for a thread that must not block. Rejects with CANCELLED too. */
   async waitAsync(seen: number, options: AsyncWaitOptions = {}): Promise<boolean> {
+    int32("the count that was seen", seen);
     return await sleepAsync(
       this.#words,
       0,

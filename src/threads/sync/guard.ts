@@ -8,7 +8,7 @@ export interface MutexGuard extends Disposable {
    * release.
    */
   readonly broken: boolean;
-  /** Throws INTERNAL if it was released already. */
+  /** Throws CONFLICT if it was released already. */
   release(): void;
   /** Releases, but leaves the lock broken: the next taker gets OWNER_DIED until somebody repairs. */
   poison(): void;
@@ -45,7 +45,7 @@ export class Guard implements MutexGuard {
     const exit = this.#exit;
     if (exit === null)
       throw new LockstepError(
-        "INTERNAL",
+        "CONFLICT",
         "a mutex guard was released twice: `using` releases it already, and so does `poison`",
       );
     this.#exit = null;

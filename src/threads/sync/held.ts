@@ -31,6 +31,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { threadId } from "node:worker_threads";
 import { forgetBetweenSchedules, LockstepError } from "../../base/index.ts";
+import { refused } from "./arguments.ts";
 import { adoptDomain, threadDomain, type LockDomain, type LockRef, type Waiting } from "./lock-domain.ts";
 import { recordOrder } from "./lock-order.ts";
 
@@ -66,6 +67,7 @@ forgetBetweenSchedules(() => {
  * are kept.
  */
 export function createLockRef(name?: string, ordered = true): LockRef {
+  if (name !== undefined && typeof name !== "string") throw refused("the name of a lock", "a string", name);
   const domain = threadDomain();
   return { domain: domain.words, id: domain.register(name), name: name ?? null, ordered };
 }

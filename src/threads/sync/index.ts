@@ -29,7 +29,7 @@ export {
   type NumberChannelHandle,
   type NumberChannelOptions,
 } from "./number-channel.ts";
-export { SeqlockCell, type SeqlockHandle } from "./seqlock.ts";
+export { SeqlockCell, type SeqlockHandle, type SeqlockOptions } from "./seqlock.ts";
 export type { EpochOptions } from "./epoch-cell.ts";
 export { Condition, ConditionGuard, type ConditionHandle } from "./condition.ts";
 export { Once, type AsyncOnceOptions, type OnceHandle, type OnceOptions, type OnceRun } from "./once.ts";

@@ -10,8 +10,9 @@
  * cannot know who owes one. So `threadDied` aborts it with WORKER_DIED, if it is not open: give a supervisor only
  * latches in which every thread that it supervises has a part. A waiter's death leaves nothing.
  */
-import { invariant, LockstepError } from "../../base/index.ts";
+import { LockstepError } from "../../base/index.ts";
 import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
+import { whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -31,11 +32,9 @@ export class Latch implements Abortable, Supervised, Wakeable {
     this.#words = attachWords(handle, "latch", 2);
   }
 
+  /** `count`: 0 to 2^31 − 1. */
   static create(count: number): Latch {
-    invariant(
-      Number.isSafeInteger(count) && count >= 0 && count < 2 ** 31,
-      `a latch counts from 0 to 2^31 − 1, not ${count}`,
-    );
+    whole("the count of a latch", count, 0, 2 ** 31 - 1);
     const words = allocateWords(2);
     words[MISSING] = count;
     return new Latch({ kind: "latch", words });
@@ -55,7 +54,7 @@ export class Latch implements Abortable, Supervised, Wakeable {
       const missing = load(this.#words, MISSING);
       if (missing < 0) return;
       if (missing === 0)
-        throw new LockstepError("INTERNAL", "a latch was counted down more often than it was made for");
+        throw new LockstepError("CONFLICT", "a latch was counted down more often than it was made for");
       if (!cas(this.#words, MISSING, missing, missing - 1)) continue;
       if (missing === 1) this.wakeAll();
       return;
@@ -63,10 +62,11 @@ export class Latch implements Abortable, Supervised, Wakeable {
   }
 
   abort(reason: AbortReason): boolean {
+    const number = reasonNumber(reason);
     for (;;) {
       const missing = load(this.#words, MISSING);
       if (missing <= 0) return false;
-      if (!cas(this.#words, MISSING, missing, -reasonNumber(reason))) continue;
+      if (!cas(this.#words, MISSING, missing, -number)) continue;
       this.wakeAll();
       return true;
     }

@@ -294,7 +294,7 @@ export class MutexState {
     const word = load(this.#words, LOCK);
     if ((word & OWNER) !== this.#self)
       throw new LockstepError(
-        "INTERNAL",
+        "CONFLICT",
         `${this.#describe()} was taken away from this thread: threadDied was called while it is alive`,
         { thread: threadId },
       );

@@ -11,6 +11,7 @@
 import { threadId } from "node:worker_threads";
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { checkedThreadId, checkWait, callable, flag, options as checkOptions, whole } from "./arguments.ts";
 import { Guard, type Exit, type MutexGuard } from "./guard.ts";
 import {
   acquired,
@@ -79,17 +80,12 @@ export class Mutex implements Supervised, Wakeable {
 
   /** Throws OPTION_INVALID. */
   static create(options: MutexOptions = {}): Mutex {
-    const maxBarges = options.maxBarges ?? MAX_BARGES;
-    if (!Number.isInteger(maxBarges) || maxBarges < 1 || maxBarges > MAX_BARGES) {
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `maxBarges of a mutex is a whole number from 1 to ${MAX_BARGES}, not ${maxBarges}`,
-        { maxBarges },
-      );
-    }
+    checkOptions("a mutex", options, ["name", "maxBarges", "checkOrder"]);
+    const maxBarges = whole("maxBarges of a mutex", options.maxBarges ?? MAX_BARGES, 1, MAX_BARGES);
+    const ordered = flag("checkOrder of a mutex", options.checkOrder, true);
     const words = allocateWords(4);
     words[LIMIT] = maxBarges;
-    return new Mutex({ kind: "mutex", words, lock: createLockRef(options.name, options.checkOrder ?? true) });
+    return new Mutex({ kind: "mutex", words, lock: createLockRef(options.name, ordered) });
   }
 
   static attach(handle: MutexHandle): Mutex {
@@ -119,6 +115,7 @@ export class Mutex implements Supervised, Wakeable {
    * for each other in a circle.
    */
   lock(options: WaitOptions = {}): MutexGuard {
+    checkWait(options);
     this.#state.throwIfStopped(options);
     acquiring(this.#lock);
     if (!this.#state.takeFree()) this.#block(options);
@@ -127,6 +124,7 @@ export class Mutex implements Supervised, Wakeable {
 
   /** Like `lock`, and also takes a broken mutex: if `guard.broken`, make whole what it protects before you release. */
   lockForRepair(options: WaitOptions = {}): MutexGuard {
+    checkWait(options);
     for (;;) {
       if (this.#state.takeBroken()) return this.#guard(true);
       try {
@@ -143,6 +141,7 @@ export class Mutex implements Supervised, Wakeable {
    * order of locks and a re-lock are noticed only inside `withLock`. Besides what `lock` throws: CANCELLED.
    */
   async lockAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
+    checkWait(options);
     this.#state.throwIfStopped(options);
     acquiringAsync(this.#lock);
     if (!this.#state.takeFree()) await this.#waitAsync(options);
@@ -150,6 +149,7 @@ export class Mutex implements Supervised, Wakeable {
   }
 
   async lockForRepairAsync(options: AsyncWaitOptions = {}): Promise<MutexGuard> {
+    checkWait(options);
     for (;;) {
       if (this.#state.takeBroken()) return this.#guard(true);
       try {
@@ -166,6 +166,7 @@ export class Mutex implements Supervised, Wakeable {
    * locks in a known opposite order LOCK_ORDER.
    */
   async withLock<T>(fn: (guard: MutexGuard) => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
+    callable("what runs inside a mutex", fn);
     using guard = await this.lockAsync(options);
     return await withContext(this.#lock, () => fn(guard));
   }
@@ -174,7 +175,7 @@ export class Mutex implements Supervised, Wakeable {
    * For the supervisor, once a thread has ended: its mutex becomes broken, and every sleeper looks again. Never blocks.
    */
   threadDied(deadThreadId: number): boolean {
-    const owned = this.#state.threadDied(deadThreadId);
+    const owned = this.#state.threadDied(checkedThreadId(deadThreadId));
     this.#lock.domain.threadDied(deadThreadId);
     return owned;
   }

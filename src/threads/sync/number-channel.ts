@@ -6,6 +6,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { checkWait, oneOf, options as checkOptions, refused, whole } from "./arguments.ts";
 import { allocateChannel, BLOCKED, ChannelCore, RECEIVERS, SENDERS, SHUT } from "./channel-core.ts";
 import { shut } from "./channel.ts";
 import type { Supervised } from "./owner-died.ts";
@@ -43,6 +44,8 @@ export interface NumberChannelHandle<N extends ChannelNumber = ChannelNumber> ex
   readonly type: N;
 }
 
+const INT32 = "a whole number from −2^31 to 2^31 − 1";
+
 /** Below this many numbers a loop copies faster than a call. */
 const FEW = 24;
 
@@ -52,11 +55,13 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   readonly width: number;
   readonly #core: ChannelCore;
   readonly #cells: Numbers;
+  readonly #type: ChannelNumber;
 
   private constructor(handle: NumberChannelHandle<N>) {
     this.handle = handle;
     const core = new ChannelCore(handle, "number-channel");
     this.#core = core;
+    this.#type = NAMES[core.extra]!;
     const Type = TYPES[NAMES[core.extra]!] as new (
       buffer: ArrayBufferLike,
       byteOffset: number,
@@ -67,21 +72,16 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   }
 
   static create<N extends ChannelNumber>(options: NumberChannelOptions<N>): NumberChannel<N> {
+    checkOptions("a channel of numbers", options, ["capacity", "type", "width", "senders", "receivers", "spins"]);
     const { capacity, type, width = 1, senders = "many", receivers = "many", spins = 100 } = options;
-    if (!NAMES.includes(type))
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `a channel's numbers are of type ${NAMES.join(", ")}, not ${type as string}`,
-        { type },
-      );
-    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 24)
-      throw new LockstepError("OPTION_INVALID", `a message has 1 to 2^24 numbers, not ${width}`, { width });
+    oneOf("the type of a channel's numbers", type, NAMES);
+    whole("width of a channel, the numbers in a message", width, 1, 2 ** 24);
     const cellBytes = width * TYPES[type].BYTES_PER_ELEMENT;
     const words = allocateChannel({
       capacity,
       cellBytes,
-      oneSender: senders === "one",
-      oneReceiver: receivers === "one",
+      senders,
+      receivers,
       spins,
       extra: NAMES.indexOf(type),
     });
@@ -110,12 +110,14 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
    * reason.
    */
   send(value: number, options?: WaitOptions): void {
+    if (options !== undefined) checkWait(options);
     if (!this.trySend(value))
       this.#core.block(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options ?? {});
   }
 
   /** The form for a thread that must not block. */
   async sendAsync(value: number, options: AsyncWaitOptions = {}): Promise<void> {
+    checkWait(options);
     if (!this.trySend(value))
       await this.#core.blockAsync(SENDERS, () => this.trySend(value) || undefined, "sending to a channel", options);
   }
@@ -126,6 +128,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
    */
   trySend(value: number): boolean {
     if (this.width !== 1) throw this.#wide();
+    if (typeof value !== "number" || (value | 0) !== value) this.#checkFits(value);
     const cell = this.#core.beginSend();
     if (cell === BLOCKED) return false;
     if (cell === SHUT) throw shut();
@@ -139,6 +142,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
    * other senders' messages may come between those. Throws as `send` does: what was sent until then stays sent.
    */
   sendMany(values: ArrayOf<N>, options?: WaitOptions): void {
+    if (options !== undefined) checkWait(options);
     const count = this.#messages(values);
     for (let sent = 0; sent < count;) {
       sent +=
@@ -154,6 +158,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   /** The form for a thread that must not block. `values` must not change until it is done. */
   async sendManyAsync(values: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<void> {
+    checkWait(options);
     const count = this.#messages(values);
     for (let sent = 0; sent < count;) {
       sent +=
@@ -170,6 +175,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   /** Sends what there is room for, beginning with message `from`. Returns how many messages that was. */
   trySendMany(values: ArrayOf<N>, from = 0): number {
     const count = this.#messages(values);
+    whole("the message that trySendMany begins with", from, 0, count);
     return from < count ? this.#put(values, from, count) : 0;
   }
 
@@ -178,6 +184,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
    * reason.
    */
   receive(options?: WaitOptions): number | null {
+    if (options !== undefined) checkWait(options);
     const received = this.tryReceive();
     return received === undefined
       ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options ?? {})
@@ -186,6 +193,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   /** The form for a thread that must not block. */
   async receiveAsync(options: AsyncWaitOptions = {}): Promise<number | null> {
+    checkWait(options);
     const received = this.tryReceive();
     return received === undefined
       ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
@@ -210,6 +218,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
    * and drained.
    */
   receiveMany(into: ArrayOf<N>, options?: WaitOptions): number {
+    if (options !== undefined) checkWait(options);
     this.#messages(into);
     return (
       this.#get(into) ?? this.#core.block(RECEIVERS, () => this.#get(into), "receiving from a channel", options ?? {})
@@ -218,6 +227,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   /** The form for a thread that must not block. `into` is written when it is done. */
   async receiveManyAsync(into: ArrayOf<N>, options: AsyncWaitOptions = {}): Promise<number> {
+    checkWait(options);
     this.#messages(into);
     return (
       this.#get(into) ??
@@ -258,7 +268,7 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   #put(values: ArrayOf<N>, from: number, to: number): number {
     const core = this.#core;
-    const cell = core.beginSend();
+    const cell = core.beginSend(to - from);
     if (cell === BLOCKED) return 0;
     if (cell === SHUT) throw shut();
     const count = Math.min(core.count, to - from);
@@ -272,10 +282,11 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   #get(into: ArrayOf<N>): number | undefined {
     const core = this.#core;
-    const cell = core.beginReceive();
-    if (cell < 0) return cell === SHUT ? 0 : undefined;
     const { width } = this;
-    const count = Math.min(core.count, Math.floor(into.length / width));
+    const wanted = into.length / width;
+    const cell = core.beginReceive(wanted);
+    if (cell < 0) return cell === SHUT ? 0 : undefined;
+    const count = Math.min(core.count, wanted);
     const first = Math.min(count, core.capacity - cell);
     copy(this.#cells, cell * width, into, 0, first * width);
     if (count > first) copy(this.#cells, 0, into, first * width, (count - first) * width);
@@ -284,6 +295,8 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   }
 
   #messages(values: ArrayOf<N>): number {
+    if (!(values instanceof TYPES[this.#type]))
+      throw refused("what holds numbers of this channel", `of type ${TYPES[this.#type].name}`, values);
     const count = values.length / this.width;
     if (!Number.isSafeInteger(count) || count < 1)
       throw new LockstepError(
@@ -292,6 +305,14 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
         { length: values.length, width: this.width },
       );
     return count;
+  }
+
+  /** A number that the channel's type cannot hold is refused: the array would make another of it. */
+  #checkFits(value: number): void {
+    if (typeof value !== "number" || this.#type === "int32")
+      throw refused("a number for this channel", this.#type === "int32" ? INT32 : "a number", value);
+    if (this.#type === "float32" && Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
+      throw refused("a number for this channel", "at most 3.4028234663852886e38, as a float32 holds it", value);
   }
 
   #wide(): LockstepError {

@@ -28,6 +28,7 @@
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { callable, checkedThreadId, oneOf } from "./arguments.ts";
 import { OwnerDiedError, type Supervised } from "./owner-died.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
@@ -86,7 +87,9 @@ export class Once implements Supervised, Wakeable {
    * running it already.
    */
   run(work: (run: OnceRun) => void, options: OnceOptions = {}): boolean {
+    callable("what is done once", work);
     const deadline = deadlineOf(options);
+    if (options.onOwnerDied !== undefined) oneOf("onOwnerDied", options.onOwnerDied, ["throw", "retry"]);
     for (;;) {
       const ends = load(this.#words, ENDS);
       const state = this.#take(options);
@@ -109,7 +112,9 @@ export class Once implements Supervised, Wakeable {
    * never settles.
    */
   async runAsync(work: (run: OnceRun) => void | Promise<void>, options: AsyncOnceOptions = {}): Promise<boolean> {
+    callable("what is done once", work);
     const deadline = deadlineOf(options);
+    if (options.onOwnerDied !== undefined) oneOf("onOwnerDied", options.onOwnerDied, ["throw", "retry"]);
     for (;;) {
       const ends = load(this.#words, ENDS);
       const state = this.#take(options);
@@ -127,12 +132,9 @@ export class Once implements Supervised, Wakeable {
 
   /** For the supervisor. True: the dead thread was doing it; the next caller gets OWNER_DIED or does it again. */
   threadDied(deadThreadId: number): boolean {
+    const dead = checkedThreadId(deadThreadId) + 1;
     let owned = false;
-    for (
-      let state = load(this.#words, STATE);
-      (state & OWNER) === deadThreadId + 1 && !owned;
-      state = load(this.#words, STATE)
-    )
+    for (let state = load(this.#words, STATE); (state & OWNER) === dead && !owned; state = load(this.#words, STATE))
       owned = cas(this.#words, STATE, state, DIED);
     this.wakeAll();
     return owned;

@@ -3,7 +3,7 @@ import { LockstepError } from "../../base/index.ts";
 
 /** The right to read. Released once, by `release` or at the end of a `using` block, in the thread that took it. */
 export interface ReadGuard extends Disposable {
-  /** Throws INTERNAL if it was released already. */
+  /** Throws CONFLICT if it was released already. */
   release(): void;
 }
 
@@ -17,7 +17,7 @@ export interface WriteGuard extends Disposable {
    * release.
    */
   readonly broken: boolean;
-  /** Throws INTERNAL if it was released already. */
+  /** Throws CONFLICT if it was released already. */
   release(): void;
   /** Releases, but leaves the lock broken: `read` and `write` throw OWNER_DIED until `writeForRepair`. */
   poison(): void;
@@ -52,7 +52,7 @@ class Held {
     const slot = this.#slot;
     if (slot < 0)
       throw new LockstepError(
-        "INTERNAL",
+        "CONFLICT",
         "a guard of a read-write lock was released twice: `using` releases it already, and so do `poison` and " +
           "`downgrade`",
       );

@@ -53,6 +53,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { callable, checkedThreadId, checkWait, options as checkOptions } from "./arguments.ts";
 import {
   acquired,
   acquiring,
@@ -121,6 +122,7 @@ export class RwLock implements Supervised, Wakeable {
 
   /** Throws OPTION_INVALID. */
   static create(options: RwLockOptions = {}): RwLock {
+    checkOptions("a read-write lock", options, ["name", "capacity"]);
     const capacity = checkedCapacity(options.capacity ?? DEFAULT_CAPACITY, "read-write lock");
     return new RwLock({ kind: "rwlock", words: allocateWords(wordsFor(capacity)), lock: createLockRef(options.name) });
   }
@@ -146,6 +148,7 @@ export class RwLock implements Supervised, Wakeable {
    * in its own way, or threads wait for each other in a circle.
    */
   read(options: WaitOptions = {}): ReadGuard {
+    checkWait(options);
     acquiring(this.#shared);
     const slot = this.#slots.claim(READING);
     if (!this.#open())
@@ -159,6 +162,7 @@ export class RwLock implements Supervised, Wakeable {
    * `read` throws: CANCELLED.
    */
   async readAsync(options: AsyncWaitOptions = {}): Promise<ReadGuard> {
+    checkWait(options);
     acquiringAsync(this.#shared);
     const slot = this.#slots.claim(READING);
     await waitAsync(this.#words, this.#reader(slot), options);
@@ -206,6 +210,7 @@ export class RwLock implements Supervised, Wakeable {
    * DEADLOCK, for others in a known opposite order LOCK_ORDER.
    */
   async withRead<T>(work: () => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
+    callable("what runs under a read-write lock", work);
     using _guard = await this.readAsync(options);
     return await withContext(this.#shared, work);
   }
@@ -215,6 +220,7 @@ export class RwLock implements Supervised, Wakeable {
    * `withRead`.
    */
   async withWrite<T>(work: (guard: WriteGuard) => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
+    callable("what runs under a read-write lock", work);
     using guard = await this.writeAsync(options);
     return await withContext(this.#alone, () => work(guard));
   }
@@ -230,7 +236,7 @@ export class RwLock implements Supervised, Wakeable {
    */
   threadDied(deadThreadId: number): boolean {
     let held = false;
-    this.#slots.bury(deadThreadId, (slot, state) => {
+    this.#slots.bury(checkedThreadId(deadThreadId), (slot, state) => {
       held ||= state === READING || state === INSIDE;
       const word = this.#turn.word;
       if ((word & OWNER) !== slot + 1) return;
@@ -245,6 +251,7 @@ export class RwLock implements Supervised, Wakeable {
   }
 
   #write(options: WaitOptions, repair: boolean): WriteGuard {
+    checkWait(options);
     acquiring(this.#alone);
     const slot = this.#slots.claim(ASIDE);
     const turn = this.#takeOrQueue(slot);
@@ -254,6 +261,7 @@ export class RwLock implements Supervised, Wakeable {
   }
 
   async #writeAsync(options: AsyncWaitOptions, repair: boolean): Promise<WriteGuard> {
+    checkWait(options);
     acquiringAsync(this.#alone);
     const slot = this.#slots.claim(ASIDE);
     this.#takeOrQueue(slot);

@@ -27,6 +27,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { callable, checkedThreadId, checkWait, options as checkOptions, whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 import { checkedCapacity, DEFAULT_CAPACITY, MAX_CAPACITY, Slots, wordsFor } from "./slots.ts";
 import { ASIDE, OWNER, QUEUED, Turn, waitAsync, waitBlocking, type Waiting } from "./turn.ts";
@@ -67,8 +68,8 @@ export class Semaphore implements Supervised, Wakeable {
 
   /** `permits`: 1 to 2^30. */
   static create(permits: number, options: SemaphoreOptions = {}): Semaphore {
-    if (!Number.isSafeInteger(permits) || permits < 1 || permits > 2 ** 30)
-      throw new LockstepError("OPTION_INVALID", `a semaphore has 1 to 2^30 permits, not ${permits}`, { permits });
+    checkOptions("a semaphore", options, ["capacity"]);
+    whole("the number of a semaphore's permits", permits, 1, 2 ** 30);
     const capacity = checkedCapacity(
       options.capacity ?? Math.min(permits + DEFAULT_CAPACITY, MAX_CAPACITY),
       "semaphore",
@@ -99,6 +100,7 @@ export class Semaphore implements Supervised, Wakeable {
    * there are, OVERLOADED, DEADLOCK where only this thread could give back what it waits for.
    */
   acquire(permits = 1, options: WaitOptions = {}): SemaphoreGuard {
+    checkWait(options);
     const slot = this.#claim(permits);
     if (this.#turn.take(slot)) {
       if (this.available >= permits) return this.#taken(slot, permits);
@@ -109,6 +111,7 @@ export class Semaphore implements Supervised, Wakeable {
 
   /** The same for a thread that must not block. */
   async acquireAsync(permits = 1, options: AsyncWaitOptions = {}): Promise<SemaphoreGuard> {
+    checkWait(options);
     const slot = this.#claim(permits);
     if (!this.#turn.take(slot)) this.#turn.queue(slot);
     await waitAsync(this.#words, this.#waiting(slot, permits), options);
@@ -125,6 +128,7 @@ export class Semaphore implements Supervised, Wakeable {
 
   /** Runs `work` with permits taken and gives them back when it has settled. */
   async withPermits<T>(permits: number, work: () => T | Promise<T>, options: AsyncWaitOptions = {}): Promise<T> {
+    callable("what runs with permits of a semaphore", work);
     using _guard = await this.acquireAsync(permits, options);
     return await work();
   }
@@ -136,7 +140,7 @@ export class Semaphore implements Supervised, Wakeable {
   /** For the supervisor. True: the dead thread held permits; they are free again. */
   threadDied(deadThreadId: number): boolean {
     let held = false;
-    this.#slots.bury(deadThreadId, (slot, state) => {
+    this.#slots.bury(checkedThreadId(deadThreadId), (slot, state) => {
       held ||= state === HELD;
       this.#turn.leave(slot);
     });
@@ -146,13 +150,7 @@ export class Semaphore implements Supervised, Wakeable {
   }
 
   #claim(permits: number): number {
-    if (!Number.isSafeInteger(permits) || permits < 1 || permits > this.permits) {
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `1 to ${this.permits} permits of this semaphore can be taken, not ${permits}`,
-        { permits, of: this.permits },
-      );
-    }
+    whole("the number of permits that are taken of this semaphore", permits, 1, this.permits);
     const slot = this.#slots.claim(ASIDE);
     this.#slots.setValue(slot, permits);
     return slot;
@@ -227,7 +225,7 @@ export class Semaphore implements Supervised, Wakeable {
     return {
       permits,
       release: () => {
-        if (!held) throw new LockstepError("INTERNAL", "permits of a semaphore were released twice");
+        if (!held) throw new LockstepError("CONFLICT", "permits of a semaphore were released twice");
         release();
       },
       [Symbol.dispose]: () => {

@@ -7,7 +7,7 @@
  *                   writer died inside
  *        1 VERSION  the newest version that anybody has begun to write; only the writer changes it
  *        2 FLAGS    1: somebody may sleep until a write is over; 3 EVENTS what they sleep on (sleepers.ts)
- *        4 WIDTH    constant, stored before the handle exists; from 5 on the payload
+ *        4 WIDTH, 5 SPINS   constants, stored before the handle exists; from 6 on the payload
  *
  * write     STATE: 2·v → odd by compare-and-set; VERSION = v + 1; payload; STATE = 2·(v + 1); wake
  * read      s = STATE, even; payload; STATE is still s: the copy is version s / 2. Else again
@@ -22,14 +22,15 @@
  * the version after a repair is taken from VERSION, which is written before the payload. Versions run to 2^30 − 1 and
  * then begin again at 0: a reader would have to sleep through all of them to be deceived.
  * Progress: a read is repeated only because a write ended meanwhile, so some thread gets on; one reader may be
- * overtaken without bound (give it a time limit). Once it has met an unfinished write in SPINS looks running, a reader
+ * overtaken without bound (give it a time limit). Once it has met an unfinished write in SPINS further looks, a reader
  * sleeps until that is over, as writers do. No order among writers is promised. Deaths: a dead reader leaves nothing. A
  * dead writer leaves the cell broken if it had begun, and readers and writers get OwnerDiedError.
  */
 import { setImmediate } from "node:timers/promises";
 import { threadId } from "node:worker_threads";
-import { invariant, LockstepError } from "../../base/index.ts";
+import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
+import { callable, checkedThreadId, options as checkOptions, refused, whole } from "./arguments.ts";
 import { OwnerDiedError, type Supervised } from "./owner-died.ts";
 import { announce, wakeEverybody } from "./sleepers.ts";
 import { cancelled, deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
@@ -40,12 +41,19 @@ const STATE = 0,
   FLAGS = 2,
   EVENTS = 3,
   WIDTH = 4,
-  PAYLOAD = 5;
+  SPINS = 5,
+  PAYLOAD = 6;
 const ASLEEP = 1;
 const BROKEN = 1;
 const VERSIONS = 0x3fff_ffff;
-/** Looks at an unfinished write before sleeping. */
-const SPINS = 64;
+
+export interface SeqlockOptions {
+  /**
+   * How often a blocking form looks at an unfinished write again, each some 50 ns, before its thread sleeps: 0 (never)
+   * to 2^24. @default 64
+   */
+  readonly spins?: number;
+}
 
 export type SeqlockHandle = SyncHandle<"seqlock">;
 
@@ -54,21 +62,25 @@ export class SeqlockCell implements Supervised, Wakeable {
   /** Int32 words in the payload. */
   readonly width: number;
   readonly #words: Words;
+  readonly #spins: number;
   readonly #self = 2 * (threadId + 1) + 1;
 
   private constructor(handle: SeqlockHandle) {
     this.handle = handle;
     this.#words = attachWords(handle, "seqlock", PAYLOAD + 1);
     this.width = load(this.#words, WIDTH);
-    invariant(this.#words.length >= PAYLOAD + this.width, "a seqlock cell's handle is shorter than its payload");
+    this.#spins = load(this.#words, SPINS);
+    whole("the width of a seqlock cell, by its handle", this.width, 1, this.#words.length - PAYLOAD);
   }
 
-  /** A payload of `width` Int32 words, all 0, version 0. For a float64 take two words. */
-  static create(width: number): SeqlockCell {
-    if (!Number.isSafeInteger(width) || width < 1 || width > 2 ** 20)
-      throw new LockstepError("OPTION_INVALID", `a seqlock cell has 1 to 2^20 words, not ${width}`, { width });
+  /** A payload of `width` Int32 words (1 to 2^20), all 0, version 0. For a float64 take two words. */
+  static create(width: number, options: SeqlockOptions = {}): SeqlockCell {
+    whole("the number of a seqlock cell's words", width, 1, 2 ** 20);
+    checkOptions("a seqlock cell", options, ["spins"]);
+    const spins = whole("spins of a seqlock cell", options.spins ?? 64, 0, 2 ** 24);
     const words = allocateWords(PAYLOAD + width);
     words[WIDTH] = width;
+    words[SPINS] = spins;
     return new SeqlockCell({ kind: "seqlock", words });
   }
 
@@ -93,12 +105,12 @@ export class SeqlockCell implements Supervised, Wakeable {
   read<V extends ArrayBufferView = Int32Array>(into?: V, options: WaitOptions = {}): V {
     const { view, words } = this.#target(into);
     const deadline = deadlineOf(options);
-    for (let looks = 1; ; looks++) {
-      if (this.#copy(words)) return view;
-      if (looks % SPINS !== 0) {
+    for (;;) {
+      for (let spin = 0; spin < this.#spins; spin++) {
+        if (this.#copy(words)) return view;
         Atomics.pause();
-        continue;
       }
+      if (load(this.#words, STATE) === this.#self) throw this.#inOwnWay();
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       if (this.#copy(words)) return view;
       if (
@@ -158,6 +170,7 @@ export class SeqlockCell implements Supervised, Wakeable {
    * written.
    */
   update(change: (words: Int32Array) => void, options: WaitOptions = {}): void {
+    callable("what changes a seqlock cell", change);
     const state = this.#enter(false, options);
     const words = new Int32Array(this.width);
     for (let i = 0; i < words.length; i++) words[i] = load(this.#words, PAYLOAD + i);
@@ -177,7 +190,7 @@ export class SeqlockCell implements Supervised, Wakeable {
 
   /** A writer that died inside leaves the cell broken. */
   threadDied(deadThreadId: number): boolean {
-    const inside = cas(this.#words, STATE, 2 * (deadThreadId + 1) + 1, BROKEN);
+    const inside = cas(this.#words, STATE, 2 * (checkedThreadId(deadThreadId) + 1) + 1, BROKEN);
     this.wakeAll();
     return inside;
   }
@@ -194,12 +207,7 @@ export class SeqlockCell implements Supervised, Wakeable {
   #tryEnter(repair: boolean): number {
     const state = load(this.#words, STATE);
     if (state === BROKEN && !repair) throw this.#ownerDied();
-    if (state === this.#self)
-      throw new LockstepError(
-        "DEADLOCK",
-        "this thread is writing the seqlock cell already (inside `update`): waiting for it would never end",
-        { thread: threadId },
-      );
+    if (state === this.#self) throw this.#inOwnWay();
     if (state !== BROKEN && (state & 1) !== 0) return -1;
     return cas(this.#words, STATE, state, this.#self) ? state : -1;
   }
@@ -207,7 +215,7 @@ export class SeqlockCell implements Supervised, Wakeable {
   #enter(repair: boolean, options: WaitOptions): number {
     const deadline = deadlineOf(options);
     for (;;) {
-      for (let spin = 0; spin < SPINS; spin++) {
+      for (let spin = 0; spin < this.#spins; spin++) {
         const state = this.#tryEnter(repair);
         if (state >= 0) return state;
         Atomics.pause();
@@ -245,7 +253,7 @@ export class SeqlockCell implements Supervised, Wakeable {
       if (this.#writing()) {
         if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort)))
           throw timedOut(what, options);
-      } else if (looks % SPINS === 0) {
+      } else if (looks % (this.#spins + 1) === 0) {
         await setImmediate(undefined, options.signal === undefined ? {} : { signal: options.signal }).catch(() => {
           throw cancelled(what, options.signal);
         }); // writers outrun this thread: its event loop goes on
@@ -261,14 +269,21 @@ export class SeqlockCell implements Supervised, Wakeable {
   }
 
   #source(view: ArrayBufferView): Int32Array {
-    if (view.byteLength !== 4 * this.width || view.byteOffset % 4 !== 0)
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `a seqlock cell of ${this.width} words is read and written through aligned views of ${4 * this.width} ` +
-          `bytes, not ${view.byteLength}`,
-        { bytes: view.byteLength, width: this.width },
-      );
+    const what = `what a seqlock cell of ${this.width} words is read and written through`;
+    if (!ArrayBuffer.isView(view)) throw refused(what, `a view of ${4 * this.width} bytes`, view);
+    if (view.byteLength !== 4 * this.width) throw refused(what, `a view of ${4 * this.width} bytes`, view.byteLength);
+    if (view.byteOffset % 4 !== 0)
+      throw refused(`where ${what} begins in its buffer`, "a multiple of 4 bytes", view.byteOffset);
     return view instanceof Int32Array ? view : new Int32Array(view.buffer, view.byteOffset, this.width);
+  }
+
+  #inOwnWay(): LockstepError {
+    return new LockstepError(
+      "DEADLOCK",
+      "this thread is writing the seqlock cell (inside `update`): to read or write it there would never end; use the " +
+        "words that `update` gives",
+      { thread: threadId },
+    );
   }
 
   #ownerDied(): OwnerDiedError {

@@ -29,6 +29,7 @@
  */
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
+import { whole } from "./arguments.ts";
 import { cas, load, type Words } from "./words.ts";
 
 export const DEFAULT_CAPACITY = 64;
@@ -49,12 +50,7 @@ export function wordsFor(capacity: number): number {
 }
 
 export function checkedCapacity(capacity: number, what: string): number {
-  if (Number.isSafeInteger(capacity) && capacity >= 1 && capacity <= MAX_CAPACITY) return capacity;
-  throw new LockstepError(
-    "OPTION_INVALID",
-    `the capacity of a ${what} is the number of its holders and waiters at once, 1 to ${MAX_CAPACITY}, not ${capacity}`,
-    { capacity },
-  );
+  return whole(`the capacity of a ${what} (its holders and waiters at once)`, capacity, 1, MAX_CAPACITY);
 }
 
 export class Slots {

@@ -18,8 +18,9 @@
  * is a few atomic operations. The objects that it protects are kept alive until `unprotect`, or until it is disposed
  * of. A protected object learns of a death that came before `protect`, too.
  */
-import { MessageChannel, threadId, type MessagePort, type Worker } from "node:worker_threads";
+import { MessageChannel, MessagePort, threadId, type Worker } from "node:worker_threads";
 import { LockstepError } from "../../base/index.ts";
+import { callable, checkedThreadId, refused } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
 
 export interface ThreadDeath {
@@ -38,6 +39,8 @@ export class Supervisor implements Disposable {
   /** Objects that threads share, as this thread has created or attached them. */
   protect(...objects: readonly Supervised[]): this {
     for (const object of objects) {
+      if (typeof (object as Supervised | undefined | null)?.threadDied !== "function")
+        throw refused("what a supervisor protects", "an object of this room that knows deaths", object);
       this.#protected.add(object);
       for (const dead of this.#dead) object.threadDied(dead);
     }
@@ -51,6 +54,7 @@ export class Supervisor implements Disposable {
 
   /** Called after every protected object has been told. An error thrown here is uncaught. */
   onDeath(listener: (death: ThreadDeath) => void): this {
+    callable("a listener of deaths", listener);
     this.#listeners.push(listener);
     return this;
   }
@@ -91,6 +95,7 @@ export class Supervisor implements Disposable {
 
   /** Tells everybody that this thread has ended; for whoever knows it otherwise. Telling it twice does nothing. */
   threadDied(deadThreadId: number): void {
+    checkedThreadId(deadThreadId);
     if (this.#dead.has(deadThreadId)) return;
     this.#dead.add(deadThreadId);
     const held = [...this.#protected].filter((object) => object.threadDied(deadThreadId));
@@ -113,6 +118,7 @@ export class Supervisor implements Disposable {
  * ends.
  */
 export function joinSupervisor(port: MessagePort): void {
+  if (!(port instanceof MessagePort)) throw refused("what joins a supervisor", "a MessagePort of it", port);
   port.postMessage(threadId);
   port.on("message", () => {}); // a started port is not collected while its peer is open
   port.unref();

@@ -186,10 +186,12 @@ export function waitBlocking(
 
 export async function waitAsync(words: Words, waiting: Waiting, options: AsyncWaitOptions): Promise<void> {
   const deadline = deadlineOf(options);
+  // a wait that is given up stays in the word's queue, with all that it holds, until it is woken
+  const wake = (): void => void Atomics.notify(words, waiting.index);
   try {
     for (let seen = waiting.step(); seen !== null; seen = waiting.step()) {
       options.abort?.throwIfAborted(waiting.what());
-      const outcome = await sleepOnceAsync(words, waiting.index, seen, deadline, options.signal, () => {});
+      const outcome = await sleepOnceAsync(words, waiting.index, seen, deadline, options.signal, wake);
       if (outcome === "timed-out") throw timedOut(waiting.what(), options);
       if (outcome === "cancelled") throw cancelled(waiting.what(), options.signal);
     }

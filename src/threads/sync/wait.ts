@@ -16,6 +16,7 @@
  * - a wait cut short by a time limit uses the wait's own limit, so that "timed out" means no wake-up was consumed.
  */
 import { LockstepError } from "../../base/index.ts";
+import { checkWait, refused } from "./arguments.ts";
 import { allocateWords, type Words } from "./words.ts";
 
 /** What a wait asks whether it is to be given up; an `AbortWord` is one. */
@@ -25,7 +26,7 @@ export interface AbortCheck {
 }
 
 export interface WaitOptions {
-  /** Milliseconds to wait at most. @default Infinity */
+  /** Milliseconds to wait at most: 0 to Infinity. @default Infinity */
   readonly timeoutMs?: number;
   /**
    * An `AbortWord`: ends the wait with its reason. Whoever aborts must have bound the object that is waited for
@@ -41,7 +42,9 @@ export interface AsyncWaitOptions extends WaitOptions {
 
 export type Deadline = number;
 
-export function deadlineOf(options: WaitOptions): Deadline {
+/** Throws OPTION_INVALID for options that say nothing that could be waited for. */
+export function deadlineOf(options: AsyncWaitOptions): Deadline {
+  checkWait(options);
   return options.timeoutMs === undefined ? Infinity : performance.now() + options.timeoutMs;
 }
 
@@ -103,10 +106,11 @@ export async function sleepAsync(
 }
 
 /**
- * Blocks this thread for so many milliseconds: for what no thread of this process will announce (another process has a
- * file).
+ * Blocks this thread for so many milliseconds, 0 to Infinity: for what no thread of this process will announce (another
+ * process has a file).
  */
 export function pause(ms: number): void {
+  if (!(typeof ms === "number" && ms >= 0)) throw refused("a pause", "a number of milliseconds, 0 to Infinity", ms);
   Atomics.wait(allocateWords(1), 0, 0, ms);
 }
 

@@ -4,7 +4,7 @@
  * Words are born zero, so a primitive whose first state is all zeros needs no initializer that could be seen half done;
  * what is not zero is stored before the handle exists, and the message that carries the handle orders it.
  */
-import { invariant } from "../../base/index.ts";
+import { refused } from "./arguments.ts";
 
 export type Words = Int32Array<SharedArrayBuffer>;
 
@@ -17,15 +17,14 @@ export function allocateWords(count: number): Words {
   return new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT));
 }
 
-/** Checks a handle that came from another thread: a wrong one would corrupt memory in silence. */
+/** Checks a handle that came from another thread (OPTION_INVALID): a wrong one would corrupt memory in silence. */
 export function attachWords<Kind extends string>(handle: SyncHandle<Kind>, kind: Kind, atLeast: number): Words {
-  invariant(handle.kind === kind, `a handle of kind "${handle.kind}" was given where "${kind}" is needed`);
+  const what = `the handle of a ${kind}`;
+  if ((handle as SyncHandle | undefined | null)?.kind !== kind) throw refused(what, `of kind "${kind}"`, handle?.kind);
   const { words } = handle;
-  invariant(
-    words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer,
-    `the words of a ${kind} must be an Int32Array over a SharedArrayBuffer`,
-  );
-  invariant(words.length >= atLeast, `a ${kind} needs ${atLeast} words, the handle has ${words.length}`);
+  if (!(words instanceof Int32Array && words.buffer instanceof SharedArrayBuffer))
+    throw refused(`what lies in ${what}`, "an Int32Array over a SharedArrayBuffer", words);
+  if (words.length < atLeast) throw refused(what, `at least ${atLeast} words long`, words.length);
   return words;
 }
 

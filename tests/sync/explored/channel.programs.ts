@@ -27,9 +27,9 @@ interface State {
 type Body = ThreadBody<State>;
 
 const ring =
-  (capacity: number, sides: "one" | "many" = "many") =>
+  (capacity: number, sides: "one" | "many" = "many", spins = 0) =>
   (): State => ({
-    channel: NumberChannel.create({ capacity, type: "int32", senders: sides, receivers: sides, spins: 0 }).handle,
+    channel: NumberChannel.create({ capacity, type: "int32", senders: sides, receivers: sides, spins }).handle,
   });
 
 const send =
@@ -145,6 +145,34 @@ export const conservation = {
     setup: ring(1),
     threads: [send(10, 11), send(20, 21), receive(2), receive(2)],
     check: conserved(10, 11, 20, 21),
+  }),
+};
+
+/** The same with one look more before a thread sleeps. */
+export const spinning = {
+  many: program<State>(import.meta.url, {
+    title: "channel with a spin, 2 threads × 2, capacity 1",
+    setup: ring(1, "many", 1),
+    threads: [send(10, 11), receive(2)],
+    check: conserved(10, 11),
+  }),
+  one: program<State>(import.meta.url, {
+    title: "channel with a spin, of one sender and one receiver, 2 threads × 2, capacity 1",
+    setup: ring(1, "one", 1),
+    threads: [send(10, 11), receive(2)],
+    check: conserved(10, 11),
+  }),
+  closed: program<State>(import.meta.url, {
+    title: "channel with a spin, closed after sending",
+    setup: ring(1, "many", 1),
+    threads: [sendAndClose(10, 11), drain],
+    check: conserved(10, 11),
+  }),
+  around: program<State>(import.meta.url, {
+    title: "channel of 3, 2 threads × 7: twice round",
+    setup: ring(3),
+    threads: [send(10, 11, 12, 13, 14, 15, 16), receive(7)],
+    check: conserved(10, 11, 12, 13, 14, 15, 16),
   }),
 };
 

@@ -1,5 +1,6 @@
 /** Every program of the primitives, by module. */
 import { programsOf, type Program } from "../../../src/threads/explore/index.ts";
+import * as alone from "./alone.programs.ts";
 import * as channel from "./channel.programs.ts";
 import * as condition from "./condition.programs.ts";
 import * as counting from "./counting.programs.ts";
@@ -12,7 +13,17 @@ import * as semaphore from "./semaphore.programs.ts";
 import * as seqlock from "./seqlock.programs.ts";
 
 export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = Object.fromEntries(
-  Object.entries({ mutex, rwlock, semaphore, condition, once, channel, seqlock, epoch, counting, eventCount }).map(
-    ([name, exported]) => [name, programsOf(exported)],
-  ),
+  Object.entries({
+    alone,
+    mutex,
+    rwlock,
+    semaphore,
+    condition,
+    once,
+    channel,
+    seqlock,
+    epoch,
+    counting,
+    eventCount,
+  }).map(([name, exported]) => [name, programsOf(exported)]),
 );

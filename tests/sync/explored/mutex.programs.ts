@@ -179,3 +179,42 @@ export const dies = {
     mortal,
   ]),
 };
+
+interface Circle {
+  readonly mutexes: readonly MutexHandle[];
+  readonly abort: AbortHandle;
+}
+
+/** Takes one, then another; who is told of a circle lets go. */
+const crosswise =
+  (first: number, second: number): ThreadBody<Circle> =>
+  ({ mutexes }) => {
+    const [one, other] = [Mutex.attach(mutexes[first]!), Mutex.attach(mutexes[second]!)];
+    using _one = one.lock();
+    try {
+      using _other = other.lock();
+      return "inside";
+    } catch (thrown) {
+      const { code, message } = thrown as { code?: string; message?: string };
+      assert.match(message ?? "", /holds "\d".* and waits for "\d", at .*mutex\.programs\.ts/);
+      return code;
+    }
+  };
+const circle = (title: string, size: number, checkOrder: boolean, code: string) =>
+  program<Circle>(import.meta.url, {
+    title,
+    setup: () => ({
+      mutexes: Array.from({ length: size }, (_, name) => Mutex.create({ name: String(name), checkOrder }).handle),
+      abort: AbortWord.create().handle,
+    }),
+    threads: Array.from({ length: size }, (_, thread) => crosswise(thread, (thread + 1) % size)),
+    check: ({ mutexes }, { results }) => {
+      for (const result of results) assert.ok(result === "inside" || result === code, String(result));
+      for (const handle of mutexes) assert.equal(handle.words[0], 0);
+    },
+  });
+
+export const circles = {
+  two: circle("two mutexes, taken crosswise: one is told, nobody hangs", 2, false, "DEADLOCK"),
+  three: circle("three mutexes, taken in a circle: one is told, nobody hangs", 3, false, "DEADLOCK"),
+};

@@ -10,14 +10,19 @@ import {
   type SequentialModel,
   type ThreadBody,
 } from "../../../src/threads/explore/index.ts";
-import { SeqlockCell, type SeqlockHandle } from "../../../src/threads/sync/index.ts";
+import { AbortWord, SeqlockCell, type AbortHandle, type SeqlockHandle } from "../../../src/threads/sync/index.ts";
 
 interface State {
   readonly cell: SeqlockHandle;
 }
+interface Aborting extends State {
+  readonly abort: AbortHandle;
+}
 type Body = ThreadBody<State>;
 
-const setup = (): State => ({ cell: SeqlockCell.create(2).handle });
+/** Who finds an unfinished write looks so often again before it sleeps: none, unless a program says so. */
+const made = (spins: number) => (): State => ({ cell: SeqlockCell.create(2, { spins }).handle });
+const setup = made(0);
 const write =
   (...values: readonly number[]): Body =>
   ({ cell }) => {
@@ -78,6 +83,41 @@ export const reading = {
   }),
 };
 
+/** The same with one look more, so that both ways through the loops before the sleep are gone. */
+export const spinning = {
+  reader: program<State>(import.meta.url, {
+    title: "seqlock with a spin, a writer and a reader",
+    setup: made(1),
+    threads: [write(1), read],
+    check: (_, ended) => whole(ended),
+  }),
+  writers: program<State>(import.meta.url, {
+    title: "seqlock with a spin, 2 writers and a reader",
+    setup: made(1),
+    threads: [write(1), write(2), read],
+    check: (_, ended) => whole(ended),
+  }),
+  updates: program<State>(import.meta.url, {
+    title: "seqlock with a spin, 3 threads × 1 update: none is lost",
+    setup: made(1),
+    threads: [increment, increment, increment],
+    check: ({ cell }) => assert.deepEqual(Array.from(SeqlockCell.attach(cell).read()), [3, 3]),
+  }),
+  async: program<State>(import.meta.url, {
+    title: "seqlock, an asynchronous writer and reader beside a writer",
+    setup: made(1),
+    threads: [
+      write(1),
+      async ({ cell }) => {
+        const mine = SeqlockCell.attach(cell);
+        await mine.writeAsync(Int32Array.of(2, 2));
+        return Array.from(await mine.readAsync());
+      },
+    ],
+    check: (_, ended) => whole(ended),
+  }),
+};
+
 /** A register of one number. */
 const register: SequentialModel<number> = {
   initial: 0,
@@ -118,6 +158,49 @@ const codeOf = (perform: () => unknown): unknown => {
   } catch (thrown) {
     return (thrown as { code?: string }).code ?? String(thrown);
   }
+};
+
+export const givesUp = {
+  limits: program<State>(import.meta.url, {
+    title: "seqlock, a reader and a writer with time limits beside a writer",
+    setup,
+    threads: [
+      write(1, 2),
+      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { timeoutMs: 5 }))),
+      ({ cell }) => codeOf(() => SeqlockCell.attach(cell).write(Int32Array.of(3, 3), { timeoutMs: 5 })),
+    ],
+    check: ({ cell }, ended) => {
+      whole(ended);
+      const mine = SeqlockCell.attach(cell);
+      assert.ok(
+        ended.results
+          .slice(1)
+          .every((result) => result === undefined || result === null || Array.isArray(result) || result === "TIMEOUT"),
+      );
+      assert.equal(mine.version, ended.results[2] === "TIMEOUT" ? 2 : 3);
+    },
+  }),
+  aborted: program<Aborting>(import.meta.url, {
+    title: "seqlock, a reader and a writer are aborted while a thread writes; a third goes on",
+    setup: () => ({ ...setup(), abort: AbortWord.create().handle }),
+    threads: [
+      ({ cell, abort }) => {
+        const mine = SeqlockCell.attach(cell);
+        mine.update((words) => {
+          AbortWord.attach(abort).bind(mine).abort();
+          words.fill(1);
+        });
+      },
+      ({ cell, abort }) =>
+        codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { abort: AbortWord.attach(abort) }))),
+      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read())),
+    ],
+    check: (_, ended) => {
+      whole(ended);
+      assert.ok(Array.isArray(ended.results[2]));
+      assert.ok(Array.isArray(ended.results[1]) || ended.results[1] === "CANCELLED");
+    },
+  }),
 };
 
 export const deaths = {
