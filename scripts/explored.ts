@@ -3,11 +3,10 @@
  * protocols built on them, and prints what was covered as a table in Markdown (docs/explored.md). Counts of
  * enumerations are the same on every machine, unless a limit came first. Exit code 1 if anything went wrong.
  */
-import { globSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
+import { basename, dirname, relative } from "node:path";
 import { parseArgs } from "node:util";
-import { pathToFileURL } from "node:url";
-import { describeCoverage, explore, formatReport, programsOf, type Stage } from "../src/threads/explore/index.ts";
+import { describeCoverage, explore, formatReport, type Stage } from "../src/threads/explore/index.ts";
+import { programFiles, programsIn, WRONG } from "./mutants/programs.ts";
 
 const root = dirname(import.meta.dirname);
 const { values } = parseArgs({
@@ -23,9 +22,6 @@ const options = {
   preemptions: Number(values.preemptions),
 };
 
-/** Twins with a mistake in them, which have to fail. */
-const WRONG = /^(?:twins\..*|deathUncleared|looksFirst|neverLooks|deathAborted|unheld)$/;
-
 /** The strongest that was covered completely, and random schedules where there were any. */
 function covered(stages: readonly Stage[]): string {
   const whole = stages.filter(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random").at(-1);
@@ -37,8 +33,8 @@ function covered(stages: readonly Stage[]): string {
 }
 
 console.log("| program | threads | covered |\n|---|---|---|");
-for (const file of globSync("tests/{sync/explored,explore/protocols}/*.programs.ts", { cwd: root }).sort()) {
-  const found = programsOf((await import(pathToFileURL(join(root, file)).href)) as Record<string, unknown>);
+for (const file of programFiles(root)) {
+  const found = await programsIn(root, file);
   for (const [name, program] of found) {
     const label = `${basename(file, ".programs.ts")}: ${program.title ?? name}`;
     if (!`${relative(root, file)} ${name} ${label}`.includes(values.only)) continue;

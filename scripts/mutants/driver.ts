@@ -37,10 +37,27 @@ export interface Job {
 }
 
 export type Said =
-  | { readonly said: "program"; readonly program: string; readonly reached: readonly number[] }
-  | { readonly said: "begin"; readonly program: string; readonly mutant: number }
-  | { readonly said: "caught"; readonly program: string; readonly mutant: number; readonly kind: string }
-  | { readonly said: "broken"; readonly program: string; readonly message: string }
+  | {
+      readonly said: "program";
+      readonly program: string;
+      readonly reached: readonly number[];
+    }
+  | {
+      readonly said: "begin";
+      readonly program: string;
+      readonly mutant: number;
+    }
+  | {
+      readonly said: "caught";
+      readonly program: string;
+      readonly mutant: number;
+      readonly kind: string;
+    }
+  | {
+      readonly said: "broken";
+      readonly program: string;
+      readonly message: string;
+    }
   | { readonly said: "over" };
 
 const NONE = -1;
@@ -53,7 +70,11 @@ setEnvironmentData(ENVIRONMENT, words);
 
 const say = (said: Said): void => void process.stdout.write(`${JSON.stringify(said)}\n`);
 
-(createRequire(import.meta.url)("node:worker_threads") as { MessageChannel: unknown }).MessageChannel = MarkedChannel;
+(
+  createRequire(import.meta.url)("node:worker_threads") as {
+    MessageChannel: unknown;
+  }
+).MessageChannel = MarkedChannel;
 (globalThis as { MessageChannel: unknown }).MessageChannel = MarkedChannel;
 syncBuiltinESMExports();
 installExplorationHook({ access: () => {}, resets: setupResets });
@@ -67,10 +88,19 @@ interface Search {
 }
 
 function* searches(kills: number, budget: Budget): Generator<{ readonly search: Search; readonly limit: number }> {
-  yield { search: new BoundedSearch({ preemptions: 0, kills }), limit: budget.none };
+  yield {
+    search: new BoundedSearch({ preemptions: 0, kills }),
+    limit: budget.none,
+  };
   const options = { seed: 1, depth: 3, kills: kills > 0 };
-  yield { search: new RandomSearch({ ...options, schedules: budget.random }), limit: budget.random };
-  yield { search: new BoundedSearch({ preemptions: 1, kills }), limit: budget.one };
+  yield {
+    search: new RandomSearch({ ...options, schedules: budget.random }),
+    limit: budget.random,
+  };
+  yield {
+    search: new BoundedSearch({ preemptions: 1, kills }),
+    limit: budget.one,
+  };
 }
 
 /** What is found first, seen twice; null: nothing. */

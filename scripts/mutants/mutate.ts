@@ -95,7 +95,13 @@ export function mutate(file: string, source: string): Mutated {
     const times = (seen.get(base) ?? 0) + 1;
     seen.set(base, times);
     numbers.set(item, mutants.length);
-    mutants.push({ key: times === 1 ? base : `${base} · ${times}`, file, line: line + 1, text, change: what });
+    mutants.push({
+      key: times === 1 ? base : `${base} · ${times}`,
+      file,
+      line: line + 1,
+      text,
+      change: what,
+    });
   }
 
   function offer(place: ts.Node, how: string, text: string): void {

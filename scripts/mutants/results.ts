@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Mutant } from "./mutate.ts";
 
 const CAUGHT = "tests/sync/mutants/caught.json";
+const OPEN = "tests/sync/mutants/open.json";
 const EQUIVALENT = "tests/sync/mutants/equivalent.json";
 
 /** The program that catches a mutant (`file.programs.ts name`), by the mutant's key. */
@@ -37,6 +38,25 @@ export function writeCaught(root: string, caught: Caught): void {
 
 export function readEquivalent(root: string): readonly Equivalent[] {
   return JSON.parse(readFileSync(join(root, EQUIVALENT), "utf8")) as readonly Equivalent[];
+}
+
+/** Keys of mutants that nothing catches yet, and that nobody has shown to be the same: work that is left. */
+export function readOpen(root: string): readonly string[] {
+  return existsSync(join(root, OPEN)) ? (JSON.parse(readFileSync(join(root, OPEN), "utf8")) as readonly string[]) : [];
+}
+
+export function writeOpen(root: string, open: readonly string[]): void {
+  writeFileSync(join(root, OPEN), `${JSON.stringify([...open].sort(), null, 2)}\n`);
+}
+
+export interface Known {
+  readonly caught: Caught;
+  readonly equivalent: readonly Equivalent[];
+  readonly open: readonly string[];
+}
+
+export function accounted(mutant: Mutant, { caught, equivalent, open }: Known): boolean {
+  return caught.has(mutant.key) || reasonOf(mutant, equivalent) !== null || open.includes(mutant.key);
 }
 
 /** The reason why this mutant is none, or null. */

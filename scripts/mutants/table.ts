@@ -2,7 +2,10 @@
 import type { Mutant } from "./mutate.ts";
 import { reasonOf, type Caught, type Equivalent } from "./results.ts";
 
-export function mutantTable(mutants: readonly Mutant[], caught: Caught, equivalent: readonly Equivalent[]): string {
+export function mutantTable(
+  mutants: readonly Mutant[],
+  { caught, equivalent }: { readonly caught: Caught; readonly equivalent: readonly Equivalent[] },
+): string {
   const rows = [...new Set(mutants.map(({ file }) => file))].map((file) => {
     const own = mutants.filter((mutant) => mutant.file === file);
     return [file, ...counts(own, caught, equivalent)];

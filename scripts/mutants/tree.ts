@@ -29,7 +29,10 @@ function sources(root: string) {
     .sort()
     .map((path) => {
       const name = path.slice(path.lastIndexOf("/") + 1);
-      return { path, mutated: mutate(name, readFileSync(join(root, path), "utf8")) };
+      return {
+        path,
+        mutated: mutate(name, readFileSync(join(root, path), "utf8")),
+      };
     });
 }
 

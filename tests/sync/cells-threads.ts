@@ -1,20 +1,10 @@
 /** Starts worker threads on scenarios of cells-thread.ts and collects what they say. */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { CellScenario } from "./cells-thread.ts";
+import { startIn, type Started } from "./threads.ts";
 
-export interface Outcome {
-  readonly value?: unknown;
-  readonly code?: string;
-  readonly message?: string;
-}
-
-export function start(scenario: CellScenario): { readonly worker: Worker; readonly outcome: Promise<Outcome> } {
-  const worker = new Worker(new URL("./cells-thread.ts", import.meta.url), { workerData: scenario });
-  const outcome = new Promise<Outcome>((resolve, reject) => {
-    worker.once("message", resolve);
-    worker.once("error", reject);
-  });
-  return { worker, outcome };
+export function start(scenario: CellScenario): Started {
+  return startIn("./cells-thread.ts", scenario);
 }
 
 /** The worker is gone, and was told of; resolves with its threadId as it was. */

@@ -3,19 +3,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { AbortWord, isOwnerDied, Latch, Mutex } from "../../src/threads/sync/index.ts";
+import { code } from "./holders.ts";
 import { Remote } from "./remote.ts";
 import { runAll, shared, start } from "./threads.ts";
 
-const code =
-  (expected: string) =>
-  (error: unknown): boolean =>
-    (error as { code?: string }).code === expected;
 const ranks = (count: number): number[] => Array.from({ length: count }, (_, rank) => rank);
 
 test("mutex: no lost update, and never two inside", async () => {
   const mutex = Mutex.create();
   const cells = shared(2);
-  const outcomes = await runAll(ranks(4).map(() => ({ kind: "mutex", mutex: mutex.handle, rounds: 20_000, cells })));
+  const outcomes = await runAll(
+    ranks(4).map(() => ({
+      kind: "mutex",
+      mutex: mutex.handle,
+      rounds: 20_000,
+      cells,
+    })),
+  );
   for (const outcome of outcomes) assert.equal(outcome.value, true, JSON.stringify(outcome));
   assert.equal(cells[0], 80_000);
   assert.equal(mutex.owner, null);
@@ -24,7 +28,11 @@ test("mutex: no lost update, and never two inside", async () => {
 test("mutex: the lock of a terminated thread is broken, its waiters are told, and it can be repaired", async () => {
   const mutex = Mutex.create();
   const held = Latch.create(1);
-  const holder = start({ kind: "hold", mutex: mutex.handle, latch: held.handle });
+  const holder = start({
+    kind: "hold",
+    mutex: mutex.handle,
+    latch: held.handle,
+  });
   await held.waitAsync();
   const id = holder.worker.threadId;
   assert.equal(mutex.owner, id);

@@ -2,19 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { AbortWord, Barrier, Counter, EpochCell, Latch } from "../../src/threads/sync/index.ts";
+import { code } from "./holders.ts";
 import { runAll, shared, start } from "./threads.ts";
 
-const code =
-  (expected: string) =>
-  (error: unknown): boolean =>
-    (error as { code?: string }).code === expected;
 const ranks = (count: number): number[] => Array.from({ length: count }, (_, rank) => rank);
 
 test("barrier: plain writes before are seen after, in every round, and one party is the last", async () => {
   const barrier = Barrier.create(4);
   const cells = shared(4);
   const outcomes = await runAll(
-    ranks(4).map((rank) => ({ kind: "barrier", barrier: barrier.handle, rounds: 500, rank, cells })),
+    ranks(4).map((rank) => ({
+      kind: "barrier",
+      barrier: barrier.handle,
+      rounds: 500,
+      rank,
+      cells,
+    })),
   );
   assert.equal(
     outcomes.reduce((sum, outcome) => sum + Number(outcome.value), 0),
@@ -81,7 +84,13 @@ test("latch: opens after its count; waiting after that returns at once", async (
 test("counter: exact sums from many threads; zero is announced", async () => {
   const counter = Counter.create(-4 * 500);
   const zero = counter.whenZero();
-  await runAll(ranks(4).map(() => ({ kind: "counter", counter: counter.handle, rounds: 1000 })));
+  await runAll(
+    ranks(4).map(() => ({
+      kind: "counter",
+      counter: counter.handle,
+      rounds: 1000,
+    })),
+  );
   assert.equal(counter.value, 0);
   await zero;
   counter.waitZero();

@@ -93,9 +93,7 @@ function useLock({ lock: handle, cells }: Pair, life: Life): () => Promise<void>
     () => lock.withWrite(change),
     async () => write(await lock.writeAsync({ timeoutMs: life.random(3) })),
   ];
-  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][
-    life.index % 3
-  ]!;
+  const forms = formsOf(life, blocking, asynchronous);
   return async () => {
     life.enter(ASKING);
     try {
@@ -107,6 +105,13 @@ function useLock({ lock: handle, cells }: Pair, life: Life): () => Promise<void>
     life.enter(OUTSIDE);
     linger(life);
   };
+}
+
+type Form = () => void | Promise<void>;
+
+/** A third of the lives block only, a third never, a third do both. */
+function formsOf(life: Life, blocking: readonly Form[], asynchronous: readonly Form[]): readonly Form[] {
+  return [blocking, asynchronous, [...blocking, ...asynchronous]][life.index % 3]!;
 }
 
 /**
@@ -139,9 +144,7 @@ function useSemaphore({ semaphore: handle, seats }: Seats, life: Life): () => Pr
     async () => sit(await semaphore.acquireAsync(amount())),
     async () => sit(await semaphore.acquireAsync(amount(), { signal: signalSoon(life) })),
   ];
-  const forms: readonly (() => void | Promise<void>)[] = [blocking, asynchronous, [...blocking, ...asynchronous]][
-    life.index % 3
-  ]!;
+  const forms = formsOf(life, blocking, asynchronous);
   return async () => {
     life.enter(ASKING);
     try {
@@ -157,7 +160,13 @@ function useSemaphore({ semaphore: handle, seats }: Seats, life: Life): () => Pr
 const rwlock: Scenario<Pair> = {
   make: () => {
     const lock = RwLock.create({ name: "pair" });
-    return { shared: { lock: lock.handle, cells: new Int32Array(new SharedArrayBuffer(8)) }, objects: [lock] };
+    return {
+      shared: {
+        lock: lock.handle,
+        cells: new Int32Array(new SharedArrayBuffer(8)),
+      },
+      objects: [lock],
+    };
   },
   operation: useLock,
   judge: (place, objects, held) => {
@@ -182,7 +191,10 @@ const semaphore: Scenario<Seats> = {
         return false;
       },
     };
-    return { shared: { semaphore: made.handle, seats }, objects: [cleared, made] };
+    return {
+      shared: { semaphore: made.handle, seats },
+      objects: [cleared, made],
+    };
   },
   operation: useSemaphore,
   judge: (place, objects, held) => {
@@ -197,4 +209,7 @@ const semaphore: Scenario<Seats> = {
   },
 };
 
-export const holderScenarios = { "read-write lock": rwlock, semaphore } as const;
+export const holderScenarios = {
+  "read-write lock": rwlock,
+  semaphore,
+} as const;

@@ -8,8 +8,13 @@ export interface Outcome {
   readonly message?: string;
 }
 
-export function start(scenario: Scenario): { readonly worker: Worker; readonly outcome: Promise<Outcome> } {
-  const worker = new Worker(new URL("./thread.ts", import.meta.url), { workerData: scenario });
+export function start(scenario: Scenario): {
+  readonly worker: Worker;
+  readonly outcome: Promise<Outcome>;
+} {
+  const worker = new Worker(new URL("./thread.ts", import.meta.url), {
+    workerData: scenario,
+  });
   const outcome = new Promise<Outcome>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);

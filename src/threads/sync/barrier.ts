@@ -37,6 +37,7 @@ import {
 } from "./abort.ts";
 import { whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -126,8 +127,7 @@ export class Barrier implements Abortable, Supervised, Wakeable {
   }
 
   wakeAll(): void {
-    Atomics.add(this.#words, EVENTS, 1);
-    Atomics.notify(this.#words, EVENTS);
+    tellAll(this.#words, EVENTS);
   }
 
   /** Aborts with WORKER_DIED. True unless it was aborted before. */

@@ -77,22 +77,25 @@ export const SHUT = -2;
 
 const SIDES = ["one", "many"] as const;
 
+/** What both kinds of channels are made with; each says more of it. */
 export interface CoreOptions {
-  /** Cells. */
   readonly capacity: number;
-  readonly cellBytes: number;
-  readonly senders: "one" | "many";
-  readonly receivers: "one" | "many";
-  /** Looks at the ring before going to sleep; each some 50 ns. */
-  readonly spins: number;
-  /** One more constant, for whoever says what is in a cell. */
-  readonly extra: number;
+  readonly senders?: "one" | "many";
+  readonly receivers?: "one" | "many";
+  readonly spins?: number;
 }
 
-export function allocateChannel(options: CoreOptions): Words {
-  const { capacity, cellBytes, spins } = options;
+/** `extra`: one more constant, for whoever says what is in a cell. */
+export function allocateChannel(options: CoreOptions, cellBytes: number, extra: number): Words {
+  const { capacity, spins = 100 } = options;
   whole("the capacity of a channel", capacity, 1, 2 ** 24);
   whole("spins of a channel", spins, 0, 2 ** 24);
+  const senders = oneOf("senders of a channel", options.senders === undefined ? "many" : options.senders, SIDES);
+  const receivers = oneOf(
+    "receivers of a channel",
+    options.receivers === undefined ? "many" : options.receivers,
+    SIDES,
+  );
   const bytes = capacity * cellBytes;
   if (bytes > 2 ** 30)
     throw new LockstepError(
@@ -104,11 +107,9 @@ export function allocateChannel(options: CoreOptions): Words {
   const words = allocateWords(HEADER + Math.ceil(bytes / 4));
   words[CAPACITY] = capacity;
   words[CELL_BYTES] = cellBytes;
-  const senders = oneOf("senders of a channel", options.senders, SIDES);
-  const receivers = oneOf("receivers of a channel", options.receivers, SIDES);
   words[SINGLE] = (senders === "one" ? SENDERS : 0) | (receivers === "one" ? RECEIVERS : 0);
   words[SPINS] = spins;
-  words[EXTRA] = options.extra;
+  words[EXTRA] = extra;
   return words;
 }
 

@@ -10,10 +10,9 @@
  */
 import { deserialize, serialize } from "node:v8";
 import { LockstepError } from "../../base/index.ts";
-import type { Wakeable } from "./abort.ts";
 import { checkWait, oneOf, options as checkOptions, refused, whole } from "./arguments.ts";
 import { allocateChannel, BLOCKED, ChannelCore, RECEIVERS, SENDERS, SHUT } from "./channel-core.ts";
-import type { Supervised } from "./owner-died.ts";
+import { ChannelEnd } from "./channel-end.ts";
 import type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
 import type { SyncHandle } from "./words.ts";
 
@@ -52,7 +51,7 @@ export interface ChannelHandle<T extends Message = Message> extends SyncHandle<"
   readonly message?: T;
 }
 
-export class Channel<T extends Message = Message> implements Supervised, Wakeable {
+export class Channel<T extends Message = Message> extends ChannelEnd<T> {
   readonly handle: ChannelHandle<T>;
   readonly #core: ChannelCore;
   readonly #codec: ChannelCodec;
@@ -62,8 +61,9 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   readonly #scratch: Buffer;
 
   private constructor(handle: ChannelHandle<T>) {
-    this.handle = handle;
     const core = new ChannelCore(handle, "channel");
+    super(core);
+    this.handle = handle;
     this.#core = core;
     this.#codec = CODECS[core.extra & 3]!;
     this.#limit = core.extra >> 2;
@@ -76,36 +76,16 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
   static create<T extends Message>(options: ChannelOptions): Channel<T>;
   static create<T extends Message>(options: ChannelOptions): Channel<T> {
     checkOptions("a channel", options, ["capacity", "bytes", "codec", "senders", "receivers", "spins"]);
-    const { capacity, bytes = 1024, codec = "json", senders = "many", receivers = "many", spins = 100 } = options;
+    const { bytes = 1024, codec = "json" } = options;
     whole("bytes of a channel, its longest message", bytes, 1, 2 ** 28);
     oneOf("the codec of a channel", codec, CODECS);
     const cellBytes = 4 + 4 * Math.ceil(bytes / 4);
-    const words = allocateChannel({
-      capacity,
-      cellBytes,
-      senders,
-      receivers,
-      spins,
-      extra: (bytes << 2) | CODECS.indexOf(codec),
-    });
+    const words = allocateChannel(options, cellBytes, (bytes << 2) | CODECS.indexOf(codec));
     return new Channel<T>({ kind: "channel", words });
   }
 
   static attach<T extends Message>(handle: ChannelHandle<T>): Channel<T> {
     return new Channel<T>(handle);
-  }
-
-  get capacity(): number {
-    return this.#core.capacity;
-  }
-
-  /** Messages that are waiting; for metrics, as it may have changed when the caller looks. */
-  get size(): number {
-    return this.#core.size;
-  }
-
-  get closed(): boolean {
-    return this.#core.closed;
   }
 
   /**
@@ -151,29 +131,11 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
     }
   }
 
-  /** Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's reason. */
-  receive(options: WaitOptions = {}): T | null {
-    checkWait(options);
-    const received = this.tryReceive();
-    return received === undefined
-      ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
-      : received;
-  }
-
-  /** The form for a thread that must not block. */
-  async receiveAsync(options: AsyncWaitOptions = {}): Promise<T | null> {
-    checkWait(options);
-    const received = this.tryReceive();
-    return received === undefined
-      ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
-      : received;
-  }
-
   /**
    * Undefined if the channel is empty, or another thread is receiving at this moment; null once it is closed and
    * drained.
    */
-  tryReceive(): T | null | undefined {
+  override tryReceive(): T | null | undefined {
     const core = this.#core;
     const cell = core.beginReceive();
     if (cell < 0) return cell === SHUT ? null : undefined;
@@ -192,28 +154,6 @@ export class Channel<T extends Message = Message> implements Supervised, Wakeabl
       this.#takeSome(limit) ??
       this.#core.block(RECEIVERS, () => this.#takeSome(limit), "receiving from a channel", options)
     );
-  }
-
-  /** What is there is still received; further sends throw. True when this call closed it. */
-  close(): boolean {
-    return this.#core.close();
-  }
-
-  /** For a channel of one sender or receiver: lets another take this one's place. */
-  leave(): void {
-    this.#core.leave();
-  }
-
-  wakeAll(): void {
-    this.#core.wakeAll();
-  }
-
-  /**
-   * Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not
-   * begun.
-   */
-  threadDied(deadThreadId: number): boolean {
-    return this.#core.threadDied(deadThreadId);
   }
 
   /** Receives until the channel is closed and drained, blocking. */

@@ -29,6 +29,7 @@ import type { MutexGuard } from "./guard.ts";
 import { Mutex } from "./mutex.ts";
 import { callable, refused } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -199,8 +200,7 @@ export class Condition implements Supervised, Wakeable {
   }
 
   notifyAll(): void {
-    Atomics.add(this.#words, SIGNALS, 1);
-    Atomics.notify(this.#words, SIGNALS);
+    tellAll(this.#words, SIGNALS);
   }
 
   wakeAll(): void {

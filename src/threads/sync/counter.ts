@@ -18,6 +18,7 @@ import { LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
 import { int32 } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -92,8 +93,7 @@ export class Counter implements Supervised, Wakeable {
   }
 
   wakeAll(): void {
-    Atomics.add(this.#words, EVENTS, 1);
-    Atomics.notify(this.#words, EVENTS);
+    tellAll(this.#words, EVENTS);
   }
 
   /** Wakes all, and changes nothing: a counter is held by nobody. */

@@ -11,6 +11,7 @@
 import type { Wakeable } from "./abort.ts";
 import { int32 } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -40,8 +41,7 @@ export class EventCount implements Supervised, Wakeable {
 
   /** After the state has changed. */
   advance(): void {
-    Atomics.add(this.#words, 0, 1);
-    Atomics.notify(this.#words, 0);
+    tellAll(this.#words, 0);
   }
 
   /** Blocks while the count is `seen`. False: the time limit passed. Throws the abort's reason. */

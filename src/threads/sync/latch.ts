@@ -14,6 +14,7 @@ import { LockstepError } from "../../base/index.ts";
 import { abortError, reasonNumber, reasonOf, type Abortable, type AbortReason, type Wakeable } from "./abort.ts";
 import { whole } from "./arguments.ts";
 import type { Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -98,8 +99,7 @@ export class Latch implements Abortable, Supervised, Wakeable {
   }
 
   wakeAll(): void {
-    Atomics.add(this.#words, EVENTS, 1);
-    Atomics.notify(this.#words, EVENTS);
+    tellAll(this.#words, EVENTS);
   }
 
   /** Aborts with WORKER_DIED. True unless the latch had reached a final state. */

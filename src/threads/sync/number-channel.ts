@@ -5,17 +5,20 @@
  * can also sleep.
  */
 import { LockstepError } from "../../base/index.ts";
-import type { Wakeable } from "./abort.ts";
 import { checkWait, oneOf, options as checkOptions, refused, whole } from "./arguments.ts";
 import { allocateChannel, BLOCKED, ChannelCore, RECEIVERS, SENDERS, SHUT } from "./channel-core.ts";
+import { ChannelEnd } from "./channel-end.ts";
 import { shut } from "./channel.ts";
-import type { Supervised } from "./owner-died.ts";
 import type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
 import type { SyncHandle } from "./words.ts";
 
 type Numbers = Int32Array | Float32Array | Float64Array;
 
-const TYPES = { int32: Int32Array, float32: Float32Array, float64: Float64Array } as const;
+const TYPES = {
+  int32: Int32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+} as const;
 /** Position is the number in the channel's words. */
 const NAMES = ["int32", "float32", "float64"] as const;
 
@@ -49,7 +52,7 @@ const INT32 = "a whole number from −2^31 to 2^31 − 1";
 /** Below this many numbers a loop copies faster than a call. */
 const FEW = 24;
 
-export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements Supervised, Wakeable {
+export class NumberChannel<N extends ChannelNumber = ChannelNumber> extends ChannelEnd<number> {
   readonly handle: NumberChannelHandle<N>;
   /** Numbers in a message. */
   readonly width: number;
@@ -58,8 +61,9 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   readonly #type: ChannelNumber;
 
   private constructor(handle: NumberChannelHandle<N>) {
-    this.handle = handle;
     const core = new ChannelCore(handle, "number-channel");
+    super(core);
+    this.handle = handle;
     this.#core = core;
     this.#type = NAMES[core.extra]!;
     const Type = TYPES[NAMES[core.extra]!] as new (
@@ -73,36 +77,16 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
 
   static create<N extends ChannelNumber>(options: NumberChannelOptions<N>): NumberChannel<N> {
     checkOptions("a channel of numbers", options, ["capacity", "type", "width", "senders", "receivers", "spins"]);
-    const { capacity, type, width = 1, senders = "many", receivers = "many", spins = 100 } = options;
+    const { type, width = 1 } = options;
     oneOf("the type of a channel's numbers", type, NAMES);
     whole("width of a channel, the numbers in a message", width, 1, 2 ** 24);
     const cellBytes = width * TYPES[type].BYTES_PER_ELEMENT;
-    const words = allocateChannel({
-      capacity,
-      cellBytes,
-      senders,
-      receivers,
-      spins,
-      extra: NAMES.indexOf(type),
-    });
+    const words = allocateChannel(options, cellBytes, NAMES.indexOf(type));
     return new NumberChannel<N>({ kind: "number-channel", words, type });
   }
 
   static attach<N extends ChannelNumber>(handle: NumberChannelHandle<N>): NumberChannel<N> {
     return new NumberChannel<N>(handle);
-  }
-
-  get capacity(): number {
-    return this.#core.capacity;
-  }
-
-  /** Messages that are waiting; for metrics, as it may have changed when the caller looks. */
-  get size(): number {
-    return this.#core.size;
-  }
-
-  get closed(): boolean {
-    return this.#core.closed;
   }
 
   /**
@@ -180,31 +164,10 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   }
 
   /**
-   * Width 1 only. Blocks while the channel is empty. Null once it is closed and drained. Throws TIMEOUT or the abort's
-   * reason.
-   */
-  receive(options?: WaitOptions): number | null {
-    if (options !== undefined) checkWait(options);
-    const received = this.tryReceive();
-    return received === undefined
-      ? this.#core.block(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options ?? {})
-      : received;
-  }
-
-  /** The form for a thread that must not block. */
-  async receiveAsync(options: AsyncWaitOptions = {}): Promise<number | null> {
-    checkWait(options);
-    const received = this.tryReceive();
-    return received === undefined
-      ? await this.#core.blockAsync(RECEIVERS, () => this.tryReceive(), "receiving from a channel", options)
-      : received;
-  }
-
-  /**
    * Width 1 only. Undefined if the channel is empty, or another thread is receiving at this moment; null once it is
    * closed and drained.
    */
-  tryReceive(): number | null | undefined {
+  override tryReceive(): number | null | undefined {
     if (this.width !== 1) throw this.#wide();
     const cell = this.#core.beginReceive();
     if (cell < 0) return cell === SHUT ? null : undefined;
@@ -242,28 +205,6 @@ export class NumberChannel<N extends ChannelNumber = ChannelNumber> implements S
   tryReceiveMany(into: ArrayOf<N>): number {
     this.#messages(into);
     return this.#get(into) ?? 0;
-  }
-
-  /** What is there is still received; further sends throw. True when this call closed it. */
-  close(): boolean {
-    return this.#core.close();
-  }
-
-  /** For a channel of one sender or receiver: lets another take this one's place. */
-  leave(): void {
-    this.#core.leave();
-  }
-
-  wakeAll(): void {
-    this.#core.wakeAll();
-  }
-
-  /**
-   * Takes back the side that the dead thread was at; what it had not finished sending or taking is as if it had not
-   * begun.
-   */
-  threadDied(deadThreadId: number): boolean {
-    return this.#core.threadDied(deadThreadId);
   }
 
   #put(values: ArrayOf<N>, from: number, to: number): number {

@@ -30,6 +30,7 @@ import { invariant, LockstepError } from "../../base/index.ts";
 import type { Wakeable } from "./abort.ts";
 import { callable, checkedThreadId, oneOf } from "./arguments.ts";
 import { OwnerDiedError, type Supervised } from "./owner-died.ts";
+import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, timedOut, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
@@ -126,8 +127,7 @@ export class Once implements Supervised, Wakeable {
   }
 
   wakeAll(): void {
-    Atomics.add(this.#words, ENDS, 1);
-    Atomics.notify(this.#words, ENDS);
+    tellAll(this.#words, ENDS);
   }
 
   /** For the supervisor. True: the dead thread was doing it; the next caller gets OWNER_DIED or does it again. */

@@ -68,6 +68,7 @@ import {
 import type { LockRef } from "./lock-domain.ts";
 import { OwnerDiedError, type Supervised } from "./owner-died.ts";
 import { HeldForReading, HeldForWriting, type Exits, type ReadGuard, type WriteGuard } from "./rwlock-guards.ts";
+import { tellAll } from "./sleepers.ts";
 import { checkedCapacity, DEFAULT_CAPACITY, Slots, wordsFor } from "./slots.ts";
 import { ASIDE, LINE, OWNER, QUEUED, Turn, TURN, WAITERS, waitAsync, waitBlocking, type Waiting } from "./turn.ts";
 import type { AsyncWaitOptions, WaitOptions } from "./wait.ts";
@@ -124,7 +125,11 @@ export class RwLock implements Supervised, Wakeable {
   static create(options: RwLockOptions = {}): RwLock {
     checkOptions("a read-write lock", options, ["name", "capacity"]);
     const capacity = checkedCapacity(options.capacity ?? DEFAULT_CAPACITY, "read-write lock");
-    return new RwLock({ kind: "rwlock", words: allocateWords(wordsFor(capacity)), lock: createLockRef(options.name) });
+    return new RwLock({
+      kind: "rwlock",
+      words: allocateWords(wordsFor(capacity)),
+      lock: createLockRef(options.name),
+    });
   }
 
   static attach(handle: RwLockHandle): RwLock {
@@ -365,8 +370,7 @@ export class RwLock implements Supervised, Wakeable {
   }
 
   #wakeReaders(): void {
-    Atomics.add(this.#words, READERS, 1);
-    Atomics.notify(this.#words, READERS);
+    tellAll(this.#words, READERS);
   }
 
   #wakeOwner(): void {

@@ -17,6 +17,15 @@
  */
 import { load, type Words } from "./words.ts";
 
+/**
+ * For whoever has changed what sleepers look at, where it is not worth a flag to know whether there are any: all look
+ * again. The add comes first, so that one who is about to sleep does not.
+ */
+export function tellAll(words: Words, sequence: number): void {
+  Atomics.add(words, sequence, 1);
+  Atomics.notify(words, sequence);
+}
+
 /** Call before the look at the state that decides whether to sleep. Returns the value to sleep on. */
 export function announce(words: Words, flags: number, bit: number, sequence: number): number {
   const seen = load(words, sequence);
@@ -33,6 +42,5 @@ export function wakeOne(words: Words, flags: number, bit: number, sequence: numb
 /** Makes every sleeper of this kind look again, whether it sleeps already or is about to. */
 export function wakeEverybody(words: Words, flags: number, bit: number, sequence: number): void {
   Atomics.and(words, flags, ~bit);
-  Atomics.add(words, sequence, 1);
-  Atomics.notify(words, sequence);
+  tellAll(words, sequence);
 }

@@ -30,6 +30,7 @@
 import { threadId } from "node:worker_threads";
 import { invariant, LockstepError } from "../../base/index.ts";
 import { whole } from "./arguments.ts";
+import { tellAll } from "./sleepers.ts";
 import { cas, load, type Words } from "./words.ts";
 
 export const DEFAULT_CAPACITY = 64;
@@ -174,8 +175,7 @@ export class Slots {
   }
 
   wake(slot: number): void {
-    Atomics.add(this.#words, at(slot) + WAKE, 1);
-    Atomics.notify(this.#words, at(slot) + WAKE);
+    tellAll(this.#words, at(slot) + WAKE);
   }
 
   /** Everybody who sleeps with a record looks again. */

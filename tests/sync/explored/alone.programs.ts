@@ -27,7 +27,11 @@ import { program, type ThreadBody } from "../../../src/threads/explore/index.ts"
 import { refusals, unlike } from "../refusals.ts";
 
 const alone = (title: string, body: ThreadBody<object>) =>
-  program<object>(import.meta.url, { title: `alone: ${title}`, setup: () => ({}), threads: [body] });
+  program<object>(import.meta.url, {
+    title: `alone: ${title}`,
+    setup: () => ({}),
+    threads: [body],
+  });
 
 const throws = (code: string, perform: () => unknown, message = /(?:)/): void =>
   assert.throws(perform, (thrown: unknown) => {
@@ -480,7 +484,11 @@ export const epoch = alone("epoch cell", async () => {
 
 export const numberChannel = alone("channel of numbers", async () => {
   for (const sides of ["one", "many"] as const) {
-    const own = NumberChannel.create({ ...INT32, senders: sides, receivers: sides });
+    const own = NumberChannel.create({
+      ...INT32,
+      senders: sides,
+      receivers: sides,
+    });
     assert.deepEqual([own.capacity, own.width, own.size, own.closed, own.tryReceive()], [2, 1, 0, false, undefined]);
     for (let round = 0; round < 5; round++) {
       assert.equal(own.trySend(2 * round), true);
@@ -523,7 +531,12 @@ export const numberChannel = alone("channel of numbers", async () => {
     assert.equal(await own.receiveAsync(), null);
     throws("SHUTTING_DOWN", () => own.trySend(1));
   }
-  const wide = NumberChannel.create({ capacity: 3, type: "float64", width: 2, spins: 0 });
+  const wide = NumberChannel.create({
+    capacity: 3,
+    type: "float64",
+    width: 2,
+    spins: 0,
+  });
   throws("OPTION_INVALID", () => wide.send(1), /sendMany/);
   throws("OPTION_INVALID", () => wide.tryReceive(), /receiveMany/);
   throws("OPTION_INVALID", () => wide.sendMany(new Float64Array(3)), /multiple/);
@@ -534,7 +547,11 @@ export const numberChannel = alone("channel of numbers", async () => {
     assert.equal(wide.size, 2);
     assert.deepEqual([wide.receiveMany(four), ...four], [2, round, 1, 2, 3]);
   }
-  const long = NumberChannel.create({ capacity: 60, type: "float32", spins: 0 });
+  const long = NumberChannel.create({
+    capacity: 60,
+    type: "float32",
+    spins: 0,
+  });
   const numbers = Float32Array.from({ length: 50 }, (_, at) => at);
   const all = new Float32Array(50);
   for (let round = 0; round < 3; round++) {
@@ -547,7 +564,12 @@ export const numberChannel = alone("channel of numbers", async () => {
 
 export const channel = alone("channel of values", async () => {
   for (const codec of ["json", "structured"] as const) {
-    const own = Channel.create<unknown[]>({ capacity: 2, bytes: 64, codec, spins: 0 });
+    const own = Channel.create<unknown[]>({
+      capacity: 2,
+      bytes: 64,
+      codec,
+      spins: 0,
+    });
     own.send(["é", 1]);
     assert.equal(own.trySend([2]), true);
     assert.equal(own.trySend([3]), false);
@@ -573,12 +595,17 @@ export const channel = alone("channel of values", async () => {
     for await (const message of own) rest.push(message);
     assert.deepEqual(rest, []);
   }
-  const json = Channel.create<unknown>({ capacity: 2, bytes: 9, spins: 0 });
+  const json = Channel.create<string | number>({ capacity: 2, bytes: 9, spins: 0 });
   json.send("1234567");
   throws("INPUT_TOO_LARGE", () => json.send("12345678"));
   throws("INPUT_INVALID", () => json.send(NaN), /null/);
   assert.equal(json.receive(), "1234567");
-  const bytes = Channel.create({ capacity: 1, bytes: 3, codec: "bytes", spins: 0 });
+  const bytes = Channel.create({
+    capacity: 1,
+    bytes: 3,
+    codec: "bytes",
+    spins: 0,
+  });
   bytes.send(Uint8Array.of(1, 2, 3));
   assert.deepEqual([...bytes.receive()!], [1, 2, 3]);
   throws("INPUT_INVALID", () => bytes.send("text" as never));
@@ -735,7 +762,7 @@ export const order = alone("the order of locks", async () => {
   );
   await rejects(
     "DEADLOCK",
-    a.withLock(() => b.withLock(() => a.withLock(() => 0))),
+    a.withLock(() => c.withLock(() => c.withLock(() => 0))),
   );
   await a.withLock(() => b.withLock(() => c.withLock(() => 0)));
   const [plain, other] = [Mutex.create(), Mutex.create()];

@@ -31,7 +31,9 @@ const add =
     for (const amount of amounts) mine.add(amount);
   };
 const untilZero: ThreadBody<Counting> = ({ counter }) => Counter.attach(counter).waitZero();
-const counting = (start: number) => (): Counting => ({ counter: Counter.create(start).handle });
+const counting = (start: number) => (): Counting => ({
+  counter: Counter.create(start).handle,
+});
 const sum =
   (value: number) =>
   ({ counter }: Counting): void =>
@@ -192,6 +194,15 @@ const lastOnes =
       rounds,
     );
 
+/** Comes to the meeting; `passed`, or the code of what ended it. */
+const comes =
+  (timeoutMs = Infinity): ThreadBody<Meeting> =>
+  ({ barrier: handle }) =>
+    codeOf(() => {
+      Barrier.attach(handle).wait({ timeoutMs });
+      return "passed";
+    });
+
 export const barrier = {
   twoOne: program<Meeting>(import.meta.url, {
     title: "barrier, 2 threads × 1",
@@ -214,47 +225,20 @@ export const barrier = {
   abort: program<Meeting>(import.meta.url, {
     title: "barrier, an abort against the last arrival: passed by all or by none",
     setup: meeting(2),
-    threads: [0, 1]
-      .map(
-        (): ThreadBody<Meeting> =>
-          ({ barrier: handle }) =>
-            codeOf(() => {
-              Barrier.attach(handle).wait();
-              return "passed";
-            }),
-      )
-      .concat(({ barrier: handle }) => void Barrier.attach(handle).abort("INTERNAL")),
+    threads: [comes(), comes(), ({ barrier: handle }) => void Barrier.attach(handle).abort("INTERNAL")],
     check: (_, { results }) =>
       assert.ok(["passed,passed", "INTERNAL,INTERNAL"].includes(results.slice(0, 2).join()), results.join()),
   }),
   limit: program<Meeting>(import.meta.url, {
     title: "barrier, a party with a time limit: passed by both or by none",
     setup: meeting(2),
-    threads: [
-      ({ barrier: handle }) =>
-        codeOf(() => {
-          Barrier.attach(handle).wait({ timeoutMs: 5 });
-          return "passed";
-        }),
-      ({ barrier: handle }) =>
-        codeOf(() => {
-          Barrier.attach(handle).wait();
-          return "passed";
-        }),
-    ],
+    threads: [comes(5), comes()],
     check: (_, { results }) => assert.ok(["passed,passed", "TIMEOUT,TIMEOUT"].includes(results.join()), results.join()),
   }),
   death: program<Meeting>(import.meta.url, {
     title: "barrier, a party dies at any instruction: the other passes or is told",
     setup: meeting(2),
-    threads: [0, 1].map(
-      (): ThreadBody<Meeting> =>
-        ({ barrier: handle }) =>
-          codeOf(() => {
-            Barrier.attach(handle).wait();
-            return "passed";
-          }),
-    ),
+    threads: [comes(), comes()],
     supervise: ({ barrier: handle }) => void Barrier.attach(handle).threadDied(),
     check: (_, { results, died }) => {
       for (const [thread, result] of results.entries())
