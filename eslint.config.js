@@ -140,19 +140,5 @@ export default tseslint.config(
       ],
     },
   },
-  {
-    // @huggingface/tokenizers ships declarations that Node's resolution cannot follow, so its types are unknown here.
-    files: ["src/language/text/library-tokenizer.ts"],
-    rules: Object.fromEntries(
-      [
-        "no-unsafe-assignment",
-        "no-unsafe-call",
-        "no-unsafe-return",
-        "no-unsafe-member-access",
-        "no-unsafe-argument",
-        "restrict-plus-operands",
-      ].map((rule) => [`@typescript-eslint/${rule}`, "off"]),
-    ),
-  },
   { files: ["**/*.{js,mjs}"], languageOptions: { ecmaVersion: "latest", sourceType: "module" } },
 );

@@ -48,7 +48,9 @@ async function compare(what: string, task: Task, texts: readonly string[], round
     weights: Object.fromEntries(weights),
   };
   const predictor = await openPredictor(version, await createExecutor("native"));
-  const rows = texts.map((text) => ({ ids: Int32Array.from(tokenizer.encode(text).ids) }));
+  const rows = await Promise.all(
+    texts.map(async (text) => ({ ids: Int32Array.from((await tokenizer.encode(text)).ids) })),
+  );
   const [alone, batches] = await interleave(rounds, [
     async () => {
       for (const row of rows) await predictor.run([row]);

@@ -44,7 +44,6 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["numeric/runtime"],
   "onnxruntime-web": ["numeric/runtime"],
   "onnxruntime-common": ["numeric/runtime"],
-  "@huggingface/tokenizers": ["language/text"],
   tokenizers: ["language/text"],
   "csv-parse": ["language/data"],
   fastify: ["edge/http"],

@@ -72,9 +72,13 @@ describe("a version's files", () => {
   });
 
   test("a missing file is named, with what there is", () => {
-    for (const name of ["config.json", "model.safetensors", "tokenizer.json"])
+    for (const name of ["config.json", "model.safetensors"])
       refused(without(name), "MODEL_INVALID", `no ${name}`, "lockstep.json");
+    const bare = without("tokenizer.json");
+    bare.delete("vocab.txt");
+    refused(bare, "MODEL_INVALID", "no tokenizer.json", "lockstep.json");
     readVersion(without("tokenizer_config.json"));
+    readVersion(without("tokenizer.json")); // vocab.txt is enough
     refused(new Map(), "MODEL_INVALID", "nothing");
   });
 

@@ -78,7 +78,7 @@ async function logitsHere(path: string): Promise<{ labels: readonly string[]; id
   await using model = await loadModel(path, { threads: 1 });
   return {
     labels: model.labels,
-    ids: TEXTS.map((text) => Array.from(model.info.tokenizer.encode(text).ids)),
+    ids: await Promise.all(TEXTS.map(async (text) => Array.from((await model.info.tokenizer.encode(text)).ids))),
     values: (await model.logits(TEXTS)).map((row) => Array.from(row)),
   };
 }
@@ -92,7 +92,7 @@ async function pooledHere(files: VersionFiles): Promise<{ ids: number[][]; value
   const session = await (
     await createExecutor("native")
   ).load(bertGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
-  const rows = TEXTS.map((text) => tokenizer.encode(text));
+  const rows = await Promise.all(TEXTS.map(async (text) => await tokenizer.encode(text)));
   const values: number[][] = [];
   for (const row of rows) {
     const pooled = new Float32Array(config.hidden_size);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { Tokenizer as Reference } from "tokenizers";
 import fc from "fast-check";
 import { loadTokenizer, trainWordPiece } from "../../src/language/text/index.ts";
 import { mergePairs } from "../../src/language/text/merges.ts";
@@ -83,16 +83,13 @@ describe("trainWordPiece", () => {
     assert.ok(forward.vocabSize <= 90);
   });
 
-  it("covers its own texts, and the library reads its file alike", () => {
+  it("covers its own texts, and the reference reads its file alike", async () => {
     const tokenizer = trainWordPiece(texts, { vocabSize: 120, minFrequency: 1, specialTokens: ["[USER]"] });
-    const library = new LibraryTokenizer(
-      JSON.parse(tokenizer.files["tokenizer.json"]) as object,
-      JSON.parse(tokenizer.files["tokenizer_config.json"]) as object,
-    );
+    const reference = Reference.fromString(tokenizer.files["tokenizer.json"]);
     for (const text of [...texts, "[USER] card cards"]) {
       const { ids } = tokenizer.encode(text);
       assert.ok(!ids.includes(tokenizer.special.unk), text);
-      assert.deepEqual([...ids], library.encode(text).ids);
+      assert.deepEqual([...ids], (await reference.encode(text)).getIds());
     }
     assert.equal(tokenizer.encode("[USER]").ids[1], 5);
     assert.equal(tokenizer.decode(tokenizer.encode("the card arrived").ids), "the card arrived");

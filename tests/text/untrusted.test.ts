@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { checkTokenizer, loadTokenizer, openIsolatedTokenizer, trainWordPiece } from "../../src/language/text/index.ts";
+import { loadTokenizer, openTokenizer, trainWordPiece } from "../../src/language/text/index.ts";
 
 type Json = Record<string, unknown> & { model: Record<string, unknown>; added_tokens: Record<string, unknown>[] };
 
@@ -129,10 +128,9 @@ describe("a damaged tokenizer.json", () => {
     ],
   ];
   for (const [name, tokenizerJson, message] of cases) {
-    it(name, async () => {
+    it(name, () => {
       assert.throws(() => loadTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID", message });
-      await assert.rejects(checkTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID" });
-      await assert.rejects(openIsolatedTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID" });
+      assert.throws(() => openTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID", message });
     });
   }
 
@@ -144,113 +142,96 @@ describe("a damaged tokenizer.json", () => {
   });
 });
 
-describe("regular expressions from a stranger", () => {
-  it("are not run on the calling thread", () => {
-    assert.throws(() => loadTokenizer({ tokenizerJson: withPattern("\\w+") }), {
-      code: "TOKENIZER_INVALID",
-      message: /pre_tokenizer\.pattern\.Regex.*not run here/,
-    });
-  });
-
-  it("pass the probe when they end", async () => {
-    assert.equal(await checkTokenizer({ tokenizerJson: good }), "thread");
-    assert.equal(await checkTokenizer({ tokenizerJson: withPattern("\\s+") }, { timeoutMs: 20_000 }), "isolated");
-  });
-
-  it("are stopped when they do not: (a+)+$", async () => {
-    const started = performance.now();
-    await assert.rejects(checkTokenizer({ tokenizerJson: withPattern("(a+)+$") }, { timeoutMs: 300 }), {
-      code: "TOKENIZER_INVALID",
-      message: /within 300 ms/,
-    });
-    assert.ok(performance.now() - started < 8_000);
-  });
-
-  it("run isolated under a time limit for each text, and the tokenizer goes on afterwards", async () => {
-    await using tokenizer = await openIsolatedTokenizer(
-      { tokenizerJson: withPattern("(?:x+)+y|\\s+") },
-      { timeoutMs: 400 },
-    );
-    assert.equal(tokenizer.special.cls, 2);
-    const fine = await tokenizer.encode("the card");
-    assert.equal(fine.ids[0], 2);
-    const slow = tokenizer.encode("x".repeat(64));
-    const waiting = tokenizer.encode("the card");
-    await assert.rejects(slow, { code: "TOKENIZER_INVALID", message: /a text of 64 characters within 400 ms/ });
-    assert.deepEqual((await waiting).ids, fine.ids);
-  });
-
-  it("and so do parts that rewrite the text without bound", async () => {
-    const doubling = changed((json) => {
-      json["normalizer"] = {
+describe("what the reference library is given", () => {
+  it("is run beside our own code, off this thread, with the reference's ids", async () => {
+    const json = changed((file) => {
+      file["normalizer"] = {
         type: "Sequence",
-        normalizers: Array.from({ length: 60 }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" })),
+        normalizers: [{ type: "Strip", strip_left: true, strip_right: true }, { type: "Lowercase" }],
       };
     });
-    assert.throws(() => loadTokenizer({ tokenizerJson: doubling }), {
+    assert.throws(() => loadTokenizer({ tokenizerJson: json }), {
       code: "TOKENIZER_INVALID",
-      message: /normalizer\.normalizers\.0 \(Replace\)/,
+      message: /own code does not have its normalizer\.normalizers\[0\] \(Strip\)/,
     });
-    await assert.rejects(checkTokenizer({ tokenizerJson: doubling }, { timeoutMs: 500 }), {
-      code: "TOKENIZER_INVALID",
-    });
-    const standing = changed((json) => {
-      json["pre_tokenizer"] = { type: "FixedLength", length: 0 };
-    });
-    assert.throws(() => loadTokenizer({ tokenizerJson: standing }), {
-      code: "TOKENIZER_INVALID",
-      message: /FixedLength/,
-    });
-    await assert.rejects(checkTokenizer({ tokenizerJson: standing }, { timeoutMs: 500 }), {
-      code: "TOKENIZER_INVALID",
-    });
+    const tokenizer = openTokenizer({ tokenizerJson: json }, { maxLength: 6 });
+    assert.match(tokenizer.library ?? "", /^tokenizers \d+\.\d+\.\d+$/);
+    assert.ok(tokenizer.encode("the card") instanceof Promise);
+    const plain = openTokenizer({ tokenizerJson: good }, { maxLength: 6 });
+    assert.equal(plain.library, undefined);
+    for (const text of ["  the card", "the card is here the card"]) {
+      const { ids, truncated } = await plain.encode(text);
+      const given = await tokenizer.encode(text);
+      assert.deepEqual([...given.ids], [...ids]);
+      assert.equal(given.truncated, truncated);
+    }
+    const pair = await tokenizer.encode("the card", { pair: "is here" });
+    assert.deepEqual(pair.ids, (await plain.encode("the card", { pair: "is here" })).ids);
+    assert.deepEqual(pair.typeIds, (await plain.encode("the card", { pair: "is here" })).typeIds);
+    assert.equal(await tokenizer.decode(pair.ids), await plain.decode(pair.ids));
   });
 
-  it("refuse after closing", async () => {
-    const tokenizer = await openIsolatedTokenizer({ tokenizerJson: good });
-    await tokenizer.close();
-    await assert.rejects(tokenizer.encode("a"), { code: "CANCELLED" });
-  });
-});
+  const endless: [string, Json, RegExp][] = [
+    ["a regular expression of its own", withPattern("(a+)+$"), /pre_tokenizer\.pattern\.Regex.*not run here/],
+    [
+      "parts that double the text again and again",
+      changed((json) => {
+        json["normalizer"] = {
+          type: "Sequence",
+          normalizers: Array.from({ length: 60 }, () => ({ type: "Replace", pattern: { String: "a" }, content: "aa" })),
+        };
+      }),
+      /64 times as long, normalizer\.normalizers\.5 \(Replace\)/,
+    ],
+    [
+      "a part that advances by nothing",
+      changed((json) => {
+        json["pre_tokenizer"] = { type: "FixedLength", length: 0 };
+      }),
+      /FixedLength/,
+    ],
+    [
+      "chance",
+      changed((json) => {
+        json.model = { type: "BPE", vocab: { a: 0 }, merges: [], dropout: 0.1 };
+      }),
+      /dropout/,
+    ],
+  ];
+  for (const [name, tokenizerJson, message] of endless)
+    it(`is never ${name}`, () => {
+      assert.throws(() => openTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID", message });
+    });
 
-describe("other families", () => {
-  const folder = new URL("../../../shared/models/gpt2-tokenizer/", import.meta.url);
-  it(
-    "byte-level BPE runs through the library, without offsets, truncated",
-    { skip: existsSync(folder) ? false : "no ../shared/models/gpt2-tokenizer beside this checkout" },
-    () => {
-      const vocab = JSON.parse(readFileSync(new URL("encoder.json", folder), "utf8")) as Record<string, number>;
-      const merges = readFileSync(new URL("vocab.bpe", folder), "utf8")
-        .split("\n")
-        .slice(1)
-        .filter((line) => line !== "");
-      const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
-      const tokenizerJson = {
-        added_tokens: [{ id: 50256, content: "<|endoftext|>", special: true }],
-        normalizer: null,
-        pre_tokenizer: byteLevel,
-        post_processor: byteLevel,
-        decoder: byteLevel,
-        model: { type: "BPE", vocab, merges, continuing_subword_prefix: "", end_of_word_suffix: "" },
-      };
-      const tokenizer = loadTokenizer(
-        { tokenizerJson, tokenizerConfig: { unk_token: "<|endoftext|>" } },
-        { maxLength: 8 },
-      );
-      assert.equal(tokenizer.aligned, false);
-      assert.equal(tokenizer.vocabSize, 50257);
-      assert.equal(tokenizer.special.unk, 50256);
-      const short = tokenizer.encode("Hello world");
-      assert.deepEqual([...short.ids], [15496, 995]);
-      assert.equal(tokenizer.decode(short.ids), "Hello world");
-      const long = tokenizer.encode("Hello world".repeat(20));
-      assert.deepEqual([...long.ids], [15496, 995, 15496, 995, 15496, 995, 15496, 995]);
-      assert.equal(long.truncated, true);
-      assert.deepEqual(long.offsets, []);
-      assert.throws(() => tokenizer.encode("Hello", { pair: "world" }), {
-        code: "INPUT_INVALID",
-        message: /does not join/,
-      });
-    },
-  );
+  it("byte-level BPE, without offsets, truncated", async () => {
+    const letters = ["H", "e", "l", "o", "Ġ", "w", "r", "d"];
+    const merges = ["l l", "H e", "He ll", "Hell o", "Ġ w", "Ġw o", "r l", "Ġwo rl", "Ġworl d"];
+    const tokens = [...letters, ...merges.map((merge) => merge.replace(" ", "")), "<|end|>"];
+    const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
+    const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
+    const tokenizer = openTokenizer(
+      {
+        tokenizerJson: {
+          added_tokens: [{ id: vocab["<|end|>"], content: "<|end|>", special: true }],
+          normalizer: null,
+          pre_tokenizer: byteLevel,
+          post_processor: byteLevel,
+          decoder: byteLevel,
+          model: { type: "BPE", vocab, merges },
+        },
+        tokenizerConfig: { unk_token: "<|end|>", tokenizer_class: "PreTrainedTokenizerFast" },
+      },
+      { maxLength: 8 },
+    );
+    const [hello, world] = [vocab["Hello"], vocab["Ġworld"]];
+    assert.equal(tokenizer.aligned, false);
+    assert.equal(tokenizer.special.unk, vocab["<|end|>"]);
+    const short = await tokenizer.encode("Hello world");
+    assert.deepEqual([...short.ids], [hello, world]);
+    assert.equal(await tokenizer.decode(short.ids), "Hello world");
+    const long = await tokenizer.encode("Hello world".repeat(20));
+    assert.deepEqual([...long.ids], [hello, world, hello, world, hello, world, hello, world]);
+    assert.equal(long.truncated, true);
+    assert.deepEqual(long.offsets, []);
+  });
 });

@@ -131,7 +131,7 @@ describe("verify", () => {
     files.set("model.safetensors", encodeSafetensors(tensors));
     const { tokenizer, maxTokens } = readVersionInfo(files);
     await using pool = openInvariancePool(
-      { files, executor: "native", sets: invarianceRows(tokenizer, maxTokens).slice(0, 1) },
+      { files, executor: "native", sets: (await invarianceRows(tokenizer, maxTokens)).slice(0, 1) },
       () => {},
     );
     const { difference } = await pool.request(0, { kind: "control" });

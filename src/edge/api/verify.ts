@@ -105,7 +105,7 @@ export async function verify(path: string, options: VerifyOptions = {}): Promise
   const started = performance.now();
   const source = await openSource(path, version);
   const { tokenizer, maxTokens } = readVersionInfo(source.files);
-  const sets = invarianceRows(tokenizer, maxTokens);
+  const sets = await invarianceRows(tokenizer, maxTokens);
   const installed = await availableExecutors();
   const chosen = executors ?? (["native", "portable"] as const).filter((name) => installed.includes(name));
   const profiles: Profile[] = [];

@@ -45,10 +45,11 @@ export async function encodeDataset(
   let total = 0;
   let turn = performance.now();
   for (let row = 0; row < texts.length; row++) {
-    const encoded = tokenizer.encode(
+    const given = tokenizer.encode(
       texts[row] as string,
       options.maxLength === undefined ? {} : { maxLength: options.maxLength },
     );
+    const encoded = given instanceof Promise ? await given : given;
     rows.push(encoded.ids);
     total += encoded.ids.length;
     if (encoded.truncated) truncated++;

@@ -2,21 +2,9 @@
  * The files of the Hugging Face layout around a tokenizer: read what they say about special tokens, write what others
  * expect.
  */
-import { z } from "zod";
-import { parseOptions } from "../../base/index.ts";
+import type { BertNormalizerOptions } from "./normalize.ts";
+import type { Settled } from "./settle.ts";
 import type { SpecialIds, TokenizerFiles } from "./types.ts";
-
-const tokenName = z
-  .union([z.string(), z.looseObject({ content: z.string() }).transform(({ content }) => content)])
-  .nullable()
-  .optional();
-const configShape = z.looseObject({
-  unk_token: tokenName,
-  sep_token: tokenName,
-  pad_token: tokenName,
-  cls_token: tokenName,
-  mask_token: tokenName,
-});
 
 export type SpecialNames = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", string>>;
 
@@ -28,18 +16,6 @@ export const BERT_NAMES: SpecialNames = Object.freeze({
   mask: "[MASK]",
 });
 
-/** Names from `tokenizer_config.json`, BERT's where it is silent. */
-export function specialNames(config: object | undefined): SpecialNames {
-  const read = parseOptions(configShape, config ?? {}, "tokenizer_config.json", "TOKENIZER_INVALID");
-  return {
-    pad: read.pad_token ?? BERT_NAMES.pad,
-    unk: read.unk_token ?? BERT_NAMES.unk,
-    cls: read.cls_token ?? BERT_NAMES.cls,
-    sep: read.sep_token ?? BERT_NAMES.sep,
-    mask: read.mask_token ?? BERT_NAMES.mask,
-  };
-}
-
 export function specialIds(names: SpecialNames, idOf: ReadonlyMap<string, number>): SpecialIds {
   const id = (name: string): number => idOf.get(name) ?? -1;
   return { pad: id(names.pad), unk: id(names.unk), cls: id(names.cls), sep: id(names.sep), mask: id(names.mask) };
@@ -49,26 +25,81 @@ export function specialIds(names: SpecialNames, idOf: ReadonlyMap<string, number
  * `tokens[id]` is the token of `id`; given for WordPiece, whose `vocab.txt` is one token a line in the order of ids.
  */
 export function tokenizerFiles(
-  tokenizerJson: string,
-  config: object,
-  names: SpecialNames,
+  { text, config, names, map, maxLength, rawJson }: Settled,
   tokens?: readonly string[],
 ): TokenizerFiles {
+  const five = {
+    unk_token: names.unk,
+    sep_token: names.sep,
+    pad_token: names.pad,
+    cls_token: names.cls,
+    mask_token: names.mask,
+  };
+  const written = config ?? {
+    ...fromNormalizer(rawJson.normalizer),
+    model_max_length: maxLength,
+    ...five,
+  };
   return Object.freeze({
-    "tokenizer.json": tokenizerJson,
-    "tokenizer_config.json": `${JSON.stringify(config, null, 2)}\n`,
-    "special_tokens_map.json":
-      JSON.stringify(
-        {
-          unk_token: names.unk,
-          sep_token: names.sep,
-          pad_token: names.pad,
-          cls_token: names.cls,
-          mask_token: names.mask,
-        },
-        null,
-        2,
-      ) + "\n",
+    "tokenizer.json": text,
+    "tokenizer_config.json": `${JSON.stringify(written, null, 2)}\n`,
+    "special_tokens_map.json": `${JSON.stringify(map ?? five, null, 2)}\n`,
     ...(tokens === undefined ? {} : { "vocab.txt": `${tokens.join("\n")}\n` }),
   });
+}
+
+/** A file of BERT's own parts is BertTokenizer's to Python, told by these settings; another is read as it stands. */
+function fromNormalizer(normalizer: Settled["rawJson"]["normalizer"]): object {
+  if (normalizer?.type !== "BertNormalizer") return { tokenizer_class: "PreTrainedTokenizerFast" };
+  const { lowercase, strip_accents, handle_chinese_chars } = normalizer as Partial<Record<string, boolean | null>>;
+  const lower = lowercase ?? true;
+  return {
+    tokenizer_class: "BertTokenizer",
+    do_lower_case: lower,
+    strip_accents: strip_accents === lower ? null : (strip_accents ?? null),
+    tokenize_chinese_chars: handle_chinese_chars ?? true,
+  };
+}
+
+/** What Python's BertTokenizer builds from a vocabulary and its settings. */
+export function bertTokenizerJson(
+  vocab: Readonly<Record<string, number>>,
+  names: SpecialNames,
+  normalizer: BertNormalizerOptions | { readonly lowercase: boolean },
+): Record<string, unknown> {
+  const { cls, sep } = names;
+  const named = (name: string): object => ({ id: name, ids: [vocab[name]], tokens: [name] });
+  const at = (name: string, type: number): object => ({ SpecialToken: { id: name, type_id: type } });
+  const sequence = (name: "A" | "B", type: number): object => ({ Sequence: { id: name, type_id: type } });
+  return {
+    version: "1.0",
+    truncation: null,
+    padding: null,
+    added_tokens: [],
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: "handleChineseChars" in normalizer ? normalizer.handleChineseChars : true,
+      strip_accents:
+        "stripAccents" in normalizer && normalizer.stripAccents !== normalizer.lowercase
+          ? normalizer.stripAccents
+          : null,
+      lowercase: normalizer.lowercase,
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: {
+      type: "TemplateProcessing",
+      single: [at(cls, 0), sequence("A", 0), at(sep, 0)],
+      pair: [at(cls, 0), sequence("A", 0), at(sep, 0), sequence("B", 1), at(sep, 1)],
+      special_tokens: { [cls]: named(cls), [sep]: named(sep) },
+    },
+    decoder: { type: "WordPiece", prefix: "##", cleanup: true },
+    model: {
+      type: "WordPiece",
+      unk_token: names.unk,
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab,
+    },
+  };
 }

@@ -1,7 +1,20 @@
 /** Tokenizers: load, run, train. */
-export type { Encoded, EncodeOptions, SpecialIds, Tokenizer, TokenizerFiles, TokenizerSource } from "./types.ts";
-export { DEFAULT_MAX_LENGTH, loadTokenizer, type LoadTokenizerOptions } from "./load.ts";
-export { checkTokenizer, openIsolatedTokenizer, type IsolateOptions, type IsolatedTokenizer } from "./isolate.ts";
+export type {
+  Encoded,
+  EncodeOptions,
+  SpecialIds,
+  SyncTokenizer,
+  Tokenizer,
+  TokenizerFiles,
+  TokenizerSource,
+} from "./types.ts";
+export {
+  DEFAULT_MAX_LENGTH,
+  loadTokenizer,
+  openTokenizer,
+  requireOwnTokenizer,
+  type LoadTokenizerOptions,
+} from "./load.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";
 export { TOKENIZER_LIMITS } from "./schema.ts";

@@ -1,102 +1,151 @@
 /**
- * Tokenizers outside the BERT family (byte-level BPE, Unigram …), run by `@huggingface/tokenizers`. No offsets: that
- * library gives none. A file with regular expressions of its own is only ever run like this inside a worker that can be
- * stopped (isolate.ts).
+ * Tokenizers that our own code does not have (byte-level BPE, Unigram …), run by the reference implementation itself:
+ * the optional npm package `tokenizers`, Hugging Face's Rust library, on threads of its own. No offsets: it counts
+ * code points. Nothing can stop a native call, so a file with a part that might not end is refused (linear.ts).
  */
-import { Tokenizer as LibraryTokenizerCore } from "@huggingface/tokenizers";
+import { createRequire } from "node:module";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
-import { checkMaxLength } from "./bert-tokenizer.ts";
-import { specialIds, specialNames, tokenizerFiles } from "./files.ts";
+import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
-import { vocabEntries, type TokenizerJson } from "./schema.ts";
+import { invalid, vocabEntries } from "./schema.ts";
+import type { Settled } from "./settle.ts";
 import { fit } from "./truncate.ts";
 import type { EncodeOptions, Encoded, SpecialIds, Tokenizer, TokenizerFiles } from "./types.ts";
+import { checkMaxLength, isNormalized, TOKEN_LIMIT } from "./wordpiece-tokenizer.ts";
 
+/** The part of the library that is used, written down so that Lockstep compiles without the package. */
+interface Encoding {
+  getLength(): number;
+  getIds(): number[];
+  getTypeIds(): number[];
+  truncate(length: number, stride: number, direction: "left" | "right"): void;
+}
+interface Core {
+  encode(text: string, pair: null, options: { readonly addSpecialTokens: boolean }): Promise<Encoding>;
+  postProcess(encoding: Encoding, pair: Encoding | null, addSpecialTokens: boolean): Encoding;
+  decode(ids: number[], skipSpecialTokens: boolean): Promise<string>;
+}
+interface Library {
+  readonly Tokenizer: { fromString(json: string): Core };
+}
+
+const PACKAGE = "tokenizers";
 const NO_OFFSETS: readonly (readonly [number, number])[] = Object.freeze([]);
 
-export class LibraryTokenizer implements Tokenizer {
+/** `uncovered` is the part that our own code does not have. */
+export function openLibraryTokenizer(settled: Settled, uncovered: string): Tokenizer {
+  if (settled.splitSpecial)
+    throw invalid(
+      `tokenizer_config.json says "split_special_tokens", and its ${uncovered} is run by the package ${PACKAGE}, ` +
+        "which has no such setting",
+    );
+  const { library, version } = loadLibrary(uncovered);
+  // Truncation and padding are ours.
+  const json = JSON.stringify({
+    version: "1.0",
+    ...settled.json,
+    added_tokens: settled.json.added_tokens.map((token) => ({ ...token, normalized: isNormalized(token) })),
+    truncation: null,
+    padding: null,
+  });
+  const core = guarded("its parts cannot be put together", () => library.Tokenizer.fromString(json));
+  return new LibraryTokenizer(settled, core, `${PACKAGE} ${version}`);
+}
+
+function loadLibrary(uncovered: string): { library: Library; version: string } {
+  const require = createRequire(import.meta.url);
+  try {
+    const { version } = require(`${PACKAGE}/package.json`) as { version: string };
+    return { library: require(PACKAGE) as Library, version };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    throw new LockstepError(
+      "TOKENIZER_INVALID",
+      `tokenizer.json cannot be used: Lockstep's own code does not have its ${uncovered}, and the package ${PACKAGE} ` +
+        `cannot be loaded (${why}). Install it with: npm install ${PACKAGE}`,
+      { package: PACKAGE, part: uncovered },
+      { cause },
+    );
+  }
+}
+
+class LibraryTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
   readonly aligned = false;
+  readonly library: string;
   readonly files: TokenizerFiles;
-  readonly #core: LibraryTokenizerCore;
+  readonly #core: Core;
+  readonly #direction: "left" | "right";
+  /** Of the template: for one text, and for two. */
+  #specials: Promise<readonly [number, number]> | undefined;
 
-  constructor(json: TokenizerJson, text: string, config: object | undefined, maxLength: number) {
-    const names = specialNames(config);
+  constructor(settled: Settled, core: Core, library: string) {
+    const { json, names } = settled;
     const idOf = new Map(vocabEntries(json));
     for (const token of json.added_tokens) idOf.set(token.content, token.id);
     let largest = 0;
     for (const id of idOf.values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
     this.special = specialIds(names, idOf);
-    this.maxLength = checkMaxLength(maxLength, 4, 1 << 20);
-    this.files = tokenizerFiles(text, config ?? { model_max_length: maxLength }, names);
-    this.#core = guarded("its parts cannot be put together", () => new LibraryTokenizerCore(json, config ?? {}));
+    this.maxLength = checkMaxLength(settled.maxLength, 4, TOKEN_LIMIT);
+    this.library = library;
+    this.files = tokenizerFiles(settled);
+    this.#core = core;
+    this.#direction = settled.truncationSide;
   }
 
-  encode(text: string, options: EncodeOptions = {}): Encoded {
+  async encode(text: string, options: EncodeOptions = {}): Promise<Encoded> {
     checkText(text);
-    if (options.pair !== undefined) checkText(options.pair, "the second text");
+    const { pair } = options;
+    if (pair !== undefined) checkText(pair, "the second text");
+    const specials = await (this.#specials ??= this.#countSpecials());
+    const special = pair === undefined ? specials[0] : specials[1];
     const limit =
-      options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, 4, this.maxLength);
-    return guarded("it failed on a text", () => this.#encode(text, options.pair, limit));
-  }
-
-  decode(ids: ArrayLike<number>): string {
-    if (ids.length === 0) return "";
-    return guarded("it failed on a list of ids", () =>
-      this.#core.decode(Array.from(ids), { skip_special_tokens: true }),
-    );
-  }
-
-  #encode(text: string, pair: string | undefined, limit: number): Encoded {
-    const bare = this.#core.tokenize(text, { add_special_tokens: false });
-    const barePair = pair === undefined ? [] : this.#core.tokenize(pair, { add_special_tokens: false });
-    const whole: { ids: number[]; tokens: string[]; token_type_ids?: number[] } = this.#core.encode(text, {
-      text_pair: pair ?? null,
-      return_token_type_ids: true,
+      options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
+    return await guarded("it failed on a text", async () => {
+      const first = await this.#bare(text);
+      const second = pair === undefined ? null : await this.#bare(pair);
+      const [keep, keepPair] = fit(first.getLength(), second?.getLength() ?? 0, Math.max(0, limit - special));
+      const truncated = keep < first.getLength() || keepPair < (second?.getLength() ?? 0);
+      first.truncate(keep, 0, this.#direction);
+      second?.truncate(keepPair, 0, this.#direction);
+      const whole = this.#core.postProcess(first, second, true);
+      return {
+        ids: Int32Array.from(whole.getIds()),
+        typeIds: Int32Array.from(whole.getTypeIds()),
+        offsets: NO_OFFSETS,
+        truncated,
+      };
     });
-    const special = whole.ids.length - bare.length - barePair.length;
-    if (special < 0)
-      throw new LockstepError(
-        "INPUT_INVALID",
-        "this tokenizer's post_processor does not join two texts; join them yourself and give one",
-      );
-    const [keep, keepPair] = fit(bare.length, barePair.length, Math.max(0, limit - special));
-    const truncated = keep < bare.length || keepPair < barePair.length;
-    // Special tokens stand before, between and after the texts, whose own tokens are runs of known length.
-    const first = truncated ? findRun(whole.tokens, bare, 0) : 0;
-    const second = truncated ? findRun(whole.tokens, barePair, first + bare.length) : 0;
-    const kept = truncated
-      ? whole.ids.flatMap((_, i) =>
-          (i >= first + keep && i < first + bare.length) || (i >= second + keepPair && i < second + barePair.length)
-            ? []
-            : [i],
-        )
-      : undefined;
-    const types = whole.token_type_ids ?? [];
-    const ids = Int32Array.from(kept?.map((i) => whole.ids[i] as number) ?? whole.ids);
-    const typeIds = Int32Array.from(kept?.map((i) => types[i] ?? 0) ?? Array.from(ids, (_, i) => types[i] ?? 0));
-    return { ids, typeIds, offsets: NO_OFFSETS, truncated };
   }
-}
 
-function findRun(all: readonly string[], run: readonly string[], from: number): number {
-  for (let at = from; at + run.length <= all.length; at++) {
-    if (run.every((token, i) => all[at + i] === token)) return at;
+  async decode(ids: ArrayLike<number>): Promise<string> {
+    if (ids.length === 0) return "";
+    return await guarded("it failed on a list of ids", () => this.#core.decode(Array.from(ids), true));
   }
-  throw new LockstepError(
-    "TOKENIZER_INVALID",
-    "tokenizer.json cannot be used: its post_processor changes the tokens of the text, so it cannot be truncated",
-  );
+
+  #bare(text: string): Promise<Encoding> {
+    return this.#core.encode(text, null, { addSpecialTokens: false });
+  }
+
+  #countSpecials(): Promise<readonly [number, number]> {
+    return guarded("its template of special tokens", async () => {
+      const [first, second, third] = await Promise.all(["a", "a", "a"].map((text) => this.#bare(text)));
+      const [bare, pair] = [first as Encoding, second as Encoding];
+      const length = bare.getLength();
+      const single = this.#core.postProcess(bare, null, true).getLength() - length;
+      return [single, this.#core.postProcess(third as Encoding, pair, true).getLength() - 2 * length] as const;
+    });
+  }
 }
 
 /** What the library throws on a file it cannot run is the file's fault: TOKENIZER_INVALID with the library's words. */
-function guarded<T>(what: string, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
+function guarded<T>(what: string, run: () => Promise<T>): Promise<T>;
+function guarded<T>(what: string, run: () => T): T;
+function guarded<T>(what: string, run: () => T | Promise<T>): T | Promise<T> {
+  const failed = (error: unknown): never => {
     if (isLockstepError(error)) throw error;
     throw new LockstepError(
       "TOKENIZER_INVALID",
@@ -104,5 +153,11 @@ function guarded<T>(what: string, run: () => T): T {
       {},
       { cause: error },
     );
+  };
+  try {
+    const result = run();
+    return result instanceof Promise ? result.catch(failed) : result;
+  } catch (error) {
+    return failed(error);
   }
 }

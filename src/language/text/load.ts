@@ -1,43 +1,54 @@
-/** From the files of a model folder to a tokenizer that runs on the calling thread. */
-import { BertTokenizer, isBertFamily } from "./bert-tokenizer.ts";
-import { LibraryTokenizer } from "./library-tokenizer.ts";
-import { findUnbounded, invalid, parseTokenizerJson } from "./schema.ts";
-import type { Tokenizer, TokenizerSource } from "./types.ts";
+/** From the files of a model folder to a tokenizer. */
+import { openLibraryTokenizer } from "./library-tokenizer.ts";
+import { coverageOf } from "./pipeline.ts";
+import { invalid } from "./schema.ts";
+import { settle } from "./settle.ts";
+import type { SyncTokenizer, Tokenizer, TokenizerSource } from "./types.ts";
+import { WordPieceTokenizer } from "./wordpiece-tokenizer.ts";
 
 export interface LoadTokenizerOptions {
-  /** Longest encoding in tokens, special ones included; at least 5. @default 512 */
+  /**
+   * Longest encoding in tokens, special ones included; at least 5. A smaller `model_max_length` of the folder holds.
+   * @default 512
+   */
   readonly maxLength?: number;
 }
 
 export const DEFAULT_MAX_LENGTH = 512;
 
 /**
- * Throws TOKENIZER_INVALID when the file is damaged, too large, of unknown parts, or has parts that could
- * hold this thread for ever, such as regular expressions of its own, so such a file is opened with
- * `openIsolatedTokenizer`.
+ * A tokenizer of our own code. Throws TOKENIZER_INVALID when a file is damaged, too large or says what is not followed,
+ * and for a part that our own code does not have, with its name.
  */
-export function loadTokenizer(source: TokenizerSource, options: LoadTokenizerOptions = {}): Tokenizer {
-  return build(source, options, false);
-}
-
-/** The same without the refusal. Only for a thread that someone can stop: the worker of isolate.ts. */
-export function loadTokenizerUnguarded(source: TokenizerSource, options: LoadTokenizerOptions = {}): Tokenizer {
-  return build(source, options, true);
-}
-
-function build(
+export function loadTokenizer(
   source: TokenizerSource,
-  { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions,
-  anything: boolean,
+  { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions = {},
+): SyncTokenizer {
+  const settled = settle(source, maxLength);
+  const coverage = coverageOf(settled.json);
+  if ("covered" in coverage) return new WordPieceTokenizer(settled, coverage.covered);
+  throw invalid(`Lockstep's own code does not have its ${coverage.uncovered}`);
+}
+
+/**
+ * The same for any folder: what our own code does not have is run by the reference library, the optional package
+ * `tokenizers`, off the calling thread. Throws TOKENIZER_INVALID with the part's name where that is not installed, and
+ * for a part that might never come to an end, since nothing can stop it there.
+ */
+export function openTokenizer(
+  source: TokenizerSource,
+  { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions = {},
 ): Tokenizer {
-  const json = parseTokenizerJson(source.tokenizerJson);
-  const unbounded = findUnbounded(json);
-  if (unbounded !== undefined && !anything) {
+  const settled = settle(source, maxLength);
+  const coverage = coverageOf(settled.json);
+  if ("covered" in coverage) return new WordPieceTokenizer(settled, coverage.covered);
+  return openLibraryTokenizer(settled, coverage.uncovered);
+}
+
+/** Throws TOKENIZER_INVALID where the portable profile, which is the same on every machine, would need the library. */
+export function requireOwnTokenizer(library: string | undefined): void {
+  if (library !== undefined)
     throw invalid(
-      `it has ${unbounded}, which can run without end, so it is not run here; BERT's own tokenizers have no such part`,
+      `it has parts that only ${library} runs, and the portable profile uses no native library; use the native one`,
     );
-  }
-  const text = typeof source.tokenizerJson === "string" ? source.tokenizerJson : JSON.stringify(source.tokenizerJson);
-  const Kind = isBertFamily(json) ? BertTokenizer : LibraryTokenizer;
-  return new Kind(json, text, source.tokenizerConfig, maxLength);
 }

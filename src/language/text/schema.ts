@@ -1,7 +1,7 @@
 /**
- * A `tokenizer.json` from a stranger, checked before anything is built from it: size, shape, known components only, ids
- * that are small whole numbers and used once, and whether it holds parts that may run for ever (regular expressions
- * above all, see isolate.ts). Format: the serialization of Hugging Face `tokenizers` 0.x.
+ * A `tokenizer.json` from a stranger, checked before anything is built from it: size, shape, known components with
+ * known fields only, ids that are small whole numbers and used once. Format: the serialization of Hugging Face
+ * `tokenizers` 0.x.
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
@@ -19,7 +19,7 @@ export const TOKENIZER_LIMITS = Object.freeze({
 });
 
 const component = z.looseObject({ type: z.string() }).nullable();
-const addedToken = z.looseObject({
+export const addedToken = z.strictObject({
   id: z.int().min(0).max(TOKENIZER_LIMITS.vocab),
   content: z.string().min(1).max(TOKENIZER_LIMITS.addedLength),
   single_word: z.boolean().default(false),
@@ -28,12 +28,16 @@ const addedToken = z.looseObject({
   normalized: z.boolean().optional(),
   special: z.boolean().default(false),
 });
-const shape = z.looseObject({
+const shape = z.strictObject({
+  version: z.unknown().optional(),
+  /** Only `direction` is followed (settle.ts): how much is cut, and whether, is the caller's. */
+  truncation: z.looseObject({ direction: z.enum(["Left", "Right"]).optional() }).nullish(),
+  padding: z.unknown().optional(),
   added_tokens: z.array(addedToken).max(65_536).default([]),
-  normalizer: component,
-  pre_tokenizer: component,
-  post_processor: component,
-  decoder: component,
+  normalizer: component.default(null),
+  pre_tokenizer: component.default(null),
+  post_processor: component.default(null),
+  decoder: component.default(null),
   // Its entries are checked by checkVocab: a zod record of 100,000 keys is slow, and drops a token named __proto__.
   model: z.looseObject({
     type: z.string().optional(),
@@ -47,50 +51,79 @@ const shape = z.looseObject({
 export type TokenizerJson = z.output<typeof shape>;
 export type AddedTokenJson = z.output<typeof addedToken>;
 
-/** The components that the library runs, by section; anything else is refused by name. */
-const KNOWN: Readonly<Record<string, readonly string[]>> = Object.freeze({
-  normalizer: [
-    "BertNormalizer",
-    "Precompiled",
-    "Sequence",
-    "Replace",
-    "NFC",
-    "NFD",
-    "NFKC",
-    "NFKD",
-    "Strip",
-    "StripAccents",
-    "Lowercase",
-    "Prepend",
-  ],
-  pre_tokenizer: [
-    "BertPreTokenizer",
-    "Sequence",
-    "Whitespace",
-    "WhitespaceSplit",
-    "Metaspace",
-    "ByteLevel",
-    "Split",
-    "Punctuation",
-    "Digits",
-    "Replace",
-    "FixedLength",
-  ],
-  post_processor: ["TemplateProcessing", "ByteLevel", "BertProcessing", "RobertaProcessing", "Sequence"],
-  decoder: [
-    "ByteLevel",
-    "WordPiece",
-    "Metaspace",
-    "BPEDecoder",
-    "CTC",
-    "Sequence",
-    "Replace",
-    "Fuse",
-    "Strip",
-    "ByteFallback",
-  ],
-  model: ["WordPiece", "BPE", "Unigram"],
-});
+const BYTE_LEVEL = ["add_prefix_space", "trim_offsets", "use_regex"];
+
+/**
+ * Every component of the format with its fields, by section: all are followed, by our own code or by the library,
+ * except a decoder's, which no answer depends on. Another component, or another field, is refused by its name.
+ */
+const FIELDS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  normalizer: {
+    BertNormalizer: ["clean_text", "handle_chinese_chars", "strip_accents", "lowercase"],
+    ByteLevel: [],
+    Lowercase: [],
+    NFC: [],
+    NFD: [],
+    NFKC: [],
+    NFKD: [],
+    Nmt: [],
+    Precompiled: ["precompiled_charsmap"],
+    Prepend: ["prepend"],
+    Replace: ["pattern", "content"],
+    Sequence: ["normalizers"],
+    Strip: ["strip_left", "strip_right"],
+    StripAccents: [],
+  },
+  pre_tokenizer: {
+    BertPreTokenizer: [],
+    ByteLevel: BYTE_LEVEL,
+    CharDelimiterSplit: ["delimiter"],
+    Digits: ["individual_digits"],
+    FixedLength: ["length"],
+    Metaspace: ["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"],
+    Punctuation: ["behavior"],
+    Sequence: ["pretokenizers"],
+    Split: ["pattern", "behavior", "invert"],
+    UnicodeScripts: [],
+    Whitespace: [],
+    WhitespaceSplit: [],
+  },
+  post_processor: {
+    BertProcessing: ["sep", "cls"],
+    ByteLevel: BYTE_LEVEL,
+    RobertaProcessing: ["sep", "cls", "trim_offsets", "add_prefix_space"],
+    Sequence: ["processors"],
+    TemplateProcessing: ["single", "pair", "special_tokens"],
+  },
+  decoder: {
+    BPEDecoder: ["suffix"],
+    ByteFallback: [],
+    ByteLevel: BYTE_LEVEL,
+    CTC: ["pad_token", "word_delimiter_token", "cleanup"],
+    Fuse: [],
+    Metaspace: ["replacement", "prepend_scheme", "split", "add_prefix_space", "str_rep"],
+    Replace: ["pattern", "content"],
+    Sequence: ["decoders"],
+    Strip: ["content", "start", "stop"],
+    WordPiece: ["prefix", "cleanup"],
+  },
+  model: {
+    BPE: [
+      "dropout",
+      "unk_token",
+      "continuing_subword_prefix",
+      "end_of_word_suffix",
+      "fuse_unk",
+      "byte_fallback",
+      "ignore_merges",
+      "vocab",
+      "merges",
+    ],
+    Unigram: ["unk_id", "vocab", "byte_fallback"],
+    WordLevel: ["vocab", "unk_token"],
+    WordPiece: ["unk_token", "continuing_subword_prefix", "max_input_chars_per_word", "vocab"],
+  },
+};
 
 /** Throws TOKENIZER_INVALID with what is wrong and where; otherwise the parsed file. */
 export function parseTokenizerJson(source: string | object): TokenizerJson {
@@ -102,8 +135,10 @@ export function parseTokenizerJson(source: string | object): TokenizerJson {
   );
   for (const section of ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const)
     checkComponent(parsed[section], section, section, 0);
-  if (parsed.model.type !== undefined && !KNOWN["model"]?.includes(parsed.model.type))
-    throw unknown(parsed.model.type, "model", "model");
+  if (parsed.model.type !== undefined) checkFields(parsed.model, "model", "model");
+  // Pieces of words are left out by chance while such a tokenizer is used.
+  if (typeof parsed.model["dropout"] === "number" && parsed.model["dropout"] > 0)
+    throw invalid(`model.dropout is ${parsed.model["dropout"]}: the same text would have other tokens each time`);
   checkVocab(vocabEntries(parsed), parsed.added_tokens);
   return parsed;
 }
@@ -129,14 +164,23 @@ function checkComponent(value: unknown, section: string, path: string, depth: nu
   if (depth > TOKENIZER_LIMITS.depth)
     throw invalid(`${path.slice(0, 80)}… is nested more than ${TOKENIZER_LIMITS.depth} deep`);
   if (typeof value !== "object") throw invalid(`${path} is not an object`);
-  const { type } = value as { type?: unknown };
-  if (typeof type !== "string" || !KNOWN[section]?.includes(type)) throw unknown(type, section, path);
-  if (type !== "Sequence") return;
+  checkFields(value, section, path);
+  if ((value as { type: string }).type !== "Sequence") return;
   for (const list of ["normalizers", "pretokenizers", "processors", "decoders"]) {
     const parts = (value as Record<string, unknown>)[list];
     if (Array.isArray(parts))
       parts.forEach((part, i) => checkComponent(part, section, `${path}.${list}[${i}]`, depth + 1));
   }
+}
+
+function checkFields(value: object, section: string, path: string): void {
+  const { type } = value as { type?: unknown };
+  const known = FIELDS[section] as Readonly<Record<string, readonly string[]>>;
+  const fields = typeof type === "string" && Object.hasOwn(known, type) ? known[type] : undefined;
+  if (fields === undefined) throw unknown(type, section, path);
+  const stranger = Object.keys(value).find((name) => name !== "type" && !fields.includes(name));
+  if (stranger !== undefined)
+    throw invalid(`${path} (${String(type)}) has a field ${quote(stranger)}, which Lockstep does not know`);
 }
 
 /** (token, id) of the model's vocabulary: an object for WordPiece and BPE, a list of [token, score] for Unigram. */
@@ -180,62 +224,24 @@ function checkVocab(entries: readonly [string, number][], added: readonly AddedT
   }
 }
 
-/** Components whose time and memory are a small multiple of the text's length, whatever the file says. */
-const BOUNDED: Readonly<Record<string, readonly string[]>> = Object.freeze({
-  normalizer: ["BertNormalizer", "NFC", "NFD", "NFKC", "NFKD", "StripAccents", "Lowercase", "Sequence"],
-  pre_tokenizer: [
-    "BertPreTokenizer",
-    "Whitespace",
-    "WhitespaceSplit",
-    "ByteLevel",
-    "Punctuation",
-    "Digits",
-    "Sequence",
-  ],
-  post_processor: ["TemplateProcessing", "ByteLevel", "BertProcessing", "RobertaProcessing"],
-  decoder: ["ByteLevel", "WordPiece", "BPEDecoder", "Fuse", "ByteFallback", "Sequence"],
-});
-
-/**
- * The first part of the file that might run without end, with its path; undefined when there is none. Regular
- * expressions may, and so may parts that rewrite the text (a chain of "a becomes aa" doubles it each time), advance by
- * a length from the file, or repeat it.
- */
-export function findUnbounded(json: TokenizerJson): string | undefined {
-  let regex: string | undefined;
-  let found: string | undefined;
-  const walk = (value: unknown, section: string, path: string, depth: number): void => {
-    if (regex !== undefined || typeof value !== "object" || value === null) return;
-    if (depth > 4 * TOKENIZER_LIMITS.depth) throw invalid(`${path.slice(0, 80)}… is nested too deep`);
-    for (const [key, item] of Object.entries(value)) {
-      const here = `${path}.${key}`;
-      if (key === "Regex") regex ??= `a regular expression of its own, ${here}: ${quote(String(item))}`;
-      if (key === "type" && typeof item === "string" && !BOUNDED[section]?.includes(item))
-        found ??= `a part that rewrites or repeats the text, ${path} (${item})`;
-      walk(item, section, here, depth + 1);
-    }
-    const { single, pair } = value as Record<string, unknown>;
-    for (const places of [single, pair])
-      if (Array.isArray(places) && places.length > 64) found ??= `a template of ${places.length} places, ${path}`;
-  };
-  for (const section of ["normalizer", "pre_tokenizer", "post_processor", "decoder"] as const)
-    walk(json[section], section, section, 0);
-  return regex ?? found;
-}
-
 export function invalid(problem: string): LockstepError {
   return new LockstepError("TOKENIZER_INVALID", `tokenizer.json cannot be used: ${problem}`);
+}
+
+/** The same for the files beside it. */
+export function invalidConfig(problem: string, file = "tokenizer_config.json"): LockstepError {
+  return new LockstepError("TOKENIZER_INVALID", `${file} cannot be used: ${problem}`, { file });
 }
 
 function unknown(type: unknown, section: string, path: string): LockstepError {
   return new LockstepError(
     "TOKENIZER_INVALID",
     `tokenizer.json cannot be used: ${path} is of the unknown type ${quote(String(type))}; known are ` +
-      `${KNOWN[section]?.join(", ")}`,
+      Object.keys(FIELDS[section] ?? {}).join(", "),
     { path },
   );
 }
 
-function quote(token: string): string {
+export function quote(token: string): string {
   return JSON.stringify(token.length > 40 ? `${token.slice(0, 40)}…` : token);
 }

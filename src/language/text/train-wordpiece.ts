@@ -4,13 +4,14 @@
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
-import { BertTokenizer } from "./bert-tokenizer.ts";
-import { BertWords, type BertNormalizerOptions } from "./bert-words.ts";
-import { BERT_NAMES } from "./files.ts";
+import { BERT_NAMES, bertTokenizerJson } from "./files.ts";
 import { checkText } from "./input.ts";
+import { loadTokenizer } from "./load.ts";
 import { mergePairs } from "./merges.ts";
-import { parseTokenizerJson } from "./schema.ts";
-import type { Tokenizer } from "./types.ts";
+import { bertSteps, Normalizer, type BertNormalizerOptions } from "./normalize.ts";
+import { BERT_SPLITS } from "./pipeline.ts";
+import type { SyncTokenizer } from "./types.ts";
+import { Words } from "./words.ts";
 
 const PREFIX = "##";
 const MAX_WORD = 100;
@@ -38,7 +39,7 @@ const trainOptions = z.strictObject({
 export type TrainWordPieceOptions = z.input<typeof trainOptions>;
 
 /** Throws OPTION_INVALID, INPUT_INVALID (with the row), or DATA_INVALID when the texts hold no word. */
-export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceOptions = {}): Tokenizer {
+export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceOptions = {}): SyncTokenizer {
   const settled = parseOptions(trainOptions, options, "the options of trainWordPiece");
   const normalizer: BertNormalizerOptions = {
     cleanText: true,
@@ -61,13 +62,12 @@ export function trainWordPiece(texts: Iterable<string>, options: TrainWordPieceO
   if (words.length === 0) throw new LockstepError("DATA_INVALID", "the texts hold no word to train a tokenizer on");
   const tokens = learn(words, special, settled.vocabSize, settled.minFrequency, settled.limitAlphabet);
   const json = tokenizerJson(tokens, special, settled.lowercase);
-  const text = `${JSON.stringify(json, null, 1)}\n`;
-  return new BertTokenizer(parseTokenizerJson(json), text, undefined, settled.maxLength);
+  return loadTokenizer({ tokenizerJson: `${JSON.stringify(json, null, 1)}\n` }, { maxLength: settled.maxLength });
 }
 
 /** Distinct words with their counts, in the order of UTF-16 code units. */
 function countWords(texts: Iterable<string>, normalizer: BertNormalizerOptions): [string, number][] {
-  const words = new BertWords(normalizer);
+  const words = new Words(new Normalizer(bertSteps(normalizer)), BERT_SPLITS);
   const counts = new Map<string, number>();
   let row = 0;
   for (const text of texts) {
@@ -144,15 +144,9 @@ function chooseAlphabet(
 }
 
 function tokenizerJson(tokens: readonly string[], special: readonly string[], lowercase: boolean): object {
-  const { cls, sep } = BERT_NAMES;
-  const id = (name: string): number => special.indexOf(name);
-  const named = (name: string): object => ({ id: name, ids: [id(name)], tokens: [name] });
-  const at = (name: string, type: number): object => ({ SpecialToken: { id: name, type_id: type } });
-  const sequence = (name: "A" | "B", type: number): object => ({ Sequence: { id: name, type_id: type } });
+  const vocab = Object.fromEntries(tokens.map((token, i) => [token, i]));
   return {
-    version: "1.0",
-    truncation: null,
-    padding: null,
+    ...bertTokenizerJson(vocab, BERT_NAMES, { lowercase }),
     added_tokens: special.map((content, i) => ({
       id: i,
       content,
@@ -162,27 +156,5 @@ function tokenizerJson(tokens: readonly string[], special: readonly string[], lo
       normalized: false,
       special: true,
     })),
-    normalizer: {
-      type: "BertNormalizer",
-      clean_text: true,
-      handle_chinese_chars: true,
-      strip_accents: null,
-      lowercase,
-    },
-    pre_tokenizer: { type: "BertPreTokenizer" },
-    post_processor: {
-      type: "TemplateProcessing",
-      single: [at(cls, 0), sequence("A", 0), at(sep, 0)],
-      pair: [at(cls, 0), sequence("A", 0), at(sep, 0), sequence("B", 1), at(sep, 1)],
-      special_tokens: { [cls]: named(cls), [sep]: named(sep) },
-    },
-    decoder: { type: "WordPiece", prefix: PREFIX, cleanup: true },
-    model: {
-      type: "WordPiece",
-      unk_token: BERT_NAMES.unk,
-      continuing_subword_prefix: PREFIX,
-      max_input_chars_per_word: MAX_WORD,
-      vocab: Object.fromEntries(tokens.map((token, i) => [token, i])),
-    },
   };
 }

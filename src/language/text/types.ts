@@ -38,25 +38,41 @@ export interface TokenizerFiles {
   readonly "vocab.txt"?: string;
 }
 
+/**
+ * A tokenizer of any folder: ids come at once from our own code, later from the reference library. Whoever may wait
+ * writes `await`; whoever may not takes a `SyncTokenizer`.
+ */
 export interface Tokenizer {
   /** Largest id + 1: the rows that an embedding table needs. */
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
-  /** Whether `encode` gives offsets: the BERT family does, others do not. */
+  /** Whether `encode` gives offsets: our own code does. */
   readonly aligned: boolean;
+  /** The library that the ids come from, with its version; undefined for our own code. */
+  readonly library: string | undefined;
   readonly files: TokenizerFiles;
   /** Throws INPUT_INVALID for what is no well-formed text, INPUT_TOO_LARGE above MAX_TEXT_LENGTH code units. */
-  encode(text: string, options?: EncodeOptions): Encoded;
+  encode(text: string, options?: EncodeOptions): Encoded | Promise<Encoded>;
   /** The text of ids, without special tokens. */
+  decode(ids: ArrayLike<number>): string | Promise<string>;
+}
+
+export interface SyncTokenizer extends Tokenizer {
+  readonly library: undefined;
+  encode(text: string, options?: EncodeOptions): Encoded;
   decode(ids: ArrayLike<number>): string;
 }
 
 /**
- * What a folder holds: the text of `tokenizer.json` (or its parsed form) and, where there is one, the parsed
- * `tokenizer_config.json`.
+ * What a folder holds: the text of `tokenizer.json` (or its parsed form), or only that of `vocab.txt`; and, where there
+ * are any, the parsed files beside it. Without `tokenizerConfig` a `tokenizer.json` stands for itself; a folder without
+ * that file is read as Python reads it with `{}`.
  */
-export interface TokenizerSource {
-  readonly tokenizerJson: string | object;
+export type TokenizerSource = ({ readonly tokenizerJson: string | object } | { readonly vocabTxt: string }) & {
   readonly tokenizerConfig?: object;
-}
+  /** `special_tokens_map.json` */
+  readonly specialTokensMap?: object;
+  /** `added_tokens.json` */
+  readonly addedTokens?: object;
+};

@@ -20,6 +20,8 @@ export interface Profile {
   readonly build: string;
   /** CPU model and instruction set for native; "any" for portable and reference. */
   readonly cpu: string;
+  /** Library and version where ids are made by one; absent for Lockstep's own code, which gives the same everywhere. */
+  readonly tokenizer?: string;
   /** SHA-256 (hex) of the canonical JSON of the fields above. */
   readonly id: string;
 }

@@ -22,6 +22,7 @@ export { createReferenceExecutor } from "./reference.ts";
 export { createNativeExecutor } from "./native.ts";
 export { createPortableExecutor } from "./portable.ts";
 export type { NativeOptions, PortableOptions } from "./options.ts";
+export { withTokenizer } from "./profile.ts";
 export { PLAIN_KERNELS, type HostKernels } from "./host.ts";
 export { lower } from "./lower.ts";
 export type { LoweredProgram } from "./program.ts";

@@ -5,13 +5,14 @@ import type { Profile } from "./contract.ts";
 /** Counts changes of the lowering that change bits: another rule, another order of operations. Part of every build. */
 export const LOWERING = 1;
 
-export function profileOf(fields: Omit<Profile, "id">): Profile {
-  return Object.freeze({
-    ...fields,
-    id: sha256Hex(
-      canonicalJson({ executor: fields.executor, form: fields.form, build: fields.build, cpu: fields.cpu }),
-    ),
-  });
+export function profileOf({ executor, form, build, cpu, tokenizer }: Omit<Profile, "id">): Profile {
+  const fields = { executor, form, build, cpu, ...(tokenizer === undefined ? {} : { tokenizer }) };
+  return Object.freeze({ ...fields, id: sha256Hex(canonicalJson(fields)) });
+}
+
+/** The profile of answers whose token ids come from a library (name and version), too. */
+export function withTokenizer(profile: Profile, library: string): Profile {
+  return profileOf({ ...profile, tokenizer: library });
 }
 
 /**

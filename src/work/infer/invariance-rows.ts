@@ -25,18 +25,20 @@ const SENTENCES = [
  * Three sets, short, middle and long; the long one has rows of several lengths that are padded to the same multiple of
  * 16, if the version's limit allows.
  */
-export function invarianceRows(
+export async function invarianceRows(
   tokenizer: Tokenizer,
   maxTokens: number,
   sentences: readonly string[] = SENTENCES,
-): RowSet[] {
+): Promise<RowSet[]> {
   const words = sentences.flatMap((sentence) => sentence.split(/\s+/).filter((word) => word !== ""));
-  return verifiedLengths(maxTokens).map(([least, most]) => ({
-    tokens: Math.max(2, paddedLength(most)),
-    rows: Array.from({ length: SET_ROWS }, (_, row) =>
-      rowOf(tokenizer, words, row, least + (row % (most - least + 1))),
-    ),
-  }));
+  return await Promise.all(
+    verifiedLengths(maxTokens).map(async ([least, most]) => ({
+      tokens: Math.max(2, paddedLength(most)),
+      rows: await Promise.all(
+        Array.from({ length: SET_ROWS }, (_, row) => rowOf(tokenizer, words, row, least + (row % (most - least + 1)))),
+      ),
+    })),
+  );
 }
 
 /** [least, most] own tokens of each set, rising; no two sets share a padded length. */
@@ -53,11 +55,11 @@ function verifiedLengths(maxTokens: number): [number, number][] {
 }
 
 /** Words from a place of the row's own, until there are enough tokens; then cut. */
-function rowOf(tokenizer: Tokenizer, words: readonly string[], row: number, length: number): TokenRow {
+async function rowOf(tokenizer: Tokenizer, words: readonly string[], row: number, length: number): Promise<TokenRow> {
   const from = row * 5;
   for (let count = Math.max(1, length - 2); count <= 4 * length; count += Math.max(1, Math.ceil(length / 4))) {
     const text = Array.from({ length: count }, (_, i) => words[(from + i) % words.length]).join(" ");
-    const { ids, typeIds } = tokenizer.encode(text, { maxLength: length });
+    const { ids, typeIds } = await tokenizer.encode(text, { maxLength: length });
     if (ids.length === length) return { ids, typeIds };
   }
   throw new LockstepError(

@@ -16,7 +16,7 @@ import {
   type ParsedConfig,
   type Pooling,
 } from "../../language/models/index.ts";
-import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
+import { openTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { readSafetensors, type HostTensor, type Safetensors } from "../../numeric/tensor/index.ts";
 
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
@@ -82,15 +82,16 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   const { config } = parsed;
   const own = readLockstepFile(files);
   const labels = own === undefined ? classifierLabels(parsed) : ownLabels(own, parsed);
-  const maxTokens = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
-  const tokenizer = readTokenizer(files, maxTokens);
+  const longest = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
+  const tokenizer = readTokenizer(files, longest);
   checkVocabulary(config, tokenizer);
   const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
   return {
     config,
     head,
     labels,
-    maxTokens,
+    // Less where tokenizer_config.json says so.
+    maxTokens: tokenizer.maxLength,
     calibration: own?.calibration ?? { temperature: 1, threshold: 0 },
     tokenizer,
   };
@@ -186,11 +187,18 @@ function readWeights(files: VersionFiles): Pick<Safetensors, "tensors" | "unread
 }
 
 function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
-  const config = files.has("tokenizer_config.json") ? parseJson(files, "tokenizer_config.json") : undefined;
-  return loadTokenizer(
+  const beside = (name: string): object | undefined =>
+    files.has(name) ? (parseJson(files, name) as object) : undefined;
+  const [map, added] = [beside("special_tokens_map.json"), beside("added_tokens.json")];
+  return openTokenizer(
     {
-      tokenizerJson: text(files, "tokenizer.json"),
-      ...(config === undefined ? {} : { tokenizerConfig: config as object }),
+      ...(files.has("tokenizer.json") || !files.has("vocab.txt")
+        ? { tokenizerJson: text(files, "tokenizer.json") }
+        : { vocabTxt: text(files, "vocab.txt") }),
+      // As Python reads a folder without one.
+      tokenizerConfig: beside("tokenizer_config.json") ?? {},
+      ...(map === undefined ? {} : { specialTokensMap: map }),
+      ...(added === undefined ? {} : { addedTokens: added }),
     },
     { maxLength },
   );

@@ -6,8 +6,8 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
-import { checkText } from "../../language/text/index.ts";
-import type { Profile, ServingExecutor } from "../../numeric/runtime/index.ts";
+import { checkText, requireOwnTokenizer, type Encoded } from "../../language/text/index.ts";
+import { withTokenizer, type Profile, type ServingExecutor } from "../../numeric/runtime/index.ts";
 import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../infer/index.ts";
 import {
   createScheduler,
@@ -135,8 +135,15 @@ export class Model extends ClosableClassifier implements ModelCaller {
       verifySample,
       ...(hooks === undefined ? {} : { hooks }),
       openReplica: async (version) => {
+        const { library } = version.info.tokenizer;
         const replica = await openReplica(version, executor);
-        version.profile ??= replica.profile;
+        try {
+          if (replica.profile.executor === "portable") requireOwnTokenizer(library);
+        } catch (thrown) {
+          await replica.close();
+          throw thrown;
+        }
+        version.profile ??= library === undefined ? replica.profile : withTokenizer(replica.profile, library);
         return replica;
       },
     });
@@ -279,7 +286,11 @@ export class Model extends ClosableClassifier implements ModelCaller {
     return this.#scheduler.submit({
       id,
       rows: texts.length,
-      encode: ({ info: { tokenizer } }) => texts.map((text) => tokenizer.encode(text)),
+      encode: async ({ info: { tokenizer } }) => {
+        const rows: Encoded[] = [];
+        for (const text of texts) rows.push(await tokenizer.encode(text));
+        return rows;
+      },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
       ...(pin === undefined ? {} : { pin }),

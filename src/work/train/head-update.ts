@@ -85,7 +85,10 @@ export async function updateHead(
 ): Promise<HeadUpdate> {
   const labels = examples.map(({ label }, index) => classOf(version, label, index));
   const rows: Float32Array[] = [];
-  for (const { text } of examples) rows.push(await features.run(version.tokenizer.encode(text) satisfies TokenRow));
+  for (const { text } of examples) {
+    const row: TokenRow = await version.tokenizer.encode(text);
+    rows.push(await features.run(row));
+  }
   const { weight, bias, lossBefore, lossAfter } = fitHead(
     { weight: dataOf(version, WEIGHT), bias: dataOf(version, BIAS) },
     { features: rows, labels },

@@ -1,0 +1,328 @@
+/**
+ * WordPiece tokenizers in our own code: normalizers and pre-tokenizers that look at single characters (pipeline.ts),
+ * and a template of special tokens. Exact beside the reference library, on every machine and without it; every token
+ * knows its place in the text, nothing here can run without end, and a single long text is read only until enough
+ * tokens are found.
+ */
+import { LockstepError } from "../../base/index.ts";
+import { AddedTokens, type AddedToken } from "./added-tokens.ts";
+import { specialIds, tokenizerFiles } from "./files.ts";
+import { checkText } from "./input.ts";
+import { Normalizer } from "./normalize.ts";
+import type { Pipeline } from "./pipeline.ts";
+import { invalid, vocabEntries, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
+import type { Settled } from "./settle.ts";
+import { readTemplate, specialCount, type Place, type Template } from "./template.ts";
+import { fit } from "./truncate.ts";
+import type { EncodeOptions, Encoded, SpecialIds, SyncTokenizer, TokenizerFiles } from "./types.ts";
+import { WordPiece } from "./wordpiece.ts";
+import { Words, type Word } from "./words.ts";
+
+interface Tokens {
+  readonly ids: number[];
+  readonly offsets: (readonly [number, number])[];
+}
+
+const TEMPLATE_OFFSET: readonly [number, number] = Object.freeze([0, 0]);
+
+export class WordPieceTokenizer implements SyncTokenizer {
+  readonly vocabSize: number;
+  readonly special: SpecialIds;
+  readonly maxLength: number;
+  readonly aligned = true;
+  readonly library = undefined;
+  readonly files: TokenizerFiles;
+  readonly #normalizer: Normalizer;
+  readonly #words: Words;
+  readonly #dropsSpace: boolean;
+  readonly #wordPiece: WordPiece;
+  readonly #template: Template;
+  /** Found in the text as it is, and found in the normalized text. */
+  readonly #raw: AddedTokens;
+  readonly #normalized: AddedTokens;
+  readonly #keepsEnd: boolean;
+  readonly #tokens: readonly string[];
+  readonly #hidden: ReadonlySet<number>;
+  readonly #prefix: string;
+
+  constructor(settled: Settled, { steps, splits }: Pipeline) {
+    const { json, names } = settled;
+    const vocab = new Map(vocabEntries(json));
+    const idOf = new Map(vocab);
+    for (const token of json.added_tokens) idOf.set(token.content, token.id);
+    this.#tokens = tokensById(idOf);
+    this.vocabSize = this.#tokens.length;
+    this.special = specialIds(names, idOf);
+    for (const name of ["pad", "unk", "cls", "sep"] as const) {
+      if (this.special[name] < 0) throw invalid(`the special token ${names[name]} (${name}) is not in the vocabulary`);
+    }
+    this.#normalizer = new Normalizer(steps);
+    this.#words = new Words(this.#normalizer, splits);
+    this.#dropsSpace = splits.includes("drop-space");
+    this.#prefix = readPrefix(json.model);
+    this.#wordPiece = new WordPiece({
+      vocab,
+      unknownId: unknownId(json.model, vocab),
+      prefix: this.#prefix,
+      maxWordLength: readMaxWord(json.model),
+    });
+    this.#template = readTemplate(json.post_processor, idOf);
+    const found = json.added_tokens.filter(({ special }) => !(special && settled.splitSpecial));
+    this.#raw = new AddedTokens(found.filter((token) => !isNormalized(token)).map((token) => addedToken(token)));
+    this.#normalized = new AddedTokens(found.filter(isNormalized).map((token) => addedToken(token, this.#normalizer)));
+    this.#keepsEnd = settled.truncationSide === "left";
+    this.#hidden = new Set([
+      ...json.added_tokens.filter((token) => token.special).map((token) => token.id),
+      ...Object.values(this.special),
+    ]);
+    this.maxLength = checkMaxLength(settled.maxLength, specialCount(this.#template.pair) + 2, TOKEN_LIMIT);
+    this.files = tokenizerFiles(settled, this.#tokens);
+  }
+
+  encode(text: string, options: EncodeOptions = {}): Encoded {
+    checkText(text);
+    const { pair } = options;
+    if (pair !== undefined) checkText(pair, "the second text");
+    const places = pair === undefined ? this.#template.single : this.#template.pair;
+    const special = specialCount(places);
+    const limit =
+      options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
+    const room = limit - special;
+    // One token too many tells that a text alone is cut. Of two, it matters which is the longer.
+    const first = this.#tokensOf(text, pair === undefined && !this.#keepsEnd ? room + 1 : Infinity);
+    const second = pair === undefined ? undefined : this.#tokensOf(pair, Infinity);
+    const [keepFirst, keepSecond] = fit(first.ids.length, second?.ids.length ?? 0, room);
+    const truncated = keepFirst < first.ids.length || keepSecond < (second?.ids.length ?? 0);
+    return assemble(
+      places,
+      cut(first, keepFirst, this.#keepsEnd),
+      second === undefined ? undefined : cut(second, keepSecond, this.#keepsEnd),
+      special,
+      truncated,
+    );
+  }
+
+  /**
+   * Pieces joined to words, words by spaces except before . , ? and !, without special tokens. An id outside the
+   * vocabulary is INPUT_INVALID.
+   */
+  decode(ids: ArrayLike<number>): string {
+    let text = "";
+    for (let i = 0; i < ids.length; i++) {
+      const token = this.#tokens[ids[i] as number];
+      if (token === undefined)
+        throw new LockstepError(
+          "INPUT_INVALID",
+          `token ${i} has the id ${ids[i]}; this vocabulary has 0 to ${this.vocabSize - 1}`,
+          { index: i },
+        );
+      if (this.#hidden.has(ids[i] as number)) continue;
+      if (this.#prefix !== "" && token.startsWith(this.#prefix) && text !== "")
+        text += token.slice(this.#prefix.length);
+      else text += text === "" ? token : ` ${token}`;
+    }
+    return text.replace(/ ([.,?!])/g, "$1");
+  }
+
+  /** As the reference: added tokens in the raw text, then in what lies between, normalized; what is left is words. */
+  #tokensOf(text: string, enough: number): Tokens {
+    const tokens: Tokens = { ids: [], offsets: [] };
+    this.#raw.split(
+      text,
+      (from, to) => {
+        if (this.#normalized.longest > 0) this.#appendNormalized(text, from, to, tokens, enough);
+        else this.#words.forEach(text, from, to, (word) => this.#appendWord(word, tokens, enough));
+        return tokens.ids.length < enough;
+      },
+      ({ id, start, end }) => {
+        tokens.ids.push(id);
+        tokens.offsets.push([start, end]);
+        return tokens.ids.length < enough;
+      },
+    );
+    return tokens;
+  }
+
+  /**
+   * With added tokens in the normalized text a piece is normalized before it is split. Of a long piece a part first:
+   * what lies well before its end cannot depend on what comes after, and mostly holds enough.
+   */
+  #appendNormalized(text: string, from: number, to: number, tokens: Tokens, enough: number): void {
+    const missing = enough - tokens.ids.length;
+    for (let size = 1024 + 32 * missing; this.#dropsSpace && size < to - from; size *= 4) {
+      let end = from + size;
+      while (end < to && text.charCodeAt(end) >= 0x80) end++; // Nothing before an ASCII character joins it.
+      if (end === to) break;
+      const part = this.#splitNormalized(text, from, end, missing, this.#normalized.longest + 2);
+      if (part.ids.length < missing) continue;
+      append(tokens, part);
+      return;
+    }
+    append(tokens, this.#splitNormalized(text, from, to, missing, 0));
+  }
+
+  /** Tokens of a piece, without those that the last `margin` normalized characters may still change. */
+  #splitNormalized(text: string, from: number, to: number, enough: number, margin: number): Tokens {
+    const piece: Piece = { codes: [], starts: [], ends: [], places: [], length: 0 };
+    this.#normalizer.forEach(
+      text,
+      from,
+      to,
+      (code, start, end) => {
+        piece.codes.push(code);
+        piece.starts.push(start);
+        piece.ends.push(end);
+        piece.places.push(piece.length);
+        piece.length += code > 0xffff ? 2 : 1;
+      },
+      () => true,
+    );
+    const tokens: Tokens = { ids: [], offsets: [] };
+    const last = piece.codes.length - margin;
+    const normalized = piece.codes.map((code) => String.fromCodePoint(code)).join("");
+    let unit = 0;
+    const forward = (place: number): number => {
+      while (unit < piece.codes.length && (piece.places[unit] as number) < place) unit++;
+      return unit;
+    };
+    this.#normalized.split(
+      normalized,
+      (start, end) => {
+        const cutter = this.#words.cutter((word) => this.#appendWord(word, tokens, enough));
+        const first = forward(start);
+        const stop = Math.min(forward(end), last);
+        for (let i = first; i < stop && cutter.going(); i++)
+          cutter.push(piece.codes[i] as number, piece.starts[i] as number, piece.ends[i] as number);
+        if (margin === 0 || unit <= last) cutter.close(); // Else the last word may go on.
+        return tokens.ids.length < enough && (margin === 0 || unit < last);
+      },
+      ({ id, start, end }) => {
+        const [first, after] = [forward(start), forward(end)];
+        if (margin > 0 && after > last) return false;
+        tokens.ids.push(id);
+        tokens.offsets.push([piece.starts[first] as number, piece.ends[after - 1] as number]);
+        return tokens.ids.length < enough;
+      },
+    );
+    return tokens;
+  }
+
+  /** False when there are enough. */
+  #appendWord(word: Word, tokens: Tokens, enough: number): boolean {
+    const { ids, ends } = this.#wordPiece.pieces(word.text);
+    let start = 0;
+    for (let i = 0; i < ids.length; i++) {
+      const end = ends[i] as number;
+      tokens.ids.push(ids[i] as number);
+      tokens.offsets.push([word.starts[start] as number, word.ends[end - 1] as number]);
+      start = end;
+    }
+    return tokens.ids.length < enough;
+  }
+}
+
+/** A normalized piece of a text: code points, where each came from, and where each stands in the piece's own text. */
+interface Piece {
+  readonly codes: number[];
+  readonly starts: number[];
+  readonly ends: number[];
+  readonly places: number[];
+  length: number;
+}
+
+export const isNormalized = ({ normalized, special }: AddedTokenJson): boolean => normalized ?? !special;
+
+function addedToken({ content, id, single_word, lstrip, rstrip }: AddedTokenJson, normalizer?: Normalizer): AddedToken {
+  const sought = normalizer === undefined ? content : normalizer.normalize(content);
+  if (sought === "") throw invalid(`of the added token ${JSON.stringify(content)} the normalizer leaves nothing`);
+  return { content: sought, id, singleWord: single_word, lstrip, rstrip };
+}
+
+function append(tokens: Tokens, more: Tokens): void {
+  for (const id of more.ids) tokens.ids.push(id);
+  for (const offset of more.offsets) tokens.offsets.push(offset);
+}
+
+/** The first `keep` tokens, or the last. */
+function cut({ ids, offsets }: Tokens, keep: number, fromEnd: boolean): Tokens {
+  const from = fromEnd ? ids.length - keep : 0;
+  return { ids: ids.slice(from, from + keep), offsets: offsets.slice(from, from + keep) };
+}
+
+/** Longest encoding that any option may ask for. */
+export const TOKEN_LIMIT = 1 << 20;
+
+export function checkMaxLength(value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `maxLength is ${value}; give a whole number from ${least} (the special tokens and something between) to ${most}`,
+      { maxLength: value },
+    );
+  }
+  return value;
+}
+
+function assemble(
+  places: readonly Place[],
+  first: Tokens,
+  second: Tokens | undefined,
+  special: number,
+  truncated: boolean,
+): Encoded {
+  const ids = new Int32Array(first.ids.length + (second?.ids.length ?? 0) + special);
+  const typeIds = new Int32Array(ids.length);
+  const offsets: (readonly [number, number])[] = [];
+  for (const place of places) {
+    const start = offsets.length;
+    if ("ids" in place) {
+      for (const id of place.ids) {
+        ids[offsets.length] = id;
+        offsets.push(TEMPLATE_OFFSET);
+      }
+    } else {
+      const tokens = place.sequence === "A" ? first : second;
+      tokens?.ids.forEach((id, i) => {
+        ids[offsets.length] = id;
+        offsets.push(tokens.offsets[i] as readonly [number, number]);
+      });
+    }
+    typeIds.fill(place.typeId, start, offsets.length);
+  }
+  return { ids, typeIds, offsets, truncated };
+}
+
+function tokensById(idOf: ReadonlyMap<string, number>): string[] {
+  const tokens: string[] = [];
+  for (const [token, id] of idOf) {
+    if (!token.isWellFormed() || /[\r\n]/.test(token))
+      throw invalid(`the token with id ${id} holds a line break or half a character`);
+    if (id >= idOf.size)
+      throw invalid(
+        `${JSON.stringify(token.slice(0, 40))} has the id ${id}, but there are ${idOf.size} tokens: ids must ` +
+          `be 0 to ${idOf.size - 1} without a gap`,
+      );
+    tokens[id] = token;
+  }
+  return tokens;
+}
+
+function readPrefix(model: TokenizerJson["model"]): string {
+  const prefix = model["continuing_subword_prefix"] ?? "##";
+  if (typeof prefix !== "string" || prefix.length > 16)
+    throw invalid("model.continuing_subword_prefix is not a string of at most 16 characters");
+  return prefix;
+}
+
+function readMaxWord(model: TokenizerJson["model"]): number {
+  const value = model["max_input_chars_per_word"] ?? 100;
+  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > 1000)
+    throw invalid("model.max_input_chars_per_word is not a whole number from 1 to 1000");
+  return value as number;
+}
+
+function unknownId(model: TokenizerJson["model"], vocab: ReadonlyMap<string, number>): number {
+  const id = vocab.get(String(model["unk_token"] ?? "[UNK]"));
+  if (id === undefined) throw invalid(`model.unk_token ${JSON.stringify(model["unk_token"])} is not in model.vocab`);
+  return id;
+}
