@@ -64,8 +64,8 @@ test("a log goes on where it ended, also without its writer's goodbye", async (t
   assert.equal(open.count, 5);
   assert.equal((await open.append(input(5))).index, 5);
   const report = await verifyLog(log, { publicKey: await readFile(`${key}.pub`, "utf8") });
-  assert.deepEqual([report.ok, report.count, report.signed, report.signedBy], [true, 6, 5, "given-key"]);
-  assert.match(report.claim, /The 1 after them are chained, not yet signed/);
+  assert.deepEqual([report.ok, report.count, report.signed, report.signedBy], [true, 6, 6, "given-key"]);
+  assert.equal(report.key, open.publicKey, "signed as soon as it was written");
 });
 
 test("what cannot be a receipt is refused, and the others of its group are written", async (t) => {
@@ -132,7 +132,8 @@ test("what is erased is in no file; the chain verifies, and the receipt no longe
     await open.append({ ...input(i), request: JSON.stringify({ text: i === 20 ? secret : "other" }) });
   const before = await open.get("test-20");
   assert.ok((await holds(folder, secret)) && (await holds(folder, before!.salt!)));
-  assert.equal(await open.erase("test-20"), 1);
+  const erasure = await open.erase("test-20");
+  assert.deepEqual(erasure.erased, [before!.hash]);
   await assert.rejects(open.erase("test-20"), coded("NOT_FOUND", /no receipt/));
   assert.deepEqual(await open.get("test-20"), {
     ...before,
@@ -143,6 +144,13 @@ test("what is erased is in no file; the chain verifies, and the receipt no longe
   });
   assert.ok(!(await holds(folder, secret)), "the text is still in a file");
   assert.ok(!(await holds(folder, before!.salt!)), "the salt is still in a file");
+  const said = await open.get(erasure.receipt!);
+  assert.deepEqual([said!.kind, said!.index, said!.at], ["erasure", 40, "2025-01-02T00:00:00.000Z"]);
+  assert.deepEqual(JSON.parse(said!.request!), {
+    receipts: [{ at: said!.at, hash: before!.hash, index: 20 }],
+    why: "erased",
+  });
+  await assert.rejects(open.erase(said!.hash), coded("NOT_FOUND", /no receipt/), "what was erased stays said");
   assert.deepEqual([(await verifyLog(log)).ok, (await verifyLog(log)).erased], [true, 1]);
   for (let i = 0; i < 40; i++) if (i !== 20) await open.erase(`test-${i}`);
   assert.ok(!(await open.refersTo(VERSION)));
@@ -266,7 +274,7 @@ test("a fork cannot be written, not even past us", async (t) => {
     () =>
       database.exec(
         `INSERT INTO receipts SELECT 99, '${"f".repeat(64)}', previous, request_id, version, profile_id, ` +
-          "profile, commitment, summary_commitment, seed, answer_digest, at, request, summary, salt, erased_at " +
+          "profile, commitment, summary_commitment, seed, answer_digest, at, request, summary, salt, erased_at, kind " +
           "FROM receipts WHERE idx = 2",
       ),
     /UNIQUE/,

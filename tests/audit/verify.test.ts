@@ -66,13 +66,13 @@ test("every changed column is found", async (t) => {
   assert.equal(await tamper(files, "DELETE FROM receipts WHERE idx = 2"), "receipt-missing");
   assert.equal(await tamper(files, "UPDATE heads SET signature = 'AAAA' WHERE count = 6"), "signature-wrong");
   assert.equal(await tamper(files, "UPDATE heads SET key = 'AAAA' WHERE count = 6"), "signature-wrong");
-  assert.equal(await tamper(files, "PRAGMA user_version = 2"), "unreadable");
+  assert.equal(await tamper(files, "PRAGMA user_version = 3"), "unreadable");
 });
 
 test("a dropped end is found by the signed head, wherever that still is", async (t) => {
   const files = await fixture(t);
-  write(files.log, 6, { keyPath: files.key });
-  const receipts = write(files.log, 2, { keyPath: files.key });
+  write(files.log, 6, { keyPath: files.key, signEvery: 3 });
+  const receipts = write(files.log, 3, { keyPath: files.key, signEvery: 3 });
   const publicKey = await readFile(`${files.key}.pub`, "utf8");
   const drop = "DELETE FROM receipts WHERE idx >= 6;";
   assert.equal(await tamper(files, drop), "end-missing");
@@ -84,12 +84,12 @@ test("a dropped end is found by the signed head, wherever that still is", async 
     "then nothing in the files tells: only what somebody kept",
   );
   assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { publicKey }, false), "not-signed");
-  assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { minCount: 8 }, false), "end-missing");
+  assert.equal(await tamper(files, `${drop} DELETE FROM heads`, { minCount: 9 }, false), "end-missing");
   assert.equal(
-    await tamper(files, `${drop} DELETE FROM heads`, { expectedHead: receipts[1]!.hash }, false),
+    await tamper(files, `${drop} DELETE FROM heads`, { expectedHead: receipts[2]!.hash }, false),
     "end-missing",
   );
-  assert.equal(await tamper(files, "DELETE FROM heads WHERE count = 8"), "head-missing");
+  assert.equal(await tamper(files, "DELETE FROM heads WHERE count = 9"), "head-missing");
 });
 
 test("nothing is added to a log that has lost its end", async (t) => {
@@ -187,7 +187,7 @@ test("an export: any changed byte, lost, swapped or doubled line, or a cut end i
     }
     await refused(original.subarray(0, -1), "without its last byte");
     await refused(Buffer.concat([original, Buffer.from("\n")]), "with an empty line");
-    await refused(Buffer.from(original.toString().replace('"format":1', '"format": 1')), "with a space");
+    await refused(Buffer.from(original.toString().replace('"format":2', '"format": 2')), "with a space");
     await assert.rejects(verifyExport(join(files.folder, "none")), (error) => isLockstepError(error));
   }
 });

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { LockstepError, parseOptions, systemClock, type Clock } from "../../base/index.ts";
-import type { ListQuery, LogStatus } from "./messages.ts";
+import type { ErasureResult, ListQuery, LogStatus } from "./messages.ts";
 import { prepareReceipt, type PreparedReceipt, type Receipt, type ReceiptInput } from "./receipt.ts";
 import { WriterThread } from "./writer-thread.ts";
 
@@ -13,6 +13,7 @@ const MAX_GROUP = 512;
 const optionsSchema = z.strictObject({
   keyPath: z.string().min(1).optional(),
   signEvery: z.int().min(1).default(100),
+  keptHeads: z.string().min(1).optional(),
   queueLimit: z.int().min(1).default(10_000),
   clock: z.custom<Clock>().default(systemClock),
 });
@@ -20,8 +21,16 @@ const optionsSchema = z.strictObject({
 export interface AuditLogOptions {
   /** The private signing key, outside the log; made (mode 0600) when there is none. @default the log is not signed */
   readonly keyPath?: string;
-  /** Receipts between two signed heads. @default 100 */
+  /**
+   * Every group of receipts is signed as it is written; of the signed heads, one for every so many receipts is kept in
+   * the log, and written to the head file beside it. @default 100
+   */
   readonly signEvery?: number;
+  /**
+   * Folder where the newest head of each log is kept, outside the logs: a log that has lost something since is refused.
+   * @default kept nowhere
+   */
+  readonly keptHeads?: string;
   /** Receipts that may wait to be written; one more is OVERLOADED. @default 10000 */
   readonly queueLimit?: number;
   /** Stamps erasures. @default systemClock */
@@ -34,10 +43,17 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** Opens or creates the log at `path`. LOG_CORRUPT when its end is not what was signed. */
+/**
+ * Opens or creates the log at `path`, and verifies all of it. LOG_CORRUPT when it is not what was signed and kept,
+ * FORBIDDEN when another key signed it.
+ */
 export async function openAuditLog(path: string, options: AuditLogOptions = {}): Promise<AuditLog> {
-  const { keyPath, signEvery, queueLimit, clock } = parseOptions(optionsSchema, options, "the options of openAuditLog");
-  const thread = new WriterThread({ path, keyPath, signEvery });
+  const { keyPath, signEvery, keptHeads, queueLimit, clock } = parseOptions(
+    optionsSchema,
+    options,
+    "the options of openAuditLog",
+  );
+  const thread = new WriterThread({ path, keyPath, signEvery, keptHeads });
   try {
     return new AuditLog(path, thread, await thread.call({ kind: "status" }), queueLimit, clock);
   } catch (error) {
@@ -50,6 +66,8 @@ export class AuditLog implements AsyncDisposable {
   readonly path: string;
   /** SPKI, DER, base64; undefined when the log is not signed. */
   readonly publicKey: string | undefined;
+  /** What whoever runs it should be told, such as that another log lay here before. */
+  readonly notices: readonly string[];
   readonly #thread: WriterThread;
   readonly #queueLimit: number;
   readonly #clock: Clock;
@@ -63,6 +81,7 @@ export class AuditLog implements AsyncDisposable {
   constructor(path: string, thread: WriterThread, status: LogStatus, queueLimit: number, clock: Clock) {
     this.path = path;
     this.publicKey = status.publicKey;
+    this.notices = status.notices;
     this.#thread = thread;
     this.#queueLimit = queueLimit;
     this.#clock = clock;
@@ -127,24 +146,21 @@ export class AuditLog implements AsyncDisposable {
   }
 
   /**
-   * Erases text, summary and salt of the receipts with this hash or request id; the chain still verifies. NOT_FOUND
-   * when there is none (left).
+   * Erases text, summary and salt of the receipts with this hash or request id; a receipt of its own says so, and the
+   * chain still verifies. NOT_FOUND when there is none (left).
    */
-  async erase(id: string): Promise<number> {
-    const erased = await this.#thread.call({
-      kind: "erase",
-      receipt: id,
-      at: new Date(this.#clock.now()).toISOString(),
-    });
-    if (erased === 0)
+  async erase(id: string): Promise<ErasureResult> {
+    const at = new Date(this.#clock.now()).toISOString();
+    const result = await this.#thread.call({ kind: "erase", receipt: id, at });
+    if (result.erased.length === 0)
       throw new LockstepError(
         "NOT_FOUND",
         `no receipt with the id ${JSON.stringify(id.slice(0, 80))} has a text to erase in ${this.path}`,
       );
-    return erased;
+    return result;
   }
 
-  /** Writes what waits, signs the head and closes the file. Can be called again. */
+  /** Writes what waits and closes the file. Can be called again. */
   async close(): Promise<void> {
     this.#closed ??= this.#finish();
     await this.#closed;

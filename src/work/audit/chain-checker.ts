@@ -2,8 +2,9 @@
  * The one judge of a chain, used for logs and exports alike: receipts go in one by one, then the signed heads; the
  * first thing wrong is kept.
  */
+import { erasureOf } from "./erasure.ts";
 import { commitTo, GENESIS, receiptHash, type Receipt } from "./receipt.ts";
-import { isSignatureValid, normalizeKey, type SignedHead } from "./signing.ts";
+import { normalizeKey, signedFormat, type LogFormat, type SignedHead } from "./signing.ts";
 
 export type ProblemKind =
   | "unreadable"
@@ -12,12 +13,16 @@ export type ProblemKind =
   | "chain-broken"
   | "receipt-changed"
   | "text-changed"
+  | "erasure-wrong"
   | "end-missing"
+  | "end-not-signed"
   | "head-changed"
   | "head-missing"
   | "signature-wrong"
   | "key-wrong"
   | "not-signed"
+  | "format-changed"
+  | "kept-head"
   | "export-changed";
 
 export interface Problem {
@@ -37,10 +42,13 @@ export interface VerifyOptions {
   readonly expectedHead?: string;
   /** Receipts known to have been written. */
   readonly minCount?: number;
+  /** The folder where the newest head of each log is kept, outside the logs: what it says of this one must hold. */
+  readonly keptHeads?: string;
 }
 
 export interface VerifyReport {
   readonly ok: boolean;
+  readonly format: LogFormat;
   readonly count: number;
   readonly head: string;
   /** Receipts whose text was erased. */
@@ -49,31 +57,82 @@ export interface VerifyReport {
   readonly signed: number;
   /** Whose signature that is: a key given by the verifier, or only one that the log names itself. */
   readonly signedBy: "given-key" | "key-in-log" | "nobody";
+  /** The key of that signature (SPKI, DER, base64). */
+  readonly key: string | null;
+  /** Receipts covered by the head that was kept outside the log; null: none was, or it was not asked for. */
+  readonly kept: number | null;
   /** What being `ok` means here, in a sentence. */
   readonly claim: string;
   readonly problem?: Problem;
 }
 
+interface ErasedRow {
+  readonly hash: string;
+  readonly at: string;
+  readonly erasedAt: string;
+}
+
 export class ChainChecker {
   readonly #options: VerifyOptions;
-  #count = 0;
-  #head = GENESIS;
+  readonly #givenKey: string | undefined;
+  readonly #start: { readonly count: number; readonly head: string };
+  #count: number;
+  #head: string;
+  #first: string | undefined;
   #erased = 0;
   #signed = 0;
+  #key: string | null = null;
+  #kept: number | null = null;
+  #format: LogFormat = 1;
   #problem: Problem | undefined;
   /** Hashes that a signed head or the verifier may ask for; all of them, 64 bytes a receipt. */
   readonly #hashes: string[] = [];
+  /** Erased receipts that no erasure has named so far. */
+  readonly #unnamed = new Map<number, ErasedRow>();
 
-  constructor(options: VerifyOptions) {
+  /** `start`: what is known to be right already, and is not given again; then erasures before it are not compared. */
+  constructor(options: VerifyOptions, start: { readonly count: number; readonly head: string } = NOTHING) {
     this.#options = options;
+    this.#givenKey = options.publicKey === undefined ? undefined : normalizeKey(options.publicKey);
+    this.#start = start;
+    this.#count = start.count;
+    this.#head = start.head;
   }
 
   get failed(): boolean {
     return this.#problem !== undefined;
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Hash of the first receipt, which says which log it is. */
+  get first(): string | undefined {
+    return this.#first;
+  }
+
+  get format(): LogFormat {
+    return this.#format;
+  }
+
+  /** Hash of the receipt after which there were `count`. */
+  hashAfter(count: number): string | undefined {
+    return count === this.#start.count ? this.#start.head : this.#hashes[count - 1 - this.#start.count];
+  }
+
   fail(kind: ProblemKind, message: string, index?: number): void {
     this.#problem ??= { kind, message, ...(index === undefined ? {} : { index }) };
+  }
+
+  /** What the file itself says that it is. */
+  setFormat(format: LogFormat): void {
+    this.#format = format;
+  }
+
+  /** The head kept outside the log covers so many receipts, and the chain has it. */
+  setKept(count: number): void {
+    this.#kept = count;
   }
 
   add(receipt: Receipt | undefined): void {
@@ -87,48 +146,65 @@ export class ChainChecker {
     if (receiptHash(receipt) !== receipt.hash)
       return this.fail("receipt-changed", `receipt ${index} is not what was hashed`, index);
     this.#checkText(receipt);
+    if (receipt.kind === "erasure" && this.#start.count === 0) this.#checkErasure(receipt);
     this.#hashes.push(receipt.hash);
+    this.#first ??= receipt.hash;
     this.#head = receipt.hash;
     this.#count++;
   }
 
-  /** The signed heads, oldest first. `required` must be among them. */
-  addHeads(heads: readonly SignedHead[], required?: SignedHead): void {
-    for (const head of required === undefined ? heads : [...heads, required]) this.#checkHead(head);
-    if (required !== undefined && !heads.some(({ signature }) => signature === required.signature))
-      this.fail("head-missing", `the signed head over ${required.count} receipts is not in the log`);
-    const { publicKey } = this.#options;
+  /** The signed heads, oldest first. `headFile`: the one beside the log, which the log must not fall behind. */
+  addHeads(heads: readonly SignedHead[], headFile?: SignedHead): void {
+    const formats = (headFile === undefined ? heads : [...heads, headFile]).map((head) => this.#checkHead(head));
     const last = heads.at(-1);
-    if (last === undefined && publicKey !== undefined)
-      this.fail("not-signed", "nothing in the log is signed, but a key was given");
     this.#signed = last?.count ?? 0;
+    this.#key = last?.key ?? null;
+    if (headFile !== undefined && headFile.count > this.#signed)
+      this.fail("head-missing", `the signed head over ${headFile.count} receipts is not in the log`);
+    if (formats.includes(2) && this.#format === 1)
+      this.fail("format-changed", "the log says that it is of format 1, but its heads were signed as of format 2");
+    if (last === undefined && this.#givenKey !== undefined)
+      this.fail("not-signed", "nothing in the log is signed, but a key was given");
+    if (last !== undefined && this.#format >= 2 && last.count < this.#count)
+      this.fail(
+        "end-not-signed",
+        `the last ${this.#count - last.count} receipts are not signed: whoever wrote them had not the key`,
+        last.count,
+      );
   }
 
   report(): VerifyReport {
-    const { expectedHead, minCount = 0, publicKey } = this.#options;
+    const { expectedHead, minCount = 0 } = this.#options;
     if (this.#count < minCount)
       this.fail("end-missing", `there are ${this.#count} receipts; at least ${minCount} were written`, this.#count);
     if (expectedHead !== undefined && expectedHead !== GENESIS && !this.#hashes.includes(expectedHead))
       this.fail("end-missing", `the head ${expectedHead} that was noted is not in the chain`);
-    const signedBy = this.#signed === 0 ? "nobody" : publicKey === undefined ? "key-in-log" : "given-key";
+    const [unnamed] = this.#unnamed.keys();
+    if (this.#format >= 2 && unnamed !== undefined)
+      this.fail("erasure-wrong", `receipt ${unnamed} was erased, but no receipt of the log says so`, unnamed);
+    const signedBy = this.#signed === 0 ? "nobody" : this.#givenKey === undefined ? "key-in-log" : "given-key";
     const problem = this.#problem;
     return {
       ok: problem === undefined,
+      format: this.#format,
       count: this.#count,
       head: this.#head,
       erased: this.#erased,
       signed: this.#signed,
       signedBy,
+      key: this.#key,
+      kept: this.#kept,
       claim: claimOf(this.#count, this.#signed, signedBy),
       ...(problem === undefined ? {} : { problem }),
     };
   }
 
   #checkText(receipt: Receipt): void {
-    const { index, request, summary, salt } = receipt;
-    if (request === null && summary === null && salt === null && receipt.erasedAt !== null) {
+    const { kind, index, request, summary, salt, erasedAt, hash, at } = receipt;
+    if (request === null && summary === null && salt === null && erasedAt !== null && kind === "answer") {
       this.#erased++;
-    } else if (request === null || summary === null || salt === null || receipt.erasedAt !== null) {
+      this.#unnamed.set(index, { hash, at, erasedAt });
+    } else if (request === null || summary === null || salt === null || erasedAt !== null) {
       this.fail("text-changed", `receipt ${index} is neither whole nor erased`, index);
     } else if (commitTo("request", salt, request) !== receipt.commitment) {
       this.fail("text-changed", `the request of receipt ${index} is not the one that was answered`, index);
@@ -137,28 +213,54 @@ export class ChainChecker {
     }
   }
 
-  #checkHead(head: SignedHead): void {
-    const { publicKey } = this.#options;
-    if (!isSignatureValid(head))
-      return this.fail("signature-wrong", `the signature of the head over ${head.count} receipts is wrong`);
-    if (publicKey !== undefined && head.key !== normalizeKey(publicKey))
-      return this.fail(
+  /** What it names is erased, once, and not before it was written. */
+  #checkErasure(receipt: Receipt): void {
+    const erasure = erasureOf(receipt);
+    if (erasure === undefined)
+      return this.fail("erasure-wrong", `receipt ${receipt.index} does not say what was erased`, receipt.index);
+    for (const { index, hash, at } of erasure.receipts) {
+      const row = this.#unnamed.get(index);
+      const fits = row?.hash === hash && row.erasedAt === at;
+      const inTime = erasure.why === "found" || (at === receipt.at && Date.parse(at) >= Date.parse(row?.at ?? at));
+      if (!fits || !inTime)
+        this.fail(
+          "erasure-wrong",
+          `receipt ${index} is not erased as receipt ${receipt.index} says (${row === undefined ? "it has its text" : `${row.erasedAt}, not ${at}`})`,
+          index,
+        );
+      this.#unnamed.delete(index);
+    }
+  }
+
+  #checkHead(head: SignedHead): LogFormat | undefined {
+    const format = signedFormat(head);
+    if (format === undefined) {
+      this.fail("signature-wrong", `the signature of the head over ${head.count} receipts is wrong`);
+      return undefined;
+    }
+    if (head.key !== (this.#givenKey ?? (this.#key ??= head.key)))
+      this.fail(
         "key-wrong",
-        `the head over ${head.count} receipts was signed with another key than the one given`,
+        this.#givenKey === undefined
+          ? `the head over ${head.count} receipts was signed with another key than those before it`
+          : `the head over ${head.count} receipts was signed with another key than the one given`,
       );
-    // Once something else is wrong, the hashes end there.
-    if (this.failed) return;
-    const hash = this.#hashes[head.count - 1];
+    // Once something else is wrong, the hashes end there; and those before the start are known to be right.
+    if (this.failed || head.count < this.#start.count) return format;
+    const hash = this.hashAfter(head.count);
     if (hash === undefined)
-      return this.fail(
+      this.fail(
         "end-missing",
         `there are ${this.#count} receipts, but ${head.count} were signed: the end is missing`,
         this.#count,
       );
-    if (hash !== head.head)
+    else if (hash !== head.head)
       this.fail("head-changed", `receipt ${head.count - 1} is not the one that was signed`, head.count - 1);
+    return format;
   }
 }
+
+const NOTHING = { count: 0, head: GENESIS } as const;
 
 function claimOf(count: number, signed: number, by: VerifyReport["signedBy"]): string {
   const tail = signed === count ? "" : ` The ${count - signed} after them are chained, not yet signed.`;

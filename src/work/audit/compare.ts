@@ -1,9 +1,11 @@
 /**
  * Whether two answers are the same, by the rule of the receipt: bits within a profile, numbers within a tolerance
- * across profiles.
+ * across profiles. What was said must follow from the bits: labels and probabilities are no part of the digest.
  */
+import { canonicalJson } from "../../base/index.ts";
 
-export type Verdict = "same" | "withinTolerance" | "different" | "notReplayable";
+/** `erased`: its text was, and a receipt of the log says so. `notReplayable`: nobody can tell. */
+export type Verdict = "same" | "withinTolerance" | "different" | "erased" | "notReplayable";
 
 /** An answer computed again. */
 export interface Recomputed {
@@ -26,7 +28,11 @@ export function compareAnswers(
   again: Recomputed,
   tolerance: number,
 ): Comparison {
-  if (again.answerDigest === receipt.answerDigest) return { verdict: "same", reason: "every bit is the same" };
+  if (again.answerDigest === receipt.answerDigest) {
+    const said = canonicalJson(receipt.summary);
+    if (said === canonicalJson(again.summary)) return { verdict: "same", reason: "every bit is the same" };
+    return { verdict: "different", reason: "the bits are the same, but the answer recorded is not what they say" };
+  }
   if (again.profileId === receipt.profileId)
     return { verdict: "different", reason: "the profile is the same, so the bits should be too" };
   const largest = difference(receipt.summary, again.summary);

@@ -10,18 +10,30 @@ import { nodeFileSystem, onDisk, replaceFile } from "../store/index.ts";
 import { ChainChecker, type VerifyOptions, type VerifyReport } from "./chain-checker.ts";
 import { LogReader } from "./reader.ts";
 import { receiptSchema } from "./receipt.ts";
-import { normalizeKey, signedHeadSchema, type SignedHead } from "./signing.ts";
+import { signedHeadSchema, type LogFormat, type SignedHead } from "./signing.ts";
 
 const MAX_LINE = 64 * 1024 * 1024;
 
-const lineSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("log"), format: z.literal(1) }),
-  z.strictObject({ kind: z.literal("receipt"), receipt: receiptSchema }),
+const rest = [
   z.strictObject({ kind: z.literal("head"), head: signedHeadSchema }),
   z.strictObject({ kind: z.literal("end"), sha256: z.string() }),
-]);
+] as const;
 
-type Line = z.output<typeof lineSchema>;
+/** By the format of the log. Receipts of format 1 are of answers, and do not say so. */
+const lineSchemas = {
+  1: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("log"), format: z.literal(1) }),
+    z.strictObject({ kind: z.literal("receipt"), receipt: receiptSchema.omit({ kind: true }) }),
+    ...rest,
+  ]),
+  2: z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("log"), format: z.literal(2) }),
+    z.strictObject({ kind: z.literal("receipt"), receipt: receiptSchema }),
+    ...rest,
+  ]),
+} as const satisfies Record<LogFormat, z.ZodType>;
+
+type Line = z.output<(typeof lineSchemas)[LogFormat]>;
 
 /**
  * Writes the log at `path` to `out`, atomically. LOG_CORRUPT when a row has not the form of a receipt; the chain itself
@@ -31,7 +43,7 @@ export async function exportLog(path: string, out: string): Promise<{ readonly r
   using reader = new LogReader(path);
   let receipts = 0;
   function* lines(): Generator<Line> {
-    yield { kind: "log", format: 1 };
+    yield { kind: "log", format: reader.format };
     for (const page of reader.pages()) {
       for (const receipt of page) {
         if (receipt === undefined)
@@ -41,7 +53,9 @@ export async function exportLog(path: string, out: string): Promise<{ readonly r
             { path, index: receipts },
           );
         receipts++;
-        yield { kind: "receipt", receipt };
+        const { kind, ...fields } = receipt;
+        if (reader.format === 1) yield { kind: "receipt", receipt: fields };
+        else yield { kind: "receipt", receipt: { ...fields, kind } };
       }
     }
     for (const head of reader.heads()) yield { kind: "head", head };
@@ -64,7 +78,6 @@ function* encode(lines: Iterable<Line>): Generator<Uint8Array> {
 
 /** As `verifyLog`, for an exported file. */
 export async function verifyExport(file: string, options: VerifyOptions = {}): Promise<VerifyReport> {
-  if (options.publicKey !== undefined) normalizeKey(options.publicKey);
   const checker = new ChainChecker(options);
   try {
     await onDisk("read", file, () => checkFile(file, checker));
@@ -79,17 +92,22 @@ async function checkFile(file: string, checker: ChainChecker): Promise<void> {
   const hash = createHash("sha256");
   const heads: SignedHead[] = [];
   let stage: Line["kind"] | "start" = "start";
+  let format: LogFormat | undefined;
   for await (const bytes of linesOf(file)) {
-    const line = parseLine(bytes, file);
+    const value = parseJson(bytes, file);
+    // The first line decides; a second one is refused for its place.
+    format ??= lineSchemas[1].safeParse(value).success ? 1 : 2;
+    const line = parseLine(value, bytes, format, file);
     if (!FOLLOWS[line.kind].includes(stage))
       throw changed(file, `a line of kind ${line.kind} after one of kind ${stage}`);
     stage = line.kind;
-    if (line.kind === "receipt") checker.add(line.receipt);
+    if (line.kind === "receipt") checker.add({ kind: "answer", ...line.receipt });
     if (line.kind === "head") heads.push(line.head);
     if (line.kind === "end") checkEnd(line.sha256, hash, file);
     else hash.update(bytes);
   }
   if (stage !== "end") throw changed(file, "its last line is missing, so it was cut");
+  checker.setFormat(format ?? 1);
   checker.addHeads(heads);
 }
 
@@ -104,14 +122,16 @@ function checkEnd(expected: string, hash: Hash, file: string): void {
   if (hash.digest("hex") !== expected) throw changed(file, "its contents do not match the SHA-256 in its last line");
 }
 
-function parseLine(bytes: Uint8Array, file: string): Line {
-  let value: unknown;
+function parseJson(bytes: Uint8Array, file: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     throw changed(file, "a line is not JSON", error);
   }
-  const parsed = lineSchema.safeParse(value);
+}
+
+function parseLine(value: unknown, bytes: Uint8Array, format: LogFormat, file: string): Line {
+  const parsed = lineSchemas[format].safeParse(value);
   if (!parsed.success) throw changed(file, "a line has not the form of an export's");
   if (!Buffer.from(`${canonicalJson(parsed.data)}\n`).equals(bytes))
     throw changed(file, "a line is not written as an export writes it");

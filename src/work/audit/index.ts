@@ -1,6 +1,6 @@
 /** Receipts: written, verified, exported and replayed. */
 export { openAuditLog, AuditLog, type AuditLogOptions } from "./audit-log.ts";
-export { type ListQuery } from "./messages.ts";
+export { type ErasureResult, type ListQuery } from "./messages.ts";
 export { GENESIS, type Receipt, type ReceiptInput } from "./receipt.ts";
 export { verifyLog } from "./verify.ts";
 export { type Problem, type ProblemKind, type VerifyOptions, type VerifyReport } from "./chain-checker.ts";

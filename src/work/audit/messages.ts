@@ -6,6 +6,7 @@ export interface WriterOptions {
   readonly path: string;
   readonly keyPath: string | undefined;
   readonly signEvery: number;
+  readonly keptHeads: string | undefined;
 }
 
 export interface LogStatus {
@@ -15,6 +16,15 @@ export interface LogStatus {
   readonly head: string;
   /** SPKI, DER, base64; undefined for an unsigned log. */
   readonly publicKey: string | undefined;
+  /** What whoever runs it should be told, such as that another log lay here before. */
+  readonly notices: readonly string[];
+}
+
+export interface ErasureResult {
+  /** Hashes of the receipts that lost their text. */
+  readonly erased: readonly string[];
+  /** Hash of the receipt that says so; null when there was nothing to erase. */
+  readonly receipt: string | null;
 }
 
 export interface ListQuery {
@@ -39,7 +49,7 @@ export interface WriterResults {
   readonly get: Receipt | undefined;
   readonly list: readonly Receipt[];
   readonly refersTo: boolean;
-  readonly erase: number;
+  readonly erase: ErasureResult;
   readonly status: LogStatus;
   readonly check: undefined;
   readonly close: undefined;

@@ -2,22 +2,32 @@
  * A log opened for reading only: one consistent view of it, while others may go on writing. Synchronous; keep it off
  * busy threads.
  */
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { LockstepError } from "../../base/index.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
-import { signedHeadSchema, type SignedHead } from "./signing.ts";
-import { FORMAT, logError, onLog, RECEIPT_COLUMNS, requireLog } from "./sqlite.ts";
+import { formatOf, receiptColumns, requireIntegrity, requireSchema } from "./schema.ts";
+import { signedHeadSchema, type LogFormat, type SignedHead } from "./signing.ts";
+import { logError, onLog, requireLog } from "./sqlite.ts";
 
 const PAGE = 256;
 
 export class LogReader implements Disposable {
   readonly path: string;
+  readonly format: LogFormat;
   readonly #database: DatabaseSync;
 
+  /** NOT_FOUND when there is no log, LOG_CORRUPT when it has not the tables of one. */
   constructor(path: string) {
     requireLog(path);
     this.path = path;
-    this.#database = onLog(path, () => openSnapshot(path));
+    const { database, format } = onLog(path, () => openSnapshot(path));
+    this.#database = database;
+    this.format = format;
+  }
+
+  /** LOG_CORRUPT when a page is damaged, or an index does not agree with its table. */
+  requireIntegrity(): void {
+    onLog(this.path, () => requireIntegrity(this.#database, this.path));
   }
 
   /**
@@ -25,9 +35,9 @@ export class LogReader implements Disposable {
    * have not the form of one.
    */
   *pages(from = 0): Generator<readonly (Receipt | undefined)[]> {
-    const query = this.#database.prepare(`SELECT ${RECEIPT_COLUMNS} FROM receipts WHERE idx >= ? ORDER BY idx LIMIT ?`);
+    const columns = receiptColumns(this.format);
     for (let at = from; ;) {
-      const rows = onLog(this.path, () => query.all(at, PAGE));
+      const rows = this.#all(`SELECT ${columns} FROM receipts WHERE idx >= ? ORDER BY idx LIMIT ?`, at, PAGE);
       if (rows.length > 0) yield rows.map((row) => parseReceipt({ ...row }));
       if (rows.length < PAGE) return;
       at = Number(rows.at(-1)?.["index"]) + 1;
@@ -36,9 +46,7 @@ export class LogReader implements Disposable {
 
   /** Signed heads, oldest first. LOG_CORRUPT when one has not the form of one. */
   heads(): SignedHead[] {
-    return onLog(this.path, () =>
-      this.#database.prepare("SELECT count, head, at, key, signature FROM heads ORDER BY count").all(),
-    ).map((row) => {
+    return this.#all("SELECT count, head, at, key, signature FROM heads ORDER BY count").map((row) => {
       const parsed = signedHeadSchema.safeParse({ ...row });
       if (parsed.success) return parsed.data;
       throw new LockstepError("LOG_CORRUPT", `the audit log ${this.path}: a signed head is damaged`, {
@@ -47,34 +55,35 @@ export class LogReader implements Disposable {
     });
   }
 
+  /** Hash of the receipt at this index, unchecked. */
+  hashAt(index: number): string | undefined {
+    const [row] = this.#all("SELECT hash FROM receipts WHERE idx = ?", index);
+    return row === undefined ? undefined : String(row["hash"]);
+  }
+
   /** Whether a receipt that is not erased refers to this version. */
   refersTo(version: string): boolean {
-    return (
-      onLog(this.path, () =>
-        this.#database.prepare("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1").get(version),
-      ) !== undefined
-    );
+    return this.#all("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1", version).length > 0;
   }
 
   [Symbol.dispose](): void {
     this.#database.close();
   }
+
+  #all(sql: string, ...values: (string | number)[]): Record<string, SQLOutputValue>[] {
+    return onLog(this.path, () => this.#database.prepare(sql).all(...values));
+  }
 }
 
-function openSnapshot(path: string): DatabaseSync {
+function openSnapshot(path: string): { database: DatabaseSync; format: LogFormat } {
   const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
   try {
-    const format = database.prepare("PRAGMA user_version").get()?.["user_version"];
-    if (format !== FORMAT)
-      throw new LockstepError(
-        "LOG_CORRUPT",
-        `${path} is not an audit log of format ${FORMAT} (it says ${String(format)})`,
-        { path },
-      );
     database.exec("BEGIN");
     // The view begins with the first read.
-    database.prepare("SELECT COUNT(*) FROM heads").get();
-    return database;
+    const format = formatOf(database, path);
+    if (format === 0) throw new LockstepError("LOG_CORRUPT", `${path} is empty, not an audit log`, { path });
+    requireSchema(database, format, path);
+    return { database, format };
   } catch (error) {
     database.close();
     throw logError(path, error);

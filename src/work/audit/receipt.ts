@@ -1,7 +1,8 @@
 /**
  * What a receipt says, and how receipts are chained. Each has the hash of the one before, so that none can be changed,
  * left out or put in between without every later hash changing. The request and the answer's summary are in the chain
- * only as salted commitments: text and salt can be erased later, and the chain still holds.
+ * only as salted commitments: text and salt can be erased later, and the chain still holds. What is erased is said by a
+ * receipt of its own (`erasure.ts`), so that nobody erases unseen.
  */
 import { createHmac } from "node:crypto";
 import { z } from "zod";
@@ -54,8 +55,13 @@ export interface PreparedReceipt {
   readonly at: string;
 }
 
+/** What a receipt is of: an answer that was given, or texts of earlier receipts that were erased. */
+export const RECEIPT_KINDS = ["answer", "erasure"] as const;
+export type ReceiptKind = (typeof RECEIPT_KINDS)[number];
+
 /** The fields of a receipt as they are kept and exported. `request`, `summary` and `salt` are null once erased. */
 export const receiptSchema = z.strictObject({
+  kind: z.enum(RECEIPT_KINDS),
   index: z.int().min(0),
   hash: hex,
   previous: hex,
@@ -109,9 +115,16 @@ export function prepareReceipt(input: ReceiptInput): PreparedReceipt {
 }
 
 /** The receipt at `index`, after the one whose hash is `previous`. `salt`: 32 random bytes in hex, used once. */
-export function chainReceipt(prepared: PreparedReceipt, index: number, previous: string, salt: string): Receipt {
+export function chainReceipt(
+  prepared: PreparedReceipt,
+  index: number,
+  previous: string,
+  salt: string,
+  kind: ReceiptKind = "answer",
+): Receipt {
   const fields = {
     ...prepared,
+    kind,
     index,
     previous,
     salt,
@@ -122,12 +135,27 @@ export function chainReceipt(prepared: PreparedReceipt, index: number, previous:
   return { ...fields, hash: receiptHash(fields) };
 }
 
-/** Over everything that stays for good. The profile is in it as its hash, so that the chain's text stays short. */
+/**
+ * Over everything that stays for good. The profile is in it as its hash, so that the chain's text stays short. An
+ * answer's kind is not in it: receipts of logs of format 1, which had answers only, keep their hashes.
+ */
 export function receiptHash(receipt: Omit<Receipt, "hash">): string {
-  const { index, previous, requestId, version, profileId, commitment, summaryCommitment, seed, answerDigest, at } =
-    receipt;
+  const {
+    kind,
+    index,
+    previous,
+    requestId,
+    version,
+    profileId,
+    commitment,
+    summaryCommitment,
+    seed,
+    answerDigest,
+    at,
+  } = receipt;
   return sha256Hex(
     canonicalJson({
+      ...(kind === "answer" ? {} : { kind }),
       index,
       previous,
       requestId,

@@ -3,10 +3,11 @@
  * is refused.
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
-import type { VerifyOptions } from "./chain-checker.ts";
+import type { VerifyOptions, VerifyReport } from "./chain-checker.ts";
 import { compareAnswers, type Comparison, type Recomputed, type Verdict } from "./compare.ts";
 import { LogReader } from "./reader.ts";
 import { requestOf, type Receipt } from "./receipt.ts";
+import type { LogFormat } from "./signing.ts";
 import { verifyLog } from "./verify.ts";
 
 /**
@@ -35,9 +36,12 @@ export interface ReplayDetail extends Comparison {
 }
 
 export interface ReplayReport extends Readonly<Record<Verdict, number>> {
+  /** Answers that were looked at; receipts of erasures are not answers. */
   readonly count: number;
-  /** Of every receipt that was not the same, in order. */
+  /** Of every answer that was not the same, in order. */
   readonly details: readonly ReplayDetail[];
+  /** What was found of the log itself: who signed it, and what is claimed of it. */
+  readonly log: VerifyReport;
 }
 
 /**
@@ -50,40 +54,46 @@ export async function replayLog(
   options: ReplayOptions = {},
 ): Promise<ReplayReport> {
   const { from = 0, limit = Infinity, tolerance = 1e-4, concurrency = 16, signal } = options;
-  const { problem } = await verifyLog(path, options);
+  const log = await verifyLog(path, options);
+  const { problem } = log;
   if (problem !== undefined)
     throw new LockstepError(
       "LOG_CORRUPT",
       `the audit log ${path} does not verify, so it is not replayed: ${problem.message}`,
       { path, kind: problem.kind },
     );
-  const totals = { same: 0, withinTolerance: 0, different: 0, notReplayable: 0 };
+  const totals = { same: 0, withinTolerance: 0, different: 0, erased: 0, notReplayable: 0 };
   const details: ReplayDetail[] = [];
   let count = 0;
   using reader = new LogReader(path);
   for (const receipts of groups(reader, from, limit, concurrency)) {
     if (signal?.aborted === true)
       throw new LockstepError("CANCELLED", `the replay was cancelled after ${count} receipts`, { count });
-    for (const detail of await Promise.all(receipts.map((receipt) => replayOne(receipt, recompute, tolerance)))) {
+    const replayed = receipts.map((receipt) => replayOne(receipt, log.format, recompute, tolerance));
+    for (const detail of await Promise.all(replayed)) {
       totals[detail.verdict]++;
       if (detail.verdict !== "same") details.push(detail);
     }
     count += receipts.length;
     options.onProgress?.(count);
   }
-  return { ...totals, count, details };
+  return { ...totals, count, details, log };
 }
 
-async function replayOne(receipt: Receipt, recompute: Recompute, tolerance: number): Promise<ReplayDetail> {
+async function replayOne(
+  receipt: Receipt,
+  format: LogFormat,
+  recompute: Recompute,
+  tolerance: number,
+): Promise<ReplayDetail> {
   const { index, requestId, version } = receipt;
-  if (receipt.request === null || receipt.summary === null)
-    return {
-      index,
-      requestId,
-      version,
-      verdict: "notReplayable",
-      reason: `its text was erased at ${receipt.erasedAt ?? "an unknown time"}`,
-    };
+  if (receipt.request === null || receipt.summary === null) {
+    const when = `its text was erased at ${receipt.erasedAt ?? "an unknown time"}`;
+    // In a log of format 1 whoever could write to the file could say so.
+    return format === 1
+      ? { index, requestId, version, verdict: "notReplayable", reason: `${when}, which nothing signed says` }
+      : { index, requestId, version, verdict: "erased", reason: when };
+  }
   const again = await orUndefined(() => recompute(receipt, requestOf(receipt)));
   if (again === undefined)
     return {
@@ -111,7 +121,9 @@ function* groups(reader: LogReader, from: number, limit: number, size: number): 
   let left = limit;
   for (const page of reader.pages(from)) {
     for (const receipt of page) {
-      if (left-- <= 0) break;
+      if (left <= 0) break;
+      if (receipt?.kind === "erasure") continue;
+      left--;
       if (receipt === undefined)
         throw new LockstepError("LOG_CORRUPT", `the audit log ${reader.path} changed while it was replayed`, {
           path: reader.path,

@@ -18,17 +18,24 @@ import { z } from "zod";
 import { canonicalJson, LockstepError, makeFolder } from "../../base/index.ts";
 import { syncFolder, writeSynced } from "./files.ts";
 
+/** One spelling: decoders pass over unused bits, white space and missing padding, so what is read is written again. */
+const base64 = z
+  .string()
+  .refine((text) => Buffer.from(text, "base64").toString("base64") === text, "expected base64 as it is written");
+
+/** `count` is 0 in the head file of a log that has been begun and has no receipt yet. */
 export const signedHeadSchema = z.strictObject({
-  count: z.int().min(1),
+  count: z.int().min(0),
   head: z.string().regex(/^[0-9a-f]{64}$/),
   /** Time of the last receipt that it covers. */
   at: z.string(),
   /** The public key: SPKI, DER, base64. */
-  key: z.string(),
+  key: base64,
   /** Ed25519, base64. */
-  signature: z.string(),
+  signature: base64,
 });
 
+export type LogFormat = 1 | 2;
 export type SignedHead = Readonly<z.output<typeof signedHeadSchema>>;
 
 export interface Signer {
@@ -52,22 +59,26 @@ export function openSigner(path: string): Signer {
       head,
       at,
       key,
-      signature: sign(null, message(count, head, at), privateKey).toString("base64"),
+      signature: sign(null, message(2, count, head, at), privateKey).toString("base64"),
     }),
   };
 }
 
-/** Whether the head was signed with the key that it names. */
-export function isSignatureValid(head: SignedHead): boolean {
+/**
+ * The format of the log whose head was signed with the key that it names (1: heads now and then; 2: every group, and
+ * erasures are receipts); undefined when the signature is wrong. The format is in what is signed, so that a log of
+ * format 2 cannot be passed off as an older one, of which less is asked.
+ */
+export function signedFormat(head: SignedHead): LogFormat | undefined {
   try {
-    return verify(
-      null,
-      message(head.count, head.head, head.at),
-      publicKey(head.key),
-      Buffer.from(head.signature, "base64"),
+    const key = publicKey(head.key);
+    if (spki(key) !== head.key) return undefined;
+    const signature = Buffer.from(head.signature, "base64");
+    return ([2, 1] as const).find((format) =>
+      verify(null, message(format, head.count, head.head, head.at), key, signature),
     );
   } catch {
-    return false; // the key is none
+    return undefined; // the key is none
   }
 }
 
@@ -147,8 +158,8 @@ function privateKeyOf(pem: string, path: string): KeyObject {
   return key;
 }
 
-function message(count: number, head: string, at: string): Buffer {
-  return Buffer.from(canonicalJson({ format: "lockstep-audit-head-1", count, head, at }));
+function message(format: LogFormat, count: number, head: string, at: string): Buffer {
+  return Buffer.from(canonicalJson({ format: `lockstep-audit-head-${format}`, count, head, at }));
 }
 
 function publicKey(base64: string): KeyObject {

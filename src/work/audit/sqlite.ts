@@ -1,46 +1,12 @@
-/** SQLite's errors as typed ones, and the log's tables. */
+/** SQLite's errors as typed ones, and its transactions. */
 import { existsSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import { isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
 import { diskError } from "../store/index.ts";
 
-export const FORMAT = 1;
-
-/** `previous` is unique: two receipts after the same one, a fork, cannot be written at all. */
-export const TABLES = `
-  CREATE TABLE receipts (
-    idx INTEGER PRIMARY KEY,
-    hash TEXT NOT NULL UNIQUE,
-    previous TEXT NOT NULL UNIQUE,
-    request_id TEXT NOT NULL,
-    version TEXT NOT NULL,
-    profile_id TEXT NOT NULL,
-    profile TEXT NOT NULL,
-    commitment TEXT NOT NULL,
-    summary_commitment TEXT NOT NULL,
-    seed TEXT,
-    answer_digest TEXT NOT NULL,
-    at TEXT NOT NULL,
-    request TEXT,
-    summary TEXT,
-    salt TEXT,
-    erased_at TEXT
-  ) STRICT;
-  CREATE INDEX receipts_by_request ON receipts (request_id);
-  CREATE INDEX receipts_by_version ON receipts (version);
-  CREATE TABLE heads (
-    count INTEGER PRIMARY KEY, head TEXT NOT NULL, at TEXT NOT NULL, key TEXT NOT NULL, signature TEXT NOT NULL
-  ) STRICT;
-  PRAGMA user_version = ${FORMAT};
-`;
-
-/** The columns under the names that a Receipt's fields have. */
-export const RECEIPT_COLUMNS = `idx AS "index", hash, previous, request_id AS requestId, version,
-  profile_id AS profileId, profile, commitment, summary_commitment AS summaryCommitment, seed,
-  answer_digest AS answerDigest, at, request, summary, salt, erased_at AS erasedAt`;
-
 /** By primary result code: https://www.sqlite.org/rescode.html */
 const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
+  1: ["LOG_CORRUPT", "its tables are not those of an audit log; restore it from a copy"],
   3: ["DISK_FAILED", "permission denied: check the owner and mode of the file and its folder"],
   5: ["TIMEOUT", "another process has been writing to it for too long; try again"],
   6: ["TIMEOUT", "another process has been writing to it for too long; try again"],
@@ -49,6 +15,11 @@ const CODES: Readonly<Record<number, readonly [ErrorCode, string]>> = {
   11: ["LOG_CORRUPT", "it is damaged; restore it from a copy or an export"],
   13: ["DISK_FAILED", "the disk is full: free some space and try again"],
   14: ["DISK_FAILED", "it cannot be opened: check that its folder exists and may be written to"],
+  15: ["TIMEOUT", "other processes were locking it at the same moment; try again"],
+  17: ["LOG_CORRUPT", "its tables were changed while it was open; restore it from a copy"],
+  19: ["LOG_CORRUPT", "what would be written contradicts what is in it; restore it from a copy"],
+  20: ["LOG_CORRUPT", "it has a value of the wrong type; restore it from a copy"],
+  22: ["DISK_FAILED", "its file system cannot hold so large a file"],
   26: ["LOG_CORRUPT", "it is not an audit log"],
 };
 

@@ -43,9 +43,10 @@ export async function fixture(t: TestContext): Promise<Fixture> {
 export function write(
   log: string,
   count: number,
-  options: { readonly keyPath?: string; readonly signEvery?: number },
+  options: { readonly keyPath?: string; readonly signEvery?: number; readonly keptHeads?: string },
 ): Receipt[] {
-  const writer = new LogWriter({ path: log, keyPath: options.keyPath, signEvery: options.signEvery ?? 100 });
+  const { keyPath, signEvery = 100, keptHeads } = options;
+  const writer = new LogWriter({ path: log, keyPath, signEvery, keptHeads });
   const receipts = writer.append(Array.from({ length: count }, (_, i) => prepareReceipt(input(i))));
   writer.close();
   return receipts;
