@@ -1,4 +1,4 @@
-/** A log while it is written: what is done to it from outside is found before the next receipt; moving it is allowed. */
+/** A log while it is written: what is done to it from outside is found before the next receipt; it may be moved. */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,7 +8,7 @@ import { headFile, verifyLog } from "../../src/work/audit/index.ts";
 import { prepareReceipt } from "../../src/work/audit/receipt.ts";
 import { LogWriter } from "../../src/work/audit/writer.ts";
 import { receiptsOf, sql } from "./support/forge.ts";
-import { fixture, input, write, type Fixture } from "./support/inputs.ts";
+import { fixture, input, type Fixture } from "./support/inputs.ts";
 
 const coded =
   (code: ErrorCode, message: RegExp) =>
@@ -47,7 +47,8 @@ const OUTSIDE: Readonly<Record<string, (log: string) => void>> = {
     sql(
       log,
       `INSERT INTO receipts SELECT 5, '${"a".repeat(64)}', hash, request_id, version, profile_id, profile, commitment,
-       summary_commitment, seed, answer_digest, at, request, summary, salt, erased_at, kind FROM receipts WHERE idx = 4`,
+       summary_commitment, seed, answer_digest, at, request, summary, salt, erased_at, kind
+       FROM receipts WHERE idx = 4`,
     ),
   "a trigger that ignores": (log) =>
     sql(log, "CREATE TRIGGER t BEFORE INSERT ON receipts BEGIN SELECT raise(ignore); END"),

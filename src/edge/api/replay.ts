@@ -4,7 +4,7 @@ import { isLockstepError, parseOptions } from "../../base/index.ts";
 import { replayLog, type Receipt, type Recomputed, type ReplayReport } from "../../work/audit/index.ts";
 import { Model } from "../../work/model/index.ts";
 import { callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
-import { receiptsPath } from "./serve.ts";
+import { keptHeads, ownPublicKey, receiptsPath } from "./receipts.ts";
 import { summaryOf } from "./service.ts";
 import { isStore, openSource } from "./source.ts";
 
@@ -28,7 +28,10 @@ export interface ReplayOptions {
   readonly threads?: number | undefined;
   /** @default the one that each answer was given on */
   readonly executor?: "native" | "portable" | undefined;
-  /** The log must be signed by this key (SPKI, DER, base64). @default the key that the log itself names */
+  /**
+   * The log must be signed by this key (PEM, or SPKI DER in base64).
+   * @default the one in `$LOCKSTEP_HOME`; where there is none, the key that the log itself names
+   */
   readonly publicKey?: string | undefined;
   /** The log must contain this head. */
   readonly expectedHead?: string | undefined;
@@ -44,12 +47,26 @@ export interface ReplayOptions {
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
+/** Fields that summaries have not always had. */
+const LATER_FIELDS: readonly string[] = ["truncated"];
+
 const recordedRequest = z.object({ text: z.string(), top_k: z.int().min(1) });
 const recordedProfile = z.object({ executor: z.enum(["native", "portable"]) });
 
-/** @throws LOG_CORRUPT when the log does not verify: then nothing is replayed; NOT_FOUND */
+/**
+ * Who signed the log and what is claimed of it is in the report's `log`; `requireReplayed` says whether it proves
+ * enough. A head of the log that is kept in `$LOCKSTEP_HOME` must be in it.
+ *
+ * @throws LOG_CORRUPT when the log does not verify: then nothing is replayed; NOT_FOUND
+ */
 export async function replay(store: string, options: ReplayOptions = {}): Promise<ReplayReport> {
-  const { log, threads, executor, ...rest } = parseOptions(replaySchema, options, "the options of replay");
+  const {
+    log,
+    threads,
+    executor,
+    publicKey = ownPublicKey(),
+    ...rest
+  } = parseOptions(replaySchema, options, "the options of replay");
   const models = new Map<string, Promise<Model | undefined>>();
   const modelOf = (version: string, on: "native" | "portable"): Promise<Model | undefined> => {
     const key = `${version} ${on}`;
@@ -65,17 +82,29 @@ export async function replay(store: string, options: ReplayOptions = {}): Promis
     );
     if (model === undefined) return undefined;
     const answer = await model.classify(text, { topK });
-    return { answerDigest: answer.digest, summary: summaryOf(answer), profileId: model.profile.id };
+    return {
+      answerDigest: answer.digest,
+      summary: comparable(receipt, summaryOf(answer)),
+      profileId: model.profile.id,
+    };
   };
   try {
     return await replayLog(
       log ?? receiptsPath(store),
       recompute,
-      Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
+      Object.fromEntries(
+        Object.entries({ ...rest, publicKey, keptHeads: keptHeads() }).filter(([, value]) => value !== undefined),
+      ),
     );
   } finally {
     for (const model of models.values()) await (await model.catch(() => undefined))?.close();
   }
+}
+
+/** Without what a summary says today and did not say when the receipt was written. */
+function comparable(receipt: Receipt, summary: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const recorded = JSON.parse(receipt.summary ?? "{}") as object;
+  return Object.fromEntries(Object.entries(summary).filter(([key]) => key in recorded || !LATER_FIELDS.includes(key)));
 }
 
 /** Undefined: that version is not there any more. */

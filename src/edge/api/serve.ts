@@ -2,12 +2,13 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { parseOptions, toLockstepError, type LockstepError } from "../../base/index.ts";
-import { openAuditLog, type AuditLog } from "../../work/audit/index.ts";
+import type { AuditLog } from "../../work/audit/index.ts";
 import { openStore, type Store } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions, type HttpServer } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
 import { Model, type ModelOptions } from "../../work/model/index.ts";
 import { callbackSchema, pathSchema } from "./options.ts";
+import { openLog, receiptsPath } from "./receipts.ts";
 import { Service } from "./service.ts";
 import { isStore, openSource } from "./source.ts";
 import { stateFolder } from "./state-folder.ts";
@@ -86,13 +87,7 @@ export async function openReceipts(
   auditKey: string | false | undefined,
 ): Promise<AuditLog | undefined> {
   const path = audit ?? (store === undefined ? false : receiptsPath(store.root));
-  if (path === false) return undefined;
-  const keyPath = auditKey ?? join(stateFolder(), "receipts-key.pem");
-  return await openAuditLog(path, keyPath === false ? {} : { keyPath });
-}
-
-export function receiptsPath(storeRoot: string): string {
-  return join(storeRoot, "receipts.sqlite");
+  return path === false ? undefined : await openLog(path, auditKey);
 }
 
 /** Publishing needs a key; its file is the user's, unless another is named. */

@@ -38,8 +38,21 @@ export interface RecordedRequest {
   readonly top_k: number;
 }
 
-export function summaryOf({ label, probability, abstained, top }: Classification): unknown {
-  return { label, probability, abstained, top: top.map((one) => ({ label: one.label, probability: one.probability })) };
+/**
+ * What a receipt keeps of an answer. `truncated` (only the beginning of the text was read) is in it where the answer
+ * says so; receipts of before have no such field.
+ */
+export function summaryOf(
+  answer: Classification & { readonly truncated?: boolean },
+): Readonly<Record<string, unknown>> {
+  const { label, probability, abstained, top, truncated } = answer;
+  return {
+    label,
+    probability,
+    abstained,
+    top: top.map((one) => ({ label: one.label, probability: one.probability })),
+    ...(truncated === undefined ? {} : { truncated }),
+  };
 }
 
 interface Serving {
@@ -70,6 +83,7 @@ export class Service implements HttpDeps {
   /** From now on questions are answered. */
   async begin(model: Model, store: Store | undefined, audit: AuditLog | undefined): Promise<void> {
     this.#health = audit === undefined ? undefined : new LogHealth(audit);
+    for (const notice of audit?.notices ?? []) this.#onError(new LockstepError("LOG_CORRUPT", notice));
     this.#serving = { model, store, audit, models: [] };
     await this.#refresh(this.#serving);
   }

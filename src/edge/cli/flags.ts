@@ -1,5 +1,7 @@
 /** Flags that several verbs share, flags as values, and errors that name the flag. */
+import { createHash } from "node:crypto";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import type { LogReport } from "../api/index.ts";
 
 export type Executor = "native" | "portable";
 
@@ -21,6 +23,28 @@ export function executorOption(description: string): Option {
   return new Option("--executor <name>", description).choices(["native", "portable"]);
 }
 
+export const LOG_FLAG = ["--log <file>", "log of receipts (default: receipts.sqlite in the store)"] as const;
+
+/** What a log is held against, and what is taken without. */
+export function addTrustFlags(command: Command): Command {
+  return command
+    .option("--public-key <key>", "the log must be signed by this key (SPKI, DER, base64; default: $LOCKSTEP_HOME's)")
+    .option("--expected-head <hash>", "the log must contain this head")
+    .option("--min-count <n>", "the log must have at least as many receipts", WHOLE)
+    .option("--allow-unsigned", "take a log that nobody vouches for");
+}
+
+/** Who signed a log, and what is claimed of it. */
+export function trustedLines({ claim, key, kept, problem }: LogReport): string[] {
+  if (problem !== undefined) return [];
+  const fingerprint = key === null ? "" : createHash("sha256").update(Buffer.from(key, "base64")).digest("base64url");
+  return [
+    claim,
+    ...(key === null ? [] : [`signed by ${key} (SHA-256 ${fingerprint})`]),
+    ...(kept === null || kept === 0 ? [] : [`the head over ${kept} receipts, kept in $LOCKSTEP_HOME, is in the log`]),
+  ];
+}
+
 export const JSON_FLAG = ["--json", "the result as JSON on standard output"] as const;
 export const MODEL_ARGUMENT = ["<model>", "a store, or a folder in the Hugging Face layout"] as const;
 
@@ -32,6 +56,9 @@ export function integer(least: number, most: number): (text: string) => number {
     return value;
   };
 }
+
+/** Any count. */
+export const WHOLE = integer(0, Number.MAX_SAFE_INTEGER);
 
 export function share(text: string): number {
   const value = Number(text);

@@ -6,8 +6,10 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { addDoctor } from "./doctor.ts";
+import { addErase } from "./erase.ts";
 import { addEval } from "./eval.ts";
 import { addExplore } from "./explore.ts";
+import { addExportLog } from "./export-log.ts";
 import { addLs } from "./ls.ts";
 import { guardStreams, reportError, writeError } from "./output.ts";
 import { addPredict } from "./predict.ts";
@@ -28,6 +30,8 @@ const VERBS = [
   addPublish,
   addVerify,
   addReplay,
+  addErase,
+  addExportLog,
   addExplore,
   addDoctor,
 ];

@@ -225,7 +225,8 @@ export class ChainChecker {
       if (!fits || !inTime)
         this.fail(
           "erasure-wrong",
-          `receipt ${index} is not erased as receipt ${receipt.index} says (${row === undefined ? "it has its text" : `${row.erasedAt}, not ${at}`})`,
+          `receipt ${index} is not erased as receipt ${receipt.index} says ` +
+            `(${row === undefined ? "it has its text" : `at ${row.erasedAt}, not ${at}`})`,
           index,
         );
       this.#unnamed.delete(index);

@@ -32,7 +32,8 @@ export function compareWithKept(
     checker.fail(
       "kept-head",
       `this log was at ${others.map((other) => `${other.path} (${other.count} receipts)`).join(", ")}, and what was ` +
-        `kept of it there is not in it; restore it from a copy, or remove ${others[0]?.file ?? folder} to trust it as it is`,
+        "kept of it there is not in it; restore it from a copy, or remove " +
+        `${others[0]?.file ?? folder} to trust it as it is`,
     );
   else if (fitting.length > 0) checker.setKept(Math.min(checker.count, ...fitting.map(({ count }) => count)));
 }

@@ -2,7 +2,7 @@
  * The newest signed head in a small file beside the log, `<log>.head.json`: what the log itself can no longer say once
  * its end is cut off. It is there from the log's beginning on (over no receipts), so that its absence says something.
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import { canonicalJson, LockstepError } from "../../base/index.ts";
 import { syncFolder, writeSynced } from "./files.ts";
@@ -25,14 +25,13 @@ export function readHeadFile(log: string): SignedHead | undefined {
   });
 }
 
-/** Replaces it, at once or durably (`sync`). The caller holds the log's write lock, so that an older head never replaces a newer one. */
-export function writeHeadFile(log: string, head: SignedHead, sync: boolean): void {
+/** Replaces it, durably. The caller holds the log's write lock, so that an older head never replaces a newer one. */
+export function writeHeadFile(log: string, head: SignedHead): void {
   const path = headFile(log);
   const temporary = `${path}.tmp`;
-  if (sync) writeSynced(temporary, canonicalJson(head), "w", 0o600);
-  else writeFileSync(temporary, canonicalJson(head), { mode: 0o600 });
+  writeSynced(temporary, canonicalJson(head), "w", 0o600);
   renameSync(temporary, path);
-  if (sync) syncFolder(dirname(path));
+  syncFolder(dirname(path));
 }
 
 function parseJson(text: string): unknown {

@@ -60,7 +60,7 @@ export async function replayLog(
     throw new LockstepError(
       "LOG_CORRUPT",
       `the audit log ${path} does not verify, so it is not replayed: ${problem.message}`,
-      { path, kind: problem.kind },
+      { path, kind: problem.kind, count: log.count, signed: log.signed, signedBy: log.signedBy },
     );
   const totals = { same: 0, withinTolerance: 0, different: 0, erased: 0, notReplayable: 0 };
   const details: ReplayDetail[] = [];

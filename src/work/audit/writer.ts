@@ -163,7 +163,7 @@ export class LogWriter {
     immediately(this.#database, () => {
       // Before the first signed head, so that there is none without a head file.
       if (this.#signer !== undefined && this.#lastSigned() === undefined && readHeadFile(this.#path) === undefined)
-        writeHeadFile(this.#path, this.#signer.sign(0, GENESIS, ""), true);
+        writeHeadFile(this.#path, this.#signer.sign(0, GENESIS, ""));
       this.#upgrade();
       this.#follow();
       this.#sign();
@@ -320,7 +320,7 @@ export class LogWriter {
       this.#keeper?.keep({ count, head, first: this.#first(), format: FORMAT } satisfies KeptHead);
       const signed = this.#lastSigned();
       if (signed === undefined || (!durably && !this.#crosses(this.#besides, signed.count))) return;
-      writeHeadFile(this.#path, signed, true);
+      writeHeadFile(this.#path, signed);
       this.#besides = signed.count;
     });
   }
@@ -385,8 +385,8 @@ export class LogWriter {
     if (this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0) return;
     throw new LockstepError(
       "TIMEOUT",
-      `${erased} receipts are erased from ${this.#path}, but a reader keeps their old bytes in the file; they go when ` +
-        "the log is next closed or something else is erased",
+      `${erased} receipts are erased from ${this.#path}, but a reader keeps their old bytes in the file; they go ` +
+        "when the log is next closed or something else is erased",
       { erased },
     );
   }
