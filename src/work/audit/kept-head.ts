@@ -121,7 +121,7 @@ export class HeadKeeper implements Disposable {
     this[Symbol.dispose]();
     const path = fileOf(this.#folder, this.#path);
     if (!existsSync(path)) {
-      makeFolder(this.#folder);
+      makeFolder(this.#folder, 0o700);
       const place = {
         kept: "lockstep-audit-kept-head-1",
         path: placeOf(this.#path),
