@@ -15,15 +15,15 @@ const diedWhen = (when: (rows: readonly EncodedRow[]) => boolean) => (rows: read
   when(rows) ? new LockstepError("WORKER_DIED", "gone") : null;
 
 test("the sample is a function of the request's id, and of the stated share", () => {
-  const chosen = Array.from({ length: 4000 }, (_, i) => isSampled(`id ${i}`, 0, 0.25));
+  const chosen = Array.from({ length: 4000 }, (_, i) => isSampled("key", `id ${i}`, 0, 0.25));
   assert.deepEqual(
     chosen,
-    Array.from({ length: 4000 }, (_, i) => isSampled(`id ${i}`, 0, 0.25)),
+    Array.from({ length: 4000 }, (_, i) => isSampled("key", `id ${i}`, 0, 0.25)),
   );
   const share = chosen.filter(Boolean).length / 4000;
   assert.ok(share > 0.22 && share < 0.28, `${share}`);
-  assert.equal(isSampled("x", 0, 1), true);
-  assert.equal(isSampled("x", 0, 0), false);
+  assert.equal(isSampled("key", "x", 0, 1), true);
+  assert.equal(isSampled("key", "x", 0, 0), false);
 });
 
 test("an answer that is not finite is not given; its batch mates get theirs", async () => {

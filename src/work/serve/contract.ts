@@ -42,17 +42,19 @@ export interface SchedulerOptions<V extends NamedVersion> {
   /** Time a request may take from admission to answer, in milliseconds, unless it names its own. @default 30_000 */
   readonly timeoutMs?: number;
   /**
-   * Share of rows that are computed twice and compared bit for bit, 0 to 1; chosen by a hash of the request's id.
-   * @default 0
+   * Share of rows that are computed twice and compared bit for bit, 0 to 1; chosen by a hash of `sampleKey` and the
+   * request's id. @default 0
    */
   readonly verifySample?: number;
+  /** What whoever chooses ids must not know, or the sample is theirs to choose. @default random */
+  readonly sampleKey?: string;
   /** @default the system's */
   readonly clock?: Clock;
   readonly hooks?: ServeHooks;
 }
 
 export interface ServeRequest<V extends NamedVersion> {
-  /** Decides, by hash, whether its rows are verified. */
+  /** Names it in errors; with `sampleKey` it decides, by hash, whether its rows are verified. */
   readonly id: string;
   /** How many rows `encode` will give; they are counted at admission. @default 1 */
   readonly rows?: number;

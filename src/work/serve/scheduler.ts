@@ -4,6 +4,7 @@
  * Publishing builds replicas beside all this and swaps one reference, so a request sees one version from admission to
  * answer, and none sees an error. It runs on the main thread and computes nothing: its time is bookkeeping.
  */
+import { randomUUID } from "node:crypto";
 import { isLockstepError, LockstepError, systemClock, type Clock } from "../../base/index.ts";
 import { rowLength } from "../infer/index.ts";
 import type {
@@ -59,6 +60,8 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
   readonly #open = new Set<Ticket<V>>();
   /** Pins of callers, and what each holds. */
   readonly #pins = new Map<VersionPin<V>, LoadedVersion<V>>();
+  /** Decides, with a request's id, what is verified. */
+  readonly #sampleKey: string;
   #current: LoadedVersion<V> | null = null;
   #waiting = 0;
   #arrivals = 0;
@@ -77,6 +80,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
       maxWaitMs: options.maxWaitMs ?? 0,
     };
     this.#maxQueue = options.maxQueue ?? 1024;
+    this.#sampleKey = options.sampleKey ?? randomUUID();
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options.hooks ?? {};
     this.#keeper = new ReplicaKeeper(options.openReplica, this.#hooks);
@@ -289,7 +293,8 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     if (ticket.settled) return;
     try {
       requireFinite(logits, index);
-      if (isSampled(ticket.id, index, this.#options.verifySample ?? 0)) void this.#verify(loaded, replica, job, logits);
+      if (isSampled(this.#sampleKey, ticket.id, index, this.#options.verifySample ?? 0))
+        void this.#verify(loaded, replica, job, logits);
       else ticket.give(index, logits, false);
     } catch (thrown) {
       ticket.fail(thrown);

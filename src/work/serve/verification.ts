@@ -7,10 +7,12 @@
 import { bits, LockstepError, PURPOSE, seedFrom } from "../../base/index.ts";
 
 /**
- * Whether row `row` of request `id` belongs to the sample: a function of the two alone, so a replay chooses the same.
+ * Whether row `row` of request `id` belongs to the sample. Under a key that only this process knows: ids come from
+ * callers, and who chooses them must not choose what is verified. (No answer depends on it.)
  */
-export function isSampled(id: string, row: number, share: number): boolean {
-  return share > 0 && bits(seedFrom(id), PURPOSE.audit, 0, 0, row) < share * 2 ** 32;
+export function isSampled(key: string, id: string, row: number, share: number): boolean {
+  if (share <= 0 || share >= 1) return share > 0;
+  return bits(seedFrom(`${key}\n${id}`), PURPOSE.audit, 0, 0, row) < share * 2 ** 32;
 }
 
 /** Throws NON_FINITE if the row's logits are no numbers to answer with. */
