@@ -100,6 +100,8 @@ export class HeadKeeper implements Disposable {
   readonly #folder: string;
   readonly #path: string;
   #file: number | undefined;
+  /** What this process wrote last: found again, it need not be read. */
+  #written: Uint8Array = Buffer.alloc(0);
 
   constructor(folder: string, path: string) {
     this.#folder = folder;
@@ -110,9 +112,12 @@ export class HeadKeeper implements Disposable {
   keep(head: KeptHead): void {
     const bytes = encode(head);
     const file = this.#open(bytes);
-    const kept = readHead(file, fileOf(this.#folder, this.#path));
-    if (kept.count > head.count || (kept.count === head.count && kept.format === head.format)) return;
+    if (!readBytes(file).equals(this.#written)) {
+      const kept = readHead(file, fileOf(this.#folder, this.#path));
+      if (kept.count > head.count || (kept.count === head.count && kept.format === head.format)) return;
+    }
     writeSync(file, bytes, 0, bytes.length, 0);
+    this.#written = bytes;
   }
 
   /** The file may have been removed meanwhile, deliberately or not; the log's newest head is kept all the same. */
@@ -161,13 +166,18 @@ function readRecord(file: string): KeptRecord {
 function readHead(descriptor: number, file: string): KeptHead {
   // A writer of another process may be in the middle of it: then the check does not fit, and a moment later it does.
   for (let attempt = 0; attempt < 3; attempt++) {
-    const bytes = Buffer.alloc(HEAD_BYTES);
-    readSync(descriptor, bytes, 0, HEAD_BYTES, 0);
-    const [check = "", text = ""] = /^([0-9a-f]{16}) (.*)$/s.exec(bytes.toString().trimEnd())?.slice(1) ?? [];
+    const [check = "", text = ""] =
+      /^([0-9a-f]{16}) (.*)$/s.exec(readBytes(descriptor).toString().trimEnd())?.slice(1) ?? [];
     const parsed = headSchema.safeParse(parseJson(text));
     if (parsed.success && sha256Hex(text).startsWith(check) && check !== "") return parsed.data;
   }
   throw damaged(file);
+}
+
+function readBytes(descriptor: number): Buffer {
+  const bytes = Buffer.alloc(HEAD_BYTES);
+  readSync(descriptor, bytes, 0, HEAD_BYTES, 0);
+  return bytes;
 }
 
 function damaged(file: string): LockstepError {

@@ -6,7 +6,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
-import type { DatabaseSync, StatementResultingChanges } from "node:sqlite";
+import type { DatabaseSync, StatementResultingChanges, StatementSync } from "node:sqlite";
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { diskError } from "../store/index.ts";
 import { ChainChecker } from "./chain-checker.ts";
@@ -47,6 +47,9 @@ export class LogWriter {
   /** The files that are open, by identity. */
   #files: readonly string[] = [];
   #schema: unknown;
+  #firstHash = GENESIS;
+  /** Compiled once. */
+  readonly #statements = new Map<string, StatementSync>();
   /** Receipts that the head file beside the log covers. */
   #besides = 0;
   /** Once the log is not what it was, nothing more is written. */
@@ -79,9 +82,9 @@ export class LogWriter {
   /** By hash, or the latest with this request id. */
   get(id: string): Receipt | undefined {
     return onLog(this.#path, () => {
-      const row = this.#database
-        .prepare(`SELECT ${COLUMNS} FROM receipts WHERE hash = ? OR request_id = ? ORDER BY idx DESC LIMIT 1`)
-        .get(id, id);
+      const row = this.#prepare(
+        `SELECT ${COLUMNS} FROM receipts WHERE hash = ? OR request_id = ? ORDER BY idx DESC LIMIT 1`,
+      ).get(id, id);
       return row === undefined ? undefined : this.#receipt(row);
     });
   }
@@ -89,14 +92,14 @@ export class LogWriter {
   list({ from, limit, newestFirst }: ListQuery): Receipt[] {
     const order = newestFirst ? "DESC" : "ASC";
     return onLog(this.#path, () =>
-      this.#database.prepare(`SELECT ${COLUMNS} FROM receipts ORDER BY idx ${order} LIMIT ? OFFSET ?`).all(limit, from),
+      this.#prepare(`SELECT ${COLUMNS} FROM receipts ORDER BY idx ${order} LIMIT ? OFFSET ?`).all(limit, from),
     ).map((row) => this.#receipt(row));
   }
 
   refersTo(version: string): boolean {
     return (
       onLog(this.#path, () =>
-        this.#database.prepare("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1").get(version),
+        this.#prepare("SELECT 1 FROM receipts WHERE version = ? AND erased_at IS NULL LIMIT 1").get(version),
       ) !== undefined
     );
   }
@@ -107,16 +110,15 @@ export class LogWriter {
    */
   erase(id: string, at: string): ErasureResult {
     const result = this.#commit(() => {
-      const rows = this.#database
-        .prepare(
-          "SELECT idx, hash, at FROM receipts WHERE (hash = ? OR request_id = ?) AND erased_at IS NULL AND kind = " +
-            "'answer' ORDER BY idx LIMIT ?",
-        )
+      const rows = this.#prepare(
+        "SELECT idx, hash, at FROM receipts WHERE (hash = ? OR request_id = ?) AND erased_at IS NULL AND kind = " +
+          "'answer' ORDER BY idx LIMIT ?",
+      )
         .all(id, id, MAX_ERASED)
         .map((row) => ({ index: Number(row["idx"]), hash: String(row["hash"]), at: String(row["at"]) }));
       if (rows.length === 0) return { erased: [], receipt: null };
       const when = rows.reduce((latest, row) => later(latest, row.at), at);
-      const update = this.#database.prepare(
+      const update = this.#prepare(
         "UPDATE receipts SET request = NULL, summary = NULL, salt = NULL, erased_at = ? WHERE idx = ?",
       );
       for (const { index } of rows) this.#requireOne(update.run(when, index));
@@ -176,10 +178,11 @@ export class LogWriter {
 
   /** A log of format 1 becomes one of today's; what it had erased is named in the chain, as found. */
   #upgrade(): void {
-    if (this.#database.prepare("PRAGMA user_version").get()?.["user_version"] !== 1) return;
+    if (this.#prepare("PRAGMA user_version").get()?.["user_version"] !== 1) return;
     upgrade(this.#database, 1);
-    const found: ErasedReceipt[] = this.#database
-      .prepare("SELECT idx, hash, erased_at FROM receipts WHERE erased_at IS NOT NULL ORDER BY idx")
+    const found: ErasedReceipt[] = this.#prepare(
+      "SELECT idx, hash, erased_at FROM receipts WHERE erased_at IS NOT NULL ORDER BY idx",
+    )
       .all()
       .map((row) => ({ index: Number(row["idx"]), hash: String(row["hash"]), at: String(row["erased_at"]) }));
     for (let from = 0; from < found.length; from += MAX_ERASED) {
@@ -223,9 +226,7 @@ export class LogWriter {
   }
 
   #insert(inputs: readonly PreparedReceipt[], kind: ReceiptKind): Receipt[] {
-    const insert = this.#database.prepare(
-      "INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    );
+    const insert = this.#prepare("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     return inputs.map((input) => {
       const { count, head } = this.#end;
       const r = chainReceipt(input, count, head, randomBytes(32).toString("hex"), kind);
@@ -258,9 +259,9 @@ export class LogWriter {
   /** What this process wrote or verified last is there; what others added since is right, and signed with the key. */
   #follow(): void {
     const { count, head } = this.#end;
-    const rows = this.#database
-      .prepare("SELECT idx, hash FROM receipts WHERE idx >= ? ORDER BY idx LIMIT 2")
-      .all(Math.max(0, count - 1));
+    const rows = this.#prepare("SELECT idx, hash FROM receipts WHERE idx >= ? ORDER BY idx LIMIT 2").all(
+      Math.max(0, count - 1),
+    );
     const own = count === 0 ? [] : rows.slice(0, 1);
     if (count > 0 && (own[0]?.["idx"] !== count - 1 || own[0]["hash"] !== head))
       throw corrupt(this.#path, `receipt ${count - 1}, which was written or verified by this process, is gone`);
@@ -270,9 +271,7 @@ export class LogWriter {
   #verifySince(start: End): End {
     const checker = new ChainChecker(this.#signer === undefined ? {} : { publicKey: this.#signer.key }, start);
     checker.setFormat(FORMAT);
-    const rows = this.#database
-      .prepare(`SELECT ${COLUMNS} FROM receipts WHERE idx >= ? ORDER BY idx`)
-      .iterate(start.count);
+    const rows = this.#prepare(`SELECT ${COLUMNS} FROM receipts WHERE idx >= ? ORDER BY idx`).iterate(start.count);
     for (const row of rows) checker.add(parseReceipt({ ...row }));
     checker.addHeads(this.#headsSince(start.count));
     const { count, head, problem } = checker.report();
@@ -281,8 +280,7 @@ export class LogWriter {
   }
 
   #headsSince(count: number): SignedHead[] {
-    return this.#database
-      .prepare("SELECT count, head, at, key, signature FROM heads WHERE count > ? ORDER BY count")
+    return this.#prepare("SELECT count, head, at, key, signature FROM heads WHERE count > ? ORDER BY count")
       .all(count)
       .map((row) => this.#signedHead(row));
   }
@@ -295,14 +293,18 @@ export class LogWriter {
     const { count, head } = this.#end;
     const last = this.#lastSigned();
     if (this.#signer === undefined || count === (last?.count ?? 0)) return;
-    const at = this.#database.prepare("SELECT at FROM receipts WHERE idx = ?").get(count - 1)?.["at"];
+    const at = this.#prepare("SELECT at FROM receipts WHERE idx = ?").get(count - 1)?.["at"];
     const signed = this.#signer.sign(count, head, String(at));
     if (last !== undefined && !this.#crosses(last.count, count))
-      this.#requireOne(this.#database.prepare("DELETE FROM heads WHERE count = ?").run(last.count));
+      this.#requireOne(this.#prepare("DELETE FROM heads WHERE count = ?").run(last.count));
     this.#requireOne(
-      this.#database
-        .prepare("INSERT INTO heads VALUES (?, ?, ?, ?, ?)")
-        .run(signed.count, signed.head, signed.at, signed.key, signed.signature),
+      this.#prepare("INSERT INTO heads VALUES (?, ?, ?, ?, ?)").run(
+        signed.count,
+        signed.head,
+        signed.at,
+        signed.key,
+        signed.signature,
+      ),
     );
   }
 
@@ -318,17 +320,16 @@ export class LogWriter {
     immediately(this.#database, () => {
       const { count, head } = this.#end;
       this.#keeper?.keep({ count, head, first: this.#first(), format: FORMAT } satisfies KeptHead);
+      if (!durably && !this.#crosses(this.#besides, count)) return;
       const signed = this.#lastSigned();
-      if (signed === undefined || (!durably && !this.#crosses(this.#besides, signed.count))) return;
+      if (signed === undefined) return;
       writeHeadFile(this.#path, signed);
       this.#besides = signed.count;
     });
   }
 
   #lastSigned(): SignedHead | undefined {
-    const row = this.#database
-      .prepare("SELECT count, head, at, key, signature FROM heads ORDER BY count DESC LIMIT 1")
-      .get();
+    const row = this.#prepare("SELECT count, head, at, key, signature FROM heads ORDER BY count DESC LIMIT 1").get();
     return row === undefined ? undefined : this.#signedHead(row);
   }
 
@@ -340,8 +341,17 @@ export class LogWriter {
 
   /** Hash of the first receipt: which log it is. */
   #first(): string {
-    const row = this.#database.prepare("SELECT hash FROM receipts WHERE idx = 0").get();
-    return row === undefined ? GENESIS : String(row["hash"]);
+    if (this.#firstHash === GENESIS) {
+      const row = this.#prepare("SELECT hash FROM receipts WHERE idx = 0").get();
+      if (row !== undefined) this.#firstHash = String(row["hash"]);
+    }
+    return this.#firstHash;
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
   }
 
   /** Looked at when another connection has changed it. */
@@ -353,7 +363,7 @@ export class LogWriter {
   }
 
   #schemaVersion(): unknown {
-    return this.#database.prepare("PRAGMA schema_version").get()?.["schema_version"];
+    return this.#prepare("PRAGMA schema_version").get()?.["schema_version"];
   }
 
   #fileIdentities(): string[] {
@@ -382,7 +392,7 @@ export class LogWriter {
 
   /** The main file still has the old pages, until the journal has been copied over them. */
   #dropOldPages(erased: number): void {
-    if (this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0) return;
+    if (this.#prepare("PRAGMA wal_checkpoint(TRUNCATE)").get()?.["busy"] === 0) return;
     throw new LockstepError(
       "TIMEOUT",
       `${erased} receipts are erased from ${this.#path}, but a reader keeps their old bytes in the file; they go ` +
