@@ -70,6 +70,7 @@ test("whatever is done to a log while it is open: the next receipt is refused, a
     for (let i = 0; i < 5; i++) append(writer);
     attack(made.log);
     for (let i = 0; i < 2; i++) assert.throws(() => append(writer), coded("LOG_CORRUPT", /./), name);
+    assert.throws(() => writer.check(), coded("LOG_CORRUPT", /./), `${name}: readiness says so too`);
     try {
       writer.close();
     } catch (error) {

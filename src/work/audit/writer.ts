@@ -130,14 +130,11 @@ export class LogWriter {
     return result;
   }
 
-  /** Writes a page as it is, to see whether the disk takes one: no receipt comes of it. */
+  /** Writes a page as it is, to see whether the disk takes one, and a receipt would be taken: none comes of it. */
   check(): void {
-    onLog(this.#path, () =>
-      immediately(this.#database, () => {
-        const version = Number(this.#database.prepare("PRAGMA user_version").get()?.["user_version"]);
-        this.#database.exec(`PRAGMA user_version = ${version}`);
-      }),
-    );
+    this.#commit(() => {
+      this.#database.exec(`PRAGMA user_version = ${FORMAT}`);
+    });
   }
 
   status(): LogStatus {
