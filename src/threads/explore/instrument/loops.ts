@@ -119,6 +119,8 @@ function keeps(node: AnyNode, rule: Rule): boolean {
     case "SequenceExpression":
     case "TemplateLiteral":
       return node.expressions.every((part) => inner(part));
+    case "ArrayExpression":
+      return node.elements.every((element) => inner(element));
     case "UnaryExpression":
       return node.operator !== "delete" && inner(node.argument);
     case "MemberExpression":
