@@ -153,6 +153,40 @@ export const keepsStateHidden = program<{ w: Words }>(import.meta.url, {
   ],
 });
 
+let turns = 0;
+/** Differs by itself, in a value; and in what it returns only. */
+export const differs = program<{ w: Words }>(import.meta.url, {
+  setup: () => ({ w: words(1) }),
+  threads: [
+    ({ w }) => {
+      Atomics.load(w, 0);
+      Atomics.store(w, 0, ++turns);
+    },
+  ],
+});
+export const returnsDiffer = program<{ w: Words }>(import.meta.url, {
+  setup: () => ({ w: words(1) }),
+  threads: [({ w }) => Atomics.load(w, 0) + turns++],
+});
+
+/** Fails once the second thread stored between the two loads; its steps before and after do not matter. */
+export const longWay = program<{ w: Words }>(import.meta.url, {
+  setup: () => ({ w: words(4) }),
+  threads: [
+    ({ w }) => {
+      for (let i = 0; i < 4; i++) Atomics.add(w, 1, 1);
+      const first = Atomics.load(w, 0);
+      Atomics.add(w, 1, 1);
+      if (Atomics.load(w, 0) !== first) throw new Error("changed between two loads");
+    },
+    ({ w }) => {
+      for (let i = 0; i < 4; i++) Atomics.add(w, 2, 1);
+      Atomics.store(w, 0, 1);
+      Atomics.add(w, 2, 1);
+    },
+  ],
+});
+
 /** Polling with a time limit ends because somebody writes. */
 export const polls = program<{ w: Words }>(import.meta.url, {
   title: "polling with a time limit",

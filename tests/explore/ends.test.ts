@@ -87,6 +87,35 @@ test("module state that outlives a schedule is noticed", async () => {
   }
 });
 
+test("a program that differs by itself is called so, with the first step that does", async () => {
+  const { failure } = await explore(ends.differs, quick);
+  assert.equal(failure?.kind, "nondeterminism");
+  assert.match(
+    failure.message,
+    /did not do the same at step 1 \(first "thread 0: store w\[0\]: 0 → 1", then "thread 0: store w\[0\]: 0 → 2"\)/,
+  );
+  const returns = (await explore(ends.returnsDiffer, quick)).failure;
+  assert.match(returns?.message ?? "", /did not return the same/);
+});
+
+test("a failing schedule is shown with the fewest preemptions, then steps, that show it", async () => {
+  const report = await explore(ends.longWay, { strategy: "random", schedules: 400, seed: 3 });
+  assert.match(report.failure?.message ?? "", /changed between two loads/);
+  assert.equal(report.failure!.schedule, "0*6,1*6,0");
+  assert.ok(report.shrunkFrom !== null && report.shrunkFrom.steps > 12, JSON.stringify(report.shrunkFrom));
+  assert.match(formatReport(report), /\(met in \d+ steps, with preemptions: \d+\)/);
+});
+
+test("a schedule that the program does not have is no answer about it", async () => {
+  for (const [replay, message] of [
+    ["0*2,5", /names thread 5, and "noRecheck" has the threads 0 to 1/],
+    ["k2", /names thread 2/],
+    ["1*30", /more steps than the program: 30, and "noRecheck" has none of thread 1 left after \d+/],
+    ["1*2,0*2,1", /more steps than the program: 5, and "noRecheck" (?:ended|has none of thread \d left) after \d/],
+  ] as const)
+    await assert.rejects(explore(noRecheck, { replay }), { code: "OPTION_INVALID", message });
+});
+
 test("wrong options, programs that are not exported, cancelling", async () => {
   await assert.rejects(explore(ends.clock, { strategy: "fast" as never }), { code: "OPTION_INVALID" });
   await assert.rejects(explore({ ...ends.clock }), { code: "NOT_FOUND" });

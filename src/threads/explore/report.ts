@@ -56,6 +56,8 @@ export interface ExploreReport {
   readonly verdict: Verdict;
   /** Null: nothing wrong was found. A failure is reported only after it was seen again in fresh threads. */
   readonly failure: Failure | null;
+  /** How long the failing schedule was when it was met, where an easier one is shown; else null. */
+  readonly shrunkFrom: Length | null;
   /** Greatest number of steps of a schedule. */
   readonly longest: number;
 }
@@ -78,6 +80,12 @@ export function verdictOf(stages: readonly Stage[]): Verdict {
 
 function isUnbounded(coverage: Coverage): boolean {
   return coverage.kind === "preemptions" && coverage.bound === Infinity;
+}
+
+/** How easy a schedule is to follow. */
+export interface Length {
+  readonly preemptions: number;
+  readonly steps: number;
 }
 
 /** In a phrase: `complete up to 2 preemptions: 1,204 schedules`. */
@@ -120,7 +128,7 @@ export function coverageName(coverage: Coverage): string {
 }
 
 /** For people: a line a stage, and a failure with its whole trace. */
-export function formatReport({ program, title, stages, verdict, failure }: ExploreReport): string {
+export function formatReport({ program, title, stages, verdict, failure, shrunkFrom }: ExploreReport): string {
   const lines = stages.map(
     (stage) =>
       `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ` +
@@ -140,7 +148,8 @@ export function formatReport({ program, title, stages, verdict, failure }: Explo
   }
   const again =
     `the same again: --replay ${failure.schedule}` +
-    (failure.seed === null ? "" : ` (a random schedule, of seed ${failure.seed})`);
+    (failure.seed === null ? "" : ` (found by a random schedule, of seed ${failure.seed})`) +
+    (shrunkFrom === null ? "" : ` (met in ${shrunkFrom.steps} steps, with preemptions: ${shrunkFrom.preemptions})`);
   return `${lines.join("\n")}\n${name}: FAILED, ${failure.kind}: ${failure.message}\n\n${failure.trace}\n\n${again}`;
 }
 

@@ -68,6 +68,8 @@ export interface Run {
   /** Threads that slept, and where, when nobody could go on. */
   readonly stuck: readonly Stuck[];
   readonly deaths: readonly number[];
+  /** Threads whose body had returned when the schedule was over. */
+  readonly ended: readonly number[];
   /** Where each thread stands that could have gone on, by thread; null for the others. */
   readonly pending: readonly (Pending | null)[];
 }
@@ -210,15 +212,18 @@ export class Runner {
     const deaths = Array.from({ length: this.threads }, (_, index) => index).filter(
       (index) => control[threadBase(index) + T.KILLED] === 1,
     );
+    const ended = Array.from({ length: this.threads }, (_, index) => index).filter(
+      (index) => control[threadBase(index) + T.STATUS] === STATUS.DONE,
+    );
     this.#buffers.reverse();
-    const trace = new Trace(control, control[H.STEP]!, this.#buffers[0]!);
+    const trace = Trace.of(control, control[H.STEP]!, this.#buffers[0]!);
     const pending = outcome === OUTCOME.REDUNDANT ? this.#pending() : [];
     this.#unwind();
     const reports = this.#ports.flatMap(drain);
     const refused = reports.find((report) => report.refused !== undefined)?.refused;
     if (refused !== undefined) throw decodeError(refused);
     this.#noteCuts(reports);
-    return { outcome, trace, reports, stuck, deaths, pending };
+    return { outcome, trace, reports, stuck, deaths, ended, pending };
   }
 
   /**

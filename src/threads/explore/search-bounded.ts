@@ -7,9 +7,9 @@
  * death later, with nothing of it in between, leaves the others the same memory; what the supervisor then does may come
  * as late as it likes anyway).
  */
-import { KILL_FLAG } from "./control.ts";
+import { KILL_FLAG, KIND } from "./control.ts";
 import type { Plan, Run } from "./runner.ts";
-import type { TraceEvent } from "./trace.ts";
+import type { Trace, TraceEvent } from "./trace.ts";
 
 interface Node {
   readonly choices: readonly number[];
@@ -71,6 +71,16 @@ function cost(thread: number, { ready }: TraceEvent, before: TraceEvent | null):
   const timesOut = (ready & (1 << thread)) === 0;
   if (timesOut) return ready === 0 ? 0 : 1;
   return before !== null && before.thread !== thread && (ready & (1 << before.thread)) !== 0 ? 1 : 0;
+}
+
+/** Switches away from a thread that could have gone on, and time limits that passed although somebody could. */
+export function preemptionsOf(trace: Trace): number {
+  let count = 0;
+  for (let step = 0; step < trace.length; step++) {
+    const event = trace.at(step);
+    if (event.kind !== KIND.KILL) count += cost(event.thread, event, step === 0 ? null : trace.at(step - 1));
+  }
+  return count;
 }
 
 function members(mask: number): number[] {

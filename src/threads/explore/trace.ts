@@ -25,15 +25,27 @@ export interface TraceEvent extends Footprint {
   afterHigh: number;
 }
 
+const IDENTITY = [E.THREAD, E.KIND, E.BUFFER, E.OFFSET];
+const VALUES = [E.SIZE, E.A, E.BEFORE, E.AFTER, E.WOKE];
+
 export class Trace {
   readonly length: number;
   readonly #words: Int32Array;
 
   /** Copied into `into`, which has to be long enough: the next schedule overwrites the control memory. */
-  constructor(control: Control, length: number, into: Int32Array) {
-    this.length = length;
+  static of(control: Control, length: number, into: Int32Array): Trace {
     into.set(control.subarray(eventBase(0), eventBase(length)));
-    this.#words = into;
+    return new Trace(into, length);
+  }
+
+  private constructor(words: Int32Array, length: number) {
+    this.length = length;
+    this.#words = words;
+  }
+
+  /** One that is good for as long as it is wanted. */
+  copy(): Trace {
+    return new Trace(this.#words.slice(0, this.length * EVENT_WORDS), this.length);
   }
 
   /**
@@ -51,12 +63,12 @@ export class Trace {
 
   /**
    * Whether the same threads did the same operations at the same places, in the first `steps` steps; else the first
-   * that differs.
+   * that differs. `values`: and saw and left the same.
    */
-  differsFrom(other: Trace, steps: number): number | null {
+  differsFrom(other: Trace, steps: number, values = false): number | null {
     for (let step = 0; step < steps; step++) {
       if (step >= this.length || step >= other.length) return step;
-      for (const word of [E.THREAD, E.KIND, E.BUFFER, E.OFFSET])
+      for (const word of values ? [...IDENTITY, ...VALUES] : IDENTITY)
         if (this.#words[step * EVENT_WORDS + word] !== other.#words[step * EVENT_WORDS + word]) return step;
     }
     return null;
