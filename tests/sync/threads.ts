@@ -8,18 +8,23 @@ export interface Outcome {
   readonly message?: string;
 }
 
-export function start(scenario: Scenario): {
+export interface Started {
   readonly worker: Worker;
   readonly outcome: Promise<Outcome>;
-} {
-  const worker = new Worker(new URL("./thread.ts", import.meta.url), {
-    workerData: scenario,
-  });
+}
+
+/** `file` is beside this one. */
+export function startIn(file: string, workerData: unknown): Started {
+  const worker = new Worker(new URL(file, import.meta.url), { workerData });
   const outcome = new Promise<Outcome>((resolve, reject) => {
     worker.once("message", resolve);
     worker.once("error", reject);
   });
   return { worker, outcome };
+}
+
+export function start(scenario: Scenario): Started {
+  return startIn("./thread.ts", scenario);
 }
 
 export function runAll(scenarios: readonly Scenario[]): Promise<Outcome[]> {
