@@ -1,6 +1,7 @@
 export * from "./errors.ts";
 export * from "./canonical.ts";
 export * from "./clock.ts";
+export * from "./closest.ts";
 export * from "./dropout.ts";
 export { makeFolder } from "./folder.ts";
 export * from "./format.ts";

@@ -2,7 +2,9 @@
  * Options and requests against a zod schema; what does not fit becomes one typed error that names every wrong field.
  */
 import type { z } from "zod";
+import { closest } from "./closest.ts";
 import { LockstepError, type ErrorCode } from "./errors.ts";
+import { fieldsAt } from "./schema-keys.ts";
 
 /** Issues, and unknown names within one, that are said: what is wrong may be as large as what was given. */
 const SHOWN = 8;
@@ -23,7 +25,7 @@ export function parseOptions<S extends z.ZodType>(
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { issues } = result.error;
-  const lines = issues.slice(0, SHOWN).map((issue) => `${pathOf(issue.path)}: ${wordsOf(issue)}`);
+  const lines = issues.slice(0, SHOWN).map((issue) => `${pathOf(issue.path)}: ${wordsOf(issue)}${hint(schema, issue)}`);
   if (issues.length > SHOWN) lines.push(`and ${issues.length - SHOWN} more`);
   throw new LockstepError(code, `${what} is not valid. ${lines.join("; ")}`, {
     what,
@@ -40,6 +42,14 @@ function wordsOf(issue: z.core.$ZodIssue): string {
 
 function shortened(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most)}…` : text;
+}
+
+/** What a misspelt field was probably meant to be. */
+function hint(schema: z.ZodType, issue: z.core.$ZodIssue): string {
+  if (issue.code !== "unrecognized_keys") return "";
+  const fields = fieldsAt(schema, issue.path);
+  const meant = issue.keys.slice(0, SHOWN).flatMap((key) => closest(shortened(key, NAME), fields) ?? []);
+  return meant.length === 0 ? "" : `; did you mean ${meant.map((field) => JSON.stringify(field)).join(", ")}?`;
 }
 
 /** `["layers", 0, "dropout"]` as `layers[0].dropout`; the empty path as `(top level)`. */

@@ -11,7 +11,7 @@ const rows = (count: number): string => Array.from({ length: count }, (_, i) => 
 export const TABLES: readonly (readonly [string, string | Uint8Array, ErrorCode, RegExp])[] = [
   ["an empty file", "", "DATA_INVALID", /empty/],
   ["a header and no rows", "text,label\n", "DATA_INVALID", /header and no row/],
-  ["no column of labels", `text,other\n${rows(20)}`, "DATA_INVALID", /no column of labels/],
+  ["no column of labels", `text,other\n${rows(20)}`, "DATA_INVALID", /none of the columns.*label.*"text", "other"/],
   ["no column of texts", `foo,label\n${rows(20)}`, "DATA_INVALID", /column.*text/],
   [
     "one class",
@@ -40,6 +40,12 @@ export const TABLES: readonly (readonly [string, string | Uint8Array, ErrorCode,
   ["a text that is missing", `text,label\n${rows(20)},even\n`, "DATA_INVALID", /line 22.*"text".*empty/],
   ["a row with too many cells", `text,label\n${rows(20)}well, hello,even\n`, "DATA_INVALID", /line 22.*3 cells/],
   ["a quote that is never closed", `text,label\n${rows(20)}"never closed,even\n${rows(20)}`, "DATA_INVALID", /quote/i],
+  [
+    "a label that no version can hold",
+    `text,label\n${rows(20)}other,${"x".repeat(1500)}\n`,
+    "DATA_INVALID",
+    /line 22 .*1500 characters, at most 1000/,
+  ],
   ["too few rows", `text,label\n${rows(4)}`, "DATA_INVALID", /at least 8/],
 ];
 

@@ -185,3 +185,20 @@ test("numbers for people", () => {
   ]);
   assert.deepEqual([512, 1_536, 45.2 * 2 ** 20].map(formatBytes), ["512 B", "1.50 KiB", "45.2 MiB"]);
 });
+
+test("a misspelt field is told what it was probably meant to be, also inside others", () => {
+  const inner = z.strictObject({ epochs: z.int(), batch_size: z.int() }).partial();
+  const schema = z.strictObject({ finetune: inner.optional(), list: z.array(inner).default([]) });
+  const message = (value: unknown): string => {
+    try {
+      parseOptions(schema, value, "it");
+    } catch (thrown) {
+      return (thrown as Error).message;
+    }
+    return assert.fail("taken");
+  };
+  assert.match(message({ fintune: {} }), /"fintune"; did you mean "finetune"\?/);
+  assert.match(message({ finetune: { epoch: 1 } }), /^it is not valid\. finetune: .*did you mean "epochs"\?/);
+  assert.match(message({ list: [{ batchsize: 1 }] }), /list\[0\]: .*did you mean "batch_size"\?/);
+  assert.ok(!message({ colour: 1 }).includes("did you mean"));
+});

@@ -9,6 +9,7 @@ import {
   encodeDataset,
   labelIds,
   labelSpace,
+  labelWarnings,
   maskTokens,
   paddingShare,
   planEpoch,
@@ -33,11 +34,47 @@ describe("labels", () => {
   });
   it("need two classes at least, and known names", () => {
     assert.throws(() => labelSpace(["a", "a"]), { code: "DATA_INVALID", message: /all 2 rows have the label "a"/ });
+    assert.throws(() => labelSpace(["a"]), { code: "DATA_INVALID", message: /one row, with the label "a"/ });
     assert.throws(() => labelSpace([]), { code: "DATA_INVALID" });
-    assert.throws(() => labelIds(["a", "q"], ["a", "b"], Int32Array.of(2, 3)), {
+    const many = Array.from({ length: 20_001 }, (_, i) => `class ${i}`);
+    assert.throws(() => labelSpace(many), { code: "DATA_INVALID", message: /20001 distinct labels, at most 20000/ });
+    const long = Array.from({ length: 5_000 }, (_, i) => `${i}`.padStart(1000, "é"));
+    assert.throws(() => labelSpace(long), { code: "DATA_INVALID", message: /5000 labels have 9\.\d+ MiB together/ });
+    assert.throws(() => labelIds(["Even"], ["even", "odd"]), { message: /"Even".*the known "even" looks like it/ });
+    assert.throws(() => labelIds(["a", "q"], ["a", "b"], { path: "t.csv", lines: Int32Array.of(2, 3) }), {
       code: "DATA_INVALID",
-      message: /row 2 \(line 3\) has the label "q"/,
+      message: /line 3 of t\.csv \(row 2\) has the label "q"/,
     });
+  });
+});
+
+describe("what is said of labels and taken as it is", () => {
+  const warnings = (labels: readonly string[], held: readonly number[] = []) => {
+    const { names, ids } = labelSpace(labels);
+    return labelWarnings(
+      names,
+      ids,
+      Array.from(labels.keys()).filter((row) => !held.includes(row)),
+    );
+  };
+  const twice = (...names: string[]) => [...names, ...names];
+  it("names that look alike: case, compositions, what cannot be seen", () => {
+    for (const [a, b, shown] of [
+      ["C", "c", '"C" and "c"'],
+      ["caf\u00e9", "cafe\u0301", '"cafe\\u{301}" and "café"'],
+      ["odd", "\u200bodd", '"odd" and "\\u{200b}odd"'],
+      ["a  b", "a b", '"a  b" and "a b"'],
+      ["x\u00a0y", "x y", '"x y" and "x\\u{a0}y"'],
+    ] as const)
+      assert.deepEqual(warnings(twice(a, b)), [`the labels ${shown} look alike and are classes of their own`]);
+  });
+  it("names for nothing, classes of one row, classes that are held out whole", () => {
+    assert.match(warnings(twice("yes", "NaN")).join(), /^labels that programs write.*: "NaN"$/);
+    assert.match(warnings([...twice("yes", "no"), "maybe"]).join(), /^labels with a single row.*: "maybe"$/);
+    assert.match(warnings(["yes", "yes", "no", "no"], [2, 3]).join(), /^labels whose rows.*validation split.*: "no"$/);
+    const singles = Array.from({ length: 8 }, (_, i) => `class ${i}`);
+    assert.match(warnings([...twice("yes"), ...singles]).join(), /"class 4" and 3 more$/);
+    assert.deepEqual(warnings(twice("yes", "no")), []);
   });
 });
 

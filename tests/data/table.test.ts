@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
-import { readTable, type ReadTableOptions } from "../../src/language/data/index.ts";
+import { LineSplitter, readTable, requireLabels, type ReadTableOptions } from "../../src/language/data/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lockstep-table-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -100,6 +100,98 @@ describe("what is read", () => {
   });
 });
 
+describe("ends of lines", () => {
+  const mixed: readonly (readonly [string, string])[] = [
+    ["a CRLF header over LF rows", "text,label\r\na,x\nb,y\nc,z\n"],
+    ["an LF header over CRLF rows", "text,label\na,x\r\nb,y\r\nc,z\r\n"],
+    ["CR alone", "text,label\ra,x\rb,y\rc,z\r"],
+    ["each row its own, none at the end", "text,label\ra,x\r\nb,y\nc,z"],
+  ];
+  for (const [name, content] of mixed)
+    it(name, async () => {
+      const { texts, labels, lines } = await readTable(file(content));
+      assert.deepEqual(
+        [texts, labels, [...lines]],
+        [
+          ["a", "b", "c"],
+          ["x", "y", "z"],
+          [2, 3, 4],
+        ],
+      );
+    });
+
+  it("one column, and a CRLF that two pieces of the file share", async () => {
+    assert.deepEqual((await readTable(file("text\r\na\nb\nc\n"))).texts, ["a", "b", "c"]);
+    const long = "x".repeat((1 << 20) - "text\r\n".length - 1);
+    const { texts } = await readTable(file(`text\r\n${long}\r\nb\r\n`), { maxCellBytes: 4 << 20 });
+    assert.deepEqual([texts.length, texts[0]!.length, texts[1]], [2, long.length, "b"]);
+  });
+
+  it("a line end inside quotes belongs to the text", async () => {
+    const { texts } = await readTable(file('text,label\r\n"a\r\nb\rc\nd",x\ne,y\r'));
+    assert.deepEqual(texts, ["a\r\nb\rc\nd", "e"]);
+  });
+
+  it("JSON lines too", async () => {
+    const { texts, lines } = await readTable(file('{"text":"a"}\r{"text":"b"}\r\n\n{"text":"c"}', "jsonl"));
+    assert.deepEqual(
+      [texts, [...lines]],
+      [
+        ["a", "b", "c"],
+        [1, 2, 4],
+      ],
+    );
+  });
+
+  it("the same lines however the text is cut into pieces", () => {
+    const text = "a\r\nb\n\rc\r\r\n\nd";
+    const whole = new LineSplitter();
+    const expected = [...whole.add(text), whole.rest];
+    assert.deepEqual(expected, ["a", "b", "", "c", "", "", "d"]);
+    for (let first = 0; first <= text.length; first++)
+      for (let second = first; second <= text.length; second++) {
+        const splitter = new LineSplitter();
+        const pieces = [text.slice(0, first), text.slice(first, second), text.slice(second)];
+        assert.deepEqual(
+          [...pieces.flatMap((piece) => splitter.add(piece)), splitter.rest],
+          expected,
+          `${first} ${second}`,
+        );
+      }
+  });
+});
+
+describe("labels of JSON lines", () => {
+  it("keep their digits beyond 2^53; other columns may hold what they like", async () => {
+    const rows = ["9007199254740993", "9007199254740992", "7", "-9007199254740993", "true"];
+    const { labels } = await readTable(
+      file(rows.map((label, i) => `{"text":"t ${i}","label":${label},"id":12345678901234567890}`).join("\n"), "jsonl"),
+    );
+    assert.deepEqual(labels, rows);
+  });
+});
+
+describe("columns", () => {
+  it("that a version was trained on come before a guess and after a name", async () => {
+    const preferred = { text: "question", label: "kind" };
+    const path = file("text,question,kind,label\na,b,c,d\n");
+    assert.deepEqual((await readTable(path, { preferred })).columns, preferred);
+    assert.deepEqual((await readTable(path, { preferred, text: "text" })).columns, { text: "text", label: "kind" });
+    assert.deepEqual((await readTable(file("text,label\na,b\n"), { preferred })).columns, {
+      text: "text",
+      label: "label",
+    });
+  });
+
+  it("are listed where there is no label", async () => {
+    const table = await readTable(file("text,foo,bar\na,b,c\n"));
+    assert.throws(() => requireLabels(table), {
+      code: "DATA_INVALID",
+      message: /label, labels, intent.*\(--label\).*its columns are "text", "foo", "bar"/,
+    });
+  });
+});
+
 describe("what is refused", () => {
   const big = "x".repeat(10 << 20);
   const cases: [string, string | Buffer, RegExp, ReadTableOptions?, string?][] = [
@@ -117,7 +209,7 @@ describe("what is refused", () => {
     ["a column twice", "text,text\na,b\n", /two columns/],
     ["a ragged row", "text,label\na,b\nc\n", /line 3 .* 1 cells, the header has 2/],
     ["an empty text", "text,label\na,b\n ,c\n", /line 3 .*\(row 2\), column "text": the cell is empty/],
-    ["an empty label", "text,label\na,\n", /column "label": the cell is empty/],
+    ["an empty label", "text,label\na,\n", /line 2 .*\(row 1\), column "label": the cell is empty/],
     ["a cell of 10 MB", `text,label\na,b\n${big},c\n`, /line 3 .*\(row 2\), column "text": the cell has 10\.0 MiB/],
     ["a quote that never closes", 'text,label\n"a,b\nc,d\n', /never closed/],
     [
@@ -136,7 +228,14 @@ describe("what is refused", () => {
     ["a zero byte", "text\na\0b\n", /byte 6 is zero/],
     ["binary garbage", Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 167 + 13) % 256)), /not UTF-8|is zero/],
     ["JSON that is not", '{"text":"a"}\n{oops\n', /line 2 .* is not JSON/, { format: "jsonl" }],
-    ["a line that is no object", '{"text":"a"}\n[1]\n', /line 2 .* not a JSON object/, { format: "jsonl" }],
+    ["a line that is no object", '{"text":"a"}\n5\n', /line 2 .* not a JSON object/, { format: "jsonl" }],
+    ["a JSON array", '[\n{"text":"a"}\n]\n', /line 1 .*array.*one object a line.*jq/, { format: "jsonl" }],
+    ["a key twice", '{"text":"a"}\n{"text":"a","text":"b"}\n', /line 2 .*"text" stands twice/, { format: "jsonl" }],
+    [
+      "a label too long for a version",
+      `text,label\na,b\na,${"x".repeat(1001)}\n`,
+      /line 3 .*\(row 2\).*1001 characters/,
+    ],
     ["a text that is a number", '{"text":5}\n', /line 1 .*"text" is of type number/, { format: "jsonl" }],
     [
       "a label that is missing",

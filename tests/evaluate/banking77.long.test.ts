@@ -13,7 +13,7 @@ it("the linear baseline reaches 88 % on BANKING77's test texts", async (context)
   );
   assert.ok(train !== undefined && test !== undefined);
   const { names, ids } = labelSpace(train.labels ?? []);
-  const expected = labelIds(test.labels ?? [], names, test.lines);
+  const expected = labelIds(test.labels ?? [], names, test);
   const started = performance.now();
   const predicted = await runLinearBaseline({
     texts: train.texts,

@@ -1,7 +1,8 @@
 /** What a version's files say, and each way in which they can be wrong. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { isLockstepError, type ErrorCode } from "../../src/base/index.ts";
+import { CONFIG_BYTES, isLockstepError, type ErrorCode } from "../../src/base/index.ts";
+import { labelSpace } from "../../src/language/data/index.ts";
 import { encodeSafetensors, readSafetensors, tensor } from "../../src/numeric/tensor/index.ts";
 import { readEncoder, readVersion, readVersionInfo } from "../../src/work/infer/index.ts";
 import { LABELS, TEXT, tinyFiles } from "./tiny.ts";
@@ -140,6 +141,58 @@ describe("a version's files", () => {
       "LayerNorm.weight",
     );
     refused(replaced("model.safetensors", tinyFiles().get("model.safetensors")!.subarray(0, 5000)), "WEIGHTS_INVALID");
+  });
+
+  test("a fine-tuning starts from the pooling that the folder names, unless the recipe names one", () => {
+    const with_ = (pooling: object, transformer: object = {}, own: object | null = null) =>
+      new Map(tinyFiles({ own }))
+        .set("1_Pooling/config.json", TEXT.encode(JSON.stringify(pooling)))
+        .set("sentence_bert_config.json", TEXT.encode(JSON.stringify(transformer)));
+    const cls = {
+      word_embedding_dimension: 32,
+      pooling_mode_cls_token: true,
+      pooling_mode_mean_tokens: false,
+      pooling_mode_max_tokens: false,
+      include_prompt: true,
+    };
+    const read = (files: ReadonlyMap<string, Uint8Array>, pooling?: "first" | "mean") =>
+      readEncoder(files, 20, { pooling }).pooling;
+    assert.equal(read(with_(cls)), "first");
+    assert.equal(read(with_(cls, { max_seq_length: 128, do_lower_case: false })), "first");
+    assert.equal(read(with_({ pooling_mode: "cls" })), "first");
+    assert.equal(read(with_({ ...cls, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true })), "mean");
+    assert.equal(read(with_(cls), "mean"), "mean", "the recipe's own");
+    assert.equal(read(with_(cls, {}, {})), "mean", "lockstep.json says mean");
+    assert.equal(read(tinyFiles({ own: null })), "mean");
+    const odd: readonly (readonly [object, object, RegExp])[] = [
+      [
+        { ...cls, pooling_mode_cls_token: false, pooling_mode_max_tokens: true },
+        {},
+        /1_Pooling.*pooling_mode_max_tokens/,
+      ],
+      [{ ...cls, pooling_mode_mean_tokens: true }, {}, /two ways/],
+      [{ pooling_mode: "lasttoken" }, {}, /"pooling_mode" "lasttoken"/],
+      [{ ...cls, something: 1 }, {}, /"something" 1/],
+      [cls, { do_lower_case: true }, /sentence_bert_config\.json: "do_lower_case" true/],
+    ];
+    for (const [pooling, transformer, message] of odd) {
+      assert.throws(() => read(with_(pooling, transformer)), { code: "MODEL_INVALID", message });
+      assert.equal(read(with_(pooling, transformer), "mean"), "mean");
+    }
+  });
+
+  test("a key that stands twice in a file is refused: one of the two was meant", () => {
+    const twice = new TextDecoder().decode(tinyFiles().get("config.json")).replace("{", '{"hidden_size": 16,');
+    refused(replaced("config.json", twice), "MODEL_INVALID", "config.json", '"hidden_size" stands twice');
+  });
+
+  test("the most labels that a table may have make a version that opens", () => {
+    const labels = Array.from({ length: 4000 }, (_, i) => `${i} `.padEnd(1000, "long name "));
+    assert.equal(labelSpace(labels).names.length, 4000);
+    const files = tinyFiles({ own: { labels } });
+    files.set("config.json", config({ id2label: Object.fromEntries(labels.entries()) }).get("config.json")!);
+    assert.deepEqual(readVersionInfo(files).labels, labels);
+    for (const name of ["config.json", "lockstep.json"]) assert.ok(files.get(name)!.length < CONFIG_BYTES, name);
   });
 
   test("without names there are two classes; a head of another size, or none, says what is missing", () => {

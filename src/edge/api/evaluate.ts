@@ -3,8 +3,8 @@
  * form it is served in.
  */
 import { z } from "zod";
-import { LockstepError, parseOptions } from "../../base/index.ts";
-import { labelIds, readTable } from "../../language/data/index.ts";
+import { parseOptions } from "../../base/index.ts";
+import { labelIds, readTable, requireLabels } from "../../language/data/index.ts";
 import {
   accuracy,
   confidences,
@@ -17,6 +17,7 @@ import {
 import type { Model, ModelOptions } from "../../work/model/index.ts";
 import { loadModel } from "./load-model.ts";
 import { pathSchema, signalSchema } from "./options.ts";
+import { trainedColumns } from "./trained-columns.ts";
 import { scoresOf, shareOf } from "./assess.ts";
 import type { Share } from "./version-files.ts";
 
@@ -31,9 +32,9 @@ const evaluateSchema = z.strictObject({
 export interface EvaluateOptions {
   /** A CSV or JSON-lines file of texts and labels. */
   readonly data: string;
-  /** Column of the text. @default the first of text, sentence, question … that there is */
+  /** Column of the text. @default the one that the version was trained on, or the first of text, sentence … */
   readonly text?: string | undefined;
-  /** Column of the label. @default the first of label, intent, category, class … that there is */
+  /** Column of the label. @default the one that the version was trained on, or the first of label, intent … */
   readonly label?: string | undefined;
   /** Most frequent mistakes to list. @default 10 */
   readonly confusions?: number | undefined;
@@ -67,16 +68,14 @@ export async function evaluate(
   modelOptions: ModelOptions = {},
 ): Promise<Evaluation> {
   const { data, text, label, confusions, signal } = parseOptions(evaluateSchema, options, "the options of evaluate");
+  await using model = await loadModel(path, modelOptions);
+  const trained = trainedColumns(model.description);
   const table = await readTable(data, {
     ...(text === undefined ? {} : { text }),
     ...(label === undefined ? {} : { label }),
+    ...(trained === undefined ? {} : { preferred: trained }),
   });
-  if (table.labels === undefined)
-    throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, {
-      path: data,
-    });
-  await using model = await loadModel(path, modelOptions);
-  const expected = labelIds(table.labels, model.labels, table.lines);
+  const expected = labelIds(requireLabels(table).labels, model.labels, table);
   return await measureOn(model, { path: data, sha256: table.sha256, texts: table.texts, expected }, confusions, signal);
 }
 

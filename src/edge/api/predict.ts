@@ -5,7 +5,8 @@
 import { open } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { LockstepError } from "../../base/index.ts";
-import { readTable } from "../../language/data/index.ts";
+import { LineSplitter, readTable, type ReadTableOptions } from "../../language/data/index.ts";
+import { trainedColumns } from "./trained-columns.ts";
 import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "../../work/model/index.ts";
 
 /** Texts read ahead of the answers: enough to keep every replica's batches full. */
@@ -69,17 +70,19 @@ function inItsTurn<T>(promise: Promise<T>): Promise<T> {
 }
 
 /**
- * The texts of a file: the text column of a CSV or JSON-lines table, which is read and checked as a whole first, or
- * every line of any other file that is not blank; "-" is standard input. @throws NOT_FOUND, DATA_INVALID,
+ * The texts of a file: the text column of a CSV or JSON-lines table (`column`; else the one that the model was trained
+ * on; else guessed), which is read and checked as a whole first, or every line of any other file that is not blank; "-"
+ * is standard input. @throws NOT_FOUND, DATA_INVALID,
  * INPUT_TOO_LARGE; CANCELLED while it waits for a line
  */
 export async function textsOf(
   path: string,
   column?: string,
   signal?: AbortSignal,
+  model?: Pick<Model, "description">,
 ): Promise<readonly string[] | AsyncIterable<string>> {
   if (/\.(csv|tsv|jsonl|ndjson|json)$/i.test(path))
-    return (await readTable(path, { label: false, ...(column === undefined ? {} : { text: column }) })).texts;
+    return (await readTable(path, { label: false, ...textColumn(column, model) })).texts;
   if (column !== undefined)
     throw new LockstepError(
       "OPTION_INVALID",
@@ -103,13 +106,22 @@ export async function textsOf(
   return linesOf(file.createReadStream(), path, signal);
 }
 
+function textColumn(
+  column: string | undefined,
+  model: Pick<Model, "description"> | undefined,
+): Pick<ReadTableOptions, "text" | "preferred"> {
+  if (column !== undefined) return { text: column };
+  const preferred = trainedColumns(model?.description);
+  return preferred === undefined ? {} : { preferred };
+}
+
 /**
  * Lines of a stream that are not blank, as they come. @throws DATA_INVALID with the line from which it is not UTF-8, or
  * that is too long
  */
 async function* linesOf(stream: Readable, name: string, signal: AbortSignal | undefined): AsyncGenerator<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
-  let rest = "";
+  const splitter = new LineSplitter();
   let number = 0;
   const decode = (bytes?: Uint8Array): string => {
     try {
@@ -123,19 +135,17 @@ async function* linesOf(stream: Readable, name: string, signal: AbortSignal | un
     }
   };
   for await (const bytes of chunksOf(stream, signal)) {
-    const lines = (rest + decode(bytes)).split("\n");
-    rest = lines.pop() ?? "";
+    const lines = splitter.add(decode(bytes));
     number += lines.length;
-    for (const line of lines) if (line.trim() !== "") yield line.replace(/\r$/, "");
-    if (rest.length > MAX_LINE)
+    for (const line of lines) if (line.trim() !== "") yield line;
+    if (splitter.rest.length > MAX_LINE)
       throw new LockstepError(
         "DATA_INVALID",
         `line ${number + 1} of ${name} has more than ${MAX_LINE} characters; give one text a line`,
         { path: name, line: number + 1 },
       );
   }
-  rest += decode();
-  if (rest.trim() !== "") yield rest;
+  for (const line of [...splitter.add(decode()), splitter.rest]) if (line.trim() !== "") yield line;
 }
 
 /** Waiting for the next line of a pipe ends when the signal says so. */

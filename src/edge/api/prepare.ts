@@ -3,7 +3,9 @@ import { LockstepError, seedFrom } from "../../base/index.ts";
 import {
   encodeDataset,
   labelSpace,
+  labelWarnings,
   readTable,
+  requireLabels,
   splitByHash,
   type PackedDataset,
   type Split,
@@ -56,18 +58,15 @@ export async function prepare(input: TrainInput, { onStage, warn, signal }: Prep
     ...(text === undefined ? {} : { text }),
     ...(label === undefined ? {} : { label }),
   });
-  if (table.labels === undefined || table.columns.label === undefined)
-    throw new LockstepError("DATA_INVALID", `${data} has no column of labels that I recognise; name it with --label`, {
-      path: data,
-    });
-  const { names: labels, ids: labelIds } = labelSpace(table.labels);
+  const { labels: cells, columns } = requireLabels(table);
+  const { names: labels, ids: labelIds } = labelSpace(cells);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
   const fraction = settings.validation_fraction ?? defaultValidationFraction(table.texts.length);
   const recipe = resolveRecipe({
     ...settings,
     executor,
     validation_fraction: fraction,
-    data: { sha256: table.sha256, text: table.columns.text, label: table.columns.label },
+    data: { sha256: table.sha256, ...columns },
     ...(encoder === undefined
       ? {}
       : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
@@ -80,6 +79,7 @@ export async function prepare(input: TrainInput, { onStage, warn, signal }: Prep
         `${MINIMUM_EXAMPLES} are needed`,
       { path: data, texts: split.train.length },
     );
+  for (const message of labelWarnings(labels, labelIds, split.train)) warn(message);
 
   onStage("tokenizer");
   const tokenizer =
@@ -116,7 +116,7 @@ export async function prepare(input: TrainInput, { onStage, warn, signal }: Prep
 
 async function openEncoder(path: string, settings: RecipeInput): Promise<Encoder> {
   const { files } = await openSource(path, undefined);
-  return readEncoder(files, resolveRecipe(settings).max_tokens);
+  return readEncoder(files, resolveRecipe(settings).max_tokens, { pooling: settings.pooling });
 }
 
 /** Trained in a worker thread: a second or two during which this one stays free. */

@@ -95,7 +95,12 @@ export async function readRecipeFile(path: string): Promise<RecipeFile> {
       { cause: error },
     );
   });
-  const value = parseStrictJson(text, { what: path, code: "OPTION_INVALID", details: { path } });
+  const value = parseStrictJson(text, {
+    what: path,
+    code: "OPTION_INVALID",
+    largeNumbers: "refuse",
+    details: { path },
+  });
   const { recipe, run } = checkRecipeFile(value, path);
   return {
     ...(recipe === undefined ? {} : { recipe: upgradeRecipe(recipe) }),

@@ -4,10 +4,9 @@
  * recipe.
  */
 import { LockstepError } from "../../base/index.ts";
-import { labelIds, readTable } from "../../language/data/index.ts";
+import { labelIds, readTable, requireLabels } from "../../language/data/index.ts";
 import { openStore, type FileSystem } from "../../work/store/index.ts";
 import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
-import { Model } from "../../work/model/index.ts";
 import { assess, NO_CALIBRATION, type TestTable } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -127,16 +126,13 @@ function interrupted(isTrained: boolean, cause: unknown): LockstepError {
   return new LockstepError("CANCELLED", `the training was interrupted${when}`, {}, { cause });
 }
 
-/** Its labels have to be among those that are trained. */
-async function readTest(path: string, input: TrainInput, { labels }: Prepared): Promise<TestTable> {
-  const table = await readTable(path, columnsOf(input));
-  if (table.labels === undefined)
-    throw new LockstepError(
-      "DATA_INVALID",
-      `${table.path} has no column of labels; the test table needs the same columns as the training table`,
-      { path: table.path },
-    );
-  return { texts: table.texts, labels: labelIds(table.labels, labels, table.lines), sha256: table.sha256 };
+/** Its labels have to be among those that are trained; the columns are the training table's unless they are named. */
+async function readTest(path: string, input: TrainInput, { labels, recipe }: Prepared): Promise<TestTable> {
+  const table = await readTable(path, {
+    ...columnsOf(input),
+    ...(recipe.data === undefined ? {} : { preferred: { text: recipe.data.text, label: recipe.data.label } }),
+  });
+  return { texts: table.texts, labels: labelIds(requireLabels(table).labels, labels, table), sha256: table.sha256 };
 }
 
 function trainingInput({ recipe, config, tokenizer, labels, dataset, labelIds: ids, split, from }: Prepared) {

@@ -36,7 +36,10 @@ Examples:
     )
     .action(async (path: string, texts: string[], { file, text: column, top, csv, json, ...options }: PredictFlags) => {
       if (texts.length === 0 && file === undefined)
-        throw new LockstepError("OPTION_INVALID", "there is no text; give one or more, or a file with --file");
+        throw new LockstepError(
+          "OPTION_INVALID",
+          "there is no text; give one or more, a file with --file, or --file - for standard input",
+        );
       if (texts.length > 0 && file !== undefined)
         throw new LockstepError("OPTION_INVALID", "give texts or --file, not both");
       if (json === true && csv === true) throw new LockstepError("OPTION_INVALID", "give --json or --csv, not both");
@@ -44,8 +47,8 @@ Examples:
         throw new LockstepError("OPTION_INVALID", "--text names a column of the table that --file gives");
       const output = createOutput(json === true);
       using interrupted = onInterrupt(output.note, "stopping");
-      const source = file === undefined ? texts : await textsOf(file, column, interrupted.signal);
       await using model = await loadModel(path, options);
+      const source = file === undefined ? texts : await textsOf(file, column, interrupted.signal, model);
       const started = performance.now();
       const count = await answerAll(
         classifyEach(model, source, { topK: top, signal: interrupted.signal }),

@@ -21,6 +21,8 @@ export async function* csvRecords(
   if (first.done === true) return;
   const parser = parse({
     delimiter: delimiterOf(first.value),
+    // Named, since the parser would otherwise take the first end it meets for all of them.
+    record_delimiter: ["\r\n", "\n", "\r"],
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,

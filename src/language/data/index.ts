@@ -1,7 +1,9 @@
 /** From files to batches: readers, splits, packed datasets, batch plans, masking. */
-export { readTable, type ReadTableOptions, type Table } from "./table.ts";
+export { readTable, requireLabels, type ReadTableOptions, type Table } from "./table.ts";
 export { LABEL_NAMES, TEXT_NAMES, type Columns } from "./columns.ts";
-export { labelIds, labelSpace, MAX_CLASSES, type LabelSpace } from "./labels.ts";
+export { labelIds, labelSpace, type LabelSpace } from "./labels.ts";
+export { labelWarnings } from "./label-warnings.ts";
+export { LineSplitter } from "./lines.ts";
 export { splitByHash, type Split } from "./split.ts";
 export { encodeDataset, rowLengths, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
 export { paddingShare, planEpoch, shardBatch, type EpochOptions } from "./batches.ts";

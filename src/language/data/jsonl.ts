@@ -1,5 +1,6 @@
 /** Records of a JSON-lines text: one object a line. */
-import { LockstepError } from "../../base/index.ts";
+import { LockstepError, parseStrictJson } from "../../base/index.ts";
+import { LineSplitter } from "./lines.ts";
 
 export interface JsonRecord {
   readonly value: Readonly<Record<string, unknown>>;
@@ -21,36 +22,39 @@ export async function* jsonRecords(
 }
 
 async function* lines(chunks: AsyncIterable<string>, path: string, maxLine: number): AsyncGenerator<string> {
-  let rest = "";
+  const splitter = new LineSplitter();
   let count = 1;
   for await (const chunk of chunks) {
-    const parts = (rest + chunk).split("\n");
-    rest = parts.pop() as string;
+    const parts = splitter.add(chunk);
     count += parts.length;
     yield* parts;
-    if (rest.length > maxLine)
+    if (splitter.rest.length > maxLine)
       throw new LockstepError(
         "DATA_INVALID",
         `line ${count} of ${path} has more than ${maxLine} characters; give one JSON object a line`,
         { path, line: count },
       );
   }
-  if (rest !== "") yield rest;
+  if (splitter.rest !== "") yield splitter.rest;
 }
 
+/** Whole numbers beyond 2^53 are their digits: rounded, two of them would be one label. */
 function parseLine(text: string, line: number, path: string): Readonly<Record<string, unknown>> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
+  const where = `line ${line} of ${path}`;
+  if (text.trimStart().startsWith("["))
     throw new LockstepError(
       "DATA_INVALID",
-      `line ${line} of ${path} is not JSON: ${(error as Error).message}`,
+      `${where} begins a JSON array, not a JSON object; give one object a line (JSON lines): ` +
+        "`jq -c '.[]' table.json > table.jsonl` writes an array like that",
       { path, line },
-      { cause: error },
     );
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new LockstepError("DATA_INVALID", `line ${line} of ${path} is not a JSON object`, { path, line });
+  const value = parseStrictJson(text, {
+    what: where,
+    code: "DATA_INVALID",
+    largeNumbers: "digits",
+    details: { path, line },
+  });
+  if (typeof value !== "object" || value === null)
+    throw new LockstepError("DATA_INVALID", `${where} is not a JSON object; give one object a line`, { path, line });
   return value as Record<string, unknown>;
 }

@@ -1,5 +1,6 @@
 /** Labels as class numbers. */
-import { LockstepError } from "../../base/index.ts";
+import { LABEL_LIMITS, LockstepError, formatBytes } from "../../base/index.ts";
+import { lookAlike, visible } from "./label-warnings.ts";
 
 export interface LabelSpace {
   /** Distinct labels in the order of UTF-16 code units; a class is its place here. */
@@ -8,45 +9,55 @@ export interface LabelSpace {
   readonly ids: Int32Array;
 }
 
-/** More classes than this are a wrong column (an id, say), not a task. */
-export const MAX_CLASSES = 20_000;
-
-/** Throws DATA_INVALID for a single class or too many. */
+/** Throws DATA_INVALID for a single class, too many, or names that are too long together. */
 export function labelSpace(labels: readonly string[]): LabelSpace {
   const names = [...new Set(labels)].sort((a, b) => (a < b ? -1 : 1));
   if (names.length < 2) {
+    const which = labels.length === 1 ? "there is one row, with" : `all ${labels.length} rows have`;
     throw new LockstepError(
       "DATA_INVALID",
       names.length === 0
         ? "there are no labels"
-        : `all ${labels.length} rows have the label ${JSON.stringify(names[0]?.slice(0, 60))}; a classifier ` +
-            "needs at least two classes",
+        : `${which} the label ${visible(names[0]!)}; a classifier needs at least two classes`,
       { classes: names.length },
     );
   }
-  if (names.length > MAX_CLASSES)
+  if (names.length > LABEL_LIMITS.count)
     throw new LockstepError(
       "DATA_INVALID",
-      `there are ${names.length} distinct labels, at most ${MAX_CLASSES} are taken; is this the right column?`,
+      `there are ${names.length} distinct labels, at most ${LABEL_LIMITS.count} are taken; is this the right column?`,
       { classes: names.length },
+    );
+  const bytes = Buffer.byteLength(JSON.stringify(names));
+  if (bytes > LABEL_LIMITS.jsonBytes)
+    throw new LockstepError(
+      "DATA_INVALID",
+      `the ${names.length} labels have ${formatBytes(bytes)} together, at most ` +
+        `${formatBytes(LABEL_LIMITS.jsonBytes)} are taken; shorten them, or is this the wrong column?`,
+      { classes: names.length, bytes },
     );
   return { names, ids: labelIds(labels, names) };
 }
 
 /**
- * Classes of `labels` among `names`; a label that is not there is DATA_INVALID with its row (from 1) and, given
- * `lines`, its line.
+ * Classes of `labels` among `names`; a label that is not there is DATA_INVALID with its row (from 1) and, given the
+ * table, its line.
  */
-export function labelIds(labels: readonly string[], names: readonly string[], lines?: Int32Array): Int32Array {
+export function labelIds(
+  labels: readonly string[],
+  names: readonly string[],
+  table?: { readonly path: string; readonly lines: Int32Array },
+): Int32Array {
   const idOf = new Map(names.map((name, id) => [name, id]));
   return Int32Array.from(labels, (label, row) => {
     const id = idOf.get(label);
     if (id === undefined) {
-      const line = lines?.[row];
+      const meant = lookAlike(label, names);
       throw new LockstepError(
         "DATA_INVALID",
-        `row ${row + 1}${line === undefined ? "" : ` (line ${line})`} has the label ` +
-          `${JSON.stringify(label.slice(0, 60))}, which is none of the ${names.length} known ones`,
+        (table === undefined ? `row ${row + 1}` : `line ${table.lines[row]} of ${table.path} (row ${row + 1})`) +
+          ` has the label ${visible(label)}, which is none of the ${names.length} known ones` +
+          (meant === undefined ? "" : `; the known ${visible(meant)} looks like it`),
         { row: row + 1, label: label.slice(0, 60) },
       );
     }

@@ -1,7 +1,7 @@
 /** A CSV or JSON-lines file as texts and labels, each row checked, each complaint with its line. */
 import { z } from "zod";
-import { LockstepError, formatBytes, parseOptions } from "../../base/index.ts";
-import { chooseColumns, type Columns } from "./columns.ts";
+import { LABEL_LIMITS, LockstepError, formatBytes, parseOptions } from "../../base/index.ts";
+import { chooseColumns, noLabels, type Columns } from "./columns.ts";
 import { csvRecords } from "./csv.ts";
 import { jsonRecords } from "./jsonl.ts";
 import { readText, type FileFacts } from "./text-file.ts";
@@ -11,6 +11,8 @@ const tableOptions = z.strictObject({
   text: z.string().min(1).optional(),
   /** Column of the label; false for none. @default the first of label, intent, category, class … if there is one */
   label: z.union([z.string().min(1), z.literal(false)]).optional(),
+  /** Columns that are taken where they are there and none is named: those that a version was trained on. */
+  preferred: z.strictObject({ text: z.string(), label: z.string() }).optional(),
   /** "auto" goes by the file's name (.jsonl, .ndjson, .json), then by its first character. */
   format: z.enum(["csv", "jsonl", "auto"]).default("auto"),
   /** Bytes. */
@@ -35,6 +37,8 @@ export interface Table {
   /** Line of the file, from 1, that each row ends on. */
   readonly lines: Int32Array;
   readonly columns: Columns;
+  /** Names of all columns (of a JSON-lines file: the fields of its first row). */
+  readonly names: readonly string[];
   readonly format: "csv" | "jsonl";
   readonly path: string;
   /** SHA-256 of the file's bytes, in hex. */
@@ -48,20 +52,36 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
   const facts: FileFacts = { sha256: "", bytes: 0 };
   const { format, chunks } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
   const rows = new Rows(path, settled.maxCellBytes, settled.maxRows);
-  const columns = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
-  if (columns === undefined)
+  const found = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
+  if (found === undefined)
     throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
   if (rows.texts.length === 0)
     throw new LockstepError("DATA_INVALID", `${path} has a header and no row; give at least one`, { path });
+  const { columns, names } = found;
   return {
     texts: rows.texts,
     labels: columns.label === undefined ? undefined : rows.labels,
     lines: Int32Array.from(rows.lines),
     columns,
+    names,
     format,
     path,
     ...facts,
   };
+}
+
+/** The labels of a table that must have some. @throws DATA_INVALID that lists its columns */
+export function requireLabels({ labels, columns, names, path }: Table): {
+  readonly labels: readonly string[];
+  readonly columns: { readonly text: string; readonly label: string };
+} {
+  if (labels === undefined || columns.label === undefined) throw noLabels(names, path);
+  return { labels, columns: { text: columns.text, label: columns.label } };
+}
+
+interface Found {
+  readonly columns: Columns;
+  readonly names: readonly string[];
 }
 
 type Settled = z.output<typeof tableOptions>;
@@ -75,15 +95,15 @@ const maxRecord = (maxCell: number): number => Math.max(4 * maxCell, 16 << 20);
 async function readCsv(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, maxCellBytes }: Settled,
-): Promise<Columns | undefined> {
+  { text, label, preferred, maxCellBytes }: Settled,
+): Promise<Found | undefined> {
   let header: readonly string[] | undefined;
   let columns: Columns | undefined;
   let at = { text: 0, label: -1 };
   for await (const { cells, line } of csvRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     if (header === undefined || columns === undefined) {
       header = cells;
-      columns = chooseColumns(header, { text, label }, rows.path);
+      columns = chooseColumns(header, { text, label, preferred }, rows.path);
       at = {
         text: position(header, columns.text, rows.path),
         label: columns.label === undefined ? -1 : position(header, columns.label, rows.path),
@@ -100,7 +120,7 @@ async function readCsv(
     }
     rows.add(cells[at.text] as string, at.label < 0 ? undefined : cells[at.label], columns, line);
   }
-  return columns;
+  return columns === undefined ? undefined : { columns, names: header ?? [] };
 }
 
 function position(header: readonly string[], name: string, path: string): number {
@@ -116,15 +136,19 @@ function position(header: readonly string[], name: string, path: string): number
 async function readJsonl(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, maxCellBytes }: Settled,
-): Promise<Columns | undefined> {
+  { text, label, preferred, maxCellBytes }: Settled,
+): Promise<Found | undefined> {
   let columns: Columns | undefined;
+  let names: readonly string[] = [];
   for await (const { value, line } of jsonRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
-    columns ??= chooseColumns(Object.keys(value), { text, label }, rows.path);
+    if (columns === undefined) {
+      names = Object.keys(value);
+      columns = chooseColumns(names, { text, label, preferred }, rows.path);
+    }
     const labelValue = columns.label === undefined ? undefined : field(value, columns.label, rows.path, line, true);
     rows.add(field(value, columns.text, rows.path, line, false), labelValue, columns, line);
   }
-  return columns;
+  return columns === undefined ? undefined : { columns, names };
 }
 
 /** A text must be a string; a label may be a number or a boolean too, as `String` writes it. */
@@ -169,17 +193,25 @@ class Rows {
       throw new LockstepError("INPUT_TOO_LARGE", `${this.path} has more than ${this.#maxRows} rows`, {
         path: this.path,
       });
-    this.#check(text, columns.text, line);
+    this.#check(text, columns.text, line, this.texts.length + 1);
     this.texts.push(text);
     this.lines.push(line);
     if (label === undefined || columns.label === undefined) return;
-    this.#check(label, columns.label, line);
-    this.labels.push(label.trim());
+    this.#check(label, columns.label, line, this.texts.length);
+    const trimmed = label.trim();
+    if (trimmed.length > LABEL_LIMITS.length)
+      throw new LockstepError(
+        "DATA_INVALID",
+        `line ${line} of ${this.path} (row ${this.texts.length}), column ${JSON.stringify(columns.label)}: the label ` +
+          `has ${trimmed.length} characters, at most ${LABEL_LIMITS.length} are taken; is this the right column?`,
+        { path: this.path, line, row: this.texts.length, column: columns.label },
+      );
+    this.labels.push(trimmed);
   }
 
-  #check(cell: string, column: string, line: number): void {
-    const where = `line ${line} of ${this.path} (row ${this.texts.length + 1}), column ${JSON.stringify(column)}`;
-    const details = { path: this.path, line, row: this.texts.length + 1, column };
+  #check(cell: string, column: string, line: number, row: number): void {
+    const where = `line ${line} of ${this.path} (row ${row}), column ${JSON.stringify(column)}`;
+    const details = { path: this.path, line, row, column };
     // A code unit takes at most three bytes, so most cells need no count.
     if (cell.length * 3 > this.#maxCell) {
       const bytes = Buffer.byteLength(cell);

@@ -3,13 +3,14 @@
  * becomes something that can be loaded. Nothing is trusted: every file is checked before it is used.
  */
 import { z } from "zod";
-import { formatBytes, LABEL_LIMITS, LockstepError, toLockstepError } from "../../base/index.ts";
+import { formatBytes, LABEL_LIMITS, LockstepError, parseStrictJson } from "../../base/index.ts";
 import {
   bertParameters,
   classifierLabels,
   matchWeights,
   parameterCount,
   parseBertConfig,
+  readSentencePooling,
   requireSingleLabel,
   type BertConfig,
   type Head,
@@ -129,6 +130,12 @@ export function readVersion(files: VersionFiles): Version {
   return { ...info, weights: Object.fromEntries(weights) };
 }
 
+/** How sentence-transformers pools this encoder; undefined where the folder has nothing from there. */
+function sentencePooling(files: VersionFiles): Pooling | undefined {
+  const has = (name: string): unknown => (files.has(name) ? parseJson(files, name) : undefined);
+  return readSentencePooling({ pooling: has("1_Pooling/config.json"), transformer: has("sentence_bert_config.json") });
+}
+
 /** Where nothing names the classes, two are meant; a head of another size says what has to be told. */
 function requireRows(files: VersionFiles, classifier: HostTensor | undefined, labels: number): void {
   const { labels: named, numLabels } = parseBertConfig(parseJson(files, "config.json"));
@@ -147,12 +154,21 @@ function requireRows(files: VersionFiles, classifier: HostTensor | undefined, la
 }
 
 /** @throws as readVersion; a missing head is no error. */
-export function readEncoder(files: VersionFiles, maxTokens: number): Encoder {
+export function readEncoder(
+  files: VersionFiles,
+  maxTokens: number,
+  { pooling }: { readonly pooling?: Pooling | undefined } = {},
+): Encoder {
   const { config } = parseBertConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
   const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
   checkVocabulary(config, tokenizer);
-  return { config, pooling: own?.pooling ?? "mean", tokenizer, ...readWeights(files) };
+  return {
+    config,
+    pooling: pooling ?? own?.pooling ?? sentencePooling(files) ?? "mean",
+    tokenizer,
+    ...readWeights(files),
+  };
 }
 
 const WEIGHTS = "model.safetensors";
@@ -256,14 +272,10 @@ function text(files: VersionFiles, name: string): string {
 }
 
 function parseJson(files: VersionFiles, name: string): unknown {
-  const source = text(files, name);
-  try {
-    return JSON.parse(source);
-  } catch (thrown) {
-    throw new LockstepError(
-      "MODEL_INVALID",
-      `${name} is not JSON (${toLockstepError(thrown).message}); the file is damaged, fetch it again`,
-      { file: name },
-    );
-  }
+  return parseStrictJson(text(files, name), {
+    what: name,
+    code: "MODEL_INVALID",
+    largeNumbers: name === "config.json" ? "refuse" : "round",
+    details: { file: name },
+  });
 }

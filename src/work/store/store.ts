@@ -151,7 +151,8 @@ export class Store {
     throw new LockstepError(
       "NOT_FOUND",
       `there is no version or alias ${JSON.stringify(ref.slice(0, 80))} in ${this.root}; ` +
-        (await this.#whatExists(names)),
+        (await this.#whatExists(names)) +
+        (/^[0-9a-f]{1,3}$/.test(ref) ? "; the beginning of a version's name has at least four characters" : ""),
       { ref: ref.slice(0, 80) },
     );
   }
