@@ -158,8 +158,7 @@ describe("the command line", () => {
     assert.match(stderr, /^error: .*model\.safetensors.* \[VERSION_CORRUPT\]\n$/);
   });
 
-  test("nothing is written into the home, and so nothing of the runtime's maker", async () => {
-    assert.equal((await commands.run(["predict", store, "where is my card", "--executor", "native"])).code, 0);
+  test("all of that has written nothing into the home, and so nothing of the runtime's maker", () => {
     assert.deepEqual(commands.filesAtHome(), []);
   });
 
