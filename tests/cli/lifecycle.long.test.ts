@@ -3,9 +3,20 @@
  * pipes, every refusal.
  */
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { receiptsOf, rewrite, sql } from "../audit/support/forge.ts";
 import { Commands, finish, jsonLines, refuses, seen, set, SMALL, TINY, type Failure } from "./command.ts";
 
 const LONGER = [...SMALL, ...set("finetune.epochs=60")];
@@ -147,6 +158,57 @@ describe("the command line for a while", () => {
     const gone = await commands.run(["publish", store, versions[1]!, "--server", url]);
     assert.deepEqual([gone.code, /no answer from/.test(gone.stderr)], [1, true], gone.stderr);
     assert.deepEqual(commands.filesAtHome(), [], "nothing of the runtime's maker");
+  });
+
+  test("a log of receipts: who vouches for it, what is erased, and what is refused", async () => {
+    const log = join(store, "receipts.sqlite");
+    const file = commands.path("receipts.jsonl");
+    const exported = await commands.run(["export-log", store, file, "--json"]);
+    assert.equal(exported.code, 0, exported.stderr);
+    const [, first] = jsonLines<{ receipt: { hash: string } }>(readFileSync(file, "utf8"));
+    const erased = await commands.run(["erase", store, first!.receipt.hash]);
+    assert.equal(erased.code, 0, erased.stderr);
+    assert.match(erased.stdout, new RegExp(`erased the text of receipt ${first!.receipt.hash}`));
+    const replayed = await commands.run(["replay", store]);
+    assert.equal(replayed.code, 0, replayed.stderr);
+    assert.match(
+      replayed.stdout,
+      /4 receipts are as the owner of the given key.*\nsigned by MCow.*\nthe head over 4 receipts.*\n3 answers: 2 same.*1 erased/,
+    );
+    assert.equal((await commands.run(["export-log", "--check", file])).code, 0);
+
+    const versionsFolder = join(store, "versions");
+    renameSync(versionsFolder, `${versionsFolder}-away`);
+    mkdirSync(versionsFolder);
+    const gone = await commands.run(["replay", store, "--json"]);
+    assert.equal(gone.code, 1, gone.stderr);
+    assert.match(gone.stderr, /2 of 3 answers could not be computed again.*--allow-not-replayable 2/);
+    assert.equal((await commands.run(["replay", store, "--allow-not-replayable", "2"])).code, 0);
+    rmdirSync(versionsFolder);
+    renameSync(`${versionsFolder}-away`, versionsFolder);
+
+    const away = commands.path("away");
+    cpSync(log, away);
+    const forged = receiptsOf(log).map((receipt) =>
+      receipt.index === 1
+        ? { ...receipt, summary: receipt.summary!.replace(/"label":"[^"]*"/, '"label":"forged"') }
+        : receipt,
+    );
+    rewrite(log, forged);
+    sql(log, "DELETE FROM heads");
+    const headFile = `${log}.head.json`;
+    cpSync(headFile, `${away}.head.json`);
+    rmSync(headFile);
+    const refused = [
+      ["replay", store, "--json"],
+      ["serve", store, "--port", "0", "--threads", "1", "--json"],
+    ];
+    for (const args of refused) {
+      const { code, stdout, stderr } = await commands.run(args);
+      assert.deepEqual([code, jsonLines<Failure>(stdout)[0]?.error.code], [1, "LOG_CORRUPT"], stderr);
+    }
+    cpSync(away, log);
+    cpSync(`${away}.head.json`, headFile);
   });
 
   test("verify compares, and its control is caught", async () => {

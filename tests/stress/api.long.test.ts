@@ -34,6 +34,12 @@ test(
     }
     const keyFile = join(tiny.folder, "publish-key");
     const auditKey = join(tiny.folder, "receipts-key.pem");
+    const before = process.env["LOCKSTEP_HOME"];
+    process.env["LOCKSTEP_HOME"] = join(tiny.folder, "home");
+    t.after(() => {
+      if (before === undefined) delete process.env["LOCKSTEP_HOME"];
+      else process.env["LOCKSTEP_HOME"] = before;
+    });
     const resident: number[] = [];
     const published: string[] = [];
     const failures: string[] = [];
@@ -98,7 +104,9 @@ test(
     }
 
     const log = server.auditPath ?? "";
-    const replayed = await replay(tiny.store, { log });
+    const publicKey = await readFile(`${auditKey}.pub`, "utf8");
+    const replayed = await replay(tiny.store, { log, publicKey });
+    assert.deepEqual([replayed.log.signedBy, replayed.log.kept], ["given-key", replayed.log.count]);
     assert.ok(replayed.count >= 200);
     assert.equal(replayed.same, replayed.count, JSON.stringify(replayed.details[0]));
     t.diagnostic(`replay: ${replayed.same} of ${replayed.count} the same`);
@@ -115,7 +123,7 @@ test(
     database.exec(`DELETE FROM receipts WHERE idx >= ${replayed.count - 3}`);
     database.close();
     await assert.rejects(
-      replay(tiny.store, { log }),
+      replay(tiny.store, { log, publicKey }),
       (error) => isLockstepError(error) && error.code === "LOG_CORRUPT",
       "a dropped tail",
     );
