@@ -173,7 +173,7 @@ describe("the command line for a while", () => {
     assert.equal(replayed.code, 0, replayed.stderr);
     assert.match(
       replayed.stdout,
-      /4 receipts are as the owner of the given key.*\nsigned by MCow.*\nthe head over 4 receipts.*\n3 answers: 2 same.*1 erased/,
+      /4 receipts are as the owner.*\nsigned by MCow.*\nthe head over 4 receipts.*\n3 answers: 2 same.*1 erased/,
     );
     assert.equal((await commands.run(["export-log", "--check", file])).code, 0);
 
