@@ -185,6 +185,11 @@ const FORGERIES: readonly Forgery[] = [
     forge: (log) => catalogue(log, "sql = replace(sql, 'salt TEXT', 'SALT TEXT') WHERE name = 'receipts'"),
   },
   {
+    name: "a table's definition that no longer reads as one",
+    found: "unreadable",
+    forge: (log) => catalogue(log, "sql = replace(sql, 'CREATE TABLE', 'CREATE TABL') WHERE name = 'receipts'"),
+  },
+  {
     name: "an index that lacks a receipt",
     found: "unreadable",
     forge: (log) => {

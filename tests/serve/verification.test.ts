@@ -22,6 +22,9 @@ test("the sample is a function of the request's id, and of the stated share", ()
   );
   const share = chosen.filter(Boolean).length / 4000;
   assert.ok(share > 0.22 && share < 0.28, `${share}`);
+  const others = Array.from({ length: 4000 }, (_, i) => isSampled("other", `id ${i}`, 0, 0.25));
+  const both = chosen.filter((is, i) => is && others[i]).length;
+  assert.ok(both > 150 && both < 350, `${both} of 4000 under both keys: who knows the ids alone knows nothing`);
   assert.equal(isSampled("key", "x", 0, 1), true);
   assert.equal(isSampled("key", "x", 0, 0), false);
 });
