@@ -5,7 +5,7 @@
  * not run again, unless `--again`. Prints the table of docs/explored.md, and every mutant that survives. Exit code 1 if
  * one does, or if an entry of equivalent.json speaks of no mutant.
  *
- * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of the programs' files;
+ * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of `file name` of the programs;
  * `--deep`: how many times as many schedules are tried for each; `--jobs`: programs at once; `--table`: runs none.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -81,9 +81,8 @@ async function run(folder: string): Promise<void> {
   const until = performance.now() + 1000 * Number(values.seconds);
   const modules: Module[] = [];
   for (const path of programFiles(root)) {
-    if (!path.includes(values.programs)) continue;
     const found = await programsIn(root, path);
-    const names = [...found.keys()].filter((name) => !WRONG.test(name));
+    const names = [...found.keys()].filter((name) => !WRONG.test(name) && `${path} ${name}`.includes(values.programs));
     modules.push({
       path,
       programs: names.sort((one, other) => weight(found.get(one)!) - weight(found.get(other)!)),

@@ -61,7 +61,7 @@ export type Said =
   | { readonly said: "over" };
 
 const NONE = -1;
-const MAX_STEPS = 3000;
+const MAX_STEPS = 5000;
 
 const job = JSON.parse(readFileSync(process.argv[2]!, "utf8")) as Job;
 const words = new Int32Array(new SharedArrayBuffer(4 * (job.total + 1)));

@@ -531,6 +531,13 @@ export const numberChannel = alone("channel of numbers", async () => {
     assert.equal(await own.receiveAsync(), null);
     throws("SHUTTING_DOWN", () => own.trySend(1));
   }
+  for (const side of ["senders", "receivers"] as const) {
+    const own = NumberChannel.create({ ...INT32, [side]: "one" });
+    own.send(1);
+    assert.equal(own.tryReceive(), 1);
+    assert.equal(own.threadDied(SELF), true);
+    assert.equal(own.threadDied(SELF), false);
+  }
   const wide = NumberChannel.create({
     capacity: 3,
     type: "float64",

@@ -189,6 +189,30 @@ export const closing = {
     threads: [sendAndClose(10), drain, drain],
     check: conserved(10),
   }),
+  single: program<State>(import.meta.url, {
+    title: "channel of one sender, closed by another thread while it is full: the sender is told",
+    setup: ring(1, "one"),
+    threads: [
+      ({ channel }) => {
+        const mine = NumberChannel.attach(channel);
+        for (const sent of [0, 1, 2]) {
+          try {
+            mine.send(sent);
+          } catch (thrown) {
+            assert.equal((thrown as { code?: string }).code, "SHUTTING_DOWN");
+            return sent;
+          }
+        }
+        return 3;
+      },
+      ({ channel }) => void NumberChannel.attach(channel).close(),
+    ],
+    check: ({ channel }, { results }) => {
+      const mine = NumberChannel.attach(channel);
+      assert.equal(mine.closed, true, "a close was undone");
+      assert.equal(mine.size, results[0]);
+    },
+  }),
   senders: program<State>(import.meta.url, {
     title: "channel, closing wakes every sender; what was said to be sent is there",
     setup: ring(1),
