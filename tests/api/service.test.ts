@@ -61,6 +61,20 @@ test("publishing at once, and answers meanwhile", async () => {
     seen.add(answer!.version);
   }
   assert.equal(seen.size, 2, "both versions answered");
+
+  const { signal } = new AbortController();
+  const long = await service.classify(["where is it?", "card ".repeat(1000)], { topK: 1, signal });
+  assert.deepEqual(
+    long.map(({ truncated }) => truncated),
+    [false, true],
+    "an answer says whether its text was cut",
+  );
+  const kept = (await Promise.all(long.map(({ receipt }) => service.receipt(receipt!)))) as { summary: string }[];
+  assert.deepEqual(
+    kept.map(({ summary }) => (JSON.parse(summary) as { truncated: boolean }).truncated),
+    [false, true],
+    "and so does its receipt",
+  );
   await assert.rejects(
     service.classify(["hello"], {
       model: executors.get(model.version) === "native" ? portable : tiny.versions[0],

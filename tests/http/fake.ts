@@ -72,6 +72,7 @@ export class FakeDeps implements HttpDeps {
       label: this.label,
       probability: 0.9312,
       abstained: text.includes("unsure"),
+      truncated: false,
       top,
       version: MODEL.version,
       receipt: `r-${this.asked.length}-${i}`,

@@ -39,19 +39,16 @@ export interface RecordedRequest {
 }
 
 /**
- * What a receipt keeps of an answer. `truncated` (only the beginning of the text was read) is in it where the answer
- * says so; receipts of before have no such field.
+ * What a receipt keeps of an answer. `truncated` (only a part of the text was read) is not in receipts of before.
  */
-export function summaryOf(
-  answer: Classification & { readonly truncated?: boolean },
-): Readonly<Record<string, unknown>> {
+export function summaryOf(answer: Classification): Readonly<Record<string, unknown>> {
   const { label, probability, abstained, top, truncated } = answer;
   return {
     label,
     probability,
     abstained,
     top: top.map((one) => ({ label: one.label, probability: one.probability })),
-    ...(truncated === undefined ? {} : { truncated }),
+    truncated,
   };
 }
 
@@ -118,10 +115,11 @@ export class Service implements HttpDeps {
       ),
     );
     const latency_ms = Math.round((performance.now() - started) * 1000) / 1000;
-    return answers.map(({ label, probability, abstained, top, version }, index) => ({
+    return answers.map(({ label, probability, abstained, truncated, top, version }, index) => ({
       label: abstained ? null : label,
       probability,
       abstained,
+      truncated,
       top: [...top],
       version,
       receipt: receipts[index] ?? null,

@@ -32,6 +32,9 @@ export const classifyAnswer = z.object({
   label: z.string().nullable().meta({ description: "The most probable label; null when the model abstained." }),
   probability: z.number().meta({ description: "Of the most probable label." }),
   abstained: z.boolean().meta({ description: "Whether the most probable label lies below the version's threshold." }),
+  truncated: z
+    .boolean()
+    .meta({ description: "Whether the text had more tokens than the version reads, so that only a part was read." }),
   top: z.array(scored),
   version: z.string().meta({ description: "The one version that the whole answer comes from." }),
   receipt: z

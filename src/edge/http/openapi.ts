@@ -61,7 +61,11 @@ const PATHS: Readonly<Record<string, Readonly<Partial<Record<"get" | "post", Ope
     },
   },
   "/healthz": { get: { summary: "200 while the process lives." } },
-  "/readyz": { get: { summary: "200 when questions are answered; 503 before, while receipts cannot be written, and while closing." } },
+  "/readyz": {
+    get: {
+      summary: "200 when questions are answered; 503 before, while receipts cannot be written, and while closing.",
+    },
+  },
   "/metrics": { get: { summary: "Prometheus metrics.", answer: "text/plain" } },
   "/openapi.json": { get: { summary: "This document." } },
 };

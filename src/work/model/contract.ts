@@ -31,6 +31,8 @@ export interface ClassifyOptions {
 export interface Classification extends Answer {
   /** The one version that the answer comes from. */
   readonly version: string;
+  /** Whether the text had more tokens than the version reads (`info.maxTokens`), so that only a part was read. */
+  readonly truncated: boolean;
 }
 
 /** Answers with what decided their bits. */

@@ -258,10 +258,12 @@ export class Model extends ClosableClassifier implements ModelCaller {
       timeoutMs,
       signal,
     } = parseOptions(classifySchema, options, "the options of classify");
-    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal, pin);
-    const answers = logits.map((row) => ({
+    const cut: boolean[] = [];
+    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal, pin, cut);
+    const answers = logits.map((row, index) => ({
       ...toAnswer(row, version.info.labels, version.info.calibration, topK),
       version: version.name,
+      truncated: cut[index] === true,
     }));
     return { answers, profile: profileOf(version) };
   }
@@ -278,6 +280,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
     timeoutMs: number | undefined,
     signal: AbortSignal | undefined,
     pin?: VersionPin<ModelVersion>,
+    cut: boolean[] = [],
   ) {
     if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
     texts.forEach((text, index) => {
@@ -289,6 +292,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
       encode: async ({ info: { tokenizer } }) => {
         const rows: Encoded[] = [];
         for (const text of texts) rows.push(await tokenizer.encode(text));
+        cut.push(...rows.map(({ truncated }) => truncated));
         return rows;
       },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
