@@ -67,9 +67,9 @@ export function explainMissingNode() {
 export function followLauncher() {
   const launcher = process.env.LOCKSTEP_LAUNCHER;
   delete process.env.LOCKSTEP_LAUNCHER; // The programs that this one starts have another launcher, or none.
-  if (launcher === undefined) return;
+  // Without a channel it is not the launcher of this process: a test, say, has handed its own variables on.
+  if (launcher === undefined || !process.connected) return;
   const end = () => process.kill(process.pid, "SIGTERM");
-  if (!process.connected) return end();
   process.on("disconnect", end);
   process.channel.unref();
 }

@@ -10,8 +10,8 @@ import { before, describe, test } from "node:test";
 import { parse } from "acorn";
 import fc from "fast-check";
 import { installAccessors } from "../../src/threads/explore/instrument/accessors.ts";
-import { stripTypes } from "../../src/threads/explore/instrument/hooks.ts";
 import { transform } from "../../src/threads/explore/instrument/transform.ts";
+import { strip } from "../../src/threads/explore/instrument/typescript.ts";
 import { run, type Mode, type World } from "./compare.ts";
 
 const root = dirname(dirname(import.meta.dirname));
@@ -468,7 +468,7 @@ describe("every source of this package", () => {
     assert.ok(files.length > 100);
     let accesses = 0;
     for (const file of files) {
-      const source = stripTypes(readFileSync(join(root, file), "utf8"), file);
+      const source = strip(readFileSync(join(root, file), "utf8"), file);
       const output = transform(source, file, "module");
       assert.equal(output.split("\n").length, source.split("\n").length, file);
       parse(output, { ecmaVersion: "latest", sourceType: "module" });

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { LockstepError } from "../../base/index.ts";
 import {
   explore,
+  loadAsTypeScript,
   programsOf,
   type ExploreOptions,
   type ExploreReport,
@@ -19,7 +20,7 @@ export interface ExploreFileOptions extends ExploreOptions {
 }
 
 /**
- * Explores the programs that a module exports. The file is imported: it may be TypeScript that Node can run as it is.
+ * Explores the programs that a module exports. The file is imported: it may be TypeScript.
  * @returns the reports in order, up to and including the first with a failure
  * @throws NOT_FOUND (no such file, no program, no program of that name), INPUT_INVALID (the file cannot be loaded),
  * OPTION_INVALID, CANCELLED
@@ -29,7 +30,16 @@ export async function exploreFile(
   { programs: wanted, onReport, ...options }: ExploreFileOptions = {},
 ): Promise<readonly ExploreReport[]> {
   const reports: ExploreReport[] = [];
-  for (const program of choose(await listPrograms(path), wanted, path)) {
+  const found = await listPrograms(path);
+  const chosen = choose(found, wanted, path);
+  if (options.replay !== undefined && chosen.length !== 1)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `a schedule is replayed with one program, and ${path} has ${[...found.keys()].join(", ")}: name the one that ` +
+        "the schedule was reported for",
+      { path, programs: [...found.keys()] },
+    );
+  for (const program of chosen) {
     const report = await explore(program, options);
     reports.push(report);
     onReport?.(report);
@@ -43,6 +53,7 @@ export async function listPrograms(path: string): Promise<ReadonlyMap<string, Pr
   const file = resolve(path);
   if (!existsSync(file)) throw new LockstepError("NOT_FOUND", `there is no file ${path}`, { path });
   let exports: Record<string, unknown>;
+  const uninstall = await loadAsTypeScript();
   try {
     exports = (await import(pathToFileURL(file).href)) as Record<string, unknown>;
   } catch (thrown) {
@@ -52,6 +63,8 @@ export async function listPrograms(path: string): Promise<ReadonlyMap<string, Pr
       { path },
       { cause: thrown },
     );
+  } finally {
+    uninstall();
   }
   const found = programsOf(exports);
   if (found.size === 0)

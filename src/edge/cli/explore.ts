@@ -1,5 +1,5 @@
 /** `lockstep explore`: the programs of a file under every interleaving, or as many as are wanted. */
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import {
   exploreFile,
   formatReport,
@@ -7,9 +7,11 @@ import {
   LockstepError,
   type ExploreFileOptions,
   type ExploreProgress,
+  type ExploreReport,
 } from "../api/index.ts";
+import { toLockstepError } from "../../base/index.ts";
 import { integer, JSON_FLAG } from "./flags.ts";
-import { createOutput, type Output } from "./output.ts";
+import { createOutput, ToldInResult, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface ExploreFlags extends Omit<ExploreFileOptions, "programs" | "races" | "onReport" | "onProgress" | "signal"> {
@@ -52,7 +54,7 @@ export function addExplore(program: Command): void {
       "threads that may die in a schedule (default: 1 if the program has a supervisor)",
       integer(0, 8),
     )
-    .option("--replay <schedule>", "run this one schedule of one program")
+    .option("--replay <schedule>", "run this one schedule; with a file of several programs, name one")
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -63,33 +65,61 @@ export function addExplore(program: Command): void {
     .action(async (file: string, names: readonly string[], { list, replay, json, ...flags }: ExploreFlags) => {
       const output = createOutput(json === true);
       if (list === true) return await showList(file, output);
-      if (replay !== undefined && names.length !== 1)
-        throw new InvalidArgumentError("--replay is for one program: name it after the file.");
       using interrupted = onInterrupt(output.note, "stopping");
-      const reports = await exploreFile(file, {
-        ...flags,
-        ...(replay === undefined ? {} : { replay }),
-        programs: names,
-        signal: interrupted.signal,
-        onProgress: announce(output),
-        onReport: (report) => {
-          for (const line of formatReport(report).split("\n")) output.print(line);
-        },
-      });
-      output.result(reports);
-      const failed = reports.find(({ failure }) => failure !== null);
-      if (failed !== undefined)
-        throw new LockstepError("CHECK_FAILED", `${failed.program} went wrong: ${failed.failure?.kind ?? ""}`, {
-          program: failed.program,
+      const reports: ExploreReport[] = [];
+      const error = await errorOf(async () => {
+        await exploreFile(file, {
+          ...flags,
+          ...(replay === undefined ? {} : { replay }),
+          programs: names,
+          signal: interrupted.signal,
+          onProgress: announce(output),
+          onReport: (report) => {
+            reports.push(report);
+            for (const line of formatReport(report).split("\n")) output.print(line);
+          },
         });
-      const open = reports.filter(({ verdict }) => verdict === "not complete");
-      if (open.length > 0)
-        throw new LockstepError(
-          "NOT_COMPLETE",
-          `nothing wrong was found, and not everything was gone through in ${open.map(({ program }) => program).join(", ")}`,
-          { programs: open.map(({ program }) => program) },
-        );
+        requireRight(reports);
+      });
+      const told = error === null ? null : { code: error.code, message: error.message, details: error.details };
+      output.result({ reports: reports.map(asJson), error: told });
+      if (error !== null) throw new ToldInResult(error.message, { cause: error });
     });
+}
+
+async function errorOf(work: () => Promise<void>): Promise<LockstepError | null> {
+  try {
+    await work();
+    return null;
+  } catch (thrown) {
+    return toLockstepError(thrown);
+  }
+}
+
+/** @throws CHECK_FAILED, NOT_COMPLETE */
+function requireRight(reports: readonly ExploreReport[]): void {
+  const failed = reports.find(({ failure }) => failure !== null);
+  if (failed !== undefined)
+    throw new LockstepError("CHECK_FAILED", `${failed.program} went wrong: ${failed.failure?.kind ?? ""}`, {
+      program: failed.program,
+    });
+  const open = reports.filter(({ verdict }) => verdict === "not complete").map(({ program }) => program);
+  if (open.length > 0)
+    throw new LockstepError(
+      "NOT_COMPLETE",
+      `nothing wrong was found, and not everything was gone through in ${open.join(", ")}`,
+      { programs: open },
+    );
+}
+
+/** JSON has no infinity: a search without a bound says "unbounded". */
+function asJson(report: ExploreReport): unknown {
+  const stages = report.stages.map(({ coverage, ...stage }) => ({
+    coverage:
+      coverage.kind === "preemptions" && coverage.bound === Infinity ? { ...coverage, bound: "unbounded" } : coverage,
+    ...stage,
+  }));
+  return { ...report, stages };
 }
 
 async function showList(file: string, output: Output): Promise<void> {

@@ -46,15 +46,19 @@ export function printable(text: string): string {
 /** An error that came when answers had been given already: the work failed, whatever the error is called. */
 export class FailedMidway extends Error {}
 
+/** An error that stands in the result already: with `--json`, a command prints one document whatever happens. */
+export class ToldInResult extends Error {}
+
 /** Says what went wrong; returns the exit code. */
 export function reportError(thrown: unknown, json: boolean): number {
   const first = firstOf(thrown);
   const midway = first instanceof FailedMidway;
-  const cause = midway ? first.cause : first;
+  const told = first instanceof ToldInResult;
+  const cause = midway || told ? first.cause : first;
   const error = toLockstepError(cause);
   process.stderr.write(`${describe(error)}\n`);
   if (process.env["LOCKSTEP_DEBUG"] === "1") process.stderr.write(`${stackOf(cause)}\n`);
-  if (json) writeError(error);
+  if (json && !told) writeError(error);
   return midway && error.exitCode === 2 ? 1 : error.exitCode;
 }
 

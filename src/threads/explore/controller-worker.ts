@@ -4,6 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { encodeError, installExplorationHook } from "../../base/index.ts";
 import { Controller } from "./controller.ts";
 import { PHASES, WATCH, type ControllerSetup, type FromController } from "./controller-messages.ts";
+import { installLoadHook } from "./instrument/hooks.ts";
 import { MarkedChannel } from "./ports.ts";
 import { loadProgram, type Program } from "./program.ts";
 import { setupResets } from "./runner.ts";
@@ -52,6 +53,7 @@ process.on("unhandledRejection", (thrown) => {
 
 try {
   installChannels();
+  installLoadHook({ accesses: false });
   installExplorationHook({ access: () => {}, resets: setupResets });
   const controller = new Controller(watched(await loadProgram(url, name)), name, options, {
     onProgress: (stage, schedules, seconds) =>

@@ -149,3 +149,9 @@ const LOADING_MS = 60_000;
 function cancelled(signal: AbortSignal): LockstepError {
   return new LockstepError("CANCELLED", "the exploration was cancelled", {}, { cause: signal.reason });
 }
+
+/** Until the function that it returns is called, what this thread imports may be TypeScript of any kind. */
+export async function loadAsTypeScript(): Promise<() => void> {
+  const { installLoadHook } = await import("./instrument/hooks.ts");
+  return installLoadHook({ accesses: false });
+}

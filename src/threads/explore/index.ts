@@ -1,4 +1,4 @@
-export { explore, requireExplored } from "./explore.ts";
+export { explore, loadAsTypeScript, requireExplored } from "./explore.ts";
 export {
   program,
   programsOf,

@@ -2,6 +2,8 @@
  * Where in the explored code an operation stands: the innermost frame outside of the explorer, and the first outside of
  * the room that it lies in.
  */
+import { sourceLine } from "./instrument/hooks.ts";
+
 const OWN = import.meta.url.slice(0, import.meta.url.lastIndexOf("/"));
 const FRAME = /at (?:(?:async )?(.*?) \()?(file:\/\/[^)]*?):(\d+):\d+\)?$/;
 
@@ -18,7 +20,7 @@ function describeStack(stack: string): string {
     const match = FRAME.exec(line.trim());
     if (match === null || match[2]!.startsWith(`${OWN}/`)) return [];
     const url = match[2]!.replace(/\?.*$/, "");
-    return [{ name: functionName(match[1] ?? ""), url, line: match[3]! }];
+    return [{ name: functionName(match[1] ?? ""), url, line: sourceLine(url, Number(match[3])) }];
   });
   const [inner] = frames;
   if (inner === undefined) return "";

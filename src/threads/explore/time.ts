@@ -3,6 +3,9 @@
  * moment. Intervals never fire; timeouts fire when the schedule lets them; immediates run before their thread is asked
  * what is next. `Math.random` gives the same numbers in every schedule.
  */
+import { createRequire, syncBuiltinESMExports } from "node:module";
+import type TimersPromises from "node:timers/promises";
+import { promisify } from "node:util";
 import type { ThreadRuntime } from "./runtime.ts";
 
 /** A moment that is plainly not now: 2000-01-01. */
@@ -69,7 +72,98 @@ export function installTime(runtime: ThreadRuntime): () => number {
     if (immediate !== undefined) immediates.delete(immediate);
     real.clearImmediate(immediate);
   };
+  installModules(runtime);
   return () => immediates.size;
+}
+
+/** The same for who imports them: `node:timers`, `node:timers/promises`, `promisify`, `AbortSignal.timeout`, dates. */
+function installModules(runtime: ThreadRuntime): void {
+  const require = createRequire(import.meta.url);
+  const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate, clearImmediate } = globalThis;
+  Object.assign(require("node:timers") as object, {
+    setTimeout,
+    clearTimeout,
+    setInterval,
+    clearInterval,
+    setImmediate,
+    clearImmediate,
+  });
+  const promises = require("node:timers/promises") as typeof TimersPromises;
+  const real = { ...promises, wait: promises.scheduler.wait.bind(promises.scheduler) };
+  const wait = <T>(ms: number | undefined, value?: T, { signal }: { signal?: AbortSignal } = {}): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      const stop = (): void => {
+        clearTimeout(timer);
+        reject(new DOMException("The operation was aborted", "AbortError"));
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", stop);
+        resolve(value as T);
+      }, ms);
+      if (signal?.aborted === true) stop();
+      else signal?.addEventListener("abort", stop, { once: true });
+    });
+  const turn = <T>(value?: T): Promise<T> =>
+    new Promise<T>((resolve) => {
+      setImmediate(resolve, value as T);
+    });
+  Object.assign(promises, {
+    setTimeout: <T>(ms?: number, value?: T, options?: { signal?: AbortSignal }) =>
+      runtime.active ? wait(ms, value, options) : real.setTimeout(ms, value, options),
+    setImmediate: <T>(value?: T, options?: { signal?: AbortSignal }) =>
+      runtime.active ? turn(value) : real.setImmediate(value, options),
+    setInterval: <T>(ms?: number, value?: T, options?: { signal?: AbortSignal }) =>
+      runtime.active
+        ? runtime.refuse("setInterval of node:timers/promises cannot be explored, since it never ends: use setTimeout")
+        : real.setInterval(ms, value, options),
+  });
+  const { scheduler } = promises;
+  Object.defineProperty(scheduler, "wait", {
+    value: (ms: number, options?: { signal?: AbortSignal }) =>
+      runtime.active ? wait(ms, undefined, options) : real.wait(ms, options),
+  });
+  Object.defineProperty(scheduler, "yield", { value: () => turn() });
+  Object.defineProperty(setTimeout, promisify.custom, { value: promises.setTimeout });
+  Object.defineProperty(setImmediate, promisify.custom, { value: promises.setImmediate });
+  const timeout = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (ms) => {
+    if (!runtime.active) return timeout(ms);
+    const controller = new AbortController();
+    setTimeout(() => {
+      controller.abort(new DOMException("The operation was aborted due to timeout", "TimeoutError"));
+    }, ms);
+    return controller.signal;
+  };
+  installClocks(runtime);
+  syncBuiltinESMExports();
+}
+
+/** Clocks other than `Date.now` and `performance.now`. */
+function installClocks(runtime: ThreadRuntime): void {
+  const RealDate = Date;
+  const ExploredDate: DateConstructor = new Proxy(RealDate, {
+    construct: (target, args: unknown[], newTarget: new (...given: never[]) => object) =>
+      Reflect.construct<unknown[], object>(
+        target,
+        runtime.active && args.length === 0 ? [Date.now()] : args,
+        newTarget === ExploredDate ? target : newTarget,
+      ),
+    apply: () => new ExploredDate().toString(),
+  });
+  Object.defineProperty(RealDate.prototype, "constructor", {
+    value: ExploredDate,
+    writable: true,
+    configurable: true,
+  });
+  globalThis.Date = ExploredDate;
+  const { hrtime, uptime } = process;
+  const nanoseconds = (): bigint => (runtime.active ? BigInt(Math.round(performance.now() * 1e6)) : hrtime.bigint());
+  const since = ([seconds, rest]: readonly [number, number] = [0, 0]): [number, number] => {
+    const passed = nanoseconds() - (BigInt(seconds) * 1_000_000_000n + BigInt(rest));
+    return [Number(passed / 1_000_000_000n), Number(passed % 1_000_000_000n)];
+  };
+  process.hrtime = Object.assign(since, { bigint: nanoseconds });
+  process.uptime = () => (runtime.active ? performance.now() / 1000 : uptime());
 }
 
 interface Handle {

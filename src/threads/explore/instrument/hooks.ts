@@ -4,25 +4,36 @@
  * too.
  */
 import { readFileSync } from "node:fs";
-import { registerHooks, stripTypeScriptTypes } from "node:module";
+import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
+import { parse } from "acorn";
+import { resolveAsTypeScript } from "./resolve.ts";
 import { cachedTransform } from "./transform-cache.ts";
 import { transform } from "./transform.ts";
+import { linesOf, located, projectText, toJavaScript } from "./typescript.ts";
 
 export interface LoadHookOptions {
   /** Which `file:` URLs are transformed. @default `isExplored` */
   readonly include?: (url: string) => boolean;
+  /** Whether accesses are made visible; else only what is TypeScript is made JavaScript. @default true */
+  readonly accesses?: boolean;
 }
 
 const PACKAGE = new URL("../../../../", import.meta.url).href;
+/** Sources, or what was built of them. */
+const OWN = new URL("../../../", import.meta.url).href;
 const EXPLORER = new URL("../", import.meta.url).href.slice(PACKAGE.length);
-const SOURCE = /\.[cm]?[jt]s$/;
-const FORMATS: Readonly<Record<string, { readonly format: "module" | "commonjs"; readonly types: boolean }>> = {
-  module: { format: "module", types: false },
-  "module-typescript": { format: "module", types: true },
-  commonjs: { format: "commonjs", types: false },
-  "commonjs-typescript": { format: "commonjs", types: true },
-};
+const SOURCE = /\.[cm]?[jt]sx?$/;
+const TYPESCRIPT = /\.[cm]?tsx?$/;
+const FORMATS: Readonly<Record<string, "module" | "commonjs">> = { module: "module", commonjs: "commonjs" };
+
+/** For each file whose lines could not be kept: the source's line of each of its lines. */
+const movedLines = new Map<string, readonly number[]>();
+
+/** The line of the source, for a line of what was loaded. */
+export function sourceLine(url: string, line: number): number {
+  return movedLines.get(url)?.[line - 1] ?? line;
+}
 
 /**
  * Everything of the user's and of the package at `root`, wherever that is installed; no other package's files, and not
@@ -38,59 +49,75 @@ export function exploredAround(root: string): (url: string) => boolean {
 
 export const isExplored = exploredAround(PACKAGE);
 
+/** Of the user's own, for threads that run no explored code. */
+const isUsers = (url: string): boolean => !url.startsWith(OWN) && !url.includes("/node_modules/");
+
 /**
- * Transforms modules that this thread loads from now on. A file that cannot be read as JavaScript or TypeScript is a
- * `SyntaxError` with its path and line.
+ * Transforms modules that this thread loads from now on, and finds them as TypeScript does. A file that cannot be read
+ * as JavaScript or TypeScript is a `SyntaxError` with its path and line. Returns what ends it.
  */
-export function installLoadHook({ include = isExplored }: LoadHookOptions = {}): void {
-  registerHooks({
+export function installLoadHook({
+  accesses = true,
+  include = accesses ? isExplored : isUsers,
+}: LoadHookOptions = {}): () => void {
+  const hooks = registerHooks({
+    resolve(specifier, context, nextResolve) {
+      const { parentURL, conditions } = context;
+      const found =
+        parentURL === undefined || parentURL.startsWith(OWN) ? null : resolveAsTypeScript(specifier, parentURL);
+      if (found === null) return nextResolve(specifier, context);
+      return nextResolve(conditions.includes("require") ? fileURLToPath(found) : found, context);
+    },
     load(url, context, nextLoad) {
       const file = url.replace(/[?#].*$/, "");
-      if (!file.startsWith("file:") || !SOURCE.test(file) || !include(url)) return nextLoad(url, context);
+      if (!file.startsWith("file:") || !include(url)) return nextLoad(url, context);
+      // TypeScript takes JSON without being told that it is JSON.
+      if (file.endsWith(".json")) return nextLoad(url, { ...context, importAttributes: { type: "json" } });
+      if (!SOURCE.test(file)) return nextLoad(url, context);
       const path = fileURLToPath(file);
-      // it reads TypeScript to find out what kind of module it is
+      if (TYPESCRIPT.test(file)) return loadTypeScript(path, url, context.format ?? "", accesses);
+      if (!accesses) return nextLoad(url, context);
       const loaded = located(path, () => nextLoad(url, context));
-      const kind = FORMATS[loaded.format ?? ""];
-      if (kind === undefined) return loaded;
+      const format = FORMATS[loaded.format ?? ""];
+      if (format === undefined) return loaded;
       const source =
         loaded.source === undefined || loaded.source === null ? readFileSync(path, "utf8") : textOf(loaded.source);
       return {
-        format: kind.format,
-        source: cachedTransform(source, path, loaded.format ?? "", () =>
-          transform(kind.types ? stripTypes(source, path) : source, path, kind.format),
-        ),
+        format,
+        source: cachedTransform(source, path, format, () => transform(source, path, format)),
         shortCircuit: true,
       };
     },
   });
+  return () => {
+    hooks.deregister();
+  };
+}
+
+/** Without asking Node, which takes no more of TypeScript than types. */
+function loadTypeScript(path: string, url: string, hint: string, accesses: boolean) {
+  const text = readFileSync(path, "utf8");
+  const key = `${hint} ${accesses ? "accesses" : "plain"}\0${projectText(path)}`;
+  const source = cachedTransform(text, path, key, () => {
+    const code = toJavaScript(text, path);
+    return accesses ? transform(code, path, formatOf(code, path, hint)) : code;
+  });
+  const lines = linesOf(source);
+  if (lines !== null) movedLines.set(url, lines);
+  return { format: formatOf(source, path, hint), source, shortCircuit: true };
+}
+
+/** By its ending, by its package, or, as Node does where neither says, by what it is. */
+function formatOf(code: string, path: string, hint: string): "module" | "commonjs" {
+  if (path.endsWith(".mts") || hint.startsWith("module")) return "module";
+  try {
+    parse(code, { ecmaVersion: "latest", sourceType: "commonjs" });
+    return "commonjs";
+  } catch {
+    return "module";
+  }
 }
 
 function textOf(source: string | ArrayBuffer | NodeJS.TypedArray): string {
   return typeof source === "string" ? source : new TextDecoder().decode(source);
-}
-
-/**
- * Types become spaces, so positions stay. Node warns that the function is experimental, which its own loading of
- * TypeScript no longer does.
- */
-export function stripTypes(source: string, path: string): string {
-  const { emitWarning } = process;
-  process.emitWarning = () => {};
-  try {
-    return located(path, () => stripTypeScriptTypes(source, { mode: "strip" }));
-  } finally {
-    process.emitWarning = emitWarning;
-  }
-}
-
-/** Node's error about TypeScript has the line and a caret in its stack only: they go into the message. */
-function located<T>(path: string, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    const [, line = "", excerpt = ""] = /^[^\n]*:(\d+)\n([^]*?\^)/.exec(error.stack ?? "") ?? [];
-    const column = excerpt.length - excerpt.lastIndexOf("\n") - 1;
-    throw new SyntaxError(`${line === "" ? path : `${path}:${line}:${column}`}: ${error.message}`, { cause: error });
-  }
 }

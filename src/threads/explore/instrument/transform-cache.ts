@@ -41,6 +41,7 @@ function cacheFolder(): string | null {
           `lockstep-${createHash("sha256")
             .update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url))))
             .update(readFileSync(fileURLToPath(new URL(`./loops${EXTENSION}`, import.meta.url))))
+            .update(readFileSync(fileURLToPath(new URL(`./typescript${EXTENSION}`, import.meta.url))))
             .digest("hex")
             .slice(0, 16)}`,
         );
