@@ -3,7 +3,7 @@
  * run before it. The operation itself is then done for real, on the real memory; only sleeping and waking are the
  * explorer's (a table of waiters instead of the platform's, with the same rules: first come, first woken; an abandoned
  * asynchronous wait still takes a wake-up). Time stands still, but for time limits that pass because the schedule says
- * so.
+ * so. A long file, since all of it is what one thread may do while it has the baton.
  */
 import { LockstepError } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
@@ -25,6 +25,7 @@ import { Mail } from "./mail.ts";
 import { Scheduler } from "./scheduler.ts";
 import { forgetLoops } from "./instrument/loops.ts";
 import { SPIN, SpinWatch } from "./spin.ts";
+import { Timers } from "./timers.ts";
 import { Waiters } from "./waiters.ts";
 
 /** Thrown out of a thread's code when its schedule is over or it has been killed; nobody is meant to catch it. */
@@ -53,14 +54,6 @@ const SEES =
 /** A thread that was put off in more places has the others counted with the last of these. */
 export const MOST_CUT_SITES = 31;
 
-interface Timer {
-  readonly id: number;
-  readonly at: number;
-  readonly fire: () => void;
-  /** The asynchronous wait that it limits; 0: none. */
-  readonly wait: number;
-}
-
 export class ThreadRuntime {
   readonly index: number;
   /** False outside of a schedule: then everything is the platform's. */
@@ -78,8 +71,7 @@ export class ThreadRuntime {
   #own = 0;
   #channels = 0;
   #now = 0;
-  #timers: Timer[] = [];
-  #nextTimer = 1;
+  readonly #timers = new Timers();
   /** Messages to this thread and from it. */
   readonly mail: Mail;
   /** What the code did that exploration cannot do. */
@@ -135,8 +127,7 @@ export class ThreadRuntime {
     this.#own = 0;
     this.#channels = 0;
     this.#now = 0;
-    this.#timers = [];
-    this.#nextTimer = 1;
+    this.#timers.forget();
     this.#asleep.clear();
     this.#nextWait = 1;
     this.#cuts = 0;
@@ -373,14 +364,11 @@ export class ThreadRuntime {
 
   setTimer(fire: () => void, ms: number, wait = 0): number {
     this.#control[H.CLOCK] = 1;
-    const id = this.#nextTimer++;
-    this.#timers.push({ id, at: this.#now + Math.max(0, ms), fire, wait });
-    this.#timers.sort((a, b) => a.at - b.at || a.id - b.id);
-    return id;
+    return this.#timers.add(this.#now + Math.max(0, ms), fire, wait);
   }
 
   clearTimer(id: number): void {
-    this.#timers = this.#timers.filter((timer) => timer.id !== id);
+    this.#timers.remove((timer) => timer.id === id);
   }
 
   /**
@@ -392,7 +380,7 @@ export class ThreadRuntime {
     const base = this.#base;
     if (this.#cut || this.killed) return false;
     if (this.#waiters.firstResolved(this.index) < 0 && !this.mail.has()) {
-      const first = this.#timers[0];
+      const { first } = this.#timers;
       const sleeper = first === undefined || first.wait === 0 ? -1 : this.#waiters.asynchronous(this.index, first.wait);
       control[base + T.KIND] = KIND.TIMEOUT;
       control[base + T.BUFFER] = sleeper < 0 ? -1 - this.index : control[sleeper + W.BUFFER]!;
@@ -419,7 +407,8 @@ export class ThreadRuntime {
   }
 
   #fireFirst(): void {
-    const timer = this.#timers.shift()!;
+    const timer = this.#timers.first!;
+    this.clearTimer(timer.id);
     this.#now = Math.max(this.#now, timer.at);
     const sleeper = timer.wait === 0 ? -1 : this.#waiters.asynchronous(this.index, timer.wait);
     if (sleeper >= 0) this.#waiters.remove(sleeper);
@@ -432,7 +421,7 @@ export class ThreadRuntime {
     for (let at = this.#waiters.firstResolved(this.index); at >= 0; at = this.#waiters.firstResolved(this.index)) {
       const id = control[at + W.ID]!;
       this.#waiters.remove(at);
-      this.#timers = this.#timers.filter((timer) => timer.wait !== id);
+      this.#timers.remove(({ wait }) => wait === id);
       this.#settle(id, "ok");
     }
   }
