@@ -27,7 +27,8 @@ test("publishing at once, and answers meanwhile", async () => {
     status: { state: "failed", code: "SHUTTING_DOWN", message: "not yet" },
     figures: new ServingFigures(),
   });
-  await service.begin(model, store, audit);
+  await service.begin(model, audit);
+  await using _ = service;
 
   let published = false;
   const publishes = Promise.all(

@@ -254,14 +254,16 @@ test(
           const { scheduler, replicas, counts } = rig({ replicas: replicaCount, maxBatchRows, verifySample });
           await scheduler.publish(version(0));
           const asked: Promise<void>[] = [];
-          const publishes: Promise<void>[] = [];
+          let publishes = Promise.resolve();
           let answers = 0,
             cancels = 0,
             salt = 0;
           for (const [step, action] of script.entries()) {
             if (action.what === "turn") await turn();
-            else if (action.what === "publish") publishes.push(scheduler.publish(version(++salt)));
-            else {
+            else if (action.what === "publish") {
+              const next = version(++salt);
+              publishes = publishes.then(() => scheduler.publish(next));
+            } else {
               const rows = action.lengths.map((length, i) => row(length, step + i));
               const pinned = scheduler.current as FakeVersion;
               const controller = new AbortController();
@@ -294,7 +296,7 @@ test(
               if (action.cancel === 0) setImmediate(() => controller.abort());
             }
           }
-          await Promise.all([...asked, ...publishes]);
+          await Promise.all([...asked, publishes]);
           assert.equal(answers + cancels, asked.length);
           assert.equal(scheduler.waiting, 0);
           await scheduler.close();

@@ -1,6 +1,6 @@
 /** The store on a real disk: names, aliases, damage, limits and failing disks. */
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import {
   chmod,
   link,
@@ -16,13 +16,28 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { isLockstepError, type ErrorCode } from "../../src/base/index.ts";
-import { nodeFileSystem, openFolder, openStore, withSteps, type Store } from "../../src/work/store/index.ts";
+import {
+  nodeFileSystem,
+  openFolder,
+  openStore,
+  withSteps,
+  type FileSystem,
+  type Store,
+} from "../../src/work/store/index.ts";
 import { KillTest } from "./support/kill.ts";
 import { bytes, FIRST, SECOND } from "./support/state.ts";
+
+/** Without the locks of who works there. */
+async function contentsOf(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => !name.endsWith(".lock"));
+}
+
+const PAUSED_WRITER = fileURLToPath(new URL("./support/paused-writer.ts", import.meta.url));
 
 async function temporary(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-store-"));
@@ -76,7 +91,7 @@ test("a version is named by its contents, and read back as it was", async (t) =>
     listed.find(({ name }) => name === first.name)?.bytes,
     [...FIRST.values()].reduce((sum, { length }) => sum + length, 0),
   );
-  assert.deepEqual(await readdir(join(store.root, "tmp")), []);
+  assert.deepEqual(await contentsOf(join(store.root, "tmp")), []);
 });
 
 test("versions are found by alias, name and prefix; otherwise it is said what there is", async (t) => {
@@ -180,34 +195,53 @@ test("opening: what is not a store is refused, and left as it is", async (t) => 
   assert.deepEqual(await readdir(folder), ["config.json"]);
 });
 
-test("leftovers of dead processes are removed, those of living ones and strangers are not", async (t) => {
+test("leftovers are removed once nobody writes; names of 0.1, whose writers held no lock, after a day", async (t) => {
   const store = await newStore(t);
   const tmp = join(store.root, "tmp");
-  let temporaryName = "";
-  const peeking = withSteps(nodeFileSystem, "/", (step) => {
-    temporaryName ||= /^make (.*)$/.exec(step)?.[1] ?? "";
-  });
-  await (
-    await openStore(store.root, {
-      fs: {
-        ...peeking,
-        makeFolder: async (path) => {
-          temporaryName ||= path.split("/").at(-1) ?? "";
-          await nodeFileSystem.makeFolder(path);
-        },
-      },
-    })
-  ).publish(FIRST);
-  const [, host] = /^tmp-([0-9a-f]{8})-/.exec(temporaryName) ?? [];
-  const mine = `tmp-${host}-${process.pid}-0000000000000000`;
-  const dead = `tmp-${host}-4194305-0000000000000000`; // beyond Linux's largest process number
-  const elsewhere = `tmp-00000000-1-0000000000000000`;
+  const left = `tmp-${"0".repeat(32)}`;
+  const former = `tmp-00000000-1-0000000000000000`;
   const old = `tmp-00000000-1-0000000000000001`;
-  for (const name of [mine, dead, elsewhere, old, "notes"]) await mkdir(join(tmp, name));
-  await writeFile(join(tmp, dead, "model.safetensors"), "half");
+  for (const name of [left, former, old, "notes"]) await mkdir(join(tmp, name));
+  await writeFile(join(tmp, left, "model.safetensors"), "half");
   await utimes(join(tmp, old), 0, 0);
+  const writer = await nodeFileSystem.share(join(tmp, "writing.lock"));
   await openStore(store.root);
-  assert.deepEqual(await readdir(tmp), ["notes", elsewhere, mine].sort());
+  assert.deepEqual(await readdir(tmp), ["notes", former, left, old, "writing.lock"].sort(), "somebody writes");
+  await writer[Symbol.asyncDispose]();
+  await openStore(store.root);
+  assert.deepEqual(await readdir(tmp), ["notes", former, "writing.lock"].sort());
+});
+
+test("a writer whose process number nobody else sees keeps what it writes", async (t) => {
+  const store = await newStore(t);
+  const node = [process.execPath, "--conditions=lockstep-source", PAUSED_WRITER, store.root];
+  const unshare = spawnSync("unshare", ["-p", "-f", "true"]).status === 0 ? ["unshare", "-p", "-f"] : [];
+  t.diagnostic(unshare.length > 0 ? "the writer has process numbers of its own" : "no other process numbers here");
+  const [command = "", ...rest] = [...unshare, ...node];
+  const writer = spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface({ input: writer.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, "paused");
+  await openStore(store.root);
+  assert.equal((await contentsOf(join(store.root, "tmp"))).length, 1);
+  writer.stdin.end("go on\n");
+  assert.equal((await lines.next()).value, "done");
+  assert.equal((await store.open("champion")).files.size, SECOND.size);
+});
+
+test("a version that is damaged while it gets its name is no success", async (t) => {
+  const store = await newStore(t);
+  const fs: FileSystem = {
+    ...nodeFileSystem,
+    rename: async (from, to) => {
+      if (to.includes("versions")) await rm(join(from, "config.json"));
+      await nodeFileSystem.rename(from, to);
+    },
+  };
+  await assert.rejects(
+    (await openStore(store.root, { fs })).publish(FIRST, { alias: "champion" }),
+    coded("VERSION_CORRUPT", /config.json/),
+  );
+  assert.equal(await store.alias("champion"), undefined);
 });
 
 test("a disk that fails at any step: DISK_FAILED, the old state, nothing half-written", async (t) => {
@@ -239,7 +273,7 @@ test("a disk that fails at any step: DISK_FAILED, the old state, nothing half-wr
         const [added] = (await store.list()).filter(({ aliases }) => aliases.length === 0);
         if (added !== undefined) await store.remove(added.name);
       }
-      assert.deepEqual(await readdir(join(store.root, "tmp")), []);
+      assert.deepEqual(await contentsOf(join(store.root, "tmp")), []);
       if (error === undefined && step < fatal) break;
     }
     assert.ok(failures > 15);
@@ -266,8 +300,8 @@ test(
     assert.deepEqual(
       [
         (await store.list()).length,
-        await readdir(join(store.root, "tmp")),
-        await readdir(join(store.root, "runs/one")),
+        await contentsOf(join(store.root, "tmp")),
+        await contentsOf(join(store.root, "runs/one")),
       ],
       [1, [], []],
     );
@@ -292,7 +326,7 @@ test("names of files: nothing that leaves the folder", async (t) => {
   }
   await assert.rejects(store.publish(new Map()), coded("INPUT_INVALID", /at least one file/));
   assert.deepEqual(
-    [await store.list(), await readdir(join(store.root, "tmp")), await readdir(join(store.root, "versions"))],
+    [await store.list(), await contentsOf(join(store.root, "tmp")), await readdir(join(store.root, "versions"))],
     [[], [], []],
   );
 });

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { LockstepError } from "../../base/index.ts";
+import { requirePath } from "./options.ts";
 import {
   explore,
   loadAsTypeScript,
@@ -50,6 +51,7 @@ export async function exploreFile(
 
 /** The programs of a module, by the names they are exported under. @throws NOT_FOUND, INPUT_INVALID */
 export async function listPrograms(path: string): Promise<ReadonlyMap<string, Program>> {
+  requirePath(path, "the module that explore takes");
   const file = resolve(path);
   if (!existsSync(file)) throw new LockstepError("NOT_FOUND", `there is no file ${path}`, { path });
   let exports: Record<string, unknown>;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { LockstepError } from "../../base/index.ts";
 import { openStore } from "../../work/store/index.ts";
+import { requirePath } from "./options.ts";
 import { isStore } from "./source.ts";
 
 export interface ListedVersion {
@@ -43,6 +44,7 @@ const MAX_FACTS_BYTES = 16 << 20;
 
 /** @throws NOT_FOUND unless `path` is a store; STORE_CORRUPT */
 export async function list(path: string): Promise<StoreListing> {
+  requirePath(path, "the store that list takes");
   if (!(await isStore(path))) await openStore(path); // says what is there instead
   const store = await openStore(path);
   const [stored, aliases] = await Promise.all([store.list(), store.aliases()]);

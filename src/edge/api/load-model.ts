@@ -1,5 +1,7 @@
 /** `loadModel`: a store's version, or a folder, as a model in this program. */
-import { Model, type ModelOptions } from "../../work/model/index.ts";
+import { parseOptions } from "../../base/index.ts";
+import { Model, modelSchema, type ModelOptions } from "../../work/model/index.ts";
+import { requirePath } from "./options.ts";
 import { openSource } from "./source.ts";
 
 /**
@@ -7,6 +9,8 @@ import { openSource } from "./source.ts";
  * @throws as `openSource` and `Model.open`
  */
 export async function loadModel(path: string, options: ModelOptions = {}): Promise<Model> {
-  const source = await openSource(path, options.version);
+  requirePath(path, "the store or folder that loadModel takes");
+  const { version } = parseOptions(modelSchema, options, "the options of loadModel");
+  const source = await openSource(path, version);
   return await Model.open(source, options);
 }

@@ -6,6 +6,7 @@ import { open } from "node:fs/promises";
 import { addAbortSignal, type Readable } from "node:stream";
 import { LockstepError } from "../../base/index.ts";
 import { LineSplitter, readTable, type ReadTableOptions } from "../../language/data/index.ts";
+import { requirePath } from "./options.ts";
 import { trainedColumns } from "./trained-columns.ts";
 import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "../../work/model/index.ts";
 
@@ -26,6 +27,7 @@ export async function* classifyEach(
   texts: Texts,
   options: Omit<ClassifyOptions, "id"> = {},
 ): AsyncGenerator<TextClassification> {
+  requireTexts(texts);
   if (Array.isArray(texts))
     texts.forEach((text: string, index) => {
       checkQuestion(text, texts.length === 1 ? "the text" : `text ${index + 1}`);
@@ -59,6 +61,12 @@ export async function* classifyEach(
   }
 }
 
+function requireTexts(texts: unknown): void {
+  const many = typeof texts === "object" && texts !== null;
+  if (many && (Symbol.asyncIterator in texts || Symbol.iterator in texts)) return;
+  throw new LockstepError("INPUT_INVALID", "expected a list or a stream of texts; ask a single text with classify");
+}
+
 function classifyOne(model: Model, text: string, options: Omit<ClassifyOptions, "id">): Promise<TextClassification> {
   return inItsTurn(model.classify(text, options).then((found) => ({ text, ...found })));
 }
@@ -81,6 +89,7 @@ export async function textsOf(
   signal?: AbortSignal,
   model?: Pick<Model, "description">,
 ): Promise<readonly string[] | AsyncIterable<string>> {
+  requirePath(path, "the file of texts");
   if (/\.(csv|tsv|jsonl|ndjson|json)$/i.test(path))
     return (await readTable(path, { label: false, ...textColumn(column, model) })).texts;
   if (column !== undefined)

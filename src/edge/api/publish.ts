@@ -1,14 +1,15 @@
 /**
  * `publish`: makes a folder a version of a store, moves an alias to a version, and tells a running server. What cannot
- * be loaded is never published; the alias moves in one step, so a reader sees the old version or the new one.
+ * be loaded, or whose numbers its self-check does not trust, is never published; the alias moves in one step, so a
+ * reader sees the old version or the new one.
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { ERROR_TABLE, LockstepError, isLockstepError, parseOptions, type ErrorCode } from "../../base/index.ts";
-import { readVersion } from "../../work/infer/index.ts";
 import { openStore, type Store, type VersionRef } from "../../work/store/index.ts";
-import { aliasSchema, pathSchema, signalSchema } from "./options.ts";
+import { aliasSchema, pathSchema, requirePath, signalSchema } from "./options.ts";
+import { requirePublishable } from "./publishable.ts";
 import { DEFAULT_ALIAS, isStore, openModelFolder, openPublishSource } from "./source.ts";
 import { stateFolder } from "./state-folder.ts";
 
@@ -63,6 +64,8 @@ export async function publish(path: string, source: string, options: PublishOpti
     keyFile,
     signal,
   } = parseOptions(publishSchema, options, "the options of publish");
+  requirePath(path, "the store that publish takes");
+  requirePath(source, "the version or folder that publish takes");
   const alias = wanted === false ? undefined : wanted;
   if (server !== undefined && alias === undefined)
     throw new LockstepError(
@@ -89,18 +92,21 @@ export async function publish(path: string, source: string, options: PublishOpti
   return { version: name, folder, store: store.root, alias, previous, server };
 }
 
-/** The source as a version of the store, proven to load. A store that is not there yet is made for a folder only. */
+/**
+ * The source as a version of the store, proven to load and to compute. A store that is not there yet is made for a
+ * folder only.
+ */
 async function take(path: string, source: string): Promise<VersionRef & { readonly store: Store }> {
   if (await isVersionOf(path, source)) {
     const store = await openStore(path);
-    const { files } = await openPublishSource(store, source);
-    readVersion(files);
-    return { store, ...(await store.resolve(source)) };
+    const version = await openPublishSource(store, source);
+    await requirePublishable(version);
+    return { store, ...(await store.resolve(version.name)) };
   }
-  const { files } = await openModelFolder(source);
-  readVersion(files);
+  const version = await openModelFolder(source);
+  await requirePublishable(version);
   const store = await openStore(path, { create: true });
-  return { store, ...(await store.publish(files)) };
+  return { store, ...(await store.publish(version.files)) };
 }
 
 /**

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { isLockstepError, parseOptions } from "../../base/index.ts";
 import { replayLog, type Receipt, type Recomputed, type ReplayReport } from "../../work/audit/index.ts";
 import { Model } from "../../work/model/index.ts";
-import { callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
+import { callbackSchema, pathSchema, requirePath, signalSchema, threadsSchema } from "./options.ts";
 import { keptHeads, ownPublicKey, receiptsPath } from "./receipts.ts";
 import { summaryOf } from "./service.ts";
 import { isStore, openSource } from "./source.ts";
@@ -60,6 +60,7 @@ const recordedProfile = z.object({ executor: z.enum(["native", "portable"]) });
  * @throws LOG_CORRUPT when the log does not verify: then nothing is replayed; NOT_FOUND
  */
 export async function replay(store: string, options: ReplayOptions = {}): Promise<ReplayReport> {
+  requirePath(store, "the store or folder that replay takes");
   const {
     log,
     threads,

@@ -1,16 +1,16 @@
 /** `serve`: a model behind HTTP, with receipts. */
 import { join } from "node:path";
 import { z } from "zod";
-import { parseOptions, toLockstepError, type LockstepError } from "../../base/index.ts";
+import { LockstepError, parseOptions, toLockstepError } from "../../base/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
-import { openStore, type Store } from "../../work/store/index.ts";
-import { createHttpServer, type HttpOptions, type HttpServer } from "../http/index.ts";
+import type { Store } from "../../work/store/index.ts";
+import { createHttpServer, httpOptions, type HttpOptions, type HttpServer } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
-import { Model, type ModelOptions } from "../../work/model/index.ts";
+import { Model, modelSchema, type ModelOptions } from "../../work/model/index.ts";
+import { loadModel } from "./load-model.ts";
 import { callbackSchema, pathSchema } from "./options.ts";
 import { openLog, receiptsPath } from "./receipts.ts";
 import { Service } from "./service.ts";
-import { isStore, openSource } from "./source.ts";
 import { stateFolder } from "./state-folder.ts";
 
 const serveSchema = z.strictObject({
@@ -49,17 +49,12 @@ export interface Server extends AsyncDisposable {
  * @throws PORT_IN_USE, OPTION_INVALID, LOG_CORRUPT, and what `loadModel` throws
  */
 export async function serve(source: string | Model, options: ServeOptions & ModelOptions = {}): Promise<Server> {
-  const { http, audit, auditKey, examples, onError, ...modelOptions } = options;
-  const resolved = parseOptions(serveSchema, { http, audit, auditKey, examples, onError }, "the options of serve");
+  const { own: resolved, model: modelOptions } = optionsOf(source, options);
   const figures = new ServingFigures();
-  const store = typeof source === "string" && (await isStore(source)) ? await openStore(source) : undefined;
-  const model =
-    typeof source === "string"
-      ? await Model.open(await openSource(source, modelOptions.version), { ...modelOptions, hooks: figures.hooks })
-      : source;
+  const model = typeof source === "string" ? await loadModel(source, modelOptions) : source;
   const parts: AsyncDisposable[] = typeof source === "string" ? [model] : [];
   try {
-    const log = await openReceipts(store, resolved.audit, resolved.auditKey);
+    const log = await openReceipts(model.origin.store, resolved.audit, resolved.auditKey);
     if (log !== undefined) parts.push(log);
     const service = new Service({
       status: { state: "failed", code: "SHUTTING_DOWN", message: "starting" },
@@ -67,7 +62,8 @@ export async function serve(source: string | Model, options: ServeOptions & Mode
       examples: resolved.examples,
       ...(resolved.onError === undefined ? {} : { onError: resolved.onError }),
     });
-    await service.begin(model, store, log);
+    parts.push(service);
+    await service.begin(model, log);
     const server = await createHttpServer(
       service,
       withKeyFile(resolved.http),
@@ -78,6 +74,38 @@ export async function serve(source: string | Model, options: ServeOptions & Mode
     await closeAll(parts).catch((error: unknown) => resolved.onError?.(toLockstepError(error)));
     throw thrown;
   }
+}
+
+/**
+ * The options of serving and those of the model that it loads. A model that is loaded already was given its own.
+ * @throws OPTION_INVALID
+ */
+function optionsOf(source: unknown, options: ServeOptions & ModelOptions) {
+  if (typeof source !== "string" && !(source instanceof Model))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      "serve takes the path of a store or of a model's folder, or a model that loadModel gave",
+    );
+  const allowed =
+    typeof source === "string" ? z.strictObject({ ...modelSchema.shape, ...serveSchema.shape }) : serveSchema;
+  const misplaced = Object.keys(options ?? {}).filter((key) => !(key in allowed.shape));
+  const hints = misplaced.flatMap((key) =>
+    key in httpOptions.shape
+      ? [`${key} is an option of its HTTP server: http: { ${key}: … }`]
+      : key in modelSchema.shape
+        ? [`${key} is an option of the model, which is loaded already: give it to loadModel`]
+        : [],
+  );
+  if (hints.length > 0)
+    throw new LockstepError("OPTION_INVALID", `the options of serve are not valid: ${hints.join("; ")}`, {
+      paths: misplaced.slice(0, 8),
+    });
+  parseOptions(allowed, options, "the options of serve");
+  const { http, audit, auditKey, examples, onError, ...model } = options;
+  return {
+    own: parseOptions(serveSchema, { http, audit, auditKey, examples, onError }, "the options of serve"),
+    model: model satisfies ModelOptions,
+  };
 }
 
 /** Where receipts go. */

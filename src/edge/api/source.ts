@@ -5,7 +5,7 @@
 import { readdir } from "node:fs/promises";
 import { LockstepError } from "../../base/index.ts";
 import { checkWeightsSize } from "../../work/infer/index.ts";
-import { openFolder, openStore, type LoadedVersion, type Store } from "../../work/store/index.ts";
+import { isAlias, openFolder, openStore, type LoadedVersion, type Store } from "../../work/store/index.ts";
 
 /** The alias that a training moves, and that is meant where none is named. */
 export const DEFAULT_ALIAS = "champion";
@@ -16,6 +16,8 @@ const allocate = (_file: string, bytes: number): Uint8Array => new Uint8Array(ne
 export interface ModelSource extends LoadedVersion {
   /** The store it came from; undefined for a folder. */
   readonly store: Store | undefined;
+  /** The alias it was found by; undefined where it was named itself. */
+  readonly alias: string | undefined;
 }
 
 /**
@@ -25,7 +27,13 @@ export interface ModelSource extends LoadedVersion {
 export async function openSource(path: string, ref: string | undefined): Promise<ModelSource> {
   if (await isStore(path)) {
     const store = await openStore(path);
-    return { ...(await store.open(ref ?? (await soleVersion(store)), { allocate })), store };
+    const wanted = ref ?? (await soleVersion(store));
+    const version = await store.open(wanted, { allocate });
+    return {
+      ...version,
+      store,
+      alias: wanted !== version.name && isAlias(wanted) ? await aliasOf(store, wanted) : undefined,
+    };
   }
   if (ref !== undefined)
     throw new LockstepError(
@@ -33,7 +41,12 @@ export async function openSource(path: string, ref: string | undefined): Promise
       `${path} is not a store, so it has no version "${ref}"; leave the version out, or give the store's folder`,
       { path, version: ref },
     );
-  return { ...(await openModelFolder(path)), store: undefined };
+  return { ...(await openModelFolder(path)), store: undefined, alias: undefined };
+}
+
+/** A name of a version may be written like an alias: it is one only if there is such an alias. */
+async function aliasOf(store: Store, name: string): Promise<string | undefined> {
+  return (await store.alias(name)) === undefined ? undefined : name;
 }
 
 /**

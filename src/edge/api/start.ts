@@ -15,7 +15,7 @@ import { closeAll, openReceipts, runningServer, withKeyFile, type Server } from 
 import { Service } from "./service.ts";
 import { openSource } from "./source.ts";
 import { train, type TrainResult } from "./train.ts";
-import type { TrainInput, TrainProgress } from "./train-options.ts";
+import { requireTrainInput, type TrainInput, type TrainProgress } from "./train-options.ts";
 import { TrainingStatusTracker } from "./training-status.ts";
 import type { Metrics } from "./version-files.ts";
 
@@ -77,6 +77,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     onEvent,
     threads = defaultThreads(),
   } = parseOptions(startSchema, options, "the options of start");
+  requireTrainInput(input, "start");
   const figures = new ServingFigures();
   const tracker = new TrainingStatusTracker(threads, (status) => {
     service.setStatus(status);
@@ -108,7 +109,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
       onEvent?.({ kind: "trained", result });
     }
     const source = await openSource(out, alias);
-    const model = await Model.open(source, { threads, hooks: figures.hooks });
+    const model = await Model.open(source, { threads });
     parts.push(model);
     if (known !== undefined)
       onEvent?.({ kind: "found", version: model.version, metrics: model.description?.["metrics"] ?? {} });
@@ -116,7 +117,8 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     const log = await openReceipts(store, audit, auditKey);
     if (log !== undefined) parts.push(log);
     service.offer(questions.slice(0, EXAMPLES));
-    await service.begin(model, store, log);
+    parts.push(service);
+    await service.begin(model, log);
     onEvent?.({ kind: "serving", url: server.url, version: model.version, question: questions[0] ?? "" });
     return runningServer(server, model, log?.path, parts.slice(1));
   } catch (thrown) {

@@ -54,6 +54,20 @@ export type Stage =
   "read" | "tokenizer" | "encode" | "pretrain" | "finetune" | "calibrate" | "test" | "baseline" | "publish";
 export type TrainProgress = { readonly kind: "stage"; readonly stage: Stage } | TrainingEvent;
 
+/** The files and columns; the recipe's own fields are checked with it. */
+const filesSchema = z.looseObject({
+  data: z.string({ error: "expected the path of a table; write the rows into a .csv or .jsonl file" }).min(1).max(4096),
+  text: z.string().min(1).optional(),
+  label: z.string().min(1).optional(),
+  from: pathSchema.optional(),
+  test: z.string({ error: "expected the path of a table" }).min(1).max(4096).optional(),
+});
+
+/** @throws OPTION_INVALID with the remedy */
+export function requireTrainInput(input: TrainInput, verb: string): void {
+  parseOptions(filesSchema, input, `what ${verb} was given`);
+}
+
 export function resolveTrainOptions(options: TrainOptions) {
   return parseOptions(runSchema, options, "the options of train");
 }

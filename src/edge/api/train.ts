@@ -10,7 +10,13 @@ import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../w
 import { assess, NO_CALIBRATION, type TestTable } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
-import { resolveTrainOptions, type Stage, type TrainInput, type TrainOptions } from "./train-options.ts";
+import {
+  requireTrainInput,
+  resolveTrainOptions,
+  type Stage,
+  type TrainInput,
+  type TrainOptions,
+} from "./train-options.ts";
 import { versionFiles, weightsHash, type Metrics } from "./version-files.ts";
 
 export interface TrainResult {
@@ -65,6 +71,7 @@ export async function trainOn(
     onProgress,
     threads = defaultThreads(),
   } = resolveTrainOptions(options);
+  requireTrainInput(input, "train");
   const started = performance.now();
   let isTrained = false;
   const onStage = (stage: Stage) => {

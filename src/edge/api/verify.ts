@@ -19,7 +19,7 @@ import {
   type RowSet,
 } from "../../work/infer/index.ts";
 import { createScheduler, openThreadReplica, type ReplicaBackend } from "../../work/serve/index.ts";
-import { callbackSchema, signalSchema, threadsSchema } from "./options.ts";
+import { callbackSchema, requirePath, signalSchema, threadsSchema } from "./options.ts";
 import { openSource, type ModelSource } from "./source.ts";
 
 /**
@@ -102,6 +102,7 @@ export async function verify(path: string, options: VerifyOptions = {}): Promise
     options,
     "the options of verify",
   );
+  requirePath(path, "the store or folder that verify takes");
   const started = performance.now();
   const source = await openSource(path, version);
   const { tokenizer, maxTokens } = readVersionInfo(source.files);

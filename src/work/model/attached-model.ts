@@ -21,7 +21,7 @@ import type {
   ProfiledAnswers,
   VersionFacts,
 } from "./contract.ts";
-import { ClosableClassifier } from "./classifier.ts";
+import { ClosableClassifier, listOf } from "./classifier.ts";
 import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./contract.ts";
 import { requireRoom, type FromOwner, type ToOwner } from "./messages.ts";
 import { HeldVersion } from "./held-version.ts";
@@ -84,7 +84,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
   classifySync(texts: readonly string[], options?: Omit<ClassifyOptions, "signal">): readonly Classification[];
   /**
    * As `classify`, blocking this thread until the answer is there: for workers that are synchronous. No signal can fire
-   * meanwhile; the time limit does, also where the owner's thread is gone.
+   * meanwhile; the time limit does, and the end of the owner's thread (OWNER_DIED).
    * @throws as `classify`; DEADLOCK in the thread that owns the model, which would wait for itself
    */
   classifySync(
@@ -96,7 +96,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
         "DEADLOCK",
         "classifySync would block the very thread that answers; await classify here, or ask from another thread",
       );
-    const list = typeof texts === "string" ? [texts] : [...texts];
+    const list = [...listOf(texts)];
     const { timeoutMs = this.#handle.timeoutMs, ...rest } = parseOptions(
       classifySchema.omit({ signal: true }),
       options,
@@ -250,7 +250,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
       if (left <= 0) {
         this.#port.postMessage({ kind: "cancel", id } satisfies ToOwner);
         this.#settle(id, late(timeoutMs));
-      } else bell.wait(rung, { timeoutMs: left });
+      } else if (!bell.wait(rung, { timeoutMs: Math.min(left, LIVENESS_MS) }) && isGone(this.#port)) this.#onClose();
     }
     const outcome: Reply | LockstepError = settled;
     if (outcome instanceof Error) throw outcome;
@@ -326,6 +326,12 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
     this.#closed.resolve();
   }
 }
+
+/**
+ * How long `classifySync` sleeps before it looks whether the owner still lives, in milliseconds: a thread that ends
+ * rings no bell, and the port says that it was closed only when it is asked.
+ */
+const LIVENESS_MS = 50;
 
 /** What timers of the platform can count: 24.8 days. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;

@@ -4,9 +4,11 @@
  * changes in the same order give the same bits. Updates that wait together are computed one by one and published
  * together: the last of them contains the others.
  *
- *   queued ── its turn ──▶ computing ──▶ published ──▶ done
- *     └─ its signal, or the model closes ─▶ refused      (a failure anywhere refuses the changes of that publication;
- *                                                        what answers stays)
+ *   queued ── its turn ──▶ computing ──▶ loaded ──▶ lasting (stored, named) ──▶ answering ──▶ said
+ *     └─ its signal, or the model closes ─▶ refused
+ *
+ * A failure anywhere before "answering" refuses the changes of that publication, and what answers stays: replicas that
+ * could not be loaded, a disk that is full, an alias that could not be moved. The step to "answering" cannot fail.
  */
 import { invariant, LockstepError, parseOptions } from "../../base/index.ts";
 import type { LoadedVersion, Store } from "../store/index.ts";
@@ -15,14 +17,26 @@ import { examplesSchema, learnSchema, type Example, type LearnOptions, type Lear
 
 /** Changes that may wait. */
 const MAX_QUEUE = 1024;
+/** Updates that are published together at most: however fast more of them come, the first of them is published. */
+const MAX_UPDATES = 64;
+
+/** How a version becomes the one that answers. */
+export interface Publication {
+  /** In its turn, so that it sees what the change before it made. Undefined: there is nothing to publish any more. */
+  readonly read: () => Promise<LoadedVersion | undefined>;
+  /** Once it is loaded: makes it lasting (a store, an alias). If it throws, nothing is changed. @default nothing */
+  readonly commit?: (version: LoadedVersion) => Promise<void>;
+}
 
 export interface ChangeQueueOptions {
   /** The version that answers. @throws SHUTTING_DOWN */
   readonly current: () => LoadedVersion & { readonly executor: "native" | "portable" };
-  /** Makes a version the one that answers; `learned`: from the current one, by updates. */
-  readonly publish: (version: LoadedVersion, learned: boolean) => Promise<void>;
+  /** Loads a version, commits it and makes it the one that answers; `learned`: from the current one, by updates. */
+  readonly publish: (version: LoadedVersion, learned: boolean, commit: () => Promise<void>) => Promise<void>;
   /** Where `store: true` writes. */
   readonly store: Store | undefined;
+  /** @default a thread of its own, started by the first update */
+  readonly openLearner?: () => HeadLearner;
 }
 
 interface Update {
@@ -36,39 +50,46 @@ interface Update {
   readonly begin: () => void;
 }
 
-interface Publication {
+interface WaitingPublication extends Publication {
   readonly kind: "publication";
-  readonly version: LoadedVersion;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
 export class ChangeQueue {
   readonly #options: ChangeQueueOptions;
-  readonly #queue: (Update | Publication)[] = [];
+  readonly #queue: (Update | WaitingPublication)[] = [];
   #learner: HeadLearner | undefined;
   #running: Promise<void> | undefined;
   #closed = false;
+  /** Why every version has to be stored before it answers. */
+  #kept: string | undefined;
 
   constructor(options: ChangeQueueOptions) {
     this.#options = options;
   }
 
-  publish(version: LoadedVersion): Promise<void> {
+  publish(publication: Publication): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#add({ kind: "publication", version, resolve, reject });
+      this.#add({ kind: "publication", ...publication, resolve, reject });
     });
+  }
+
+  /** Resolves when what has been asked for so far is done. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  /** From now on no version answers that is not in the store. */
+  keep(why: string): void {
+    this.#kept = why;
   }
 
   learn(examples: readonly Example[], options: LearnOptions): Promise<LearnResult> {
     return new Promise((resolve, reject) => {
-      const { store, signal, ...rates } = parseOptions(learnSchema, options, "the options of learn");
+      const { store: asked, signal, ...rates } = parseOptions(learnSchema, options, "the options of learn");
       const checked = parseOptions(examplesSchema, examples, "the examples", "INPUT_INVALID");
-      if (store && this.#options.store === undefined)
-        throw new LockstepError(
-          "OPTION_INVALID",
-          "this model was not opened from a store, so there is none to write the version into; leave `store` out",
-        );
+      const store = this.#storing(asked);
       if (signal?.aborted === true)
         throw new LockstepError(
           "CANCELLED",
@@ -109,7 +130,24 @@ export class ChangeQueue {
     await this.#learner?.close();
   }
 
-  #add(change: Update | Publication): void {
+  #storing(asked: boolean | undefined): boolean {
+    const store = asked ?? this.#kept !== undefined;
+    if (!store && this.#kept !== undefined)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `what is learned has to be stored here, since ${this.#kept}; leave \`store\` out`,
+      );
+    if (!store || this.#options.store !== undefined) return store;
+    throw new LockstepError(
+      "OPTION_INVALID",
+      this.#kept === undefined
+        ? "this model was not opened from a store, so there is none to write the version into; leave `store` out"
+        : `what is learned has to be stored, since ${this.#kept}, and this model was not opened from a store; ` +
+            "publish its folder into one and open that",
+    );
+  }
+
+  #add(change: Update | WaitingPublication): void {
     if (this.#closed) throw closing();
     if (this.#queue.length >= MAX_QUEUE)
       throw new LockstepError(
@@ -127,16 +165,17 @@ export class ChangeQueue {
     this.#running = undefined;
   }
 
-  /** The next publication, or all updates up to it. */
+  /** The next publication, or the updates that wait now, up to it. */
   async #step(): Promise<void> {
     const next = this.#queue[0];
     if (next?.kind === "publication") {
       this.#queue.shift();
-      return await this.#options.publish(next.version, false).then(next.resolve, next.reject);
+      return await this.#take(next).then(next.resolve, next.reject);
     }
+    let left = Math.min(MAX_UPDATES, this.#queue.length);
     const made: { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[] = [];
     let tip: LoadedVersion | undefined;
-    for (let update = this.#nextUpdate(); update !== undefined; update = this.#nextUpdate()) {
+    for (let update = this.#nextUpdate(); update !== undefined; update = --left > 0 ? this.#nextUpdate() : undefined) {
       try {
         const { executor, ...current } = this.#options.current();
         const parent = tip ?? current;
@@ -148,6 +187,18 @@ export class ChangeQueue {
       }
     }
     if (tip !== undefined) await this.#publishAll(tip, made);
+  }
+
+  /** What nobody else makes lasting is written into the store, where it has to be there. */
+  readonly #store = async ({ files }: LoadedVersion): Promise<void> => {
+    if (this.#kept === undefined) return;
+    this.#storing(undefined);
+    await this.#options.store?.publish(files);
+  };
+
+  async #take({ read, commit }: WaitingPublication): Promise<void> {
+    const version = await read();
+    if (version !== undefined) await this.#options.publish(version, false, () => (commit ?? this.#store)(version));
   }
 
   #nextUpdate(): Update | undefined {
@@ -163,7 +214,7 @@ export class ChangeQueue {
     executor: "native" | "portable",
     { examples, rates, store }: Update,
   ): Promise<LearnedVersion> {
-    this.#learner ??= openHeadLearner();
+    this.#learner ??= (this.#options.openLearner ?? openHeadLearner)();
     const version = await this.#learner.learn(parent, executor, examples, rates);
     if (store) {
       const written = await this.#options.store?.publish(version.files);
@@ -177,7 +228,7 @@ export class ChangeQueue {
     made: readonly { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[],
   ): Promise<void> {
     try {
-      await this.#options.publish(tip, true);
+      await this.#options.publish(tip, true, () => Promise.resolve()); // stored when it was made, where it has to be
     } catch (thrown) {
       for (const { update } of made) update.reject(thrown);
       return;

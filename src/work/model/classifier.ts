@@ -2,6 +2,7 @@
  * What every classifier shows and takes in the same way, whatever is behind it: a model, one attached from another
  * thread, or a version of either that is held. Each says only what its facts are and how texts are asked.
  */
+import { LockstepError } from "../../base/index.ts";
 import type { Classification, Classifier, ClassifyOptions, ProfiledAnswers, VersionFacts } from "./contract.ts";
 
 export abstract class ClassifierBase implements Classifier {
@@ -35,7 +36,7 @@ export abstract class ClassifierBase implements Classifier {
     texts: string | readonly string[],
     options: ClassifyOptions = {},
   ): Promise<Classification | readonly Classification[]> {
-    const { answers } = await this.answer(typeof texts === "string" ? [texts] : texts, options);
+    const { answers } = await this.answer(listOf(texts), options);
     return typeof texts === "string" ? answers[0]! : answers;
   }
 
@@ -44,8 +45,16 @@ export abstract class ClassifierBase implements Classifier {
    * they are there.
    */
   async classifyOnProfile(texts: readonly string[], options: ClassifyOptions = {}): Promise<ProfiledAnswers> {
-    return await this.answer(texts, options);
+    return await this.answer(listOf(texts, "a list of texts"), options);
   }
+}
+
+/** @throws INPUT_INVALID. What is in a list is checked, with its place, where it is asked. */
+export function listOf(texts: unknown, expected = "a text or a list of texts"): readonly string[] {
+  if (typeof texts === "string" && expected !== "a list of texts") return [texts];
+  if (Array.isArray(texts)) return texts as readonly string[];
+  const given = texts === null ? "null" : typeof texts;
+  throw new LockstepError("INPUT_INVALID", `expected ${expected}, not ${given}`, { given });
 }
 
 /** A classifier that is closed once, whoever asks for it and how often. */

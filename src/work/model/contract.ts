@@ -62,7 +62,7 @@ export const learnSchema = z.strictObject({
   learningRate: z.number().positive().default(1),
   steps: z.int().min(1).max(10_000).default(16),
   l2: z.number().min(0).max(1).default(0.1),
-  store: z.boolean().default(false),
+  store: z.boolean().optional(),
   signal: signalSchema,
 });
 
@@ -75,7 +75,7 @@ export interface LearnOptions {
   readonly l2?: number | undefined;
   /**
    * Write the version into the store that the model was opened from, so that its answers can be replayed later. No
-   * alias moves. @default false: in memory only
+   * alias moves. @default false: in memory only; true, and nothing else, where receipts are kept of its answers
    */
   readonly store?: boolean | undefined;
   /** Takes the update out of the queue while it has not begun; one that has begun is finished. */

@@ -2,7 +2,16 @@
  * The model that a program holds: one published version at a time on worker threads, callable from any thread, and
  * changed (published, learned) in one line.
  */
-export { checkQuestion, Model, modelSchema, type ModelOptions, type OpenedVersion } from "./model.ts";
+export {
+  checkQuestion,
+  openModelReplica,
+  Model,
+  modelSchema,
+  type ModelOptions,
+  type ModelOrigin,
+  type OpenedVersion,
+} from "./model.ts";
+export type { Publication } from "./change-queue.ts";
 export { attachModel, type AttachedModel } from "./attached-model.ts";
 export type {
   Classification,

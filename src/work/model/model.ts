@@ -4,9 +4,10 @@
  * requests.
  */
 import { randomUUID } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
-import { checkText, requireOwnTokenizer, type Encoded } from "../../language/text/index.ts";
+import { checkText, requireOwnTokenizer } from "../../language/text/index.ts";
 import { withTokenizer, type Profile, type ServingExecutor } from "../../numeric/runtime/index.ts";
 import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../infer/index.ts";
 import {
@@ -30,10 +31,10 @@ import type {
   ProfiledAnswers,
   VersionFacts,
 } from "./contract.ts";
-import { ClosableClassifier } from "./classifier.ts";
+import { ClosableClassifier, listOf } from "./classifier.ts";
 import { classifySchema } from "./contract.ts";
 import { HandleHost } from "./handle-host.ts";
-import { ChangeQueue } from "./change-queue.ts";
+import { ChangeQueue, type Publication } from "./change-queue.ts";
 import { HeldVersion } from "./held-version.ts";
 import { defaultThreads, threadsSchema } from "./options.ts";
 
@@ -78,37 +79,52 @@ interface ModelVersion {
   profile?: Profile;
 }
 
-/** Texts in one request of a long list, and how many such requests wait at once. */
+/** Texts in one request of a long list, and how many such requests wait at once, where the queue has room for them. */
 const CHUNK = 64;
 const CHUNKS_AT_ONCE = 4;
+/** Characters that are tokenized before other events get their turn: some milliseconds. */
+const SLICE = 16_384;
 
-/** A version as it was read, and the store that it came from, if it did. */
-export interface OpenedVersion extends LoadedVersion {
+export interface ModelOrigin {
+  /** Undefined for a folder. */
   readonly store?: Store | undefined;
+  /** The alias that it was opened by, if it was. */
+  readonly alias?: string | undefined;
 }
+
+/** A version as it was read, and where it came from. */
+export interface OpenedVersion extends LoadedVersion, ModelOrigin {}
 
 interface ModelParts {
   readonly scheduler: Scheduler<ModelVersion>;
-  readonly executor: ServingExecutor | undefined;
-  readonly store: Store | undefined;
+  readonly observers: Set<ServeHooks>;
+  readonly origin: ModelOrigin;
   readonly timeoutMs: number;
+  readonly maxQueue: number;
 }
 
 export class Model extends ClosableClassifier implements ModelCaller {
   readonly #scheduler: Scheduler<ModelVersion>;
   readonly #changes: ChangeQueue;
   readonly #host: HandleHost<VersionPin<ModelVersion>>;
+  readonly #observers: Set<ServeHooks>;
+  readonly #maxQueue: number;
+  readonly #listeners = new Set<() => void>();
+  readonly origin: ModelOrigin;
 
-  private constructor({ scheduler, executor, store, timeoutMs }: ModelParts) {
+  private constructor({ scheduler, observers, origin, timeoutMs, maxQueue }: ModelParts) {
     super();
+    this.#maxQueue = maxQueue;
     this.#scheduler = scheduler;
+    this.#observers = observers;
+    this.origin = origin;
     this.#changes = new ChangeQueue({
-      store,
+      store: origin.store,
       current: () => ({
         ...this.#current,
         executor: profileOf(this.#current).executor === "portable" ? "portable" : "native",
       }),
-      publish: (version, learned) => this.#publish(version, learned),
+      publish: (version, learned, commit) => this.#publish(version, learned, commit),
     });
     this.#host = new HandleHost({
       facts: () => factsOf(this.#current),
@@ -127,16 +143,17 @@ export class Model extends ClosableClassifier implements ModelCaller {
       options,
       "the options of loadModel",
     );
+    const observers = new Set(hooks === undefined ? [] : [hooks]);
     const scheduler = createScheduler<ModelVersion>({
       replicas: threads ?? defaultThreads(),
       maxQueue,
       maxBatchRows,
       timeoutMs,
       verifySample,
-      ...(hooks === undefined ? {} : { hooks }),
+      hooks: toAll(observers),
       openReplica: async (version) => {
         const { library } = version.info.tokenizer;
-        const replica = await openReplica(version, executor);
+        const replica = await openModelReplica(version, executor);
         try {
           if (replica.profile.executor === "portable") requireOwnTokenizer(library);
         } catch (thrown) {
@@ -147,7 +164,8 @@ export class Model extends ClosableClassifier implements ModelCaller {
         return replica;
       },
     });
-    const model = new Model({ scheduler, executor, store: source.store, timeoutMs });
+    const { store, alias } = source;
+    const model = new Model({ scheduler, observers, origin: { store, alias }, timeoutMs, maxQueue });
     try {
       await model.publish(source);
     } catch (thrown) {
@@ -192,27 +210,55 @@ export class Model extends ClosableClassifier implements ModelCaller {
    * as questions do.
    */
   async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
+    listOf(texts, "a list of texts");
     const rows = new Array<Float32Array>(texts.length);
+    const chunk = Math.min(CHUNK, this.#maxQueue);
+    const atOnce = Math.min(CHUNKS_AT_ONCE, Math.floor(this.#maxQueue / chunk));
     let next = 0;
     const take = async (): Promise<void> => {
       for (let from = next; from < texts.length; from = next) {
-        next = from + CHUNK;
-        const { logits } = await this.#ask(texts.slice(from, from + CHUNK), randomUUID(), undefined, signal);
+        next = from + chunk;
+        const { logits } = await this.#ask(texts.slice(from, from + chunk), randomUUID(), undefined, signal);
         logits.forEach((row, index) => {
           rows[from + index] = row;
         });
       }
     };
-    await Promise.all(Array.from({ length: CHUNKS_AT_ONCE }, take));
+    await Promise.all(Array.from({ length: atOnce }, take));
     return rows;
   }
 
   /**
    * Builds another version's replicas beside the present ones, then swaps. Questions under way keep the version they
-   * began with. In turn with updates.
+   * began with. In turn with updates. A publication's `read` is called in its turn, and its `commit` between loading
+   * and swapping; what fails leaves the model as it is.
    */
-  async publish(source: LoadedVersion): Promise<void> {
-    await this.#changes.publish(source);
+  async publish(source: LoadedVersion | Publication): Promise<void> {
+    if (typeof source !== "object" || source === null || !("read" in source || source.files instanceof Map))
+      throw new LockstepError("INPUT_INVALID", "expected a version as a store opens it: its name and its files");
+    await this.#changes.publish("read" in source ? source : { read: () => Promise.resolve(source) });
+  }
+
+  /** Resolves when no change of the model is under way. */
+  async settled(): Promise<void> {
+    await this.#changes.settled();
+  }
+
+  /** From now on no version answers that is not in the store: `why`, in words, is what refusals say. */
+  keepVersions(why: string): void {
+    this.#changes.keep(why);
+  }
+
+  /** Calls `listener` as soon as another version answers; the result ends that. */
+  onVersion(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Serving's counters and measures also go to `hooks`; the result ends that. */
+  observe(hooks: ServeHooks): () => void {
+    this.#observers.add(hooks);
+    return () => this.#observers.delete(hooks);
   }
 
   async pin(): Promise<PinnedModel> {
@@ -240,11 +286,13 @@ export class Model extends ClosableClassifier implements ModelCaller {
     this.#host.close();
   }
 
-  async #publish({ name, files }: LoadedVersion, learned: boolean): Promise<void> {
+  async #publish({ name, files }: LoadedVersion, learned: boolean, commit: () => Promise<void>): Promise<void> {
+    if (this.#scheduler.current?.name === name) return await commit(); // it answers already
     // An update changes weights only: the tokenizer, which may be large, is the one that is there.
     const info = learned ? this.#current.info : readVersionInfo(files);
-    await this.#scheduler.publish({ name, files, info, own: readLockstepFile(files) });
+    await this.#scheduler.publish({ name, files, info, own: readLockstepFile(files) }, commit);
     this.#host.announce();
+    for (const listener of this.#listeners) listener();
   }
 
   async #answer(
@@ -290,8 +338,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
       id,
       rows: texts.length,
       encode: async ({ info: { tokenizer } }) => {
-        const rows: Encoded[] = [];
-        for (const text of texts) rows.push(await tokenizer.encode(text));
+        const rows = await inSlices(texts, (text) => tokenizer.encode(text));
         cut.push(...rows.map(({ truncated }) => truncated));
         return rows;
       },
@@ -300,6 +347,42 @@ export class Model extends ClosableClassifier implements ModelCaller {
       ...(pin === undefined ? {} : { pin }),
     });
   }
+}
+
+/** Maps texts one after another, giving way to other events after each SLICE of characters. */
+async function inSlices<T>(texts: readonly string[], map: (text: string) => T | Promise<T>): Promise<T[]> {
+  const all: T[] = [];
+  let characters = 0;
+  for (const text of texts) {
+    if (characters > 0 && characters + text.length > SLICE) {
+      await setImmediate();
+      characters = 0;
+    }
+    all.push(await map(text));
+    characters += text.length;
+  }
+  return all;
+}
+
+/** Hooks that call those of everybody who observes at the time. */
+function toAll(observers: ReadonlySet<ServeHooks>): ServeHooks {
+  return {
+    count: (name, by) => {
+      for (const hooks of observers) hooks.count?.(name, by);
+    },
+    observe: (name, value) => {
+      for (const hooks of observers) hooks.observe?.(name, value);
+    },
+    onMismatch: (report) => {
+      for (const hooks of observers) hooks.onMismatch?.(report);
+    },
+    onReplicaRetired: (report) => {
+      for (const hooks of observers) hooks.onReplicaRetired?.(report);
+    },
+    onError: (error) => {
+      for (const hooks of observers) hooks.onError?.(error);
+    },
+  };
 }
 
 /** @throws INPUT_INVALID, INPUT_TOO_LARGE */
@@ -322,8 +405,11 @@ function profileOf({ profile }: ModelVersion): Profile {
  * On a machine without the runtime that the version was made with, and where nobody insists on it, the other one answers:
  * another profile, which every answer and receipt names.
  */
-async function openReplica(version: ModelVersion, asked: ServingExecutor | undefined): Promise<ThreadReplica> {
-  const made = executorOf(version);
+export async function openModelReplica(
+  version: { readonly files: LoadedVersion["files"]; readonly own: LockstepFile | undefined },
+  asked?: ServingExecutor,
+): Promise<ThreadReplica> {
+  const made = executorOf(version.own);
   const open = (executor: ServingExecutor): Promise<ThreadReplica> =>
     openThreadReplica({ files: version.files, executor, name: "replica" });
   try {
@@ -342,7 +428,7 @@ async function openReplica(version: ModelVersion, asked: ServingExecutor | undef
 }
 
 /** A version is judged and served with the arithmetic it was made with, unless told otherwise. */
-function executorOf({ own }: ModelVersion): ServingExecutor {
+function executorOf(own: LockstepFile | undefined): ServingExecutor {
   const recipe = own?.["recipe"];
   return typeof recipe === "object" && recipe !== null && "executor" in recipe && recipe.executor === "portable"
     ? "portable"

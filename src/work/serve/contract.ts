@@ -105,10 +105,11 @@ export interface Scheduler<V extends NamedVersion> extends AsyncDisposable {
   /** Pins the current version. Throws SHUTTING_DOWN, NOT_FOUND. */
   pin(): VersionPin<V>;
   /**
-   * Builds the version's replicas beside the current ones, then swaps. Requests before the swap keep the old version.
-   * In order of calls.
+   * Builds the version's replicas beside the current ones, runs `commit` (which makes the version lasting), then swaps
+   * in the same turn. Requests before the swap keep the old version. Whatever fails before it, `commit` included,
+   * leaves the current version as it is. One at a time: CONFLICT while another is under way.
    */
-  publish(version: V): Promise<void>;
+  publish(version: V, commit?: () => Promise<void>): Promise<void>;
   /** Resolves when no request is open. New ones are still taken. */
   drain(): Promise<void>;
   /** Takes no more requests, answers the open ones, closes every replica. Idempotent. */

@@ -79,6 +79,10 @@ export class LoadedVersion<V extends NamedVersion> {
   readonly closed: Promise<void>;
   /** Replicas on their way. */
   opening = 0;
+  /** How many replicas it was loaded with, and is to have. */
+  readonly wanted: number;
+  /** After a replica could not be opened: when the next may be tried, and the pause after that one, in milliseconds. */
+  retry = { at: 0, pauseMs: 0 };
   readonly #close = Promise.withResolvers<void>();
   readonly #replicas: Replica[] = [];
   readonly #hooks: LoadedVersionHooks;
@@ -91,6 +95,7 @@ export class LoadedVersion<V extends NamedVersion> {
     this.version = version;
     this.#hooks = hooks;
     this.closed = this.#close.promise;
+    this.wanted = backends.length;
     for (const backend of backends) this.add(backend);
   }
 

@@ -2,10 +2,14 @@
  * Keeps a version's replicas in order: replaces what died, and has sampled answers confirmed. A replica is trusted
  * until it is outvoted by two others, bit for bit; then it leaves, and the fresh one that decided takes its place.
  */
-import { isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
+import { isLockstepError, LockstepError, type Clock, type ErrorCode } from "../../base/index.ts";
 import type { EncodedRow, NamedVersion, ReplicaBackend, ServeHooks } from "./contract.ts";
 import type { LoadedVersion, Replica } from "./loaded-version.ts";
 import { outvoted, requireFinite, sameBits } from "./verification.ts";
+
+/** Between tries to open a replica that could not be: doubled each time. */
+const MIN_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 60_000;
 
 export interface SampledRow {
   readonly requestId: string;
@@ -30,10 +34,12 @@ export async function openAll(
 export class ReplicaKeeper<V extends NamedVersion> {
   readonly #openReplica: (version: V) => Promise<ReplicaBackend>;
   readonly #hooks: ServeHooks;
+  readonly #clock: Clock;
 
-  constructor(openReplica: (version: V) => Promise<ReplicaBackend>, hooks: ServeHooks) {
+  constructor(openReplica: (version: V) => Promise<ReplicaBackend>, hooks: ServeHooks, clock: Clock) {
     this.#openReplica = openReplica;
     this.#hooks = hooks;
+    this.#clock = clock;
   }
 
   /** Takes a replica out of service and opens another. */
@@ -41,9 +47,16 @@ export class ReplicaKeeper<V extends NamedVersion> {
     if (this.#retire(loaded, replica, reason)) void this.#replace(loaded);
   }
 
-  /** A version without replicas (none could be opened) tries again when it is asked something. */
+  /**
+   * A version that has lost replicas which could not be replaced tries again when it is asked something: at once where
+   * it has none, else after a pause, one at a time, so that what fails every time costs little.
+   */
   ensure(loaded: LoadedVersion<V>): void {
-    if (loaded.replicas.length === 0 && loaded.opening === 0) void this.#replace(loaded);
+    if (loaded.opening > 0 || loaded.replicas.length >= loaded.wanted) return;
+    if (loaded.replicas.length > 0 && this.#clock.elapsed() < loaded.retry.at) return;
+    void this.#replace(loaded).then(() => {
+      if (loaded.held && loaded.retry.pauseMs === 0) this.ensure(loaded);
+    });
   }
 
   /**
@@ -145,8 +158,11 @@ export class ReplicaKeeper<V extends NamedVersion> {
     loaded.opening++;
     try {
       loaded.add(await this.#openReplica(loaded.version));
+      loaded.retry = { at: 0, pauseMs: 0 };
     } catch (thrown) {
       this.#hooks.onError?.(thrown);
+      const pauseMs = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, 2 * loaded.retry.pauseMs));
+      loaded.retry = { at: this.#clock.elapsed() + pauseMs, pauseMs };
       if (loaded.replicas.length === 0 && loaded.opening === 1)
         for (const { ticket } of loaded.queue.clear()) ticket.fail(thrown);
     } finally {

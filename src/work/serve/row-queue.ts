@@ -20,6 +20,16 @@ export interface Job<V extends NamedVersion> {
   readonly failures: number;
 }
 
+/** Rows of one padded length. What is taken or given up stays in the list until the front has passed it. */
+interface Group<V extends NamedVersion> {
+  readonly tokens: number;
+  /** By arrival. */
+  jobs: Job<V>[];
+  front: number;
+  /** How many of the list wait. */
+  waiting: number;
+}
+
 export interface BatchLimits {
   readonly maxRows: number;
   readonly maxTokens: number;
@@ -28,23 +38,28 @@ export interface BatchLimits {
 }
 
 export class RowQueue<V extends NamedVersion> {
-  readonly #groups = new Map<number, Job<V>[]>();
+  readonly #groups = new Map<number, Group<V>>();
+  /** What waits, by request: an answer, a deadline or a cancellation costs its own rows, not the whole queue. */
+  readonly #waiting = new Map<Ticket<V>, Set<Job<V>>>();
 
   /** In its place by arrival. */
   add(job: Job<V>): void {
-    const group = this.#groups.get(job.tokens);
-    if (group === undefined) return void this.#groups.set(job.tokens, [job]);
-    let at = group.length;
-    while (at > 0 && (group[at - 1]?.arrival ?? 0) > job.arrival) at--;
-    group.splice(at, 0, job);
+    const group = this.#groups.get(job.tokens) ?? { tokens: job.tokens, jobs: [], front: 0, waiting: 0 };
+    this.#groups.set(job.tokens, group);
+    let at = group.jobs.length;
+    while (at > group.front && (group.jobs[at - 1]?.arrival ?? 0) > job.arrival) at--;
+    group.jobs.splice(at, 0, job);
+    group.waiting++;
+    const own = this.#waiting.get(job.ticket);
+    if (own === undefined) this.#waiting.set(job.ticket, new Set([job]));
+    else own.add(job);
   }
 
   remove(ticket: Ticket<V>): void {
-    for (const [tokens, group] of this.#groups) {
-      const kept = group.filter((job) => job.ticket !== ticket);
-      if (kept.length === 0) this.#groups.delete(tokens);
-      else if (kept.length < group.length) this.#groups.set(tokens, kept);
-    }
+    const own = this.#waiting.get(ticket);
+    if (own === undefined) return;
+    this.#waiting.delete(ticket);
+    for (const { tokens } of own) this.#leave(this.#groups.get(tokens));
   }
 
   get empty(): boolean {
@@ -53,8 +68,11 @@ export class RowQueue<V extends NamedVersion> {
 
   /** Every waiting row, leaving none. */
   clear(): Job<V>[] {
-    const all = [...this.#groups.values()].flat();
+    const all = [...this.#groups.values()].flatMap(({ jobs, front }) =>
+      jobs.slice(front).filter((job) => this.#waits(job)),
+    );
     this.#groups.clear();
+    this.#waiting.clear();
     return all;
   }
 
@@ -63,48 +81,68 @@ export class RowQueue<V extends NamedVersion> {
    * is due.
    */
   take(limits: BatchLimits, now: number): Job<V>[] {
-    let oldest: Job<V>[] | undefined;
+    let oldest: { readonly group: Group<V>; readonly head: Job<V> } | undefined;
     for (const group of this.#groups.values()) {
-      if (
-        this.#dueIn(group, limits, now) <= 0 &&
-        arrivalOf(group) < (oldest === undefined ? Infinity : arrivalOf(oldest))
-      )
-        oldest = group;
+      const head = this.#head(group);
+      if (head === undefined || dueIn(group, head, limits, now) > 0) continue;
+      if (oldest === undefined || head.arrival < oldest.head.arrival) oldest = { group, head };
     }
-    const head = oldest?.[0];
-    if (oldest === undefined || head === undefined) return [];
-    const batch = oldest.splice(0, head.failures > 0 ? 1 : room(oldest, limits));
-    if (oldest.length === 0) this.#groups.delete(head.tokens);
+    if (oldest === undefined) return [];
+    const { group, head } = oldest;
+    const most = head.failures > 0 ? 1 : capacity(group.tokens, limits);
+    const batch: Job<V>[] = [];
+    for (let next: Job<V> | undefined = head; next !== undefined && batch.length < most; next = this.#head(group)) {
+      if (next.failures > 0 && batch.length > 0) break; // it runs alone, next
+      batch.push(next);
+      this.#take(next);
+      this.#leave(group);
+    }
     return batch;
   }
 
   /** Milliseconds until a batch is due; Infinity when nothing waits. */
   dueIn(limits: BatchLimits, now: number): number {
     let least = Infinity;
-    for (const group of this.#groups.values()) least = Math.min(least, this.#dueIn(group, limits, now));
+    for (const group of this.#groups.values()) {
+      const head = this.#head(group);
+      if (head !== undefined) least = Math.min(least, dueIn(group, head, limits, now));
+    }
     return least;
   }
 
-  #dueIn(group: readonly Job<V>[], limits: BatchLimits, now: number): number {
-    const head = group[0];
-    if (head === undefined) return Infinity;
-    if (head.failures > 0 || group.length >= capacity(head.tokens, limits)) return 0;
-    return Math.max(0, head.queuedAt + limits.maxWaitMs - now);
+  /** The oldest that waits. What is before it is dropped, half of the list at a time. */
+  #head(group: Group<V>): Job<V> | undefined {
+    while (group.front < group.jobs.length && !this.#waits(group.jobs[group.front]!)) group.front++;
+    if (group.front > group.jobs.length / 2) {
+      group.jobs = group.jobs.slice(group.front);
+      group.front = 0;
+    }
+    return group.jobs[group.front];
+  }
+
+  #waits(job: Job<V>): boolean {
+    return this.#waiting.get(job.ticket)?.has(job) === true;
+  }
+
+  #take(job: Job<V>): void {
+    const own = this.#waiting.get(job.ticket);
+    own?.delete(job);
+    if (own?.size === 0) this.#waiting.delete(job.ticket);
+  }
+
+  /** One row less waits in the group. */
+  #leave(group: Group<V> | undefined): void {
+    if (group !== undefined && --group.waiting === 0) this.#groups.delete(group.tokens);
   }
 }
 
-function arrivalOf<V extends NamedVersion>(group: readonly Job<V>[]): number {
-  return group[0]?.arrival ?? Infinity;
+/** Of a group that this is the oldest row of. */
+function dueIn<V extends NamedVersion>(group: Group<V>, head: Job<V>, limits: BatchLimits, now: number): number {
+  if (head.failures > 0 || group.waiting >= capacity(group.tokens, limits)) return 0;
+  return Math.max(0, head.queuedAt + limits.maxWaitMs - now);
 }
 
 /** Rows of this length that fit into a batch; a longer one than the limit runs alone. */
 function capacity(tokens: number, { maxRows, maxTokens }: BatchLimits): number {
   return Math.max(1, Math.min(maxRows, Math.floor(maxTokens / tokens)));
-}
-
-/** How many from the front go together: up to the capacity, and not one that has failed before. */
-function room<V extends NamedVersion>(group: readonly Job<V>[], limits: BatchLimits): number {
-  const most = capacity(group[0]?.tokens ?? 1, limits);
-  const failed = group.findIndex((job) => job.failures > 0);
-  return failed < 0 ? most : Math.min(most, failed);
 }

@@ -66,7 +66,8 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
   #waiting = 0;
   #arrivals = 0;
   #msPerRow = 1;
-  #publishing: Promise<void> = Promise.resolve();
+  /** Resolves when the publication that is under way is over, however it went. */
+  #publishing: Promise<void> | null = null;
   #closing: Promise<void> | null = null;
   #stepDue = false;
   #ripening: AbortController | null = null;
@@ -83,7 +84,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     this.#sampleKey = options.sampleKey ?? randomUUID();
     this.#clock = options.clock ?? systemClock;
     this.#hooks = options.hooks ?? {};
-    this.#keeper = new ReplicaKeeper(options.openReplica, this.#hooks);
+    this.#keeper = new ReplicaKeeper(options.openReplica, this.#hooks, this.#clock);
   }
 
   get current(): V | null {
@@ -117,10 +118,19 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     return pin;
   }
 
-  publish(version: V): Promise<void> {
-    const turn = this.#publishing.then(() => this.#publishNow(version));
-    this.#publishing = turn.catch(() => {}); // its caller is told; the next one's turn comes all the same
-    return turn;
+  async publish(version: V, commit: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    if (this.#publishing !== null)
+      throw new LockstepError("CONFLICT", `version ${version.name} has to wait until another one is published`, {
+        version: version.name,
+      });
+    const over = Promise.withResolvers<void>();
+    this.#publishing = over.promise;
+    try {
+      await this.#publishNow(version, commit);
+    } finally {
+      this.#publishing = null;
+      over.resolve();
+    }
   }
 
   async drain(): Promise<void> {
@@ -356,7 +366,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     if (this.#open.size === 0) for (const resolve of this.#drained.splice(0)) resolve();
   }
 
-  async #publishNow(version: V): Promise<void> {
+  async #publishNow(version: V, commit: () => Promise<void>): Promise<void> {
     const begun = this.#clock.elapsed();
     const refuse = (): LockstepError =>
       new LockstepError("SHUTTING_DOWN", `the server is closing: version ${version.name} is not published`, {
@@ -370,10 +380,17 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     });
     this.#loaded.add(loaded);
     void loaded.closed.then(() => this.#loaded.delete(loaded));
-    if (this.#closing !== null) {
+    try {
+      if (this.#closing !== null) throw refuse();
+      await commit();
+    } catch (thrown) {
       loaded.supersede();
       await loaded.closed;
-      throw refuse();
+      throw thrown;
+    }
+    if (this.#closing !== null) {
+      loaded.supersede(); // it is committed, and nobody is left to answer with it here
+      return await loaded.closed;
     }
     const before = this.#current;
     this.#current = loaded; // the swap: the next request pins the new version

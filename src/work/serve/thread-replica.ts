@@ -35,6 +35,7 @@ export async function openThreadReplica({
     size: 1,
     name,
     workerData,
+    unref: true, // a program that has nothing under way ends, also without closing its model
   });
   try {
     await pool.ready();

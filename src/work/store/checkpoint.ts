@@ -13,7 +13,7 @@ import { onDisk } from "./disk-errors.ts";
 import { makeFolders, replaceFile } from "./durable.ts";
 import type { FileInfo, FileSystem } from "./file-system.ts";
 import { isMissing, nodeFileSystem } from "./node-file-system.ts";
-import { cleanTemporary, temporaryName } from "./temporary.ts";
+import { cleanTemporary, temporaryName, whileWriting } from "./temporary.ts";
 
 const NAME = /^step-([0-9]{12})\.checkpoint$/;
 const KEPT = 2;
@@ -39,7 +39,9 @@ export async function saveCheckpoint(
   await onDisk("write the checkpoint", path, async () => {
     await makeFolders(fs, folder);
     await cleanTemporary(fs, folder, systemClock);
-    await replaceFile(fs, join(folder, temporaryName()), path, encodeCheckpoint(content));
+    await whileWriting(fs, folder, () =>
+      replaceFile(fs, join(folder, temporaryName()), path, encodeCheckpoint(content)),
+    );
     const old = (await checkpointsIn(fs, folder)).slice(0, -KEPT);
     for (const name of old) await fs.remove(join(folder, name));
   });

@@ -12,16 +12,42 @@ const ATTEMPTS = 1_000;
 /** https://www.sqlite.org/rescode.html */
 const SQLITE_BUSY = 5;
 
-/** Waits up to about ten seconds (TIMEOUT), without blocking the thread. */
+/** How a lock is held: by one alone, or by any number beside each other. The statement takes it at once. */
+const HOLD = {
+  alone: "BEGIN EXCLUSIVE",
+  shared: "BEGIN; SELECT count(*) FROM sqlite_master",
+} as const;
+
+/** Alone. Waits up to about ten seconds (TIMEOUT), without blocking the thread. */
 export async function lockFile(path: string): Promise<AsyncDisposable> {
+  return await holdFile(path, "alone");
+}
+
+/** Beside others that share it; waits for one that holds it alone, as `lockFile` does. */
+export async function shareFile(path: string): Promise<AsyncDisposable> {
+  return await holdFile(path, "shared");
+}
+
+/** Alone, if nobody holds it in any way now. */
+export async function tryLockFile(path: string): Promise<AsyncDisposable | undefined> {
+  const database = openLock(path);
+  if (tryHold(database, path, "alone")) return closing(database);
+  database.close();
+  return undefined;
+}
+
+function closing(database: DatabaseSync): AsyncDisposable {
+  return {
+    async [Symbol.asyncDispose]() {
+      database.close();
+    },
+  };
+}
+
+async function holdFile(path: string, how: keyof typeof HOLD): Promise<AsyncDisposable> {
   const database = openLock(path);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (tryLock(database, path))
-      return {
-        async [Symbol.asyncDispose]() {
-          database.close();
-        },
-      };
+    if (tryHold(database, path, how)) return closing(database);
     await delay(RETRY_MS);
   }
   database.close();
@@ -45,12 +71,15 @@ function openLock(path: string): DatabaseSync {
   }
 }
 
-function tryLock(database: DatabaseSync, path: string): boolean {
+function tryHold(database: DatabaseSync, path: string, how: keyof typeof HOLD): boolean {
   try {
-    database.exec("BEGIN EXCLUSIVE");
+    database.exec(HOLD[how]);
     return true;
   } catch (error) {
-    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) return false;
+    if (error instanceof Error && "errcode" in error && error.errcode === SQLITE_BUSY) {
+      if (database.isTransaction) database.exec("ROLLBACK");
+      return false;
+    }
     database.close();
     throw new LockstepError(
       "DISK_FAILED",

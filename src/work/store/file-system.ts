@@ -59,4 +59,8 @@ export interface FileSystem {
    * Holds the lock named by `path` against every other process and thread until disposed; a dead owner holds nothing.
    */
   lock(path: string): Promise<AsyncDisposable>;
+  /** Holds it beside others that share it; waits for who holds it alone. */
+  share(path: string): Promise<AsyncDisposable>;
+  /** Holds it alone if nobody holds it in any way; otherwise undefined, at once. */
+  tryLock(path: string): Promise<AsyncDisposable | undefined>;
 }

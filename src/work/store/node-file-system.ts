@@ -1,7 +1,7 @@
 /** The production FileSystem, over node:fs. */
 import { constants, type Stats } from "node:fs";
 import { lstat, mkdir, open, opendir, readlink, realpath, rename, rm, type FileHandle } from "node:fs/promises";
-import { lockFile } from "./file-lock.ts";
+import { lockFile, shareFile, tryLockFile } from "./file-lock.ts";
 import type { FileInfo, FileSystem, NewFile, ReadOptions } from "./file-system.ts";
 
 /** Read in pieces: one read call takes at most 2 GiB. */
@@ -73,6 +73,8 @@ export const nodeFileSystem: FileSystem = Object.freeze({
   },
 
   lock: lockFile,
+  share: shareFile,
+  tryLock: tryLockFile,
 });
 
 /** True for "there is nothing of that name" (also when a parent is a file). */

@@ -12,8 +12,7 @@ import type { FileSystem, NewFile } from "./file-system.ts";
 export type OnStep = (step: string) => void | Promise<void>;
 
 export function withSteps(fs: FileSystem, root: string, onStep: OnStep): FileSystem {
-  const name = (path: string): string =>
-    (relative(root, path) || ".").replaceAll(/tmp-[0-9a-f]{8}-[0-9]+-[0-9a-f]{16}/g, "tmp-*");
+  const name = (path: string): string => (relative(root, path) || ".").replaceAll(/tmp-[0-9a-f]{32}/g, "tmp-*");
   return {
     ...fs,
     async createFile(path) {

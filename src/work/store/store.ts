@@ -21,7 +21,7 @@ import { requireFiles } from "./manifest.ts";
 import { listVersions, type StoredVersion } from "./listing.ts";
 import { isAlias, isVersionName, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
 import { isMissing, nodeFileSystem } from "./node-file-system.ts";
-import { cleanTemporary, temporaryName } from "./temporary.ts";
+import { cleanTemporary, temporaryName, whileWriting } from "./temporary.ts";
 import { readVersion, writeVersion, type Allocate, type LoadedVersion } from "./version-folder.ts";
 
 const FOLDERS = ["versions", "aliases", "runs", "tmp"] as const;
@@ -103,8 +103,7 @@ export class Store {
   ): Promise<VersionRef> {
     if (options.alias !== undefined) requireAlias(options.alias);
     requireFiles([...files.keys()]);
-    await this.#prepare("tmp");
-    const name = await writeVersion(this.#fs, this.#path("tmp"), this.#path("versions"), files);
+    const name = await this.#writing(() => writeVersion(this.#fs, this.#path("tmp"), this.#path("versions"), files));
     if (options.alias !== undefined) await this.setAlias(options.alias, name);
     return this.#ref(name);
   }
@@ -172,10 +171,44 @@ export class Store {
     return await this.#locked(async () => {
       const version = await this.resolve(ref);
       if (options.expected !== undefined) await this.#requireExpected(alias, options.expected);
-      await this.#prepare("tmp");
-      await writeAlias(this.#fs, this.#path("tmp"), this.#path("aliases"), alias, version.name);
+      const before = await readAlias(this.#fs, this.#path("aliases"), alias).catch(() => undefined); // to be mended
+      await this.#writing(async () => {
+        try {
+          await writeAlias(this.#fs, this.#path("tmp"), this.#path("aliases"), alias, version.name);
+        } catch (thrown) {
+          await this.#putBack(alias, before, thrown);
+          throw thrown;
+        }
+      });
       return version;
     });
+  }
+
+  /** What the alias names now; undefined where there is no such alias. One small file is read. */
+  async alias(alias: string): Promise<string | undefined> {
+    return await readAlias(this.#fs, this.#path("aliases"), requireAlias(alias));
+  }
+
+  /** Changes whenever an alias or a version comes, goes or moves, here or in another process. Two looks at folders. */
+  async stamp(): Promise<string> {
+    const looks = ["aliases", "versions"].map((folder) => this.#fs.info(this.#path(folder)));
+    return (await Promise.all(looks)).map((info) => info?.modified ?? 0).join(":");
+  }
+
+  /** The alias has its new name, and that could not be made durable: it names again what it named. */
+  async #putBack(alias: string, before: string | undefined, failure: unknown): Promise<void> {
+    try {
+      if ((await readAlias(this.#fs, this.#path("aliases"), alias)) === before) return;
+      if (before === undefined) await removeAlias(this.#fs, this.#path("aliases"), alias);
+      else await writeAlias(this.#fs, this.#path("tmp"), this.#path("aliases"), alias, before);
+    } catch {
+      throw new LockstepError(
+        "DISK_FAILED",
+        `the alias "${alias}" could not be moved, nor put back: ${String(failure)}; look at what it names, and set it`,
+        { alias },
+        { cause: failure },
+      );
+    }
   }
 
   async removeAlias(alias: string): Promise<void> {
@@ -216,14 +249,15 @@ export class Store {
           { version: version.name },
         );
       }
-      await this.#prepare("tmp");
-      await onDisk("remove", version.folder, async () => {
-        // Out of sight in one step first: a half-removed version must never be seen.
-        const hidden = this.#path("tmp", temporaryName());
-        await this.#fs.rename(version.folder, hidden);
-        await this.#fs.syncFolder(this.#path("versions"));
-        await this.#fs.remove(hidden);
-      });
+      await this.#writing(() =>
+        onDisk("remove", version.folder, async () => {
+          // Out of sight in one step first: a half-removed version must never be seen.
+          const hidden = this.#path("tmp", temporaryName());
+          await this.#fs.rename(version.folder, hidden);
+          await this.#fs.syncFolder(this.#path("versions"));
+          await this.#fs.remove(hidden);
+        }),
+      );
       return version;
     });
   }
@@ -267,9 +301,11 @@ export class Store {
     return await work();
   }
 
-  /** A copied store may lack an empty folder. */
-  async #prepare(folder: "tmp"): Promise<void> {
-    await onDisk("make", this.#path(folder), () => makeFolders(this.#fs, this.#path(folder)));
+  /** Work by way of `tmp`. A copied store may lack an empty folder. */
+  async #writing<T>(work: () => Promise<T>): Promise<T> {
+    const folder = this.#path("tmp");
+    await onDisk("make", folder, () => makeFolders(this.#fs, folder));
+    return await whileWriting(this.#fs, folder, work);
   }
 
   async #names(): Promise<string[]> {

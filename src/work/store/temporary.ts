@@ -1,53 +1,67 @@
 /**
- * Names for what is being written, and the removal of what a dead process left behind. A name says who owns it:
- * `tmp-<host>-<process>-<random>`. Nothing else is ever removed.
+ * Names for what is being written, and the removal of what dead processes left behind. Whoever writes into a folder
+ * shares a lock of the operating system while it does (`writing.lock` in it); who gets that lock alone knows that
+ * nobody writes, in whatever container or on whatever host, and that what is left is nobody's. Process numbers say
+ * nothing of that: another container has its own. Nothing else is ever removed.
  */
 import { randomBytes } from "node:crypto";
-import { hostname } from "node:os";
 import { join } from "node:path";
-import { sha256Hex, type Clock } from "../../base/index.ts";
+import { isLockstepError, type Clock } from "../../base/index.ts";
 import { codeOf } from "./node-file-system.ts";
 import type { FileSystem } from "./file-system.ts";
 
-const PATTERN = /^tmp-([0-9a-f]{8})-([0-9]{1,10})-[0-9a-f]{16}$/;
-/** Older than this, it is nobody's: its process number may belong to another by now, or its host may be gone. */
+const PATTERN = /^tmp-(?:[0-9a-f]{32}|[0-9a-f]{8}-[0-9]{1,10}-[0-9a-f]{16})$/;
+/** The names that Lockstep 0.1 gave, with a host and a process, whose writers hold no lock: left alone for a day. */
+const UNLOCKED = /^tmp-[0-9a-f]{8}-/;
 const ABANDONED_MS = 24 * 60 * 60 * 1000;
 const MAX_LISTED = 10_000;
+const LOCK = "writing.lock";
 
 export function temporaryName(): string {
-  return `tmp-${hostId()}-${process.pid}-${randomBytes(8).toString("hex")}`;
+  return `tmp-${randomBytes(16).toString("hex")}`;
 }
 
-/** Removes from `folder` the temporary files and folders of processes that are gone. Returns their names. */
+/** Writes in `folder`, or from it to elsewhere: what has a temporary name there is left alone until this is done. */
+export async function whileWriting<T>(fs: FileSystem, folder: string, work: () => Promise<T>): Promise<T> {
+  await using _ = await fs.share(join(folder, LOCK));
+  return await work();
+}
+
+/**
+ * Removes from `folder` the temporary files and folders that nobody writes any more. Returns their names. Where
+ * somebody writes, nothing is removed: the next one cleans.
+ */
 export async function cleanTemporary(fs: FileSystem, folder: string, clock: Clock): Promise<string[]> {
+  const left = await abandoned(fs, folder, clock);
+  if (left.length === 0) return [];
   const removed: string[] = [];
-  for (const name of await fs.list(folder, MAX_LISTED)) {
-    const info = PATTERN.test(name) ? await fs.info(join(folder, name)) : undefined;
-    if (info === undefined || !isAbandoned(name, clock.now() - info.modified)) continue;
-    try {
+  try {
+    await using alone = await fs.tryLock(join(folder, LOCK));
+    if (alone === undefined) return [];
+    // Listed again under the lock: what was seen before may be done, and what came since is done too.
+    for (const name of await abandoned(fs, folder, clock)) {
       await fs.remove(join(folder, name));
       removed.push(name);
-    } catch (error) {
-      // Whoever may only read a store can still open it; the next writer cleans.
-      if (!["EROFS", "EACCES", "EPERM"].includes(codeOf(error) ?? "")) throw error;
     }
+  } catch (error) {
+    if (!mayOnlyRead(error)) throw error;
   }
   return removed;
 }
 
-function isAbandoned(name: string, age: number): boolean {
-  const [, host, owner] = PATTERN.exec(name) ?? [];
-  return age > ABANDONED_MS || (host === hostId() && !isAlive(Number(owner)));
-}
-
-function isAlive(process_: number): boolean {
-  try {
-    return process.kill(process_, 0);
-  } catch (error) {
-    return codeOf(error) !== "ESRCH"; // EPERM: alive, and somebody else's
+async function abandoned(fs: FileSystem, folder: string, clock: Clock): Promise<string[]> {
+  const names: string[] = [];
+  for (const name of await fs.list(folder, MAX_LISTED)) {
+    const info = PATTERN.test(name) ? await fs.info(join(folder, name)) : undefined;
+    if (info === undefined) continue;
+    if (!UNLOCKED.test(name) || clock.now() - info.modified > ABANDONED_MS) names.push(name);
   }
+  return names;
 }
 
-function hostId(): string {
-  return sha256Hex(hostname()).slice(0, 8);
+/** Whoever may only read a store can still open it; the next writer cleans. */
+function mayOnlyRead(error: unknown): boolean {
+  // a lock that cannot be opened or taken: its folder may not be written to
+  if (isLockstepError(error)) return error.code === "DISK_FAILED";
+  return ["EROFS", "EACCES", "EPERM"].includes(codeOf(error) ?? "");
 }

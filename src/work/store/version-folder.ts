@@ -37,7 +37,9 @@ export async function writeVersion(
   return await onDisk("write the version", versions, () =>
     orRemove(fs, folder, async () => {
       const name = await writeContents(fs, folder, files);
-      await moveInto(fs, folder, join(versions, name), name);
+      const target = join(versions, name);
+      await moveInto(fs, folder, target, name);
+      await requireComplete(fs, target, name);
       return name;
     }),
   );
@@ -76,6 +78,16 @@ async function moveInto(fs: FileSystem, folder: string, target: string, name: st
   await fs.rename(folder, target);
   await fs.syncFolder(dirname(target));
   await fs.remove(damaged);
+}
+
+/** Once more, by names and sizes: whatever went wrong meanwhile, a version that is not whole is no success. */
+async function requireComplete(fs: FileSystem, folder: string, name: string): Promise<void> {
+  const { files } = await readManifest(fs, folder, name);
+  for (const [file, { bytes }] of Object.entries(files)) {
+    const info = await fs.info(join(folder, file));
+    if (info?.kind !== "file" || info.bytes !== bytes)
+      throw corrupt(name, file, "it was changed or removed while the version was written; publish it again");
+  }
 }
 
 /** False when another writer was faster. */

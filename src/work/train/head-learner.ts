@@ -31,6 +31,7 @@ export function openHeadLearner(): HeadLearner {
     size: 1,
     name: "learner",
     respawn: true,
+    unref: true,
   });
   return {
     learn: async (parent, executor, examples, rates) => {

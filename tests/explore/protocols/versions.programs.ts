@@ -228,13 +228,16 @@ export const pinned = serving("a pin keeps a version that was replaced", 2, asyn
 });
 
 export const twoPublishers = serving(
-  "two versions are published at once, and the server closes meanwhile",
+  "two versions are published one after another, and the server closes meanwhile",
   3,
   async (state) => {
     const server = new Server(state);
     await server.scheduler.publish(version(1));
     void server.ask(1);
-    const published = Promise.allSettled([server.scheduler.publish(version(2)), server.scheduler.publish(version(3))]);
+    const published = server.scheduler
+      .publish(version(2))
+      .then(() => server.scheduler.publish(version(3)))
+      .catch(() => undefined);
     void server.ask(2);
     const [ending] = await Promise.all([published.then(() => server.end()), server.ask(3)]);
     return ending;

@@ -44,7 +44,9 @@ export class KillTest implements AsyncDisposable {
     const { root, signal } = await this.#run(scenario, step);
     const state =
       scenario === "publish" ? JSON.stringify(await storeState(root)) : await checkpointState(join(root, "runs/one"));
-    const leftovers = (await nodeFileSystem.list(join(root, "tmp"), 100)).length;
+    const leftovers = (await nodeFileSystem.list(join(root, "tmp"), 100)).filter((name) =>
+      name.startsWith("tmp-"),
+    ).length;
     return { signal, state, leftovers };
   }
 

@@ -154,6 +154,8 @@ export class SimulatedDisk {
         options.inspect?.({ kind: "file", bytes: content.length, links: 1, modified: 0 });
         return content.slice();
       },
+      share: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
+      tryLock: async () => ({ [Symbol.asyncDispose]: async () => undefined }),
       lock: async () => {
         const before = this.#locked;
         const { promise, resolve } = Promise.withResolvers<void>();
