@@ -1,3 +1,4 @@
+export * from "./entry.ts";
 export * from "./errors.ts";
 export * from "./canonical.ts";
 export * from "./clock.ts";

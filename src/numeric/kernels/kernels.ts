@@ -7,7 +7,15 @@
  */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { access, exploring, dropoutConstants, LockstepError, PHILOX, type DropoutKey } from "../../base/index.ts";
+import {
+  access,
+  exploring,
+  dropoutConstants,
+  LockstepError,
+  PHILOX,
+  type DropoutKey,
+  ownFile,
+} from "../../base/index.ts";
 import { compileWasm, instantiate, MAX_MEMORY_BYTES, type SharedMemory, type WasmModule } from "../tensor/index.ts";
 import { adamwConstants, type AdamwSettings } from "./adamw.ts";
 import { BLOCK_LIMIT } from "./limits.ts";
@@ -116,7 +124,7 @@ interface Exports {
 /** Compiles kernels.wasm. A module can be kept for several memories and posted to workers. */
 export function compileKernels(): WasmModule {
   try {
-    return compileWasm(readFileSync(fileURLToPath(import.meta.resolve("#kernels.wasm"))));
+    return compileWasm(readFileSync(fileURLToPath(ownFile(() => import.meta.resolve("#kernels.wasm")))));
   } catch (error) {
     throw new LockstepError(
       "RUNTIME_MISSING",

@@ -3,7 +3,7 @@
  * caller's thread stays free.
  */
 import { Worker } from "node:worker_threads";
-import { decodeError, exploring, LockstepError } from "../../base/index.ts";
+import { decodeError, exploring, LockstepError, ownFile } from "../../base/index.ts";
 import {
   PHASES,
   WATCH,
@@ -38,7 +38,7 @@ export async function explore(program: Program<any>, options: ExploreOptions = {
   if (signal?.aborted) throw cancelled(signal);
   const watch = new Int32Array(new SharedArrayBuffer(4 * WATCH_WORDS));
   const setup: ControllerSetup = { url: program.url, program: name, options: complete, watch };
-  const worker = new Worker(new URL(import.meta.resolve("#entry/threads/explore/controller-worker")), {
+  const worker = new Worker(new URL(ownFile(() => import.meta.resolve("#entry/threads/explore/controller-worker"))), {
     name: "explore",
     workerData: setup,
   });

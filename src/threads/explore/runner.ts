@@ -1,6 +1,6 @@
 /** The controller's side of the explored threads: starts them once, then has them run one schedule after another. */
 import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from "node:worker_threads";
-import { decodeError, LockstepError } from "../../base/index.ts";
+import { decodeError, LockstepError, ownFile } from "../../base/index.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
 import {
   changeAt,
@@ -177,7 +177,7 @@ export class Runner {
       supervisor: index === this.threads,
       port: port2,
     };
-    const worker = new Worker(new URL(import.meta.resolve("#entry/threads/explore/thread-worker")), {
+    const worker = new Worker(new URL(ownFile(() => import.meta.resolve("#entry/threads/explore/thread-worker"))), {
       name: `explored-${index}`,
       workerData: data,
       transferList: [port2],

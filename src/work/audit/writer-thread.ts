@@ -1,6 +1,6 @@
 /** The writer's thread seen from outside: calls in, results out, and an error for everybody who waits when it dies. */
 import { Worker } from "node:worker_threads";
-import { decodeError, LockstepError } from "../../base/index.ts";
+import { decodeError, LockstepError, ownFile } from "../../base/index.ts";
 import type { WriterCall, WriterOptions, WriterReply, WriterResults } from "./messages.ts";
 
 interface Pending {
@@ -15,7 +15,7 @@ export class WriterThread {
   #dead: LockstepError | undefined;
 
   constructor(options: WriterOptions) {
-    this.#worker = new Worker(new URL(import.meta.resolve("#entry/work/audit/writer-worker")), {
+    this.#worker = new Worker(new URL(ownFile(() => import.meta.resolve("#entry/work/audit/writer-worker"))), {
       workerData: options,
       name: "lockstep-audit",
     });

@@ -5,7 +5,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
-import { LockstepError, decodeError, type EncodedError, type Seed } from "../../base/index.ts";
+import { LockstepError, decodeError, type EncodedError, type Seed, ownFile } from "../../base/index.ts";
 import { TfIdf } from "./features.ts";
 import { trainOneClass } from "./linear-svm.ts";
 
@@ -78,7 +78,9 @@ export async function runLinearBaseline(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<Int32Array> {
   const { signal } = options;
-  const worker = new Worker(new URL(import.meta.resolve("#entry/work/evaluate/baseline-worker")), { workerData: task });
+  const worker = new Worker(new URL(ownFile(() => import.meta.resolve("#entry/work/evaluate/baseline-worker"))), {
+    workerData: task,
+  });
   const { promise, resolve, reject } = Promise.withResolvers<Int32Array>();
   const abort = (): void =>
     reject(new LockstepError("CANCELLED", "the baseline's training was cancelled", {}, { cause: signal?.reason }));

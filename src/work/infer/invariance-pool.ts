@@ -1,4 +1,5 @@
 /** The thread of a row check, as the caller sees it. */
+import { ownFile } from "../../base/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { InvarianceEvent, InvarianceReply, InvarianceRequest, InvarianceSetup } from "./invariance-messages.ts";
 
@@ -8,7 +9,7 @@ export function openInvariancePool(
   onRows: (rows: number) => void,
 ): Pool<InvarianceRequest, InvarianceReply> {
   return createPool<InvarianceRequest, InvarianceReply, InvarianceEvent>({
-    entry: import.meta.resolve("#entry/work/infer/invariance-worker"),
+    entry: ownFile(() => import.meta.resolve("#entry/work/infer/invariance-worker")),
     size: 1,
     name: "verify",
     workerData: setup,

@@ -2,6 +2,7 @@
  * A replica on a worker thread of its own. Opening one reads and packs the whole version, which blocks that thread
  * only.
  */
+import { ownFile } from "../../base/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
@@ -31,7 +32,7 @@ export async function openThreadReplica({
 }: ThreadReplicaOptions): Promise<ThreadReplica> {
   const workerData: ReplicaSetup = { files, executor, predictor };
   const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({
-    entry: import.meta.resolve("#entry/work/serve/replica-worker"),
+    entry: ownFile(() => import.meta.resolve("#entry/work/serve/replica-worker")),
     size: 1,
     name,
     workerData,

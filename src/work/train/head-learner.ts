@@ -2,6 +2,7 @@
  * Learning from feedback, on a thread of its own: the caller's never computes. One update at a time, in the order
  * asked.
  */
+import { ownFile } from "../../base/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { HeadRates } from "./head.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
@@ -27,7 +28,7 @@ export interface HeadLearner {
 
 export function openHeadLearner(): HeadLearner {
   const pool: Pool<LearnRequest, LearnReply> = createPool({
-    entry: import.meta.resolve("#entry/work/train/head-worker"),
+    entry: ownFile(() => import.meta.resolve("#entry/work/train/head-worker")),
     size: 1,
     name: "learner",
     respawn: true,

@@ -4,7 +4,7 @@
  * decides nothing.
  */
 import { createHash } from "node:crypto";
-import { invariant, LockstepError, toLockstepError } from "../../base/index.ts";
+import { invariant, LockstepError, toLockstepError, ownFile } from "../../base/index.ts";
 import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
@@ -57,7 +57,7 @@ export class Phase {
     this.#memory = memory;
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
-      entry: import.meta.resolve("#entry/work/train/worker"),
+      entry: ownFile(() => import.meta.resolve("#entry/work/train/worker")),
       size: options.threads,
       name: options.name,
       workerData: setup,

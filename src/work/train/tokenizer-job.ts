@@ -2,6 +2,7 @@
  * A tokenizer trained in a worker thread of its own, so that the caller's thread stays free. Its files come back as
  * text.
  */
+import { ownFile } from "../../base/index.ts";
 import type { TokenizerFiles } from "../../language/text/index.ts";
 import { createPool } from "../../threads/pool/index.ts";
 
@@ -25,7 +26,7 @@ export async function trainTokenizer(
   signal?: AbortSignal,
 ): Promise<{ readonly tokenizerJson: string; readonly tokenizerConfig: string }> {
   await using pool = createPool<TokenizerRequest, TokenizerReply>({
-    entry: import.meta.resolve("#entry/work/train/tokenizer-worker"),
+    entry: ownFile(() => import.meta.resolve("#entry/work/train/tokenizer-worker")),
     size: 1,
     name: "tokenizer",
   });
