@@ -1,5 +1,5 @@
 /** The other threads of the benchmark of primitives: what each does, by order. */
-import { parentPort, workerData, locks, type MessagePort } from "node:worker_threads";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { RingBuffer } from "ringbuf.js";
 import {
   Barrier,
@@ -14,7 +14,6 @@ import {
 
 export type Order =
   | { readonly kind: "mutex"; readonly mutex: MutexHandle; readonly cell: Int32Array; readonly times: number }
-  | { readonly kind: "locks"; readonly name: string; readonly cell: Int32Array; readonly times: number }
   | {
       readonly kind: "send";
       readonly channel: NumberChannelHandle<"float32">;
@@ -43,16 +42,6 @@ async function perform(): Promise<void> {
         using _guard = mutex.lock();
         order.cell[0] = order.cell[0]! + 1;
       }
-      return;
-    }
-    case "locks": {
-      gate.wait();
-      const alive = setInterval(() => {}, 1000); // a pending request does not keep a worker's event loop going
-      for (let i = 0; i < order.times; i++)
-        await locks.request(order.name, () => {
-          order.cell[0] = order.cell[0]! + 1;
-        });
-      clearInterval(alive);
       return;
     }
     case "send": {

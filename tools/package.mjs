@@ -34,7 +34,7 @@ const wanted = [...targets(manifest.exports), ...targets(manifest.imports), ...t
   .concat("LICENSE", "README.md", "dist/edge/cli/index.js", "dist/edge/http/page/index.html");
 const missing = wanted.filter((path) => !files.has(path));
 const strange = [...files].filter(
-  (path) => /^(src|tests|tools|bench|examples)\//.test(path) || (path.endsWith(".ts") && !path.endsWith(".d.ts")),
+  (path) => /^(src|tests|tools|bench)\//.test(path) || (/^(?!examples\/).*\.ts$/.test(path) && !path.endsWith(".d.ts")),
 );
 
 if (missing.length > 0 || strange.length > 0) {

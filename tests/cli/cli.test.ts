@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { recipeJsonSchema } from "../../src/edge/api/recipe-file.ts";
 import { Commands, jsonLines, refuses, ROOT, SMALL, TINY, type Failure } from "./command.ts";
 
 interface Answer {
@@ -184,8 +183,4 @@ describe("the command line", () => {
     ]);
     assert.equal(existsSync(commands.path("unused")), false);
   });
-});
-
-test("docs/recipe.schema.json is the schema that train uses", () => {
-  assert.equal(readFileSync(join(ROOT, "docs/recipe.schema.json"), "utf8"), recipeJsonSchema());
 });

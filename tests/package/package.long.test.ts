@@ -4,7 +4,17 @@
  */
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { cpSync, existsSync, globSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -22,6 +32,20 @@ const inProject = { cwd: project, env, maxBuffer: 64 << 20, timeout: 600_000 };
 const lockstep = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
   run(process.execPath, [join("node_modules", "lockstep", "bin", "lockstep.mjs"), ...args], inProject);
 
+interface Failed {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly code?: number;
+}
+
+/** What npm may make of the native runtime's install script, which would fetch CUDA's libraries. */
+const INSTALLS: Readonly<Record<string, { flags: string[]; install: string; executor: "native" | "portable" }>> = {
+  blocked: { flags: ["--ignore-scripts"], install: "", executor: "native" },
+  "allowed, and told to leave CUDA out": { flags: [], install: "skip", executor: "native" },
+  // npm then leaves the optional package out without a word.
+  failing: { flags: ["--allow-scripts=onnxruntime-node"], install: "no-such-build", executor: "portable" },
+};
+
 /** Few texts of few words, so that a training takes seconds. */
 function writeTable(name: string, rows: number): void {
   const words = {
@@ -38,12 +62,13 @@ function writeTable(name: string, rows: number): void {
 }
 
 describe("the package in an empty project", () => {
+  let archive = "";
   before(async () => {
     const { stdout } = await run(process.execPath, [join(root, "tools", "package.mjs"), "--destination", project], {
       cwd: root,
       maxBuffer: 64 << 20,
     });
-    const archive = stdout.trim().split("\n").at(-1)!;
+    archive = stdout.trim().split("\n").at(-1)!;
     writeFileSync(
       join(project, "package.json"),
       JSON.stringify({ name: "consumer", version: "1.0.0", private: true, type: "module" }),
@@ -52,15 +77,52 @@ describe("the package in an empty project", () => {
       ...inProject,
       shell: process.platform === "win32",
     });
-    cpSync(join(root, "examples"), join(project, "examples"), { recursive: true });
+    // Node strips no types under node_modules, so an example is copied before it is run, as the README says.
+    cpSync(join(project, "node_modules", "lockstep", "examples"), join(project, "examples"), { recursive: true });
     writeTable("train.csv", 240);
     writeTable("test.csv", 60);
   });
   after(() => rmSync(project, { recursive: true, force: true }));
 
-  test("has no development dependency and no source", () => {
-    for (const name of ["typescript", "eslint", "playwright-core", "node", "lockstep/src", "lockstep/tests"]) {
-      assert.equal(existsSync(join(project, "node_modules", name)), false, name);
+  test("every link of its pages leads to something", () => {
+    const home = join(project, "node_modules", "lockstep");
+    const pages = globSync(["*.md", "docs/**/*.md", "examples/**/*.md"], { cwd: home });
+    assert.ok(pages.length > 8, pages.join(", "));
+    const links = pages.flatMap((page) =>
+      [...readFileSync(join(home, page), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(
+        ([, target]) => [page, join(home, dirname(page), target!)] as const,
+      ),
+    );
+    assert.ok(links.length > 10);
+    const dead = links.filter(([, target]) => !existsSync(target)).map(([page, target]) => `${page}: ${target}`);
+    assert.deepEqual(dead, []);
+  });
+
+  test("a Node that is too old is told so, by the command and by the library", async () => {
+    const old = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+    const elsewhere = mkdtempSync(join(tmpdir(), "lockstep-old-node-"));
+    try {
+      await run(npm, ["install", `${old}@20`, "--prefix", elsewhere, "--no-audit", "--no-fund", "--ignore-scripts"], {
+        ...inProject,
+        shell: process.platform === "win32",
+      });
+      const node = join(elsewhere, "node_modules", old, "bin", process.platform === "win32" ? "node.exe" : "node");
+      const asked = [
+        [join("node_modules", "lockstep", "bin", "lockstep.mjs"), "--version"],
+        ["--input-type=module", "--eval", 'import { train } from "lockstep"; train();'],
+      ];
+      for (const args of asked) {
+        const { stderr, code } = await run(node, args, inProject).then(
+          ({ stdout, stderr }) => ({ stdout, stderr, code: 0 }),
+          (error: unknown) => error as Failed,
+        );
+        assert.notEqual(code, 0);
+        assert.match(stderr, /lockstep needs Node 24\.15 or newer; this is v20/);
+        assert.match(stderr, /npm install node@24/);
+        assert.doesNotMatch(stderr, /SyntaxError/);
+      }
+    } finally {
+      rmSync(elsewhere, { recursive: true, force: true });
     }
   });
 
@@ -93,6 +155,34 @@ describe("the package in an empty project", () => {
   for (const example of globSync("*.{ts,mjs}", { cwd: join(root, "examples") }).sort(trainFirst)) {
     test(`examples/${example} runs`, async () => {
       await runExample(example);
+    });
+  }
+
+  test("it can be required, too", async () => {
+    const script = 'console.log(typeof require("lockstep").train)';
+    const { stdout, stderr } = await run(process.execPath, ["--input-type=commonjs", "--eval", script], inProject);
+    assert.equal(stdout.trim(), "function");
+    assert.equal(stderr, "");
+  });
+
+  for (const [what, { flags, install, executor }] of Object.entries(INSTALLS)) {
+    test(`install scripts ${what}: ${executor} is used, and doctor says why`, async () => {
+      const other = mkdtempSync(join(tmpdir(), "lockstep-install-"));
+      const there = { ...inProject, cwd: other, env: { ...env, ONNXRUNTIME_NODE_INSTALL: install } };
+      try {
+        writeFileSync(join(other, "package.json"), JSON.stringify({ name: "other", private: true, type: "module" }));
+        await run(npm, ["install", archive, ...flags, "--prefer-offline", "--no-audit", "--no-fund"], {
+          ...there,
+          shell: process.platform === "win32",
+        });
+        const command = join("node_modules", "lockstep", "bin", "lockstep.mjs");
+        const { stdout } = await run(process.execPath, [command, "doctor", "--json"], there);
+        const report = JSON.parse(stdout) as { executor: string; reason: string };
+        assert.equal(report.executor, executor, stdout);
+        if (executor === "portable") assert.match(report.reason, /npm install onnxruntime-node --ignore-scripts/);
+      } finally {
+        rmSync(other, { recursive: true, force: true });
+      }
     });
   }
 

@@ -32,8 +32,11 @@ const phaseSchema = z.strictObject({
   warmup_ratio: z.number().min(0).max(1).default(0.1),
   /** Decoupled; not on biases and layer norms. */
   weight_decay: z.number().min(0).max(1).default(0.01),
+  /** How long AdamW's mean of the gradient remembers. */
   adam_beta1: z.number().min(0).max(0.9999).default(0.9),
+  /** How long AdamW's mean of the squared gradient remembers. */
   adam_beta2: z.number().min(0).max(0.99999).default(0.999),
+  /** Added to AdamW's denominator, so that it is never 0. */
   adam_epsilon: z.number().positive().max(1).default(1e-8),
   /** Largest global norm of the gradient. */
   max_grad_norm: z.number().positive().max(1e9).default(1),
@@ -42,10 +45,21 @@ const phaseSchema = z.strictObject({
 });
 
 export const recipeSchema = z.strictObject({
+  /** What is trained: one label for each text. */
   task: z.literal("classify").default("classify"),
+  /** Decides everything that is drawn: first weights, split, order, masks, dropout. */
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
   /** SHA-256 of the training file's bytes and the columns read from it; filled in when the file is read. */
-  data: z.strictObject({ sha256, text: z.string(), label: z.string() }).optional(),
+  data: z
+    .strictObject({
+      /** Of the file's bytes: 64 hexadecimal characters. */
+      sha256,
+      /** Column of the text. */
+      text: z.string(),
+      /** Column of the label. */
+      label: z.string(),
+    })
+    .optional(),
   /**
    * Share of the texts held out, chosen by a seeded hash of the text; null: enough for about 60 texts, but no less than
    * 5 % and no more than 20 %.
@@ -55,29 +69,41 @@ export const recipeSchema = z.strictObject({
   max_tokens: z.int().min(8).max(512).default(64),
   /** SHA-256 of the weights started from (`--from`); absent: from nothing. */
   from: sha256.optional(),
-  /** Of a model from nothing; ignored with `from`. */
+  /** Sizes of a model that starts from nothing; ignored with `from`. */
   model: z
     .strictObject({
+      /** Width of a token's vector; a multiple of 4 and of the number of heads. */
       hidden_size: z.int().min(8).max(4096).multipleOf(4).default(256),
+      /** Transformer layers. */
       num_hidden_layers: z.int().min(1).max(48).default(1),
+      /** Attention heads in each layer. */
       num_attention_heads: z.int().min(1).max(64).default(4),
+      /** Width of the feed-forward part of each layer. */
       intermediate_size: z.int().min(8).max(16_384).default(1024),
       /** Standard deviation of the first weights. */
       initializer_range: z.number().positive().max(1).default(0.04),
     })
     .prefault({}),
-  /** Trained on the training texts; ignored with `from`. */
+  /** Of the WordPiece tokenizer, which is trained on the training texts; ignored with `from`. */
   tokenizer: z
     .strictObject({
+      /** Tokens at most. */
       vocab_size: z.int().min(64).max(200_000).default(2048),
+      /** A token stands at least this often in the texts. */
       min_frequency: z.int().min(1).max(1_000_000).default(2),
+      /** Whether capitals and accents are dropped. */
       lowercase: z.boolean().default(true),
     })
     .prefault({}),
+  /** Share of the elements between layers that a training step leaves out. */
   hidden_dropout: rate.default(0.1),
+  /** Share of the attention weights that a training step leaves out. */
   attention_dropout: rate.default(0.1),
+  /** Share of the classifier's inputs that a training step leaves out. */
   classifier_dropout: rate.default(0.1),
+  /** What stands for a text: the mean of its tokens, or its first token. With `from`: what the encoder says. */
   pooling: z.enum(["mean", "first"]).default("mean"),
+  /** Masked language modelling on the training texts: guessing words that are hidden. */
   pretrain: phaseSchema.extend({
     /** Share of the tokens that masked language modelling asks for. */
     mask_rate: z.number().positive().max(0.9).default(0.15),
@@ -87,7 +113,9 @@ export const recipeSchema = z.strictObject({
      */
     mask_replacement: z.enum(["word", "any"]).default("word"),
   }),
+  /** Learning the labels. */
   finetune: phaseSchema.extend({
+    /** Share of the target that goes to all classes alike, so that the model does not become too sure. */
     label_smoothing: z.number().min(0).max(0.9).default(0.1),
     /** Share of the input tokens left out, drawn anew at every step; never [CLS] and [SEP]. */
     token_dropout: rate.default(0),
