@@ -29,27 +29,29 @@ function comments(): Map<string, string | undefined> {
       const name = [...path, property.name.getText()];
       const doc = ts.getJSDocCommentsAndTags(property).find(ts.isJSDoc);
       found.set(name.join("."), ts.getTextOfJSDocComment(doc?.comment)?.replaceAll(/\s*\n\s*/g, " "));
-      visit(property.initializer, name);
+      if (ts.isPropertyAssignment(property)) visit(property.initializer, name);
     }
   };
   visit(schemas.get("recipeSchema"), []);
   return found;
 }
 
+type Field = ts.PropertyAssignment | ts.ShorthandPropertyAssignment;
 type Schemas = Map<string, ts.Expression | undefined>;
 
 /** Of `z.strictObject({…})…` and `other.extend({…})`, which has the fields of the other first. */
-function fieldsOf(node: ts.Node | undefined, schemas: Schemas): readonly ts.PropertyAssignment[] {
+function fieldsOf(node: ts.Node | undefined, schemas: Schemas): readonly Field[] {
   if (node === undefined || !ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return [];
   const { name, expression } = node.expression;
   const own = node.arguments[0];
-  const properties = own !== undefined && ts.isObjectLiteralExpression(own) ? own.properties : [];
+  const properties: readonly ts.ObjectLiteralElementLike[] =
+    own !== undefined && ts.isObjectLiteralExpression(own) ? own.properties : [];
   if (name.text === "strictObject") return properties.filter(isField);
   if (name.text !== "extend") return fieldsOf(expression, schemas);
   return [...fieldsOf(schemas.get(expression.getText()), schemas), ...properties.filter(isField)];
 }
 
-function isField(property: ts.ObjectLiteralElementLike): property is ts.PropertyAssignment {
+function isField(property: ts.ObjectLiteralElementLike): property is Field {
   return ts.isPropertyAssignment(property) || ts.isShorthandPropertyAssignment(property);
 }
 
