@@ -98,3 +98,24 @@ test("a file that cannot be read says its line and column, wherever it stands", 
     });
   }
 });
+
+test("decorators go through the project's compiler; without one they are refused by name", async () => {
+  const decorated = {
+    ...BANK,
+    "src/deep/index.ts": `const noted = <T>(value: T, _: ClassMemberDecoratorContext): T => value;
+class Twice {
+  @noted
+  of(value: number): number {
+    return 2 * value;
+  }
+}
+export const twice = (value: number): number => new Twice().of(value);
+`,
+  };
+  const [report] = await exploreFile(join(project(decorated, true), "src/bank.programs.ts"), { strategy: "classes" });
+  assert.match(report!.failure?.message ?? "", /3 in the bank/, formatReport(report!));
+  await assert.rejects(exploreFile(join(project(decorated, false), "src/bank.programs.ts")), {
+    code: "INPUT_INVALID",
+    message: /deep\/index\.ts:3:3: decorators cannot be explored without the project's own compiler/,
+  });
+});

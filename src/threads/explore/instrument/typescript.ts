@@ -37,7 +37,9 @@ const DIAGNOSTIC_ERROR = 1;
 export function toJavaScript(source: string, path: string): string {
   if (!path.endsWith("x")) {
     try {
-      return withoutTypeImports(strip(source, path), path);
+      const code = strip(source, path);
+      requireNoDecorators(code, path);
+      return withoutTypeImports(code, path);
     } catch (thrown) {
       if (!(thrown instanceof SyntaxError)) throw thrown;
       const compiler = compilerOf(path);
@@ -52,6 +54,24 @@ export function toJavaScript(source: string, path: string): string {
   throw new SyntaxError(
     `${path}: JSX cannot be explored without the project's own compiler: npm install -D typescript`,
   );
+}
+
+/** Node leaves decorators where they are, and does not run them. */
+function requireNoDecorators(code: string, path: string): void {
+  if (!code.includes("@")) return;
+  try {
+    parse(code, { ecmaVersion: "latest", sourceType: "module" });
+  } catch (thrown) {
+    const { pos, loc } = thrown as {
+      readonly pos: number;
+      readonly loc: { readonly line: number; readonly column: number };
+    };
+    if (code[pos] !== "@") return; // What is wrong with it is said where it is transformed.
+    throw new SyntaxError(
+      `${path}:${loc.line}:${loc.column + 1}: decorators cannot be explored without the project's own compiler: ` +
+        "npm install -D typescript",
+    );
+  }
 }
 
 /** Takes types out; nothing moves. */
