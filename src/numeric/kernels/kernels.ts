@@ -51,10 +51,8 @@ export interface ScatterRegion {
   readonly paddingId: number;
 }
 
-export interface Kernels {
-  readonly memory: SharedMemory;
-  /** One AdamW step in place: w, m and v change, g does not. */
-  adamw(region: AdamwRegion, settings: AdamwSettings): void;
+/** The same in kernels.wasm and for its callers: byte addresses, and n float32 elements. */
+interface Elementwise {
   /** dst += a */
   add(dst: number, a: number, n: number): void;
   /** dst = a + b */
@@ -67,6 +65,12 @@ export interface Kernels {
   copy(dst: number, a: number, n: number): void;
   /** The sum of squares of at most 65,536 elements in float64, in a fixed order of lanes. */
   sumSquares(a: number, n: number): number;
+}
+
+export interface Kernels extends Elementwise {
+  readonly memory: SharedMemory;
+  /** One AdamW step in place: w, m and v change, g does not. */
+  adamw(region: AdamwRegion, settings: AdamwSettings): void;
   /** As fillDropoutMask of base, the same bits. */
   dropoutMask(dst: number, n: number, rate: number, site: number, key: DropoutKey): void;
   /** dst[i] = table[ids[i]]; an id outside the table is INPUT_INVALID and nothing is written. */
@@ -76,7 +80,7 @@ export interface Kernels {
 }
 
 /** What kernels.wasm exports; usize is a number. */
-interface Exports {
+interface Exports extends Elementwise {
   adamw(
     w: number,
     g: number,
@@ -93,14 +97,6 @@ interface Exports {
     rootCorrection: number,
     epsilon: number,
   ): void;
-  add(dst: number, a: number, n: number): void;
-  addTo(dst: number, a: number, b: number, n: number): void;
-  addScaled(dst: number, a: number, s: number, n: number): void;
-  scale(dst: number, s: number, n: number): void;
-  divide(dst: number, d: number, n: number): void;
-  zero(dst: number, n: number): void;
-  copy(dst: number, a: number, n: number): void;
-  sumSquares(a: number, n: number): number;
   dropoutMask(
     dst: number,
     n: number,
