@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { compareAll, randomTexts } from "./reference.ts";
 
 test("our own code gives the reference's ids on random Unicode, at length", async () => {
-  await compareAll([...randomTexts(4000, 10)]);
+  await compareAll([...randomTexts(2000, 10)]);
 });
 
 test("and on every code point, between letters, after another, and with marks around it", async () => {
@@ -15,5 +15,6 @@ test("and on every code point, between letters, after another, and with marks ar
     if ((from >= 0x30000 && from < 0xe0000 && from % 4096 !== 0) || (from >= 0xe0200 && from % 4096 !== 0)) continue;
     texts.push(characters.map((one) => `a${one}b ${one} e\u0345${one}\u0334s`).join(" "));
   }
-  await compareAll(texts);
+  // Between them every normalizer, every table and every rule of neighbours.
+  await compareAll(texts, ["BERT, uncased", "from scratch", "composed compatibly, digits", "decomposed compatibly"]);
 });
