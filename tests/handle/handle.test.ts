@@ -333,6 +333,22 @@ describe("ends", () => {
     await attached.close();
   });
 
+  test("classifySync ends at once with OWNER_DIED when the owner's thread ends meanwhile", async () => {
+    await using model = await openTiny();
+    const { port, ...rest } = model.handle();
+    port.close();
+    const owner = new Worker(
+      `const { parentPort, MessageChannel } = require("node:worker_threads");
+         const { port1, port2 } = new MessageChannel();
+      port1.on("message", () => process.exit()); parentPort.postMessage(port2, [port2]);`,
+      { eval: true },
+    );
+    const [own] = (await once(owner, "message")) as [MessagePort];
+    const attached = attachModel({ ...rest, port: own, owner: owner.threadId });
+    assert.throws(() => attached.classifySync(TEXTS, { timeoutMs: 3_600_000 }), code("OWNER_DIED"));
+    await attached.close();
+  });
+
   test("a handle that was on its way to a thread that died, or was never posted, is no leak", async () => {
     await using model = await openTiny();
     const worker = new Worker("setInterval(() => {}, 1000)", { eval: true });

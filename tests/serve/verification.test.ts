@@ -179,6 +179,32 @@ test("when no replica can be opened the rows fail, and the next request tries ag
   await scheduler.close();
 });
 
+test("capacity that was lost comes back: after a pause, when it is asked something", async () => {
+  let broken = false;
+  const { scheduler, replicas, errors, clock } = rig({
+    replicas: 2,
+    onOpen: () => {
+      if (broken) throw new LockstepError("RUNTIME_FAILED", "no memory");
+    },
+  });
+  await scheduler.publish(version(1));
+  broken = true;
+  (replicas[0] as FakeReplica).error = diedWhen(() => true);
+  await scheduler.submit(ask("a", row(4)));
+  await settle();
+  assert.equal(errors.length, 1, "the one that died could not be replaced");
+  await scheduler.submit(ask("b", row(4)));
+  await settle();
+  assert.equal(errors.length, 1, "not tried again so soon");
+  broken = false;
+  clock.advance(1_000);
+  await scheduler.submit(ask("c", row(4)));
+  await settle();
+  assert.equal(replicas.length, 4, "two, one that could not be opened, and one in its place");
+  await scheduler.close();
+  assert.equal(replicas.at(-1)!.closed, true, "it was in service");
+});
+
 test("a replica that dies while it verifies is replaced, and the answer waits for another", async () => {
   const { scheduler, replicas } = rig({
     replicas: 2,

@@ -69,8 +69,8 @@ interface Serving {
 }
 
 /**
- * How often the store is looked at for what other processes did, in milliseconds. Measured: 0.7 ms of CPU a look, on two
- * busy cores, so 0.3 % of one.
+ * How often the store is looked at for what other processes did, in milliseconds. Measured: 0.7 ms of CPU a look, on
+ * two busy cores, so 0.3 % of one.
  */
 const LOOK_EVERY_MS = 200;
 
