@@ -412,6 +412,7 @@ export const seqlock = alone("seqlock cell", async () => {
     own.writeForRepair(Int32Array.of(7, 7));
   });
   const { words } = own.handle;
+  assert.equal(SeqlockCell.create(1).tryWrite(Int32Array.of(1)), true);
   const worn = SeqlockCell.create(1);
   worn.handle.words[0] = 2 * 0x3fff_ffff;
   worn.handle.words[1] = 0x3fff_ffff;
