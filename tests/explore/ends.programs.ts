@@ -153,6 +153,12 @@ export const keepsStateHidden = program<{ w: Words }>(import.meta.url, {
   ],
 });
 
+/** Plain data: each thread has a copy of its own. */
+export const copies = program<{ n: number }>(import.meta.url, {
+  setup: () => ({ n: 0 }),
+  threads: [(state) => state.n++, (state) => state.n++],
+});
+
 let turns = 0;
 /** Differs by itself, in a value; and in what it returns only. */
 export const differs = program<{ w: Words }>(import.meta.url, {

@@ -98,6 +98,10 @@ test("a program that differs by itself is called so, with the first step that do
   assert.match(returns?.message ?? "", /did not return the same/);
 });
 
+test("a program that shares nothing is told so", async () => {
+  assert.match(formatReport(await explore(ends.copies, quick)), /no access to shared memory was seen.*copied/);
+});
+
 test("a failing schedule is shown with the fewest preemptions, then steps, that show it", async () => {
   const report = await explore(ends.longWay, { strategy: "random", schedules: 400, seed: 3 });
   assert.match(report.failure?.message ?? "", /changed between two loads/);
@@ -119,7 +123,6 @@ test("a schedule that the program does not have is no answer about it", async ()
 test("wrong options, programs that are not exported, cancelling", async () => {
   await assert.rejects(explore(ends.clock, { strategy: "fast" as never }), { code: "OPTION_INVALID" });
   await assert.rejects(explore({ ...ends.clock }), { code: "NOT_FOUND" });
-  await assert.rejects(explore(ends.deaths, { strategy: "classes" }), { code: "OPTION_INVALID" });
   await assert.rejects(explore(ends.clock, { signal: AbortSignal.abort() }), { code: "CANCELLED" });
   await assert.rejects(explore(ends.clock, { replay: "0,x" }), { code: "OPTION_INVALID" });
   assert.deepEqual(parseSchedule(formatSchedule([0, 0, 16, 1, 1, 1])), [0, 0, 16, 1, 1, 1]);

@@ -63,12 +63,6 @@ export class Controller {
     this.#options = options;
     this.#hooks = hooks;
     this.#kills = options.kills ?? (program.supervise === undefined ? 0 : 1);
-    if (this.#kills > 0 && options.strategy === "classes")
-      throw new LockstepError(
-        "OPTION_INVALID",
-        `the strategy "classes" does not explore deaths; use "bounded" or "random", or kills: 0`,
-        { kills: this.#kills },
-      );
   }
 
   async explore(): Promise<ExploreReport> {
@@ -152,9 +146,8 @@ export class Controller {
       coverage: { kind: "preemptions", bound } as const,
       search: new BoundedSearch({ preemptions: bound, kills: this.#kills }),
     });
-    if (strategy === "classes" || (strategy === "auto" && this.#kills === 0))
-      yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length) };
-    else if (strategy === "auto") yield bounded(Infinity);
+    if (strategy === "classes" || strategy === "auto")
+      yield { coverage: { kind: "classes" }, search: new ClassSearch(this.#program.threads.length, this.#kills) };
     if (strategy === "bounded" || strategy === "auto") {
       const bounds =
         preemptions === Infinity ? [Infinity] : Array.from({ length: preemptions + 1 }, (_, bound) => bound);

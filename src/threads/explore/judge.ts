@@ -83,7 +83,8 @@ function deadlockOf(runner: Runner, { stuck }: Run): Finding {
     return found(
       "deadlock",
       where === ""
-        ? "no thread can go on, and none sleeps: an asynchronous one waits for a promise that nobody settles"
+        ? "no thread can go on, and none sleeps: an asynchronous one waits for a promise that nobody settles, or " +
+            "for what is not explored (a file, a socket, a timer of another kind than setTimeout)"
         : `no thread can go on: asleep are ${where}`,
     );
   return found(

@@ -28,8 +28,8 @@ export interface ExploreProgress {
 export interface ExploreOptions {
   /**
    * `classes`: every class of equivalent schedules, with no bound; `bounded`: every schedule with at most
-   * `preemptions`; `random`: `schedules` random ones. `auto` tries everything within the limits (`classes`; with
-   * deaths, which `classes` does not know, every interleaving), and where that does not end, `bounded` from 0 up to
+   * `preemptions`; `random`: `schedules` random ones. `auto` tries everything within the limits (`classes`),
+   * and where that does not end, or loops were cut in it, `bounded` from 0 up to
    * `preemptions`, then `random`. @default "auto"
    */
   readonly strategy?: "auto" | "classes" | "bounded" | "random";

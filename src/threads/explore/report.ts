@@ -128,7 +128,7 @@ export function coverageName(coverage: Coverage): string {
 }
 
 /** For people: a line a stage, and a failure with its whole trace. */
-export function formatReport({ program, title, stages, verdict, failure, shrunkFrom }: ExploreReport): string {
+export function formatReport({ program, title, stages, verdict, failure, shrunkFrom, longest }: ExploreReport): string {
   const lines = stages.map(
     (stage) =>
       `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ` +
@@ -144,7 +144,11 @@ export function formatReport({ program, title, stages, verdict, failure, shrunkF
           ? ", and the search is not complete"
           : `, and the search is not complete: ${describeCuts(cuts)}; a loop that may count is put off after --spins ` +
             "rounds of the same";
-    return `${lines.join("\n")}\n${name}: nothing wrong was found${incomplete}`;
+    const unseen =
+      longest === 0
+        ? "\nno access to shared memory was seen, so there is only one order: plain data is copied to each thread"
+        : "";
+    return `${lines.join("\n")}\n${name}: nothing wrong was found${incomplete}${unseen}`;
   }
   const again =
     `the same again: --replay ${failure.schedule}` +

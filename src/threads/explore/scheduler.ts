@@ -257,6 +257,7 @@ export class Scheduler {
     control[H.STEP] = step + 1;
     control[H.LAST] = -1;
     control[base + T.KILLED] = 1;
+    if (step >= control[H.SLEEP_AT]!) control[H.SLEEP] = 0;
     this.#waiters.removeAll(thread);
     const supervisor = control[H.SUPERVISOR]!;
     if (supervisor >= 0) {

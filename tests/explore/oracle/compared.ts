@@ -6,7 +6,7 @@ import { BoundedSearch } from "../../../src/threads/explore/search-bounded.ts";
 import { ClassSearch } from "../../../src/threads/explore/search-classes.ts";
 import { meet, type Met } from "../outcomes.ts";
 import { everyEnd } from "./oracle.ts";
-import { choose, running, wordOf, type SmallState } from "./small.programs.ts";
+import { choose, dying, running, wordOf, type SmallState } from "./small.programs.ts";
 import { small, WORDS, type Small } from "./small.ts";
 
 export interface Counts {
@@ -35,6 +35,28 @@ export async function compare(from: number, to: number, limit: number): Promise<
     }
   }
   return counts;
+}
+
+/** With one death in each schedule, which the oracle does not know: the two searches against each other. */
+export async function compareDeaths(from: number, to: number, limit: number): Promise<number> {
+  const runner = await Runner.start(dying.two as never, "dying.two", { maxSteps: 150, kills: 1 });
+  let compared = 0;
+  try {
+    for (let seed = from; seed < to; seed++) {
+      const program = small(seed, 2);
+      choose(runner.state as SmallState, seed);
+      const end = (run: Run): string => `${endOf(runner, program, run)} without ${run.deaths.join()}`;
+      const bounded = meet(runner, new BoundedSearch({ preemptions: Infinity, kills: 1 }), limit, end);
+      const classes = meet(runner, new ClassSearch(2, 1), limit, end);
+      if (bounded === null || classes === null || bounded.cuts.length + classes.cuts.length > 0) continue;
+      compared++;
+      assert.deepEqual([...classes.ends].sort(), [...bounded.ends].sort(), `${seed}: ${JSON.stringify(program)}`);
+      assert.ok(classes.runs <= bounded.runs + 20, `${seed}: ${classes.runs} of ${bounded.runs}`);
+    }
+  } finally {
+    await runner.close();
+  }
+  return compared;
 }
 
 function compareOne(runner: Runner, seed: number, limit: number, counts: Counts): void {

@@ -80,3 +80,15 @@ const on = (threads: number) =>
   });
 
 export const running = { two: on(2), three: on(3) };
+
+/** The same with deaths: whoever deals with one changes word 1 and wakes who sleeps on it. */
+export const dying = {
+  two: program<SmallState>(import.meta.url, {
+    ...on(2),
+    supervise: ({ bytes }, { thread }) => {
+      const word = new Int32Array(bytes.buffer, 8, 1);
+      Atomics.add(word, 0, 1 + thread);
+      Atomics.notify(word, 0, 1);
+    },
+  }),
+};
