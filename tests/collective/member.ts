@@ -3,10 +3,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import {
   assignShards,
   FoldStack,
-  sliceBlocks,
   ThreadCollective,
   type ThreadCollectiveHandle,
 } from "../../src/threads/collective/index.ts";
+import { sliceOf } from "./slice.ts";
 
 const { handle, rank, size, slots } = workerData as {
   handle: ThreadCollectiveHandle;
@@ -35,7 +35,7 @@ for (let shard = fold.next; shard !== null; shard = fold.next) {
   }
   for (const { dst, src } of shard === SKIPPED ? fold.skip() : fold.finish()) add(slotOf(rank, dst), slotOf(rank, src));
 }
-const { from, to } = sliceBlocks(ELEMENTS, 64, size)[rank]!;
+const { from, to } = sliceOf(ELEMENTS, 64, size, rank);
 const root = await collective.reduce({
   ranges,
   weights: Array.from({ length: SHARDS }, (_, shard) => (shard === SKIPPED ? 0 : 3)),

@@ -14,11 +14,7 @@ export async function fold(shards: number, workers: number): Promise<unknown> {
     for (let i = 0; i < elements; i++) dst[i]! += src[i]!;
   };
   const partials: unknown[] = [];
-  for (const range of assignShards(
-    shards,
-    workers,
-    Array.from({ length: shards }, (_, shard) => 1 + (shard % 3)),
-  )) {
+  for (const range of assignShards(shards, workers)) {
     const stack = new FoldStack(range, shards);
     for (let shard = stack.next; shard !== null; shard = stack.next) {
       const gradient = slotOf(stack.begin());

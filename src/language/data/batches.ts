@@ -76,17 +76,3 @@ function cut(padded: readonly number[], capacity: number): number[] {
   }
   return ends;
 }
-
-/** Padding as a share of all tokens computed, 0 to 1, when each shard is as long as its longest row. */
-export function paddingShare(plan: readonly Int32Array[], lengths: ArrayLike<number>, shards = 1): number {
-  let real = 0;
-  let computed = 0;
-  for (const batch of plan) {
-    for (const rows of shardBatch(batch, lengths, shards)) {
-      if (rows.length === 0) continue;
-      computed += rows.length * paddedLength(lengths[rows[rows.length - 1] as number] as number);
-      for (const row of rows) real += lengths[row] as number;
-    }
-  }
-  return computed === 0 ? 0 : 1 - real / computed;
-}

@@ -5,6 +5,6 @@ export { labelIds, labelSpace, type LabelSpace } from "./labels.ts";
 export { labelWarnings } from "./label-warnings.ts";
 export { LineSplitter } from "./lines.ts";
 export { splitByHash, type Split } from "./split.ts";
-export { encodeDataset, rowLengths, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
-export { paddingShare, planEpoch, shardBatch, type EpochOptions } from "./batches.ts";
+export { encodeDataset, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
+export { planEpoch, shardBatch, type EpochOptions } from "./batches.ts";
 export { maskTokens, type Masked, type MaskOptions, type MaskReplacement } from "./mask.ts";

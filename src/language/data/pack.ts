@@ -74,15 +74,6 @@ export async function encodeDataset(
   return { ids, offsets, labels: labels === undefined ? undefined : copyShared(labels), truncated };
 }
 
-/** Tokens of each row. */
-export function rowLengths(dataset: Pick<PackedDataset, "offsets">): Int32Array {
-  const { offsets } = dataset;
-  return Int32Array.from(
-    { length: offsets.length - 1 },
-    (_, row) => (offsets[row + 1] as number) - (offsets[row] as number),
-  );
-}
-
 function sharedInts(length: number): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(length * 4));
 }

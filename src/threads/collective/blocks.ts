@@ -1,44 +1,8 @@
 /**
  * Elementwise work (reduction, optimizer) is cut into blocks of a fixed size that belong to the recipe, not to the
- * machine; a worker's slice is a run of whole blocks. Sums over all elements (the clipping norm) are a fixed binary
- * tree over the blocks' sums, so they too are the same for any number of workers.
+ * machine. Sums over all elements (the clipping norm) are a fixed binary tree over the blocks' sums, so they are the same
+ * for any number of workers.
  */
-import { LockstepError } from "../../base/index.ts";
-
-export const BLOCK_ELEMENTS = 65_536;
-
-/** Elements [from, to), which are blocks [firstBlock, firstBlock + blocks). */
-export interface Slice {
-  readonly from: number;
-  readonly to: number;
-  readonly firstBlock: number;
-  readonly blocks: number;
-}
-
-/** One slice per worker, in order, covering all elements; the last block may be short, slices may be empty. */
-export function sliceBlocks(totalElements: number, blockSize: number = BLOCK_ELEMENTS, workers: number = 1): Slice[] {
-  for (const [what, value, least] of [
-    ["elements", totalElements, 0],
-    ["block size", blockSize, 1],
-    ["workers", workers, 1],
-  ] as const) {
-    if (!Number.isSafeInteger(value) || value < least)
-      throw new LockstepError("INTERNAL", `${what} must be an integer from ${least} up, not ${value}`, {
-        [what]: value,
-      });
-  }
-  const blocks = Math.ceil(totalElements / blockSize);
-  return Array.from({ length: workers }, (_, worker) => {
-    const firstBlock = Math.floor((worker * blocks) / workers);
-    const endBlock = Math.floor(((worker + 1) * blocks) / workers);
-    return {
-      from: Math.min(firstBlock * blockSize, totalElements),
-      to: Math.min(endBlock * blockSize, totalElements),
-      firstBlock,
-      blocks: endBlock - firstBlock,
-    };
-  });
-}
 
 /**
  * The sum of the blocks' sums by a fixed binary tree: neighbours are added level by level, and a node without a

@@ -64,62 +64,15 @@ export function requireRange(range: ShardRange, shards: number): void {
 
 /**
  * Which worker owns which shards: contiguous ranges in worker order that cover all shards, some empty if there are more
- * workers than shards. No stealing: an owner is known before the step begins. `costs` (tokens of each shard, say)
- * balances the ranges so that the largest total is as small as contiguous ranges allow; without it every shard costs
- * the same. The ranges never change a bit.
+ * workers than shards. No stealing: an owner is known before the step begins. The ranges never change a bit.
  */
-export function assignShards(shards: number, workers: number, costs?: readonly number[]): ShardRange[] {
+export function assignShards(shards: number, workers: number): ShardRange[] {
   requireShards(shards);
   if (!Number.isSafeInteger(workers) || workers < 1)
     throw new LockstepError("OPTION_INVALID", `there must be at least one worker, not ${workers}`, { workers });
-  if (costs === undefined) {
-    const edges = Array.from({ length: workers + 1 }, (_, worker) => Math.floor((worker * shards) / workers));
-    return rangesBetween(edges);
-  }
-  if (costs.length !== shards)
-    throw new LockstepError("INTERNAL", `${shards} shards need as many costs, not ${costs.length}`, {
-      shards,
-      costs: costs.length,
-    });
-  return rangesBetween(balancedEdges(costs, workers));
-}
-
-function rangesBetween(edges: readonly number[]): ShardRange[] {
-  return edges.slice(1).map((end, worker) => {
-    const first = edges[worker] ?? 0;
-    return { first, count: end - first };
-  });
-}
-
-/**
- * The smallest bound under which filling workers from the left succeeds, found among the sums of contiguous runs by
- * bisection.
- */
-function balancedEdges(costs: readonly number[], workers: number): number[] {
-  let low = Math.max(...costs);
-  let high = costs.reduce((sum, cost) => sum + cost, 0);
-  while (low < high) {
-    const bound = Math.floor((low + high) / 2);
-    if (fill(costs, workers, bound) === null) low = bound + 1;
-    else high = bound;
-  }
-  const edges = fill(costs, workers, low);
-  if (edges === null) throw new LockstepError("INTERNAL", "shard costs must be nonnegative integers");
-  return edges;
-}
-
-/** Edges of ranges whose totals stay within `bound`, or null if that takes more workers than there are. */
-function fill(costs: readonly number[], workers: number, bound: number): number[] | null {
-  const edges = [0];
-  let total = 0;
-  costs.forEach((cost, shard) => {
-    if (total + cost > bound) {
-      edges.push(shard);
-      total = 0;
-    }
-    total += cost;
-  });
-  if (edges.length > workers) return null;
-  while (edges.length <= workers) edges.push(costs.length);
-  return edges;
+  const edge = (worker: number): number => Math.floor((worker * shards) / workers);
+  return Array.from({ length: workers }, (_, worker) => ({
+    first: edge(worker),
+    count: edge(worker + 1) - edge(worker),
+  }));
 }

@@ -7,7 +7,6 @@ import { isLockstepError } from "../../../src/base/index.ts";
 import {
   assignShards,
   FoldStack,
-  sliceBlocks,
   ThreadCollective,
   type Collective,
   type ReduceJob,
@@ -15,6 +14,7 @@ import {
   type ThreadCollectiveHandle,
 } from "../../../src/threads/collective/index.ts";
 import { program, type Ended, type ThreadContext } from "../../../src/threads/explore/index.ts";
+import { sliceOf } from "../../collective/slice.ts";
 
 type Slots = Float32Array | Float64Array;
 interface State {
@@ -74,7 +74,7 @@ async function reduceStep(collective: Collective, slots: Slots, step: number): P
     for (const { dst, src } of skipped ? fold.skip() : fold.finish())
       addOnto(slotOf(slots, rank, dst), slotOf(slots, rank, src));
   }
-  const { from, to } = sliceBlocks(ELEMENTS, 1, size)[rank]!;
+  const { from, to } = sliceOf(ELEMENTS, 1, size, rank);
   const slice = ({ worker, slot }: SlotRef): Slots => slotOf(slots, worker, slot).subarray(from, to);
   const root = await collective.reduce({
     ranges,
