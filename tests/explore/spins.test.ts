@@ -27,7 +27,7 @@ test("four loads beside one store: each of the five outcomes is reached", async 
   }
 });
 
-test("a loop that gives up within the bound is gone through; beyond it, the search is not complete and says where", async () => {
+test("a loop that gives up within the bound is gone through; beyond, the search says where it is not", async () => {
   const gone = await explore(parking["n4"]!, { strategy: "classes" });
   assert.deepEqual([gone.stages[0]!.ended, gone.stages[0]!.schedules, gone.verdict], ["complete", 6, "complete"]);
   const cut = await explore(parking["n4"]!, { strategy: "classes", spins: 3 });

@@ -64,8 +64,8 @@ export interface ExploreReport {
 
 /**
  * The strongest that the stages show: that something is wrong; every schedule; every one up to a number of preemptions;
- * `sampled`: nothing is claimed by what was asked for; `not complete`: an enumeration was asked for, and none was run to
- * its end without loops being cut.
+ * `sampled`: nothing is claimed by what was asked for; `not complete`: an enumeration was asked for, and none was run
+ * to its end without loops being cut.
  */
 export type Verdict = "failure" | "complete" | "bounded" | "sampled" | "not complete";
 

@@ -227,8 +227,8 @@ export class Runner {
   }
 
   /**
-   * Where, in the schedules since this was asked last, a loop was put off that may count, so that what it would have done
-   * next was not seen.
+   * Where, in the schedules since this was asked last, a loop was put off that may count, so that what it would have
+   * done next was not seen.
    */
   takeCuts(): readonly string[] {
     const control = this.#control;

@@ -431,7 +431,10 @@ export class ThreadRuntime {
     this.#asleep.delete(id);
   }
 
-  /** Gives the baton to whoever is next, and waits for it, unless that is this thread. `cut`: it spins, and may count. */
+  /**
+   * Gives the baton to whoever is next, and waits for it, unless that is this thread. `cut`: it spins, and may
+   * count.
+   */
   #give(cut = false): void {
     const next = this.#scheduler.next();
     if (next === this.index) return;

@@ -4,9 +4,10 @@
  * then the schedule that was given, then the strategy.
  *
  * What is possible at a step: a thread at an operation may do it; one that sleeps with a time limit, or whose event
- * loop has a timer, may time out; with kills left anybody may die. A thread that does the same over and over and changes
- * nothing (`SPINNING`, spin.ts) goes on only after somebody changed something, or when nobody else can go on: otherwise
- * schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008). A schedule that is given may let it go on.
+ * loop has a timer, may time out; with kills left anybody may die. A thread that does the same over and over and
+ * changes nothing (`SPINNING`, spin.ts) goes on only after somebody changed something, or when nobody else can go on:
+ * otherwise schedules would be endless (the fairness rule; Musuvathi and Qadeer 2008). A schedule that is given may
+ * let it go on.
  */
 import {
   changeAt,

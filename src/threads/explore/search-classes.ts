@@ -4,8 +4,8 @@
  * least once. A schedule is run to its end; then each race in it is looked at: if no explored beginning covers its
  * other order, the first step of one that does is noted where the two paths part.
  *
- * Deaths are steps of processes of their own. None comes by itself, so each is noted wherever it makes a difference, as in
- * search-bounded.ts; from there on its races with other steps are looked at like any others.
+ * Deaths are steps of processes of their own. None comes by itself, so each is noted wherever it makes a difference,
+ * as in search-bounded.ts; from there on its races with other steps are looked at like any others.
  */
 import { KIND, KILL_FLAG, MAX_THREADS } from "./control.ts";
 import { HappensBefore, processOf } from "./happens-before.ts";

@@ -1,7 +1,8 @@
 /**
- * Makes the schedule of a failure easier to follow before it is shown: fewest preemptions first, then fewest steps, still
- * the same failure. First schedules with fewer preemptions are enumerated from none upwards; then turns are taken out of
- * their place one by one. The effort is bounded in steps, not in time, so that the same is shown on every machine.
+ * Makes the schedule of a failure easier to follow before it is shown: fewest preemptions first, then fewest steps,
+ * still the same failure. First schedules with fewer preemptions are enumerated from none upwards; then turns are
+ * taken out of their place one by one. The effort is bounded in steps, not in time, so that the same is shown on
+ * every machine.
  */
 import { judge, type Finding } from "./judge.ts";
 import type { Run, Runner } from "./runner.ts";
@@ -56,7 +57,10 @@ export class Shrinker {
     }
   }
 
-  /** Takes each turn (steps of one thread in a row) to where that thread goes on, or was before, or leaves out the rest. */
+  /**
+   * Takes each turn (steps of one thread in a row) to where that thread goes on, or was before, or leaves out
+   * the rest.
+   */
   #turnByTurn(): void {
     for (let better = true; better;) {
       better = false;

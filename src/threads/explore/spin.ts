@@ -1,13 +1,13 @@
 /**
  * Notices a spin: the same sequence of operations, with the same values and nothing changed by any, so many rounds in a
- * row, while every word that they saw is still as it was. The operation that would begin the next round is put off until
- * somebody changes something; otherwise schedules would be endless.
+ * row, while every word that they saw is still as it was. The operation that would begin the next round is put off
+ * until somebody changes something; otherwise schedules would be endless.
  *
  * Whether that leaves anything out depends on what the loop keeps from round to round, which is not in shared memory.
  * Where its source shows that it keeps nothing (`instrument/loops.ts`), another round would end in the very state that
  * this one began in: an execution with that round in it does what one without it does, so two rounds say all there is
- * to know (*exact*). Elsewhere the loop may count, so it is put off only after `rounds` of them, and that it was is part of
- * the verdict (*cut*).
+ * to know (*exact*). Elsewhere the loop may count, so it is put off only after `rounds` of them, and that it was is
+ * part of the verdict (*cut*).
  */
 import { loopMarks } from "./instrument/loops.ts";
 

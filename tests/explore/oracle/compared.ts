@@ -64,7 +64,10 @@ function compareOne(runner: Runner, seed: number, limit: number, counts: Counts)
   choose(runner.state as SmallState, seed);
   counts.programs++;
   const ends = everyEnd(program, 50_000);
-  if (ends === null) return void counts.skipped++;
+  if (ends === null) {
+    counts.skipped++;
+    return;
+  }
   const end = (run: Run): string => endOf(runner, program, run);
   const told = `program ${seed}: ${JSON.stringify(program)}`;
   const classes = meet(runner, new ClassSearch(runner.threads), limit, end);

@@ -1,6 +1,6 @@
 /**
- * The plainest possible judge of little programs: a step is one operation on memory, every thread may take the next one,
- * and every state that can be reached is visited. It gives every way in which the program can end, at sequential
+ * The plainest possible judge of little programs: a step is one operation on memory, every thread may take the next
+ * one, and every state that can be reached is visited. It gives every way in which the program can end, at sequential
  * consistency: how its threads return, that they all sleep, or that some read for ever what nobody will change.
  */
 import type { Op, Small, Type } from "./small.ts";
@@ -137,7 +137,7 @@ function step(type: Type, state: State, index: number, op: Op): State {
     case "notify": {
       const woken = state.sleepers.filter(({ at }) => at === op.at).slice(0, op.count);
       const sleepers = state.sleepers.filter((sleeper) => !woken.includes(sleeper));
-      const after = woken.reduce((now, { thread }) => done(now, thread, "ok"), { ...state, sleepers } as State);
+      const after = woken.reduce<State>((now, { thread }) => done(now, thread, "ok"), { ...state, sleepers });
       return done(after, index, woken.length);
     }
   }

@@ -1,13 +1,13 @@
 /**
- * Loops that keep nothing from one round to the next but what they read in it: a round that reads what the last one read
- * leaves the thread as that one left it. The transform marks them, so that a spin in one of them can be put off without
- * leaving anything out (spin.ts):
+ * Loops that keep nothing from one round to the next but what they read in it: a round that reads what the last one
+ * read leaves the thread as that one left it. The transform marks them, so that a spin in one of them can be put off
+ * without leaving anything out (spin.ts):
  *
  *   while (test) body       {__lockstep_loop();while (test) {__lockstep_round();body}}
  *
  * What is allowed is what can be judged on sight: no calls but those of `Atomics` and `Math`, no loop within, no name
- * assigned except as a whole, by every round, from what is not assigned in the loop. Reading a property is taken to have
- * no effect. Everything else may keep something, and is left unmarked.
+ * assigned except as a whole, by every round, from what is not assigned in the loop. Reading a property is taken to
+ * have no effect. Everything else may keep something, and is left unmarked.
  */
 import type { AnyNode, DoWhileStatement, ForStatement, Pattern, WhileStatement } from "acorn";
 import type MagicString from "magic-string";
@@ -19,8 +19,12 @@ export const loopMarks = { loop: 0, round: 0 };
 
 /** What transformed code calls. */
 export const loopGlobals: Readonly<Record<string, () => void>> = {
-  __lockstep_loop: () => void loopMarks.loop++,
-  __lockstep_round: () => void loopMarks.round++,
+  __lockstep_loop: () => {
+    loopMarks.loop++;
+  },
+  __lockstep_round: () => {
+    loopMarks.round++;
+  },
 };
 
 /** At the beginning of a schedule. */
