@@ -109,7 +109,9 @@ export class Controller {
     const trace = first.trace.copy();
     const second = runner.run({ prefix: [] });
     const step = second.trace.differsFrom(trace, Math.max(trace.length, second.trace.length), true);
-    const [once, again] = [first, second].map(({ reports }) => reports.map(({ thread, result }) => [thread, result]));
+    const [once, again] = [first, second].map(({ reports }) =>
+      reports.flatMap(({ thread, result }) => (result === undefined ? [] : [[thread, result]])),
+    );
     if (step === null && isDeepStrictEqual(once, again)) return null;
     return {
       finding:
