@@ -1,12 +1,13 @@
 /**
  * `npm run mutants [-- --seconds 600 --only mutex --programs seqlock --deep 4 --again --table]`: mutates every line of
- * `threads/sync` that stores, notifies or compares (mutants/mutate.ts), and runs the explorations of tests/sync/explored
- * and tests/explore/protocols against each mutant until one catches it. What is known already (tests/sync/mutants) is
- * not run again, unless `--again`. Prints the table of docs/explored.md, and every mutant that survives. Exit code 1 if
- * one does, or if an entry of equivalent.json speaks of no mutant.
+ * `threads/sync` that stores, notifies or compares (mutants/mutate.ts), and runs the explorations of
+ * tests/sync/explored and tests/explore/protocols against each mutant until one catches it. What is known already
+ * (tests/sync/mutants) is not run again, unless `--again`. Prints the table of docs/explored.md, and every mutant that
+ * survives. Exit code 1 if one does, or if an entry of equivalent.json speaks of no mutant.
  *
- * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of `file name` of the programs;
- * `--deep`: how many times as many schedules are tried for each; `--jobs`: programs at once; `--table`: runs none.
+ * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of `file name` of the
+ * programs; `--deep`: how many times as many schedules are tried for each; `--jobs`: programs at once; `--table`: runs
+ * none.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

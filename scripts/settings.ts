@@ -1,7 +1,7 @@
 /**
- * The settings of a recipe, described once: in the comments of `recipeSchema`, which an editor shows on hover. From there
- * and from the schema's ranges and defaults come docs/recipe.schema.json and docs/settings.md. Run as a program it writes
- * both; a test compares.
+ * The settings of a recipe, described once: in the comments of `recipeSchema`, which an editor shows on hover. From
+ * there and from the schema's ranges and defaults come docs/recipe.schema.json and docs/settings.md. Run as a program
+ * it writes both; a test compares.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

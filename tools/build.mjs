@@ -19,8 +19,9 @@ const assets = globSync(["numeric/kernels/*.wasm", "edge/http/page/*"], { cwd: j
 for (const asset of assets) cpSync(join(root, "src", asset), join(dist, asset));
 console.log(`dist: ${assets.length} assets copied`);
 
-// The main door is plain old JavaScript that looks at Node's version first: an older one could not even read the rest, and
-// would say so with a syntax error somewhere in dist. No top-level await, so that `require("lockstep")` works as well.
+// The main door is plain old JavaScript that looks at Node's version first: an older one could not even read the rest,
+// and would say so with a syntax error somewhere in dist. No top-level await, so that `require("lockstep")` works as
+// well.
 const names = Object.keys(await import(pathToFileURL(join(dist, "edge", "api", "index.js")).href));
 mkdirSync(join(dist, "door"));
 writeFileSync(

@@ -30,7 +30,8 @@ if (files.length === 0) {
 const limit = all ? 900_000 : 180_000;
 // Long tests kill processes, measure delays and load the machine: one file at a time.
 const concurrency = all ? 1 : availableParallelism();
-// Most of the time of a small test is loading the sources, in its process and again in every worker: what Node compiles is kept.
+// Most of the time of a small test is loading the sources, in its process and again in every worker: what Node compiles
+// is kept.
 const cache = join(root, "node_modules", ".cache", "compile");
 const child = spawn(
   process.execPath,

@@ -1,5 +1,6 @@
 /**
- * `node locks.mjs THREADS TIMES`: that many threads, each requesting one lock of `worker_threads.locks` that many times.
+ * `node locks.mjs THREADS TIMES`: that many threads, each requesting one lock of `worker_threads.locks` that many
+ * times.
  * Prints the seconds that all of them took. A process of its own, since Node 24.21 aborts when a worker ends while it
  * waits for such a lock; what was printed before counts.
  */

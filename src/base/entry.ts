@@ -11,7 +11,8 @@ const NOT_FOUND: ReadonlySet<unknown> = new Set([
 ]);
 
 /**
- * The URL that `resolve` finds: `ownFile(() => import.meta.resolve("#entry/…"))`, so that the caller's own place counts.
+ * The URL that `resolve` finds: `ownFile(() => import.meta.resolve("#entry/…"))`, so that the caller's own place
+ * counts.
  * @throws RUNTIME_MISSING where the package is not whole
  */
 export function ownFile(resolve: () => string): string {

@@ -72,7 +72,7 @@ test("a checkpoint that cannot be written stops nothing: it is said, and the ver
   );
 });
 
-test("interrupted after the last step: the message says that it is saved, and --resume trains no step again", async () => {
+test("interrupted after the last step: it is said to be saved, and --resume trains no step again", async () => {
   await using tiny = await tinyStore([]);
   const controller = new AbortController();
   const options = { out: tiny.store, threads: 1, signal: controller.signal };

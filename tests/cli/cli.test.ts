@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { Commands, jsonLines, refuses, ROOT, SMALL, TINY, type Failure } from "./command.ts";
+import { Commands, jsonLines, refuses, SMALL, TINY, type Failure } from "./command.ts";
 
 interface Answer {
   readonly version: string;

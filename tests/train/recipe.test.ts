@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { readRecipeFile } from "../../src/edge/api/recipe-file.ts";
 import { defaultValidationFraction, resolveRecipe } from "../../src/work/train/index.ts";
 
-test("a whole recipe of before `mask_replacement` draws from the whole vocabulary; a part takes today's default", async () => {
+test("whole recipes of before `mask_replacement` draw from the whole vocabulary; parts do as today", async () => {
   const { recipe } = await readRecipeFile(join(import.meta.dirname, "../fixtures/recipe-before-mask-replacement.json"));
   const resolved = resolveRecipe(recipe ?? {});
   assert.equal(resolved.pretrain.mask_replacement, "any");

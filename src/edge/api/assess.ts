@@ -42,8 +42,8 @@ export interface AssessOptions {
 export const NO_CALIBRATION: Calibration = { temperature: 1, threshold: 0 };
 
 /**
- * Held-out texts that a temperature is fitted on at least. On fewer, the likeliest temperature is often at an end of the
- * range: with two texts, both right, every answer would be all but certain.
+ * Held-out texts that a temperature is fitted on at least. On fewer, the likeliest temperature is often at an end of
+ * the range: with two texts, both right, every answer would be all but certain.
  */
 export const CALIBRATION_TEXTS = 50;
 

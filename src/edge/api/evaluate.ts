@@ -16,7 +16,7 @@ import {
 } from "../../work/evaluate/index.ts";
 import type { Model, ModelOptions } from "../../work/model/index.ts";
 import { loadModel } from "./load-model.ts";
-import { pathSchema, requirePath, signalSchema } from "./options.ts";
+import { pathSchema, signalSchema } from "./options.ts";
 import { trainedColumns } from "./trained-columns.ts";
 import { scoresOf, shareOf } from "./assess.ts";
 import type { Share } from "./version-files.ts";

@@ -9,8 +9,8 @@ export interface MaskOptions {
   /** Share of the tokens that are chosen, special ones not counted. @default 0.15 */
   readonly rate?: number;
   /**
-   * What the 10 % are replaced by: "word" draws from the vocabulary without the special tokens, "any" from all of it, as
-   * recipes did before they could say so. @default "word"
+   * What the 10 % are replaced by: "word" draws from the vocabulary without the special tokens, "any" from all of it,
+   * as recipes did before they could say so. @default "word"
    */
   readonly replacement?: MaskReplacement;
   readonly seed: Seed;

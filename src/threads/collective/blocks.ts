@@ -1,7 +1,7 @@
 /**
  * Elementwise work (reduction, optimizer) is cut into blocks of a fixed size that belong to the recipe, not to the
- * machine. Sums over all elements (the clipping norm) are a fixed binary tree over the blocks' sums, so they are the same
- * for any number of workers.
+ * machine. Sums over all elements (the clipping norm) are a fixed binary tree over the blocks' sums, so they are the
+ * same for any number of workers.
  */
 
 /**

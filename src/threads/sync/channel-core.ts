@@ -35,8 +35,8 @@
  * Linearization: a send at its change of TAIL, a receive at its change of HEAD, "empty" and "full" at the load of the
  * other side's position. A `try` form that finds its side taken by another thread says the same as for full or empty:
  * it never waits. Order: the order of sending is the order of receiving, and so the order of each sender. Sleepers of a
- * side are woken in the order in which they fell asleep, one a change. Fairness: none beyond that: a newcomer that finds
- * room takes it, any number of times, before the one that was woken has come. Who finds its side
+ * side are woken in the order in which they fell asleep, one a change. Fairness: none beyond that: a newcomer that
+ * finds room takes it, any number of times, before the one that was woken has come. Who finds its side
  * taken looks again when it is left: whoever leaves a side wakes a sleeper that can go on. Memory order: cells are
  * plain memory. They are filled before TAIL changes and read after TAIL is read; emptied before HEAD changes, and
  * filled again after HEAD is read. Both are sequentially consistent. A wake-up that a cancelled waiter has received

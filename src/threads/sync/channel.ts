@@ -123,7 +123,7 @@ export class Channel<T extends Message = Message> extends ChannelEnd<T> {
   sendMany(messages: readonly T[], options: WaitOptions = {}): void {
     checkWait(options);
     if (!Array.isArray(messages)) throw refused("what sendMany sends", "an array of messages", messages);
-    const encoded = messages.map((message) => new Uint8Array(this.#encode(message)));
+    const encoded = messages.map((message: T) => new Uint8Array(this.#encode(message)));
     for (let sent = 0; sent < encoded.length;) {
       sent +=
         this.#putSome(encoded, sent) ||

@@ -218,7 +218,8 @@ export class Condition implements Supervised, Wakeable {
     if (!(guard instanceof ConditionGuard) || guard.mutex !== this.mutex)
       throw new LockstepError(
         "OPTION_INVALID",
-        "a condition was given no guard of its own, or one of another mutex object; lock with this condition, or with one that was " +
+        "a condition was given no guard of its own, or one of another mutex object; lock with this condition, " +
+          "or with one that was " +
           "made with the same mutex object",
       );
     const seen = load(this.#words, SIGNALS);

@@ -52,7 +52,9 @@ export class Counter implements Supervised, Wakeable {
     return load(this.#words, VALUE);
   }
 
-  /** Adds a whole number and returns the new value. OPTION_INVALID, and no change, if that would not be a 32-bit one. */
+  /**
+   * Adds a whole number and returns the new value. OPTION_INVALID, and no change, if that would not be a 32-bit one.
+   */
   add(amount: number): number {
     int32("what is added to a counter", amount);
     for (;;) {

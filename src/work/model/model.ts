@@ -402,8 +402,8 @@ function profileOf({ profile }: ModelVersion): Profile {
 }
 
 /**
- * On a machine without the runtime that the version was made with, and where nobody insists on it, the other one answers:
- * another profile, which every answer and receipt names.
+ * On a machine without the runtime that the version was made with, and where nobody insists on it, the other one
+ * answers: another profile, which every answer and receipt names.
  */
 export async function openModelReplica(
   version: { readonly files: LoadedVersion["files"]; readonly own: LockstepFile | undefined },

@@ -108,8 +108,8 @@ export const recipeSchema = z.strictObject({
     /** Share of the tokens that masked language modelling asks for. */
     mask_rate: z.number().positive().max(0.9).default(0.15),
     /**
-     * What one masked token in ten is replaced by: any word of the vocabulary, or, as in recipes of before this setting,
-     * any of its tokens, special ones too.
+     * What one masked token in ten is replaced by: any word of the vocabulary, or, as in recipes of before this
+     * setting, any of its tokens, special ones too.
      */
     mask_replacement: z.enum(["word", "any"]).default("word"),
   }),

@@ -166,7 +166,7 @@ export const givesUp = {
     setup,
     threads: [
       write(1, 2),
-      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read<Int32Array>(undefined, { timeoutMs: 5 }))),
+      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { timeoutMs: 5 }))),
       ({ cell }) => codeOf(() => SeqlockCell.attach(cell).write(Int32Array.of(3, 3), { timeoutMs: 5 })),
     ],
     check: ({ cell }, ended) => {
@@ -192,9 +192,7 @@ export const givesUp = {
         });
       },
       ({ cell, abort }) =>
-        codeOf(() =>
-          Array.from(SeqlockCell.attach(cell).read<Int32Array>(undefined, { abort: AbortWord.attach(abort) })),
-        ),
+        codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { abort: AbortWord.attach(abort) }))),
       ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read())),
     ],
     check: (_, ended) => {

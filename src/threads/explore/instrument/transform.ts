@@ -10,8 +10,8 @@
  *   a?.[i]                  __lockstep_read_optional(a, () => (i)), where it is a whole chain and i neither awaits nor
  *                           yields
  *
- * and accessors.ts says what those do. Loops that keep nothing between their rounds are marked (loops.ts). Edits stay within their line, so line numbers are the source's own; columns are
- * not.
+ * and accessors.ts says what those do. Loops that keep nothing between their rounds are marked (loops.ts). Edits stay
+ * within their line, so line numbers are the source's own; columns are not.
  *
  * Left as they are: what is called, tagged or constructed (`a[i]()` needs its `this`, and no element of a typed array
  * is a function), `delete`, `super[…]`, `import.meta[…]`, and literal keys that are no index ("abc", 1.5). Not seen,
