@@ -3,10 +3,8 @@
  * expect.
  */
 import type { BertNormalizerOptions } from "./normalize.ts";
-import type { Settled } from "./settle.ts";
+import type { Settled, SpecialNames } from "./settled.ts";
 import type { SpecialIds, TokenizerFiles } from "./types.ts";
-
-export type SpecialNames = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", string>>;
 
 export const BERT_NAMES: SpecialNames = Object.freeze({
   pad: "[PAD]",

@@ -8,7 +8,7 @@ import { LockstepError, isLockstepError } from "../../base/index.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
 import { invalid, vocabEntries } from "./schema.ts";
-import type { Settled } from "./settle.ts";
+import type { Settled } from "./settled.ts";
 import { fit } from "./truncate.ts";
 import type { EncodeOptions, Encoded, SpecialIds, Tokenizer, TokenizerFiles } from "./types.ts";
 import { checkMaxLength, isNormalized, TOKEN_LIMIT } from "./wordpiece-tokenizer.ts";

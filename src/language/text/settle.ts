@@ -7,7 +7,7 @@
 import { z } from "zod";
 import { parseOptions } from "../../base/index.ts";
 import { checkConfigFields, checkMapFields, isNamedToken } from "./fields.ts";
-import { BERT_NAMES, bertTokenizerJson, type SpecialNames } from "./files.ts";
+import { BERT_NAMES, bertTokenizerJson } from "./files.ts";
 import { checkBounded } from "./linear.ts";
 import { bertOptions, isWordPiece } from "./pipeline.ts";
 import {
@@ -20,24 +20,8 @@ import {
   type AddedTokenJson,
   type TokenizerJson,
 } from "./schema.ts";
+import type { Settled, SpecialNames } from "./settled.ts";
 import type { TokenizerSource } from "./types.ts";
-
-export interface Settled {
-  /** As it is used: with the settings and tokens of the files beside it. */
-  readonly json: TokenizerJson;
-  /** As it was read, and its text. */
-  readonly rawJson: TokenizerJson;
-  readonly text: string;
-  readonly config: object | undefined;
-  /** `special_tokens_map.json`, if there was one. */
-  readonly map: object | undefined;
-  readonly names: SpecialNames;
-  readonly truncationSide: "left" | "right";
-  /** Special tokens in a text are text. */
-  readonly splitSpecial: boolean;
-  /** The smaller of what was asked for and `model_max_length`. */
-  readonly maxLength: number;
-}
 
 const BERT_CLASSES: readonly string[] = [
   "BertTokenizer",

@@ -11,7 +11,7 @@ import { checkText } from "./input.ts";
 import { Normalizer } from "./normalize.ts";
 import type { Pipeline } from "./pipeline.ts";
 import { invalid, vocabEntries, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
-import type { Settled } from "./settle.ts";
+import type { Settled } from "./settled.ts";
 import { readTemplate, specialCount, type Place, type Template } from "./template.ts";
 import { fit } from "./truncate.ts";
 import type { EncodeOptions, Encoded, SpecialIds, SyncTokenizer, TokenizerFiles } from "./types.ts";

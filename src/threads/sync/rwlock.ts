@@ -1,6 +1,6 @@
 /**
  * A phase-fair read-write lock: many readers or one writer. Phases of readers and writers alternate while both wait, so
- * neither starves.
+ * neither starves. One state machine with its proof, hence long.
  *
  * Words: 0 TURN         bits 0..9 OWNER, bit 10 WAITERS, bits 13.. JOINS as in turn.ts: the writer whose turn it is,
  *                       and that writers wait

@@ -166,7 +166,7 @@ export const givesUp = {
     setup,
     threads: [
       write(1, 2),
-      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { timeoutMs: 5 }))),
+      ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read(new Int32Array(2), { timeoutMs: 5 }))),
       ({ cell }) => codeOf(() => SeqlockCell.attach(cell).write(Int32Array.of(3, 3), { timeoutMs: 5 })),
     ],
     check: ({ cell }, ended) => {
@@ -192,7 +192,7 @@ export const givesUp = {
         });
       },
       ({ cell, abort }) =>
-        codeOf(() => Array.from(SeqlockCell.attach(cell).read(undefined, { abort: AbortWord.attach(abort) }))),
+        codeOf(() => Array.from(SeqlockCell.attach(cell).read(new Int32Array(2), { abort: AbortWord.attach(abort) }))),
       ({ cell }) => codeOf(() => Array.from(SeqlockCell.attach(cell).read())),
     ],
     check: (_, ended) => {
