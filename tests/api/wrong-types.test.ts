@@ -21,6 +21,8 @@ const VERBS: Readonly<Record<string, Call>> = {
   attachModel: lockstep.attachModel,
   publish: (given) => lockstep.publish(given, "champion"),
   "publish, its source": (given) => lockstep.publish(join(import.meta.dirname, "none"), given),
+  remove: (given) => lockstep.remove(given, "cafe"),
+  "remove, its version": (given) => lockstep.remove(join(import.meta.dirname, "none"), given),
   evaluate: (given) => lockstep.evaluate(given, { data: "table.csv" }),
   "evaluate, its options": (given) => lockstep.evaluate("store", given),
   "train, its data": (given) => lockstep.train({ data: given }),

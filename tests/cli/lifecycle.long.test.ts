@@ -343,6 +343,7 @@ describe("the command line for a while", () => {
         [["eval", store, "--data", commands.path("one.csv")], "DATA_INVALID", /none of the 3 known ones/],
         [["eval", store], "OPTION_INVALID", /--data/],
         [["publish", store, "feed"], "NOT_FOUND", /feed/],
+        [["remove", store, "feed"], "NOT_FOUND", /feed/],
         [["publish", store, versions[0]!, "--server", "ftp://nowhere"], "OPTION_INVALID", /server/],
         [["replay", commands.path("no-store")], "NOT_FOUND", /no-store/],
         [["verify", commands.path("no-store")], "NOT_FOUND", /no-store/],

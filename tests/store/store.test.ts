@@ -10,6 +10,7 @@ import {
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
@@ -131,11 +132,14 @@ test("aliases: validated, compared and set, removed", async (t) => {
 
 test("a version in use is not removed", async (t) => {
   const store = await newStore(t);
-  const { name } = await store.publish(FIRST, { alias: "champion" });
+  const { name, folder } = await store.publish(SECOND, { alias: "champion" });
   await assert.rejects(store.remove(name), coded("CONFLICT", /champion names it/));
   await store.removeAlias("champion");
   await assert.rejects(store.remove(name, { isPinned: (version) => version === name }), coded("CONFLICT", /receipt/));
-  assert.equal((await store.remove(name.slice(0, 8))).name, name);
+  const files = await readdir(folder, { recursive: true, withFileTypes: true });
+  const inside = files.filter((entry) => entry.isFile()).map((entry) => stat(join(entry.parentPath, entry.name)));
+  const bytes = (await Promise.all(inside)).reduce((sum, { size }) => sum + size, 0);
+  assert.deepEqual(await store.remove(name.slice(0, 8)), { name, bytes });
   assert.deepEqual(await store.list(), []);
 });
 
@@ -351,10 +355,7 @@ test("a foreign folder: known files only, and no links", async (t) => {
   await writeFile(join(folder, "README.md"), "x");
   const loaded = await openFolder(folder);
   assert.deepEqual(loaded.ignored, ["README.md"]);
-  const extra = new Map([["lockstep.json", bytes("{}")]]);
-  const imported = await store.importFolder(folder, { extra, alias: "theirs" });
-  assert.equal(imported.name, (await store.publish(new Map([...loaded.files, ...extra]))).name);
-  assert.equal((await store.importFolder(folder)).name, loaded.name);
+  assert.equal((await store.publish(loaded.files)).name, loaded.name);
 
   const secret = join(folder, "..", "secret");
   await writeFile(secret, "secret");
@@ -365,7 +366,7 @@ test("a foreign folder: known files only, and no links", async (t) => {
     ] as const) {
       await rm(join(folder, name), { force: true });
       await make(secret, join(folder, name));
-      await assert.rejects(store.importFolder(folder), coded("MODEL_INVALID", message));
+      await assert.rejects(openFolder(folder), coded("MODEL_INVALID", message));
     }
     await rm(join(folder, name));
     await mkdir(join(folder, name));

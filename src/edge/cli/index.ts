@@ -14,6 +14,7 @@ import { addLs } from "./ls.ts";
 import { guardStreams, reportError, writeError } from "./output.ts";
 import { addPredict } from "./predict.ts";
 import { addPublish } from "./publish.ts";
+import { addRemove } from "./remove.ts";
 import { addReplay } from "./replay.ts";
 import { addServe } from "./serve.ts";
 import { addStart } from "./start.ts";
@@ -28,6 +29,7 @@ const VERBS = [
   addEval,
   addServe,
   addPublish,
+  addRemove,
   addVerify,
   addReplay,
   addErase,

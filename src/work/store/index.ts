@@ -1,5 +1,5 @@
 /** Versions, aliases and checkpoints on disk. */
-export { openStore, Store, type ImportOptions, type StoreOptions, type VersionRef } from "./store.ts";
+export { openStore, Store, type RemovedVersion, type StoreOptions, type VersionRef } from "./store.ts";
 export { type StoredVersion } from "./listing.ts";
 export { type Allocate, type LoadedVersion } from "./version-folder.ts";
 export { openFolder, type ForeignFolder, type OpenFolderOptions } from "./foreign-folder.ts";

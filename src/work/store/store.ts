@@ -16,7 +16,6 @@ import { readAlias, readAliases, removeAlias, writeAlias } from "./aliases.ts";
 import { onDisk } from "./disk-errors.ts";
 import { makeFolder, makeFolders } from "./durable.ts";
 import type { FileSystem } from "./file-system.ts";
-import { openFolder, type OpenFolderOptions } from "./foreign-folder.ts";
 import { requireFiles } from "./manifest.ts";
 import { listVersions, type StoredVersion } from "./listing.ts";
 import { isAlias, isVersionName, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
@@ -26,6 +25,7 @@ import { readVersion, writeVersion, type Allocate, type LoadedVersion } from "./
 
 const FOLDERS = ["versions", "aliases", "runs", "tmp"] as const;
 const MAX_VERSIONS = 100_000;
+const MAX_VERSION_ENTRIES = 1_000;
 
 export interface StoreOptions {
   /** Make the store when there is none. @default false: NOT_FOUND */
@@ -48,10 +48,10 @@ export interface VersionRef {
   readonly folder: string;
 }
 
-export interface ImportOptions extends Omit<OpenFolderOptions, "fs" | "allocate"> {
-  readonly alias?: string;
-  /** Files to add to those of the folder, or to put in their place (such as lockstep.json). */
-  readonly extra?: ReadonlyMap<string, Uint8Array>;
+export interface RemovedVersion {
+  readonly name: string;
+  /** Of everything that was in its folder. */
+  readonly bytes: number;
 }
 
 /** Opens the store at `root`, and removes what dead processes left half-written in it. */
@@ -106,14 +106,6 @@ export class Store {
     const name = await this.#writing(() => writeVersion(this.#fs, this.#path("tmp"), this.#path("versions"), files));
     if (options.alias !== undefined) await this.setAlias(options.alias, name);
     return this.#ref(name);
-  }
-
-  /** Publishes a folder that somebody else made; see `openFolder` for what is refused. */
-  async importFolder(folder: string, options: ImportOptions = {}): Promise<VersionRef> {
-    const { alias, extra, ...limits } = options;
-    if (alias !== undefined) requireAlias(alias);
-    const { files } = await openFolder(folder, { ...limits, fs: this.#fs });
-    return await this.publish(new Map([...files, ...(extra ?? [])]), alias === undefined ? {} : { alias });
   }
 
   /** Every version, oldest first. A damaged one is listed with its problem. */
@@ -221,13 +213,13 @@ export class Store {
   }
 
   /**
-   * Removes a version. CONFLICT while an alias names it, or `isPinned` says that something (a kept receipt) still needs
-   * it.
+   * Removes a version, also a damaged one. CONFLICT while an alias names it, or `isPinned` says that something (a kept
+   * receipt) still needs it.
    */
   async remove(
     ref: string,
     options: { readonly isPinned?: (version: string) => boolean | Promise<boolean> } = {},
-  ): Promise<VersionRef> {
+  ): Promise<RemovedVersion> {
     return await this.#locked(async () => {
       const version = await this.resolve(ref);
       const aliases = [...(await this.aliases())]
@@ -237,7 +229,9 @@ export class Store {
         throw new LockstepError(
           "CONFLICT",
           `version ${shortName(version.name)} is in use: ${aliases.join(", ")} ` +
-            `${aliases.length === 1 ? "names" : "name"} it; move or remove the alias first`,
+            `${aliases.length === 1 ? "names" : "name"} it; move ` +
+            `${aliases.length === 1 ? "the alias" : "them"} to another version first ` +
+            "(`lockstep publish STORE VERSION --alias NAME`)",
           { version: version.name, aliases },
         );
       }
@@ -245,20 +239,23 @@ export class Store {
         throw new LockstepError(
           "CONFLICT",
           `version ${shortName(version.name)} is in use: a kept receipt refers to it, and could not be ` +
-            "replayed without it",
+            "replayed without it; keep it, or erase its receipts first (`lockstep export-log` shows them, `lockstep " +
+            "erase` takes the text of one away for good)",
           { version: version.name },
         );
       }
-      await this.#writing(() =>
+      const bytes = await this.#writing(() =>
         onDisk("remove", version.folder, async () => {
+          const size = await sizeOf(this.#fs, version.folder);
           // Out of sight in one step first: a half-removed version must never be seen.
           const hidden = this.#path("tmp", temporaryName());
           await this.#fs.rename(version.folder, hidden);
           await this.#fs.syncFolder(this.#path("versions"));
           await this.#fs.remove(hidden);
+          return size;
         }),
       );
-      return version;
+      return { name: version.name, bytes };
     });
   }
 
@@ -339,6 +336,15 @@ async function listOrNothing(fs: FileSystem, root: string): Promise<string[]> {
     if (isMissing(error) && (await fs.info(root)) === undefined) return [];
     throw error;
   }
+}
+
+/** As it lies there: a damaged version has no manifest that says it. */
+async function sizeOf(fs: FileSystem, path: string): Promise<number> {
+  const info = await fs.info(path);
+  if (info?.kind !== "folder") return info?.bytes ?? 0;
+  const names = await fs.list(path, MAX_VERSION_ENTRIES);
+  const sizes = await Promise.all(names.map((name) => sizeOf(fs, join(path, name))));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function notAStore(root: string, names: readonly string[]): LockstepError {
