@@ -20,3 +20,4 @@ export {
   installExplorationHook,
   type ExplorationHook,
 } from "./instrumentation.ts";
+export { TELEMETRY } from "./telemetry.ts";

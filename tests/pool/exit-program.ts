@@ -2,7 +2,6 @@
  * Started as a process of its own: ends in the way named by its first argument while a worker is inside a run.
  * "unguarded": the hook does not wait.
  */
-import "../../src/numeric/runtime/index.ts"; // On the main thread first, as programs that import Lockstep do.
 import { createPool } from "../../src/threads/pool/index.ts";
 
 const [how, work] = process.argv.slice(2);

@@ -1,6 +1,6 @@
 /**
- * One program of nearly each primitive without a bound, and larger ones at random. All of them: explored.long.test.ts,
- * and `npm run explored` with its table in docs/explored.md.
+ * A few programs without a bound, and larger ones at random. All of them: explored.long.test.ts, and `npm run explored`
+ * with its table in docs/explored.md.
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,12 +12,8 @@ describe("explored", { concurrency: 2 }, () => {
   for (const [module, name] of [
     ["mutex", "exclusion.two"],
     ["once", "does.two"],
-    ["channel", "conservation.twoOne"],
     ["seqlock", "reading.twoOne"],
-    ["epoch", "pinning.twoOne"],
     ["counting", "counter.sums"],
-    ["counting", "latch.three"],
-    ["counting", "barrier.three"],
     ["eventCount", "eventCounts.producers"],
   ] as const) {
     test(`${module} ${name}: every class of equivalent schedules`, async () => {
@@ -29,14 +25,10 @@ describe("explored", { concurrency: 2 }, () => {
   }
   for (const [module, name] of [
     ["condition", "wakes.one"],
-    ["semaphore", "limits.three"],
     ["mutex", "dies.three"],
-    ["rwlock", "dies.writersReader"],
-    ["semaphore", "dies.two"],
-    ["channel", "deaths.any"],
   ] as const) {
-    test(`${module} ${name}: some hundreds of random schedules`, async () => {
-      requireExplored(await explore(modules[module]!.get(name)!, { strategy: "random", schedules: 300 }));
+    test(`${module} ${name}: a hundred random schedules`, async () => {
+      requireExplored(await explore(modules[module]!.get(name)!, { strategy: "random", schedules: 100 }));
     });
   }
 });

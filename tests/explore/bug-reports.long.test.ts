@@ -1,43 +1,16 @@
-/**
- * The explorer is tested by what it finds: every seeded bug is called what it is, its corrected twin passes completely,
- * and what is said about a bug is what a reader needs to find it.
- */
+/** What is said about a bug is what a reader needs to find it. That every seeded one is found: bugs.long.test.ts. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
-import {
-  explore,
-  formatReport,
-  requireExplored,
-  type ExploreOptions,
-  type Failure,
-} from "../../src/threads/explore/index.ts";
+import { explore, type ExploreOptions, type Failure } from "../../src/threads/explore/index.ts";
 import { abandonedWait } from "./bugs/abandoned.ts";
 import { lostOnTimeout } from "./bugs/gates.ts";
 import { deadOwner, lockInversion } from "./bugs/locks.ts";
 import { plainPointer } from "./bugs/plain.ts";
-import { bugs } from "./bugs/table.ts";
 import { notifyBeforeStore } from "./bugs/waiting.ts";
 
 // Most of the time goes into starting threads, which leaves a processor free.
 const inPairs = { concurrency: 2 };
-
-/** A few of them; all are in bugs.long.test.ts. */
-describe("seeded bugs", inPairs, () => {
-  for (const { name, file, kind, bug, twin, options } of bugs.filter((_, index) => index % 6 === 0)) {
-    test(`${name} (${file}): found, ${kind}; its twin passes`, async () => {
-      assert.ok(bug.url.endsWith(`/bugs/${file}`));
-      const found = await explore(bug, options);
-      assert.equal(found.failure?.kind, kind, formatReport(found));
-      const passed = requireExplored(await explore(twin, options));
-      assert.ok(
-        passed.stages.length > 0 &&
-          passed.stages.every(({ coverage, ended }) => ended === "complete" && coverage.kind !== "random"),
-        formatReport(passed),
-      );
-    });
-  }
-});
 
 async function failureOf(bug: Parameters<typeof explore>[0], options?: ExploreOptions): Promise<Failure> {
   const { failure } = await explore(bug, options);
