@@ -48,7 +48,7 @@ test("a version whose numbers cannot be trusted is refused, served or not, and l
   await using made = await madeStore([1]);
   const folder = await writeFolder(join(made.folder, "poison"), untrusted(2));
   await using one = await served(made.store);
-  for (const refused of [one.service.publish({ source: folder }), publish(made.store, folder)])
+  for (const refused of [() => one.service.publish({ source: folder }), () => publish(made.store, folder)])
     await assert.rejects(refused, (error: { code?: string; httpStatus?: number }) => {
       assert.equal(error.code, "WEIGHTS_INVALID");
       assert.equal(error.httpStatus, 422);
