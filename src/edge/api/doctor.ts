@@ -2,7 +2,8 @@
  * `doctor`: what is installed here, which runtime answers and why, and what to do where something is missing. Looks
  * only: nothing is written, trained or served.
  */
-import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { findPackageJSON } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
 import { presentExecutor, whyMissing, type ServingExecutor } from "../../numeric/runtime/index.ts";
 import { stateFolder } from "./state-folder.ts";
@@ -47,7 +48,7 @@ export async function doctor(): Promise<DoctorReport> {
   const runtimes = await Promise.all(names.map(runtimePart));
   const { executor, reason } = await chosen();
   return {
-    lockstep: packageVersion("lockstep/package.json") ?? "unknown",
+    lockstep: packageVersion("lockstep") ?? "unknown",
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
@@ -76,14 +77,14 @@ async function runtimePart(name: ServingExecutor): Promise<DoctorPart> {
   return {
     name: library,
     purpose,
-    version: packageVersion(`${library}/package.json`),
+    version: packageVersion(library),
     works: missing === undefined,
     problem: missing?.message,
   };
 }
 
 function tokenizersPart(): DoctorPart {
-  const version = packageVersion("tokenizers/package.json");
+  const version = packageVersion("tokenizers");
   return {
     name: "tokenizers",
     purpose: "tokenizers of strangers' folders that are not plain BERT",
@@ -93,10 +94,13 @@ function tokenizersPart(): DoctorPart {
   };
 }
 
-function packageVersion(path: string): string | undefined {
+/** Undefined where it is not installed. */
+function packageVersion(name: string): string | undefined {
   try {
-    return (createRequire(import.meta.url)(path) as { version: string }).version;
-  } catch {
-    return undefined; // not installed: that is what was asked
+    const path = findPackageJSON(name, import.meta.url);
+    return path === undefined ? undefined : (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ERR_MODULE_NOT_FOUND") return undefined;
+    throw error;
   }
 }
