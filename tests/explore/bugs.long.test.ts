@@ -1,5 +1,5 @@
 /**
- * Several runs (LOCKSTEP_RUNS, 3 if unset) of every seeded bug and its twin: no verdict changes, an enumeration reports
+ * Several runs (LOCKSTEP_RUNS, 2 if unset) of every seeded bug and its twin: no verdict changes, an enumeration reports
  * the same schedule each time, and that schedule shows the same again. And every strategy calls each bug the same.
  */
 import assert from "node:assert/strict";
@@ -7,7 +7,7 @@ import { describe, test } from "node:test";
 import { explore, formatReport, type ExploreOptions, type ExploreReport } from "../../src/threads/explore/index.ts";
 import { bugs } from "./bugs/table.ts";
 
-const RUNS = Number(process.env["LOCKSTEP_RUNS"] ?? 3);
+const RUNS = Number(process.env["LOCKSTEP_RUNS"] ?? 2);
 
 /** All that does not depend on how fast it went. */
 const verdictOf = ({ failure, stages, longest }: ExploreReport): unknown => ({
