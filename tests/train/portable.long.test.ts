@@ -1,5 +1,5 @@
 /**
- * The stored hashes of portable.test.ts on other machines, as far as one machine can play them: without the newer
+ * The stored hashes of portable-bits.long.test.ts on other machines, as far as one machine can play them: without the newer
  * instruction sets, with each of V8's compilers alone, and in another language and time zone.
  */
 import assert from "node:assert/strict";
@@ -26,7 +26,7 @@ for (const [name, flags] of process.arch === "x64" ? FLAGS : FLAGS.slice(2)) {
         ...flags,
         "--conditions=lockstep-source",
         "--test-name-pattern=stored weights",
-        join(import.meta.dirname, "portable.test.ts"),
+        join(import.meta.dirname, "portable-bits.long.test.ts"),
       ],
       {
         encoding: "utf8",
