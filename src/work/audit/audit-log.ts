@@ -6,6 +6,7 @@ import { z } from "zod";
 import { LockstepError, parseOptions, systemClock, type Clock } from "../../base/index.ts";
 import type { ErasureResult, ListQuery, LogStatus } from "./messages.ts";
 import { prepareReceipt, type PreparedReceipt, type Receipt, type ReceiptInput } from "./receipt.ts";
+import { WriterKeeper } from "./writer-keeper.ts";
 import { WriterThread } from "./writer-thread.ts";
 
 const MAX_GROUP = 512;
@@ -33,7 +34,7 @@ export interface AuditLogOptions {
   readonly keptHeads?: string;
   /** Receipts that may wait to be written; one more is OVERLOADED. @default 10000 */
   readonly queueLimit?: number;
-  /** Stamps erasures. @default systemClock */
+  /** Stamps erasures, and paces the tries to replace a writer that died. @default systemClock */
   readonly clock?: Clock;
 }
 
@@ -53,13 +54,12 @@ export async function openAuditLog(path: string, options: AuditLogOptions = {}):
     options,
     "the options of openAuditLog",
   );
-  const thread = new WriterThread({ path, keyPath, signEvery, keptHeads });
-  try {
-    return new AuditLog(path, thread, await thread.call({ kind: "status" }), queueLimit, clock);
-  } catch (error) {
-    await thread.stop();
-    throw error;
-  }
+  const { keeper, status } = await WriterKeeper.open(
+    path,
+    (known) => new WriterThread({ path, keyPath, signEvery, keptHeads, known }),
+    clock,
+  );
+  return new AuditLog(path, keeper, status, queueLimit, clock);
 }
 
 export class AuditLog implements AsyncDisposable {
@@ -68,7 +68,7 @@ export class AuditLog implements AsyncDisposable {
   readonly publicKey: string | undefined;
   /** What whoever runs it should be told, such as that another log lay here before. */
   readonly notices: readonly string[];
-  readonly #thread: WriterThread;
+  readonly #writer: WriterKeeper;
   readonly #queueLimit: number;
   readonly #clock: Clock;
   #count: number;
@@ -78,11 +78,11 @@ export class AuditLog implements AsyncDisposable {
   #idle = Promise.resolve();
   #closed: Promise<void> | undefined;
 
-  constructor(path: string, thread: WriterThread, status: LogStatus, queueLimit: number, clock: Clock) {
+  constructor(path: string, writer: WriterKeeper, status: LogStatus, queueLimit: number, clock: Clock) {
     this.path = path;
     this.publicKey = status.publicKey;
     this.notices = status.notices;
-    this.#thread = thread;
+    this.#writer = writer;
     this.#queueLimit = queueLimit;
     this.#clock = clock;
     this.#count = status.count;
@@ -101,7 +101,7 @@ export class AuditLog implements AsyncDisposable {
 
   /**
    * Resolves once the receipt is on the disk. OVERLOADED when too many wait; INPUT_INVALID, DISK_FAILED: it was not
-   * written.
+   * written. WORKER_DIED: the writer ended and is being replaced; whether it was written is not known.
    */
   async append(input: ReceiptInput): Promise<Receipt> {
     if (this.#closed !== undefined) throw new LockstepError("SHUTTING_DOWN", `the audit log ${this.path} is closed`);
@@ -121,17 +121,17 @@ export class AuditLog implements AsyncDisposable {
 
   /** Resolves when the disk takes a write now; rejects with what `append` would reject with. */
   async check(): Promise<void> {
-    await this.#thread.call({ kind: "check" });
+    await this.#writer.call({ kind: "check" });
   }
 
   /** By its hash, or the latest with this request id. */
   async get(id: string): Promise<Receipt | undefined> {
-    return await this.#thread.call({ kind: "get", receipt: id });
+    return await this.#writer.call({ kind: "get", receipt: id });
   }
 
   /** @default the first 100 */
   async list(query: Partial<ListQuery> = {}): Promise<readonly Receipt[]> {
-    return await this.#thread.call({
+    return await this.#writer.call({
       kind: "list",
       query: { from: query.from ?? 0, limit: query.limit ?? 100, newestFirst: query.newestFirst ?? false },
     });
@@ -142,7 +142,7 @@ export class AuditLog implements AsyncDisposable {
    * cannot be replayed.
    */
   async refersTo(version: string): Promise<boolean> {
-    return await this.#thread.call({ kind: "refersTo", version });
+    return await this.#writer.call({ kind: "refersTo", version });
   }
 
   /**
@@ -151,7 +151,7 @@ export class AuditLog implements AsyncDisposable {
    */
   async erase(id: string): Promise<ErasureResult> {
     const at = new Date(this.#clock.now()).toISOString();
-    const result = await this.#thread.call({ kind: "erase", receipt: id, at });
+    const result = await this.#writer.call({ kind: "erase", receipt: id, at });
     if (result.erased.length === 0)
       throw new LockstepError(
         "NOT_FOUND",
@@ -172,11 +172,7 @@ export class AuditLog implements AsyncDisposable {
 
   async #finish(): Promise<void> {
     await this.#idle;
-    try {
-      await this.#thread.call({ kind: "close" });
-    } finally {
-      await this.#thread.stop();
-    }
+    await this.#writer.close();
   }
 
   /** Never rejects: each group's failure goes to those who wait for it. */
@@ -185,7 +181,7 @@ export class AuditLog implements AsyncDisposable {
       const group = this.#waiting.splice(0, MAX_GROUP);
       this.#writing = group.length;
       try {
-        const receipts = await this.#thread.call({ kind: "append", inputs: group.map(({ prepared }) => prepared) });
+        const receipts = await this.#writer.call({ kind: "append", inputs: group.map(({ prepared }) => prepared) });
         this.#settle(group, receipts);
       } catch (error) {
         for (const { reject } of group) reject(error);

@@ -2,18 +2,23 @@
 import type { EncodedError } from "../../base/index.ts";
 import type { PreparedReceipt, Receipt } from "./receipt.ts";
 
+/** Where the log ended when something was last confirmed from it. */
+export interface Known {
+  readonly count: number;
+  readonly head: string;
+}
+
 export interface WriterOptions {
   readonly path: string;
   readonly keyPath: string | undefined;
   readonly signEvery: number;
   readonly keptHeads: string | undefined;
+  /** What the log must have, beside what it proves by itself. @default nothing */
+  readonly known?: Known | undefined;
 }
 
-export interface LogStatus {
-  /** Receipts in the log. */
-  readonly count: number;
-  /** Hash of the last one. */
-  readonly head: string;
+/** `count`: receipts in the log; `head`: hash of the last one. */
+export interface LogStatus extends Known {
   /** SPKI, DER, base64; undefined for an unsigned log. */
   readonly publicKey: string | undefined;
   /** What whoever runs it should be told, such as that another log lay here before. */

@@ -11,6 +11,7 @@ import type { VerifyReport } from "./chain-checker.ts";
 import { isOfOldFolder } from "./compare-kept.ts";
 import { syncFolder } from "./files.ts";
 import { readKeptHead, setAside } from "./kept-head.ts";
+import type { Known } from "./messages.ts";
 import { formatOf, requireSchema, upgrade } from "./schema.ts";
 import type { Signer } from "./signing.ts";
 import { immediately, isBusy } from "./sqlite.ts";
@@ -96,9 +97,17 @@ export function leaveFormerLog(path: string, keptHeads: string, first: string): 
   ];
 }
 
-/** The whole log verified. LOG_CORRUPT, or FORBIDDEN when it is not this key's. */
-export function requireWhole(path: string, signer: Signer | undefined, keptHeads: string | undefined): VerifyReport {
-  const report = verifyLogNow(path, keptHeads === undefined ? {} : { keptHeads });
+/** The whole log verified; it has what is known. LOG_CORRUPT, or FORBIDDEN when it is not this key's. */
+export function requireWhole(
+  path: string,
+  signer: Signer | undefined,
+  keptHeads: string | undefined,
+  known: Known | undefined,
+): VerifyReport {
+  const report = verifyLogNow(path, {
+    ...(keptHeads === undefined ? {} : { keptHeads }),
+    ...(known === undefined ? {} : { minCount: known.count, expectedHead: known.head }),
+  });
   const { problem, key, count, format } = report;
   if (problem !== undefined) throw corrupt(path, problem.message);
   if (key !== null && key !== signer?.key)

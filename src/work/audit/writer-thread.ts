@@ -2,15 +2,17 @@
 import { Worker } from "node:worker_threads";
 import { decodeError, LockstepError, ownFile } from "../../base/index.ts";
 import type { WriterCall, WriterOptions, WriterReply, WriterResults } from "./messages.ts";
+import type { Writer } from "./writer-keeper.ts";
 
 interface Pending {
   readonly resolve: (value: WriterResults[WriterCall["kind"]]) => void;
   readonly reject: (reason: unknown) => void;
 }
 
-export class WriterThread {
+export class WriterThread implements Writer {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
+  readonly ended: Promise<void>;
   #next = 0;
   #dead: LockstepError | undefined;
 
@@ -21,7 +23,12 @@ export class WriterThread {
     });
     this.#worker.on("message", (reply: WriterReply) => this.#receive(reply));
     this.#worker.on("error", (error) => this.#die(error));
-    this.#worker.on("exit", () => this.#die(undefined));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#worker.on("exit", () => {
+      this.#die(undefined);
+      resolve();
+    });
     // An open log alone keeps no process alive; a call does, until its reply.
     this.#worker.unref();
   }
@@ -53,7 +60,8 @@ export class WriterThread {
   #die(cause: unknown): void {
     this.#dead ??= new LockstepError(
       "WORKER_DIED",
-      "the audit log's writer is gone; what it had confirmed is on the disk. Open the log again",
+      "the audit log's writer ended; what it had confirmed is on the disk, and of what it was writing that is not " +
+        "known. Another takes its place: try again in a moment",
       {},
       { cause },
     );

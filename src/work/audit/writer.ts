@@ -13,7 +13,7 @@ import { ChainChecker } from "./chain-checker.ts";
 import { later, MAX_ERASED, prepareErasure, type ErasedReceipt, type Erasure } from "./erasure.ts";
 import { readHeadFile, writeHeadFile } from "./head-file.ts";
 import { forget, HeadKeeper, otherPlaces, type KeptHead } from "./kept-head.ts";
-import type { ErasureResult, ListQuery, LogStatus, WriterOptions } from "./messages.ts";
+import type { ErasureResult, Known, ListQuery, LogStatus, WriterOptions } from "./messages.ts";
 import { corrupt, leaveFormerLog, leaveJournal, openDatabase, requireNotGone, requireWhole } from "./open-log.ts";
 import {
   chainReceipt,
@@ -56,17 +56,18 @@ export class LogWriter {
   #broken: LockstepError | undefined;
 
   /** Creates the log when there is none. LOG_CORRUPT, FORBIDDEN: it is not what was signed and kept. */
-  constructor({ path, signEvery, keyPath, keptHeads }: WriterOptions) {
+  constructor({ path, signEvery, keyPath, keptHeads, known }: WriterOptions) {
     this.#path = path;
     this.#signEvery = signEvery;
     this.#signer = keyPath === undefined ? undefined : openKey(keyPath);
     this.#keeper = keptHeads === undefined ? undefined : new HeadKeeper(keptHeads, path);
     this.#database = onLog(path, () => {
       if (keptHeads !== undefined) requireNotGone(path, keptHeads);
+      if (known !== undefined && known.count > 0 && !existsSync(path)) throw corrupt(path, "its file was removed");
       return openDatabase(path);
     });
     try {
-      onLog(path, () => this.#begin(keptHeads));
+      onLog(path, () => this.#begin(keptHeads, known));
     } catch (error) {
       this.#database.close();
       this.#keeper?.[Symbol.dispose]();
@@ -156,8 +157,8 @@ export class LogWriter {
   }
 
   /** Nothing is ever added to a log that has lost something, or that another key has signed. */
-  #begin(keptHeads: string | undefined): void {
-    const { count, head } = requireWhole(this.#path, this.#signer, keptHeads);
+  #begin(keptHeads: string | undefined, known: Known | undefined): void {
+    const { count, head } = requireWhole(this.#path, this.#signer, keptHeads, known);
     this.#end = { count, head };
     immediately(this.#database, () => {
       // Before the first signed head, so that there is none without a head file.
