@@ -1,13 +1,14 @@
 /**
  * `npm run mutants [-- --seconds 600 --only mutex --programs seqlock --deep 4 --again --table]`: mutates every line of
  * `threads/sync` that stores, notifies or compares (mutants/mutate.ts), and runs the explorations of
- * tests/sync/explored and tests/explore/protocols against each mutant until one catches it. What is known already
- * (tests/sync/mutants) is not run again, unless `--again`. Prints the table of docs/explored.md, and every mutant that
- * survives. Exit code 1 if one does, or if an entry of equivalent.json speaks of no mutant.
+ * tests/sync/explored and tests/explore/protocols against each mutant until one catches it; then, against what
+ * survives, the unit tests of tests/sync. What is known already (tests/sync/mutants) is not run again, unless
+ * `--again`. Prints the table of docs/explored.md, and every mutant of `--only` that survives. Exit code 1 if any does,
+ * or if an entry of equivalent.json speaks of no mutant.
  *
  * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of `file name` of the
- * programs; `--deep`: how many times as many schedules are tried for each; `--jobs`: programs at once; `--table`: runs
- * none.
+ * programs and of the paths of the unit tests (`.programs.ts`: no unit tests; `.test.ts`: nothing else); `--deep`: how
+ * many times as many schedules are tried for each; `--jobs`: processes at once; `--table`: runs none.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,6 +20,7 @@ import { pursue, type Module } from "./mutants/pursue.ts";
 import { readCaught, readEquivalent, reasonOf, stale, writeCaught, writeOpen } from "./mutants/results.ts";
 import { mutantTable } from "./mutants/table.ts";
 import { mutantsOf, plant } from "./mutants/tree.ts";
+import { hunt, unitFiles } from "./mutants/units.ts";
 
 const root = dirname(import.meta.dirname);
 const { values } = parseArgs({
@@ -68,7 +70,7 @@ writeOpen(
   surviving.map(({ key }) => key),
 );
 console.log(mutantTable(mutants, { caught, equivalent }));
-for (const mutant of surviving) {
+for (const mutant of surviving.filter(({ file }) => file.includes(values.only))) {
   const index = mutants.indexOf(mutant);
   const why = hung.has(index) ? `hangs in ${hung.get(index)}` : reached.has(index) ? "" : "not reached";
   console.log(`${mutant.file}:${mutant.line}\t${mutant.text}\t${mutant.change}\t${why}`);
@@ -91,6 +93,12 @@ async function run(folder: string): Promise<void> {
   }
   modules.sort((one, other) => place(one) - place(other));
   const stopped = (): boolean => performance.now() > until || alive.size === 0;
+  const onReached = (by: string, indices: readonly number[]): void => {
+    for (const index of indices) reached.add(index);
+    console.error(`${by}: ${indices.length} reached, ${alive.size} alive`);
+    writeCaught(root, caught);
+  };
+  const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
   const work = async (): Promise<void> => {
     for (let module = modules.shift(); module !== undefined && !stopped(); module = modules.shift())
       await pursue(module, {
@@ -101,20 +109,33 @@ async function run(folder: string): Promise<void> {
         alive,
         stopped,
         onCaught: (mutant, path, program) => {
-          caught.set(mutants[mutant]!.key, `${path.slice(path.lastIndexOf("/") + 1)} ${program}`);
+          caught.set(mutants[mutant]!.key, `${nameOf(path)} ${program}`);
         },
-        onReached: (program, indices) => {
-          for (const index of indices) reached.add(index);
-          console.error(`${program}: ${indices.length} reached, ${alive.size} alive`);
-          writeCaught(root, caught);
-        },
+        onReached,
         onHung: (mutant, program) => {
           hung.set(mutant, program);
           console.error(`hangs: ${mutants[mutant]!.key} in ${program}`);
         },
       });
   };
-  await Promise.all(Array.from({ length: Number(values.jobs) }, work));
+  const jobs = Number(values.jobs);
+  await Promise.all(Array.from({ length: jobs }, work));
+  await hunt(
+    unitFiles(root).filter((path) => path.includes(values.programs)),
+    {
+      folder,
+      total: mutants.length,
+      jobs,
+      alive,
+      stopped,
+      onCaught: (mutant, path) => {
+        caught.set(mutants[mutant]!.key, nameOf(path));
+        console.error(`${path} catches ${mutants[mutant]!.key}`);
+        writeCaught(root, caught);
+      },
+      onReached,
+    },
+  );
 }
 
 /** Small programs first: they catch most, and cost least. */

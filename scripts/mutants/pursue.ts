@@ -1,6 +1,6 @@
 /** Runs drivers (driver.ts), one for each module of programs, and puts an end to those that say nothing any more. */
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Budget, Job, Said } from "./driver.ts";
@@ -54,7 +54,6 @@ async function drive(
     budget: pursuit.budget,
     setups: pursuit.setups,
   };
-  mkdirSync(join(pursuit.folder, "jobs"), { recursive: true });
   const path = join(pursuit.folder, "jobs", `${module.replace(/\W/g, "-")}.json`);
   writeFileSync(path, JSON.stringify(job));
   const child = spawn(

@@ -7,7 +7,7 @@ const CAUGHT = "tests/sync/mutants/caught.json";
 const OPEN = "tests/sync/mutants/open.json";
 const EQUIVALENT = "tests/sync/mutants/equivalent.json";
 
-/** The program that catches a mutant (`file.programs.ts name`), by the mutant's key. */
+/** What catches a mutant, by the mutant's key: a program (`file.programs.ts name`), or a unit test (`file.test.ts`). */
 export type Caught = ReadonlyMap<string, string>;
 
 /** Mutants that change nothing that anybody could see, and why. */
@@ -27,7 +27,7 @@ export function readCaught(root: string): Map<string, string> {
   return new Map(Object.entries(stored).flatMap(([by, keys]) => keys.map((key) => [key, by] as const)));
 }
 
-/** By program, so that a difference shows which program has changed what it catches. */
+/** By what catches them, so that a difference shows which program has changed what it catches. */
 export function writeCaught(root: string, caught: Caught): void {
   const by: Record<string, string[]> = {};
   for (const [key, program] of [...caught].sort(([one], [other]) => (one < other ? -1 : 1)))

@@ -1,7 +1,7 @@
 /**
- * A copy of what explorations need, in which every source of `threads/sync` holds all of its mutants. Which one is run
- * is a number in shared memory that every thread of a process sees (`setEnvironmentData`); the function that reads it
- * lies in a folder called node_modules, which the explorer leaves alone.
+ * A copy of what explorations and unit tests need, in which every source of `threads/sync` holds all of its mutants.
+ * Which one is run is a number in shared memory that every thread of a process sees (`setEnvironmentData`); the
+ * function that reads it lies in a folder called node_modules, which the explorer leaves alone.
  */
 import { cpSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -39,6 +39,7 @@ function sources(root: string) {
 /** Writes the copy into `folder`, which is empty. Returns the mutants. */
 export function plant(root: string, folder: string): readonly Mutant[] {
   mkdirSync(join(folder, "node_modules", "mutants"), { recursive: true });
+  mkdirSync(join(folder, "jobs"));
   for (const name of readdirSync(join(root, "node_modules"))) {
     if (name !== "mutants") symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name));
   }

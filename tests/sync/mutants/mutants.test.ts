@@ -1,6 +1,6 @@
 /**
  * What is stored about mutants is about today's sources: a line that is new, or another than it was, has to be run
- * against the explorations (`npm run mutants`) before it counts as explored.
+ * against the explorations and the unit tests (`npm run mutants`) before it counts as explored.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
