@@ -3,7 +3,7 @@
  * looks sees the version that answers.
  */
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { publish } from "../../src/edge/api/index.ts";
@@ -88,4 +88,21 @@ test("after learning, status and models name what answers; it is stored where re
   assert.equal(one.service.models()[0]!.version, version);
   assert.ok((await readdir(join(made.store, "versions"))).includes(version));
   await assert.rejects(one.ask("my card", "champion"), code("NOT_FOUND"), "that alias names another version");
+});
+
+test("an alias moved to a version that cannot be loaded yet: it answers as soon as it can be", async () => {
+  await using made = await madeStore([1, 2]);
+  const [first, second] = made.versions;
+  const weights = join(made.store, "versions", second!, "model.safetensors");
+  const whole = await readFile(weights);
+  await using one = await served(made.store);
+  await writeFile(weights, whole.with(whole.length - 1, whole.at(-1)! ^ 1));
+  await (await openStore(made.store)).setAlias("champion", second!);
+  await until(() => one.errors.length >= 2);
+  assert.ok(one.errors.every(code("VERSION_CORRUPT")), String(one.errors[0]));
+  assert.equal((await one.ask("my card"))[0]!.version, first);
+  await assert.rejects(one.ask("my card", "champion"), code("NOT_FOUND"));
+  await writeFile(weights, whole);
+  await until(() => one.model.version === second);
+  assert.equal((await one.ask("my card", "champion"))[0]!.version, second);
 });

@@ -3,7 +3,7 @@
  * a page shows. An answer leaves only after its receipt is on the disk.
  */
 import { randomUUID } from "node:crypto";
-import { canonicalJson, LockstepError, timestamp, toLockstepError } from "../../base/index.ts";
+import { canonicalJson, LockstepError, systemClock, timestamp, toLockstepError } from "../../base/index.ts";
 import { bertParameters, parameterCount } from "../../language/models/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
@@ -66,6 +66,8 @@ interface Serving {
   followed: { readonly alias: string; readonly version: string } | undefined;
   /** Loads what the followed alias came to name. */
   following: Promise<void>;
+  /** What the alias named could not be loaded: when it is tried again, in milliseconds of `systemClock.elapsed`. */
+  retry: { readonly at: number; readonly pauseMs: number } | undefined;
 }
 
 /**
@@ -73,6 +75,9 @@ interface Serving {
  * two busy cores, so 0.3 % of one.
  */
 const LOOK_EVERY_MS = 200;
+/** Between tries to load what the alias names: doubled each time. */
+const MIN_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 60_000;
 
 export class Service implements HttpDeps, AsyncDisposable {
   readonly #figures: ServingFigures;
@@ -102,7 +107,17 @@ export class Service implements HttpDeps, AsyncDisposable {
     const { store, alias } = model.origin;
     const followed = alias === undefined ? undefined : { alias, version: model.version };
     const following = Promise.resolve();
-    const serving: Serving = { model, store, audit, versions: [], stamp: "", calm: false, followed, following };
+    const serving: Serving = {
+      model,
+      store,
+      audit,
+      versions: [],
+      stamp: "",
+      calm: false,
+      followed,
+      following,
+      retry: undefined,
+    };
     if (audit !== undefined) model.keepVersions("receipts are kept of the answers, which have to be replayed later");
     this.#endings.push(
       model.observe(this.#figures.hooks),
@@ -211,6 +226,7 @@ export class Service implements HttpDeps, AsyncDisposable {
           if (isFolderSource(source)) await store.publish(version.files);
           await store.setAlias(alias, version.name);
           serving.followed = { alias, version: version.name };
+          serving.retry = undefined;
         },
       });
     } catch (thrown) {
@@ -246,7 +262,8 @@ export class Service implements HttpDeps, AsyncDisposable {
 
   /**
    * Looks at the store: another process may have published, moved an alias or removed a version. Where the followed
-   * alias has moved, its version is loaded, in turn with whatever else changes the model.
+   * alias has moved, its version is loaded, in turn with whatever else changes the model; where that failed, it is
+   * tried again after a pause.
    */
   async #look(serving: Serving): Promise<void> {
     const { store } = serving;
@@ -257,6 +274,10 @@ export class Service implements HttpDeps, AsyncDisposable {
       const target = followed === undefined ? undefined : await store.alias(followed.alias);
       if (followed !== undefined && target !== undefined && target !== followed.version) {
         serving.followed = { alias: followed.alias, version: target };
+        serving.retry = undefined;
+        serving.following = this.#follow(serving, store, followed.alias);
+      } else if (followed !== undefined && serving.retry !== undefined && systemClock.elapsed() >= serving.retry.at) {
+        serving.retry = { at: Infinity, pauseMs: serving.retry.pauseMs };
         serving.following = this.#follow(serving, store, followed.alias);
       }
       const same = stamp === serving.stamp;
@@ -274,15 +295,20 @@ export class Service implements HttpDeps, AsyncDisposable {
     }
   }
 
-  async #follow({ model }: Serving, store: Store, alias: string): Promise<void> {
+  async #follow(serving: Serving, store: Store, alias: string): Promise<void> {
+    const { model } = serving;
     try {
       await model.publish({
         read: async () => {
           const target = await store.alias(alias);
           return target === undefined || target === model.version ? undefined : await openPublishSource(store, target);
         },
+        commit: () => Promise.resolve(), // the store has it, and the alias names it
       });
+      serving.retry = undefined;
     } catch (thrown) {
+      const pauseMs = Math.min(MAX_PAUSE_MS, Math.max(MIN_PAUSE_MS, 2 * (serving.retry?.pauseMs ?? 0)));
+      serving.retry = { at: systemClock.elapsed() + pauseMs, pauseMs };
       this.#onError(toLockstepError(thrown)); // what answers goes on, and says which version it is
     }
   }

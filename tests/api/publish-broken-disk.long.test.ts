@@ -1,0 +1,143 @@
+/**
+ * Publishing into a living server on a disk that fails from one step on, and goes on failing: for every step. What the
+ * alias never named, or the store lacks, never answers; a receipt that was handed out is replayed to the same answer.
+ * The server answers with what it has as long as the log takes receipts, and says what is wrong where it does not. Once
+ * the disk is mended, publishing works.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { isLockstepError, LockstepError } from "../../src/base/index.ts";
+import { replay } from "../../src/edge/api/index.ts";
+import type { AuditLog } from "../../src/work/audit/index.ts";
+import { nodeFileSystem, openStore, withSteps, type FileSystem } from "../../src/work/store/index.ts";
+import { tinyFiles } from "../serve/tiny-version.ts";
+import { madeStore, served, writeFolder, type Served } from "./support.ts";
+
+const QUESTION = "my card has not arrived";
+
+/** A disk that fails at its `from`-th step and after it, until it is mended. */
+class Disk {
+  /** Every version that the champion has named. */
+  readonly named = new Set<string>();
+  readonly fs: FileSystem;
+  #steps = 0;
+  #from = Infinity;
+
+  constructor(root: string) {
+    const stepped = withSteps(nodeFileSystem, root, () => {
+      if (++this.#steps >= this.#from) throw Object.assign(new Error("broken"), { code: "EIO" });
+    });
+    this.fs = {
+      ...stepped,
+      rename: async (from, to) => {
+        const alias = basename(dirname(to)) === "aliases" ? readFileSync(from, "utf8").trim() : undefined;
+        // before an answer can follow it; an alias that is not moved after all is one that nothing followed
+        if (alias !== undefined && this.#steps + 1 < this.#from) this.named.add(alias);
+        await stepped.rename(from, to);
+      },
+    };
+  }
+
+  get broken(): boolean {
+    return this.#steps >= this.#from;
+  }
+  breakAt(from: number): void {
+    [this.#steps, this.#from] = [0, from];
+  }
+  mend(): void {
+    this.#from = Infinity;
+  }
+}
+
+/** The log lies on the same disk. */
+function breakWith(disk: Disk, audit: AuditLog): void {
+  const { append, check } = audit;
+  const unlessBroken = <A extends unknown[], R>(work: (...args: A) => Promise<R>) => {
+    return async (...args: A): Promise<R> => {
+      if (disk.broken) throw new LockstepError("DISK_FAILED", "the log's disk is broken");
+      return await work.apply(audit, args);
+    };
+  };
+  audit.append = unlessBroken(append);
+  audit.check = unlessBroken(check);
+}
+
+for (const logToo of [false, true])
+  test(`from every step on, ${logToo ? "and the log lies on that disk" : "and the log lies elsewhere"}`, async (t) => {
+    await using made = await madeStore([1]);
+    const receipts = join(made.folder, "receipts.sqlite");
+    const folder = join(made.folder, "next");
+    const store = await openStore(made.store);
+    const disk = new Disk(made.store);
+    disk.named.add(made.versions[0]!);
+    let answers = 0;
+    let refused = 0;
+    let failures = 0;
+    const seen = new Set<string>();
+    const ask = async (one: Served, model?: string): Promise<string | undefined> => {
+      try {
+        const [answer] = await one.ask(QUESTION, model);
+        answers++;
+        assert.ok(disk.named.has(answer!.version), "an answer of a version that the alias never named");
+        assert.ok(existsSync(join(made.store, "versions", answer!.version)), "an answer of a version in no store");
+        seen.add(answer!.version);
+        return answer!.version;
+      } catch (error) {
+        assert.ok(logToo && isLockstepError(error) && error.code === "DISK_FAILED", String(error));
+        refused++;
+        return undefined;
+      }
+    };
+    {
+      await using one = await served(made.store, { fs: disk.fs, receipts });
+      if (logToo) breakWith(disk, one.audit!);
+      let over = false;
+      const asking = (async () => {
+        for (let i = 0; !over; i++) await ask(one, i % 2 === 0 ? undefined : "champion");
+      })();
+      asking.catch(() => undefined); // thrown where it is awaited
+      for (let at = 1, seed = 2, done = false; !done; at++, seed++) {
+        await writeFolder(folder, tinyFiles(seed));
+        const before = one.model.version;
+        disk.breakAt(at);
+        const error = await one.service.publish({ source: folder }).then(
+          () => undefined,
+          (thrown: unknown) => thrown,
+        );
+        done = !disk.broken; // it ended before the step that would have failed
+        if (error !== undefined) {
+          failures++;
+          assert.ok(disk.broken && isLockstepError(error) && error.code === "DISK_FAILED", String(error));
+        }
+        const named = await store.alias("champion");
+        if (error !== undefined && named === before) assert.equal(one.model.version, before);
+        while (one.model.version !== named) await delay(10); // an alias that could not be put back is followed
+        if (disk.broken) {
+          assert.equal(await ask(one), logToo ? undefined : named);
+          assert.equal(one.service.ready(), !logToo);
+        }
+
+        disk.mend();
+        while (!one.service.ready()) await delay(10); // nobody has to ask
+        const { version } = await one.service.publish({ source: folder });
+        assert.deepEqual([one.model.version, await store.alias("champion")], [version, version]);
+        assert.equal(await ask(one, "champion"), version);
+      }
+      over = true;
+      await asking;
+    }
+    t.diagnostic(`${failures} failed publishes, ${answers} answers of ${seen.size} versions, ${refused} refused`);
+    assert.ok(failures > 30 && answers > failures && seen.size > failures);
+    assert.equal(refused > failures / 2, logToo);
+    const report = await replay(made.store, { log: receipts });
+    assert.equal(report.same, answers);
+    await openStore(made.store);
+    assert.deepEqual(
+      readdirSync(join(made.store, "tmp")).filter((name) => name.startsWith("tmp-")),
+      [],
+      "what was left half-written is removed when the store is next opened",
+    );
+  });
