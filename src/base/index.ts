@@ -20,4 +20,5 @@ export {
   installExplorationHook,
   type ExplorationHook,
 } from "./instrumentation.ts";
+export { stateFolder } from "./state-folder.ts";
 export { TELEMETRY } from "./telemetry.ts";

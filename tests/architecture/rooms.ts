@@ -43,6 +43,7 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   zod: ["*"],
   "onnxruntime-node": ["numeric/runtime"],
   "onnxruntime-web": ["numeric/runtime"],
+  koffi: ["numeric/runtime"],
   "onnxruntime-common": ["numeric/runtime"],
   tokenizers: ["language/text"],
   "csv-parse": ["language/data"],

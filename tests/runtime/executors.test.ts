@@ -84,7 +84,7 @@ for (const name of ["native", "portable"] as const)
       assert.match(
         shared.build,
         name === "native"
-          ? /^onnxruntime-node \d+\.\d+\.\d+, lowering \d+$/
+          ? /^onnxruntime-node \d+\.\d+\.\d+, git-branch=[^,]+, git-commit-id=[0-9a-f]+, .+, lowering \d+$/
           : /^onnxruntime-web \d+\.\d+\.\d+, wasm [0-9a-f]{64}, lowering \d+$/,
       );
       assert.equal(shared.cpu === "any", name === "portable");

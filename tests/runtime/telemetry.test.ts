@@ -17,7 +17,15 @@ test("importing the runtime on the main thread turns them off, also for its work
   assert.equal(await answer(process.env), "loaded");
 });
 
-test("a worker of a process that has not turned them off is refused, and told how", async () => {
+test("through the C interface a worker turns them off itself, whatever its environment says", async () => {
+  const { ORT_DISABLE_TELEMETRY: _, LOCKSTEP_NATIVE: __, ...without } = process.env;
+  assert.equal(await answer({ ...without, LOCKSTEP_NATIVE: "c-api" }), "loaded");
+});
+
+test("through the binding a worker of a process that has not turned them off is refused, and told how", async () => {
   const { ORT_DISABLE_TELEMETRY: _, ...without } = process.env;
-  assert.match(String(await answer(without)), /^RUNTIME_FAILED .*ORT_DISABLE_TELEMETRY=1/);
+  assert.match(
+    String(await answer({ ...without, LOCKSTEP_NATIVE: "binding" })),
+    /^RUNTIME_FAILED .*ORT_DISABLE_TELEMETRY=1/,
+  );
 });

@@ -130,7 +130,7 @@ describe("verify", () => {
     (tensors.get("classifier.weight")!.data as Float32Array).fill(0);
     files.set("model.safetensors", encodeSafetensors(tensors));
     const { tokenizer, maxTokens } = readVersionInfo(files);
-    await using pool = openInvariancePool(
+    await using pool = await openInvariancePool(
       { files, executor: "native", sets: (await invarianceRows(tokenizer, maxTokens)).slice(0, 1) },
       () => {},
     );

@@ -5,8 +5,14 @@
 import { readFileSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
-import { presentExecutor, whyMissing, type ServingExecutor } from "../../numeric/runtime/index.ts";
-import { stateFolder } from "./state-folder.ts";
+import { isLockstepError, stateFolder } from "../../base/index.ts";
+import {
+  chooseNative,
+  presentExecutor,
+  whyMissing,
+  type NativeInterface,
+  type ServingExecutor,
+} from "../../numeric/runtime/index.ts";
 
 /** An optional package: what it is for, and whether it can be used. */
 export interface DoctorPart {
@@ -32,6 +38,8 @@ export interface DoctorReport {
   /** Which arithmetic is used where nobody chooses; undefined where there is none. */
   readonly executor: ServingExecutor | undefined;
   readonly reason: string;
+  /** How the native runtime is reached, and why it is not the C interface; undefined where there is none. */
+  readonly native: { readonly interface: NativeInterface; readonly reason: string | undefined } | undefined;
   /** Where keys are kept. */
   readonly stateFolder: string;
   /** Whether training and serving are possible here. */
@@ -57,6 +65,7 @@ export async function doctor(): Promise<DoctorReport> {
     parts: [...runtimes, tokenizersPart()],
     executor,
     reason,
+    native: await reachedNative(),
     stateFolder: stateFolder(),
     ok: executor !== undefined,
   };
@@ -68,6 +77,16 @@ async function chosen(): Promise<Pick<DoctorReport, "executor" | "reason">> {
     return { executor: name, reason: missing === undefined ? "it is installed and loads" : missing.message };
   } catch (error) {
     return { executor: undefined, reason: (error as Error).message };
+  }
+}
+
+async function reachedNative(): Promise<DoctorReport["native"]> {
+  try {
+    const { interface: reached, reason } = await chooseNative();
+    return { interface: reached, reason };
+  } catch (error) {
+    if (isLockstepError(error) && error.code === "RUNTIME_MISSING") return undefined;
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 /** Counters and measures of serving as samples for /metrics. */
+import { nativeInUse } from "../../numeric/runtime/index.ts";
 import type { ServeHooks } from "../../work/serve/index.ts";
 import type { MetricSample } from "../http/index.ts";
 
@@ -41,6 +42,20 @@ export class ServingFigures {
         value: count,
       },
     ]);
-    return [...counters, ...measures];
+    return [...counters, ...measures, ...nativeSample()];
   }
+}
+
+function nativeSample(): readonly MetricSample[] {
+  const reached = nativeInUse();
+  if (reached === undefined) return [];
+  return [
+    {
+      name: "lockstep_native_interface",
+      help: "How the native runtime is reached: its C interface, or the binding of its package.",
+      kind: "gauge",
+      value: 1,
+      labels: { interface: reached },
+    },
+  ];
 }

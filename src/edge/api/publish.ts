@@ -6,12 +6,18 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { ERROR_TABLE, LockstepError, isLockstepError, parseOptions, type ErrorCode } from "../../base/index.ts";
+import {
+  ERROR_TABLE,
+  type ErrorCode,
+  isLockstepError,
+  LockstepError,
+  parseOptions,
+  stateFolder,
+} from "../../base/index.ts";
 import { openStore, type Store, type VersionRef } from "../../work/store/index.ts";
 import { aliasSchema, pathSchema, requirePath, signalSchema } from "./options.ts";
 import { requirePublishable } from "./publishable.ts";
 import { DEFAULT_ALIAS, isStore, openModelFolder, openPublishSource } from "./source.ts";
-import { stateFolder } from "./state-folder.ts";
 
 const publishSchema = z.strictObject({
   alias: z.union([aliasSchema, z.literal(false)]).default(DEFAULT_ALIAS),

@@ -1,8 +1,8 @@
 /** Where the log of receipts of a store is, and what vouches for it: both lie in the state folder, not in the store. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { stateFolder } from "../../base/index.ts";
 import { openAuditLog, type AuditLog } from "../../work/audit/index.ts";
-import { stateFolder } from "./state-folder.ts";
 
 export function receiptsPath(storeRoot: string): string {
   return join(storeRoot, "receipts.sqlite");

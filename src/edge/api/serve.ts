@@ -1,7 +1,7 @@
 /** `serve`: a model behind HTTP, with receipts. */
 import { join } from "node:path";
 import { z } from "zod";
-import { LockstepError, parseOptions, toLockstepError } from "../../base/index.ts";
+import { LockstepError, parseOptions, stateFolder, toLockstepError } from "../../base/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
 import type { Store } from "../../work/store/index.ts";
 import { createHttpServer, httpOptions, type HttpOptions, type HttpServer } from "../http/index.ts";
@@ -11,7 +11,6 @@ import { loadModel } from "./load-model.ts";
 import { callbackSchema, pathSchema } from "./options.ts";
 import { openLog, receiptsPath } from "./receipts.ts";
 import { Service } from "./service.ts";
-import { stateFolder } from "./state-folder.ts";
 
 const serveSchema = z.strictObject({
   http: z.custom<HttpOptions>().default({}),

@@ -156,7 +156,7 @@ async function verifyDirect(
   report: (check: string) => (rows: number) => void,
 ): Promise<Direct> {
   let onRows = report("alone");
-  await using pool = openInvariancePool({ files: source.files, executor, sets }, (rows) => {
+  await using pool = await openInvariancePool({ files: source.files, executor, sets }, (rows) => {
     onRows(rows);
   });
   await pool.ready();

@@ -22,6 +22,14 @@ export function addDoctor(program: Command): void {
         if (problem !== undefined) output.print(`         ${problem}`);
       }
       output.print(`runtime  ${report.executor ?? "none"}: ${report.reason}`);
+      if (report.native !== undefined) {
+        const { interface: reached, reason } = report.native;
+        output.print(
+          reached === "c-api"
+            ? "native   through its C interface: results in place, weights shared, runs that can be ended"
+            : `native   through its package's binding: ${reason}`,
+        );
+      }
       output.print(`keys     ${report.stateFolder}`);
       if (!report.ok) throw new LockstepError("RUNTIME_MISSING", `nothing can be trained or served: ${report.reason}`);
     });

@@ -3,6 +3,7 @@
  * `run(inputs, outputs)` — on return, `outputs` hold the results. Nothing above this room sees a library's tensor.
  */
 import type { Graph } from "../graph/index.ts";
+import type { PackedHandle } from "./handles.ts";
 import type { HostTensor } from "../tensor/index.ts";
 
 export type ExecutorName = "reference" | "native" | "portable";
@@ -55,6 +56,12 @@ export interface LoadOptions {
    * changed or dropped afterwards, except embedding tables: those are always read where they are.
    */
   readonly weights: Bindings;
+  /**
+   * In packed form: one copy for all sessions of the process, made by `createPackedWeights`. The weights are then used
+   * where they lie, which must be shared memory, and may neither change nor go while a session lives. Executors that
+   * cannot share ignore it. @default a copy for this session
+   */
+  readonly packed?: PackedHandle;
 }
 
 export interface Session {
@@ -62,7 +69,9 @@ export interface Session {
   /**
    * Runs the program. `inputs` has every input of the graph; symbols are bound from their shapes, and must agree.
    * `outputs` has a preallocated tensor for each wanted output (a subset is allowed; the others are not returned).
-   * A mask without `random` in a graph that has dropout is an error. One run at a time per session.
+   * A mask without `random` in a graph that has dropout is an error. One run at a time per session. CANCELLED, with
+   * `details.interrupted`, where another thread ended it (`Scope.interrupt`): the same run may be tried again. Through
+   * the C interface it computes before it returns: the event loop gets its turns from whoever runs it.
    */
   run(inputs: Bindings, outputs: Bindings, random?: RandomKey, options?: RunOptions): Promise<void>;
   /** Releases the library's session. Idempotent. */

@@ -3,6 +3,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { Graph } from "../graph/index.ts";
+import type { HostTensor } from "../tensor/index.ts";
 import type { Bindings, LoadOptions, Profile, Session } from "./contract.ts";
 import type { HostKernels } from "./host.ts";
 import { lower } from "./lower.ts";
@@ -14,14 +15,17 @@ export interface Library {
   readonly library: OrtLibrary;
   readonly options: OrtSessionOptions;
   readonly kernels: HostKernels;
+  /** It writes results into buffers of ours; where it cannot, they are copied. */
   readonly writesInPlace: boolean;
+  /** It reads files and weights from shared memory; where it cannot, they are copied first. */
+  readonly takesSharedMemory: boolean;
 }
 
 export async function loadProgram(
   graph: Graph,
   load: LoadOptions,
   profile: Profile,
-  { library, options, kernels, writesInPlace }: Library,
+  { library, options, kernels, writesInPlace, takesSharedMemory }: Library,
 ): Promise<Session> {
   const name =
     load.name ?? `program (${[...graph.outputs.keys()].slice(0, 3).join(", ")}${graph.outputs.size > 3 ? ", …" : ""})`;
@@ -30,7 +34,7 @@ export async function loadProgram(
   try {
     const session = await library.InferenceSession.create(program.model, {
       ...options,
-      ...externalData(program, load.weights),
+      ...initializers(library, program, load, takesSharedMemory),
     });
     const weights = keptWeights(program, load.weights);
     return new ProgramSession({ name, profile, program, library, session, weights, kernels, writesInPlace });
@@ -44,19 +48,31 @@ export async function loadProgram(
   }
 }
 
-function externalData(
+/** Where the session finds its weights while it is made. */
+function initializers(
+  library: OrtLibrary,
   { form, weightFeeds }: LoweredProgram,
-  weights: Bindings,
-): Pick<OrtSessionOptions, "externalData"> {
+  { weights, packed }: LoadOptions,
+  takesSharedMemory: boolean,
+): Pick<OrtSessionOptions, "externalData" | "shared"> {
   if (form === "shared" || weightFeeds.size === 0) return {};
-  return { externalData: [...weightFeeds].map(([name, path]) => ({ path, data: bytesOf(weights, name) })) };
+  if (packed !== undefined && takesSharedMemory) {
+    const tensors = [...weightFeeds].map(([name, initializer]) => {
+      const { dtype, data, shape } = weights[name] as HostTensor;
+      return [initializer, new library.Tensor(dtype, data, shape)] as const;
+    });
+    return { shared: { packed, tensors: Object.fromEntries(tensors) } };
+  }
+  return {
+    externalData: [...weightFeeds].map(([name, path]) => ({ path, data: bytesOf(weights, name, takesSharedMemory) })),
+  };
 }
 
-/** The library refuses shared memory here, so it is copied; the copy is garbage once the session has packed its own. */
-function bytesOf(weights: Bindings, name: string): Uint8Array {
-  const { buffer, byteOffset, byteLength } = (weights[name] as NonNullable<Bindings[string]>).data;
+/** The binding refuses shared memory, so it is copied; the copy is garbage once the session has packed its own. */
+function bytesOf(weights: Bindings, name: string, takesSharedMemory: boolean): Uint8Array {
+  const { buffer, byteOffset, byteLength } = (weights[name] as HostTensor).data;
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
-  return buffer instanceof ArrayBuffer ? bytes : bytes.slice();
+  return takesSharedMemory || buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Options of the executors, in one place: unit, bounds and default of each. */
 import { z } from "zod";
+import type { ScopeHandle } from "./handles.ts";
 import type { HostKernels } from "./host.ts";
 
 export interface NativeOptions {
@@ -15,6 +16,11 @@ export interface NativeOptions {
    * @default no trace
    */
   readonly trace?: string;
+  /**
+   * What this thread has in native code, made for it by its supervisor (`createNativeScope`), which can end its runs
+   * and releases what it leaves. @default nobody's
+   */
+  readonly scope?: ScopeHandle | undefined;
 }
 
 export interface PortableOptions {
@@ -24,6 +30,8 @@ export interface PortableOptions {
    * The bytes of `ort-wasm-simd-threaded.wasm`; a browser must hand them over. @default read from the installed package
    */
   readonly wasm?: Uint8Array;
+  /** See NativeOptions. Nothing of this executor is native, so it is ignored. */
+  readonly scope?: ScopeHandle | undefined;
 }
 
 const kernels = z
@@ -33,9 +41,14 @@ const kernels = z
   )
   .optional();
 
+const scope = z
+  .custom<ScopeHandle>((value) => typeof value === "object" && value !== null, "expected a scope")
+  .optional();
+
 export const NATIVE_OPTIONS = z.strictObject({
   intraOpThreads: z.int().min(1).max(256).default(1),
   kernels,
   trace: z.string().min(1).optional(),
+  scope,
 });
-export const PORTABLE_OPTIONS = z.strictObject({ kernels, wasm: z.instanceof(Uint8Array).optional() });
+export const PORTABLE_OPTIONS = z.strictObject({ kernels, wasm: z.instanceof(Uint8Array).optional(), scope });

@@ -22,6 +22,7 @@ export async function createPortableExecutor(options: PortableOptions = {}): Pro
     library,
     kernels,
     writesInPlace: false,
+    takesSharedMemory: false,
     options: { executionProviders: ["wasm"], executionMode: "sequential", graphOptimizationLevel: "all", ...QUIET },
   };
   return {

@@ -8,7 +8,7 @@ import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
 import { elements, type HostTensor } from "../tensor/index.ts";
 import type { Bindings, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
 import { checkIds, Scratch, type HostKernels } from "./host.ts";
-import { QUIET, type OrtInferenceSession, type OrtLibrary, type OrtTensor } from "./ort.ts";
+import { InterruptedRun, QUIET, type OrtInferenceSession, type OrtLibrary, type OrtTensor } from "./ort.ts";
 import type { LoweredProgram, ResultPlan } from "./program.ts";
 
 export interface ProgramSessionOptions {
@@ -213,6 +213,8 @@ export class ProgramSession implements Session {
       for (const [fetch, target] of fetches)
         (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
     } catch (cause) {
+      if (cause instanceof InterruptedRun)
+        throw new LockstepError("CANCELLED", `${name} was ended before it was done`, { interrupted: true }, { cause });
       const shapes = Object.entries(symbols)
         .map(([symbol, value]) => `${symbol} = ${value}`)
         .join(", ");

@@ -1,7 +1,8 @@
 /**
- * Which workers are inside native code. A process that exits, or terminates a worker, while that worker is inside a
- * native run aborts (exit code 134), whatever code it meant to return. So workers say when they are, and the pool's
- * `exit` hook waits.
+ * Which workers are inside native code. Through the binding of the native runtime, a process that exits, or terminates
+ * a worker, while that worker is inside a native run aborts (exit code 134), whatever code it meant to return. So
+ * workers say when they are, and the pool's `exit` hook waits. Through its C interface runs are ended instead, and
+ * nobody waits.
  *
  * State: STOP     an abort word: live → aborted once, by the hook; no native run may begin any more
  *        RUNS[i]  a counter: how many native runs worker i is in (nested or interleaved ones count)
@@ -66,12 +67,17 @@ export class BusyRuns {
     runs.add(-runs.value);
   }
 
+  /** Forbids new native runs. */
+  stop(): void {
+    this.#stop.abort("CANCELLED");
+  }
+
   /**
    * Forbids new native runs and blocks until none is left, or until the limit, in milliseconds. Returns how many
    * workers are still inside.
    */
   stopAndWait(limitMs: number): number {
-    this.#stop.abort("CANCELLED");
+    this.stop();
     const deadline = performance.now() + limitMs;
     return this.#runs.filter((runs) => !ended(runs, deadline)).length;
   }

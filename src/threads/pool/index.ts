@@ -3,6 +3,7 @@ export { BusyRuns, type BusyHandle } from "./busy.ts";
 export { markBusy } from "./mark-busy.ts";
 export { createPool, type Death, type Pool, type PoolOptions, type RequestOptions } from "./pool.ts";
 export type { Message, OfKind } from "./protocol.ts";
+export type { WorkerScope } from "./scope.ts";
 export {
   serveWorker,
   Transferred,

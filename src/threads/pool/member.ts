@@ -2,12 +2,15 @@
  * The pool's side of one worker thread: its pending requests, and what becomes of them. States:
  *   starting ── ready ──▶ ready ── exit asked ──▶ closing ── exit ──▶ gone
  *       └── failed or exit ──▶ dead ◀── exit, error ──┘   (every pending request fails with the reason)
- * Requests to a starting worker wait in its port. A worker is never terminated.
+ * Requests to a starting worker wait in its port. A worker is never terminated; what it has left in native code is
+ * released when it has ended.
  */
 import { Worker, type Transferable } from "node:worker_threads";
 import { decodeError, LockstepError } from "../../base/index.ts";
+import { AbortWord } from "../sync/index.ts";
 import type { BusyRuns } from "./busy.ts";
 import type { FromWorker, Message, PoolWorkerData, ToWorker } from "./protocol.ts";
+import type { WorkerScope } from "./scope.ts";
 
 export interface MemberSpec {
   readonly entry: URL;
@@ -16,6 +19,7 @@ export interface MemberSpec {
   readonly size: number;
   readonly busy: BusyRuns;
   readonly data: unknown;
+  readonly scope: WorkerScope | undefined;
   /** Whether the thread, when nothing is pending, lets the process end. */
   readonly unref: boolean;
   readonly onEvent: (body: unknown) => void;
@@ -27,6 +31,8 @@ export interface MemberSpec {
 }
 
 interface Pending {
+  /** Told to stop. */
+  cancelled: boolean;
   readonly resolve: (body: Message) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -48,8 +54,10 @@ export class Member {
 
   constructor(spec: MemberSpec) {
     this.#spec = spec;
-    const { entry, name, index, size, busy, data } = spec;
-    const workerData: PoolWorkerData = { lockstepPool: { name, index, size, busy: busy.handle, data } };
+    const { entry, name, index, size, busy, data, scope } = spec;
+    const workerData: PoolWorkerData = {
+      lockstepPool: { name, index, size, busy: busy.handle, data, scope: scope?.handle },
+    };
     this.#worker = new Worker(entry, { name: `${name}-${index}`, workerData });
     this.threadId = this.#worker.threadId;
     const ready = Promise.withResolvers<void>();
@@ -91,15 +99,25 @@ export class Member {
     if (!this.alive) return Promise.reject(this.#error ?? this.#gone());
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<Message>();
-    const onAbort = (): void => this.#post({ kind: "cancel", id });
+    const abort = signal === undefined || this.#spec.scope === undefined ? undefined : AbortWord.create();
+    const onAbort = (): void => {
+      // In this order: whoever finds its run ended looks at the word.
+      abort?.abort("CANCELLED");
+      this.#post({ kind: "cancel", id });
+      const pending = this.#pending.get(id);
+      if (pending !== undefined && abort !== undefined) pending.cancelled = true;
+      this.#interruptFirst();
+    };
     const settle = (): void => {
       signal?.removeEventListener("abort", onAbort);
       this.#pending.delete(id);
+      this.#interruptFirst();
       this.#onIdle();
     };
     // throws here if the body cannot be cloned: nothing is pending then
-    this.#post({ kind: "request", id, body }, transfer);
+    this.#post({ kind: "request", id, body, ...(abort === undefined ? {} : { abort: abort.handle }) }, transfer);
     this.#pending.set(id, {
+      cancelled: false,
       resolve: (reply) => {
         settle();
         resolve(reply);
@@ -127,6 +145,20 @@ export class Member {
     this.#post({ kind: "exit" });
   }
 
+  /** Ends the native run that the worker is in. */
+  interrupt(): void {
+    if (this.#state !== "dead") this.#spec.scope?.interrupt();
+  }
+
+  /**
+   * Requests are answered in order, so the first one that is unanswered is under way. Should its answer be on the way
+   * already, the next request's run is ended in its place, finds that it was not meant, and runs again.
+   */
+  #interruptFirst(): void {
+    const [first] = this.#pending.values();
+    if (first?.cancelled === true) this.interrupt();
+  }
+
   #post(message: ToWorker, transfer: readonly Transferable[] = []): void {
     this.#worker.postMessage(message, transfer);
   }
@@ -152,6 +184,7 @@ export class Member {
   #onExit(code: number): LockstepError | null {
     const { busy, index } = this.#spec;
     busy.clear(index);
+    this.#spec.scope?.release();
     const asked = this.#state === "closing";
     const wasReady = this.#state !== "starting";
     this.#state = "dead";

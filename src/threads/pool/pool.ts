@@ -9,6 +9,7 @@ import { LockstepError, toLockstepError } from "../../base/index.ts";
 import { BusyRuns } from "./busy.ts";
 import { Member } from "./member.ts";
 import type { Message, OfKind } from "./protocol.ts";
+import type { WorkerScope } from "./scope.ts";
 
 export interface PoolOptions<Event> {
   /** The module that calls `serveWorker`, resolved by the caller: `import.meta.resolve("#entry/…")`. */
@@ -30,7 +31,12 @@ export interface PoolOptions<Event> {
   readonly respawn?: boolean;
   /** Idle workers let the process end. @default false */
   readonly unref?: boolean;
-  /** How long a process exit waits for native runs, in milliseconds. @default 60_000 */
+  /**
+   * Makes what a worker has in native code; called for each one. With it a cancelled request's run is ended, and so are
+   * all runs when the process exits. @default runs are waited for
+   */
+  readonly scope?: (() => WorkerScope) | undefined;
+  /** How long a process exit waits for native runs that it cannot end, in milliseconds. @default 60_000 */
   readonly exitTimeoutMs?: number;
 }
 
@@ -101,7 +107,11 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
     this.size = options.size;
     this.#options = options;
     this.#busy = BusyRuns.create(options.size);
-    this.#onExit = () => void this.#busy.stopAndWait(options.exitTimeoutMs ?? 60_000);
+    this.#onExit = () => {
+      if (options.scope === undefined) this.#busy.stopAndWait(options.exitTimeoutMs ?? 60_000);
+      else this.#busy.stop();
+      for (const member of this.#members) member.interrupt();
+    };
     // each pool has one, for as long as it lives: no leak to warn about
     process.setMaxListeners(process.getMaxListeners() + 1);
     process.on("exit", this.#onExit);
@@ -196,7 +206,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
   }
 
   #spawn(index: number): Member {
-    const { entry, name, size, workerData, onEvent, onDeath, respawn = false, unref = false } = this.#options;
+    const { entry, name, size, workerData, onEvent, onDeath, respawn = false, unref = false, scope } = this.#options;
     const member: Member = new Member({
       entry,
       name,
@@ -204,6 +214,7 @@ class ThreadPool<Req extends Message, Res extends Message, Event> implements Poo
       size,
       busy: this.#busy,
       data: workerData,
+      scope: scope?.(),
       unref,
       onEvent: (body) => onEvent?.(index, body as Event),
       onDeath: (error, wasReady) => {

@@ -3,6 +3,7 @@
  * and code.
  */
 import type { EncodedError } from "../../base/index.ts";
+import type { AbortHandle } from "../sync/index.ts";
 import type { BusyHandle } from "./busy.ts";
 
 /** Requests and replies are discriminated unions by `kind`; the reply to a request has the request's kind. */
@@ -12,7 +13,8 @@ export interface Message {
 export type OfKind<Union extends Message, Kind extends Union["kind"]> = Extract<Union, { readonly kind: Kind }>;
 
 export type ToWorker =
-  | { readonly kind: "request"; readonly id: number; readonly body: Message }
+  /** `abort`: aborted before the worker's native run is interrupted for the request's sake. */
+  | { readonly kind: "request"; readonly id: number; readonly body: Message; readonly abort?: AbortHandle }
   | { readonly kind: "cancel"; readonly id: number }
   /** Finish what was asked before this, then end by yourself. */
   | { readonly kind: "exit" };
@@ -33,6 +35,8 @@ export interface PoolWorkerData {
     readonly size: number;
     readonly busy: BusyHandle;
     readonly data: unknown;
+    /** See PoolOptions.scope. */
+    readonly scope: unknown;
   };
 }
 

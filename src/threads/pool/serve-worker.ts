@@ -5,7 +5,9 @@
  */
 import { parentPort, workerData, type MessagePort, type Transferable } from "node:worker_threads";
 import { encodeError, invariant, LockstepError } from "../../base/index.ts";
+import { AbortWord, type AbortHandle } from "../sync/index.ts";
 import { BusyRuns } from "./busy.ts";
+import { runsBelongTo } from "./mark-busy.ts";
 import {
   isPoolWorkerData,
   type FromWorker,
@@ -22,6 +24,8 @@ export interface WorkerContext<Event = never> {
   readonly size: number;
   /** The pool's `workerData`. */
   readonly data: unknown;
+  /** Of this thread; see PoolOptions.scope. For the executor that runs here. */
+  readonly scope: unknown;
   /** Sends a one-way message to the pool's `onEvent`. */
   emit(event: Event): void;
 }
@@ -73,13 +77,13 @@ export async function serveWorker<Req extends Message, Res extends Message, Even
   const port = parentPort;
   const own: unknown = workerData;
   invariant(port !== null && isPoolWorkerData(own), "serveWorker runs in a worker that a pool has started");
-  const { name, index, size, data } = own.lockstepPool;
+  const { name, index, size, data, scope } = own.lockstepPool;
   const busy = BusyRuns.attach(own.lockstepPool.busy);
   process.once("exit", () => busy.clear(index));
   port.ref(); // set-up may await something that keeps no event loop alive
   const post = (message: FromWorker, list?: readonly Transferable[]): void => port.postMessage(message, list ?? []);
   try {
-    const made = await setUp({ name, index, size, data, emit: (body) => post({ kind: "event", body }) });
+    const made = await setUp({ name, index, size, data, scope, emit: (body) => post({ kind: "event", body }) });
     const [handlers, options]: readonly [Handlers<Req, Res>, WorkerOptions] = isPair(made) ? made : [made, {}];
     new WorkerLoop<Req, Res>(port, own, handlers, options, post);
     post({ kind: "ready" });
@@ -105,7 +109,12 @@ function isPair<A, B extends object>(value: A | readonly [A, B]): value is reado
   return Array.isArray(value);
 }
 
-type Waiting<Req> = { readonly id: number; readonly body: Req; readonly controller: AbortController };
+interface Waiting<Req> {
+  readonly id: number;
+  readonly body: Req;
+  readonly abort: AbortHandle | undefined;
+  readonly controller: AbortController;
+}
 
 class WorkerLoop<Req extends Message, Res extends Message> {
   readonly #port: MessagePort;
@@ -135,7 +144,12 @@ class WorkerLoop<Req extends Message, Res extends Message> {
   #receive(message: ToWorker): void {
     switch (message.kind) {
       case "request":
-        this.#waiting.push({ id: message.id, body: message.body as Req, controller: new AbortController() });
+        this.#waiting.push({
+          id: message.id,
+          body: message.body as Req,
+          abort: message.abort,
+          controller: new AbortController(),
+        });
         return this.#pump();
       case "cancel":
         return this.#cancel(message.id);
@@ -162,7 +176,8 @@ class WorkerLoop<Req extends Message, Res extends Message> {
   }
 
   /** Never rejects: what a handler throws, and a reply that cannot be sent, are the request's failure. */
-  async #handle({ id, body, controller }: Waiting<Req>): Promise<void> {
+  async #handle({ id, body, abort, controller }: Waiting<Req>): Promise<void> {
+    runsBelongTo(abort === undefined ? null : AbortWord.attach(abort));
     try {
       const handler = this.#handlers[body.kind as Req["kind"]] as
         ((request: Req, context: RequestContext) => unknown) | undefined;

@@ -3,7 +3,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { LockstepError } from "../../base/index.ts";
-import { createExecutor, type Executor } from "../../numeric/runtime/index.ts";
+import { createExecutor, type Executor, type ScopeHandle } from "../../numeric/runtime/index.ts";
 import { markBusy, serveWorker, type RequestContext, type WorkerContext } from "../../threads/pool/index.ts";
 import { openControl } from "./control.ts";
 import {
@@ -21,10 +21,11 @@ import { openPredictor, type Predictor } from "./predictor.ts";
 import { readVersion } from "./version.ts";
 
 await serveWorker<InvarianceRequest, InvarianceReply, InvarianceEvent>(
-  async ({ data, emit }: WorkerContext<InvarianceEvent>) => {
+  async ({ data, emit, scope }: WorkerContext<InvarianceEvent>) => {
     const { files, executor: name, sets } = data as InvarianceSetup;
     const version = readVersion(files);
-    const executor = await createExecutor(name);
+    const own = { scope: scope as ScopeHandle | undefined };
+    const executor = await createExecutor(name, own);
     // what it would throw is to be reported, with its place
     const open = (on: Executor) => markBusy(() => openPredictor(version, on, { selfCheck: false }));
     const predictor = await open(executor);
@@ -73,7 +74,7 @@ await serveWorker<InvarianceRequest, InvarianceReply, InvarianceEvent>(
         }),
         intraOp: async ({ threads }, context) => ({
           kind: "intraOp",
-          ...(await briefly(await open(await createExecutor("native", { intraOpThreads: threads })), context)),
+          ...(await briefly(await open(await createExecutor("native", { ...own, intraOpThreads: threads })), context)),
         }),
         control: async (_, context) => ({ kind: "control", ...(await controlled(context)) }),
       },

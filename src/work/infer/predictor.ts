@@ -5,7 +5,13 @@
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
 import { batchInputs, bertGraph, type TokenRow } from "../../language/models/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
-import { selfCheckRows, type Executor, type Profile, type Session } from "../../numeric/runtime/index.ts";
+import {
+  selfCheckRows,
+  type Executor,
+  type PackedHandle,
+  type Profile,
+  type Session,
+} from "../../numeric/runtime/index.ts";
 import { tensor } from "../../numeric/tensor/index.ts";
 import type { Version } from "./version.ts";
 
@@ -18,6 +24,8 @@ export interface PredictorOptions {
   readonly maxTokens?: number;
   /** Compare rows alone and in batches, bit for bit, before the first answer. @default true */
   readonly selfCheck?: boolean;
+  /** See LoadOptions.packed. @default a copy of the weights for this predictor */
+  readonly packed?: PackedHandle | undefined;
 }
 
 export interface Predictor {
@@ -53,7 +61,11 @@ export async function openProgram(
   graph: Graph,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const session = await executor.load(graph, { form: "packed", weights: version.weights });
+  const session = await executor.load(graph, {
+    form: "packed",
+    weights: version.weights,
+    ...(options.packed === undefined ? {} : { packed: options.packed }),
+  });
   return new PackedPredictor(version, session, options);
 }
 

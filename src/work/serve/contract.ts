@@ -12,13 +12,13 @@ export interface NamedVersion {
   readonly name: string;
 }
 
-/** One worker with one version in it, its own copy of the packed weights included. */
+/** One worker with one version in it. */
 export interface ReplicaBackend {
   /**
    * Logits of each row, in order. All rows are of one padded length. WORKER_DIED: the worker is gone, other errors: it
-   * goes on.
+   * goes on. `signal`: nobody waits for the rows any more. A run that can be ended is, and rejects with CANCELLED.
    */
-  run(rows: readonly EncodedRow[]): Promise<Float32Array[]>;
+  run(rows: readonly EncodedRow[], signal?: AbortSignal): Promise<Float32Array[]>;
   /** Ends it once nothing runs. Called once. */
   close(): Promise<void>;
 }
@@ -62,7 +62,10 @@ export interface ServeRequest<V extends NamedVersion> {
   readonly encode: (version: V) => readonly EncodedRow[] | Promise<readonly EncodedRow[]>;
   /** Milliseconds; see `SchedulerOptions.timeoutMs`. */
   readonly timeoutMs?: number;
-  /** Takes the request out of the queue; a row that runs already is dropped when it comes back. */
+  /**
+   * Takes the request out of the queue. A run that only such rows are in is ended; where there are others, or the
+   * executor cannot, the row is dropped when it comes back.
+   */
   readonly signal?: AbortSignal;
   /** Ask the version that this pin holds. @default the current version */
   readonly pin?: VersionPin<V>;

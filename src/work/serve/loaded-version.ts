@@ -37,11 +37,11 @@ export class Replica {
     return this.#leaving;
   }
 
-  async run(rows: readonly EncodedRow[]): Promise<Float32Array[]> {
+  async run(rows: readonly EncodedRow[], signal?: AbortSignal): Promise<Float32Array[]> {
     this.#running++;
     this.#rows += rows.length;
     try {
-      const logits = await this.#backend.run(rows);
+      const logits = await this.#backend.run(rows, signal);
       invariant(logits.length === rows.length, `a replica gave ${logits.length} answers for ${rows.length} rows`);
       return logits;
     } finally {

@@ -60,16 +60,17 @@ export class ReplicaKeeper<V extends NamedVersion> {
   }
 
   /**
-   * The row's logits, once a second computation has agreed with the first. Throws NUMERICS_UNTRUSTED if no two of three
-   * agree.
+   * The row's logits, once a second computation has agreed with the first; `signal`: nobody waits for them. Throws
+   * NUMERICS_UNTRUSTED if no two of three agree.
    */
   async confirm(
     loaded: LoadedVersion<V>,
     replica: Replica,
     sampled: SampledRow,
     first: Float32Array,
+    signal: AbortSignal,
   ): Promise<Float32Array> {
-    const { other, logits: second } = await this.#again(loaded, replica, sampled.row);
+    const { other, logits: second } = await this.#again(loaded, replica, sampled.row, signal);
     this.#hooks.count?.("verified", 1);
     return sameBits(first, second) ? first : await this.#decide(loaded, sampled, [replica, other], [first, second]);
   }
@@ -82,13 +83,14 @@ export class ReplicaKeeper<V extends NamedVersion> {
     loaded: LoadedVersion<V>,
     replica: Replica,
     row: EncodedRow,
+    signal: AbortSignal,
   ): Promise<{ other: Replica; logits: Float32Array }> {
     for (let failures = 0; ; failures++) {
       const other =
         loaded.leastLoaded(replica) ??
         (replica.leaving ? loaded.add(await this.#openReplica(loaded.version)) : replica);
       try {
-        return { other, logits: one(await other.run([row])) };
+        return { other, logits: one(await other.run([row], signal)) };
       } catch (thrown) {
         if (failures > 0 || !isLockstepError(thrown) || thrown.code !== "WORKER_DIED") throw thrown;
         this.retire(loaded, other, thrown.code);

@@ -1,5 +1,5 @@
 /** What passes between a thread replica and its worker. */
-import type { Profile } from "../../numeric/runtime/index.ts";
+import type { PackedHandle, Profile } from "../../numeric/runtime/index.ts";
 import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
 import type { EncodedRow } from "./contract.ts";
 
@@ -8,6 +8,8 @@ export interface ReplicaSetup {
   readonly files: VersionFiles;
   readonly executor: "native" | "portable";
   readonly predictor: PredictorOptions;
+  /** One packed copy for all replicas of these files, where the executor can share it. */
+  readonly packed: PackedHandle | undefined;
 }
 
 export type ReplicaRequest =

@@ -1,14 +1,16 @@
 /** A replica's thread: loads one version from its bytes, packed, and runs batches until it is asked to end. */
-import { createExecutor } from "../../numeric/runtime/index.ts";
+import { createExecutor, type ScopeHandle } from "../../numeric/runtime/index.ts";
 import { markBusy, serveWorker, Transferred } from "../../threads/pool/index.ts";
 import { openPredictor, readVersion } from "../infer/index.ts";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-messages.ts";
 
 await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
   const setup = context.data as ReplicaSetup;
-  const executor = await createExecutor(setup.executor);
+  const executor = await createExecutor(setup.executor, { scope: context.scope as ScopeHandle | undefined });
   const version = readVersion(setup.files);
-  const predictor = await markBusy(() => openPredictor(version, executor, setup.predictor));
+  const predictor = await markBusy(() =>
+    openPredictor(version, executor, { ...setup.predictor, packed: setup.packed }),
+  );
   const { classes, profile } = predictor;
   return [
     {

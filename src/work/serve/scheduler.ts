@@ -21,6 +21,7 @@ import { LoadedVersion, type Replica } from "./loaded-version.ts";
 import { openAll, ReplicaKeeper } from "./replica-keeper.ts";
 import type { BatchLimits, Job } from "./row-queue.ts";
 import { Ticket } from "./ticket.ts";
+import { untilAllOver } from "./until-all-over.ts";
 import { isSampled, requireFinite } from "./verification.ts";
 
 /** What timers of the platform can count: 24.8 days. */
@@ -277,13 +278,19 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
       ticket.started();
       this.#hooks.observe?.("queue_ms", begun - queuedAt);
     }
+    const waitedFor = untilAllOver(jobs.map(({ ticket }) => ticket.over));
     try {
-      const logits = await replica.run(jobs.map((job) => job.row));
+      const logits = await replica.run(
+        jobs.map((job) => job.row),
+        waitedFor.signal,
+      );
+      waitedFor.forget();
       this.#measure(jobs, this.#clock.elapsed() - begun);
       jobs.forEach((job, i) => this.#deliver(loaded, replica, job, logits[i] ?? new Float32Array(0)));
     } catch (thrown) {
       this.#retry(loaded, replica, jobs, thrown);
     } finally {
+      waitedFor.forget();
       loaded.unpin();
     }
   }
@@ -317,7 +324,7 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     try {
       ticket.give(
         index,
-        await this.#keeper.confirm(loaded, replica, { requestId: ticket.id, index, row }, logits),
+        await this.#keeper.confirm(loaded, replica, { requestId: ticket.id, index, row }, logits, ticket.over),
         true,
       );
     } catch (thrown) {

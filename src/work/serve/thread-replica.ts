@@ -1,9 +1,9 @@
 /**
  * A replica on a worker thread of its own. Opening one reads and packs the whole version, which blocks that thread
- * only.
+ * only. Replicas of the same files share one packed copy of the weights, where the executor can.
  */
 import { ownFile } from "../../base/index.ts";
-import type { Profile } from "../../numeric/runtime/index.ts";
+import { createPackedWeights, nativeScopes, type PackedWeights, type Profile } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
 import type { EncodedRow, ReplicaBackend } from "./contract.ts";
@@ -30,21 +30,61 @@ export async function openThreadReplica({
   predictor = {},
   name = "replica",
 }: ThreadReplicaOptions): Promise<ThreadReplica> {
-  const workerData: ReplicaSetup = { files, executor, predictor };
+  const scope = await nativeScopes(executor);
+  const weights = await SharedPacking.of(files, executor);
+  const workerData: ReplicaSetup = { files, executor, predictor, packed: weights.packed?.handle };
   const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({
     entry: ownFile(() => import.meta.resolve("#entry/work/serve/replica-worker")),
     size: 1,
     name,
     workerData,
     unref: true, // a program that has nothing under way ends, also without closing its model
+    scope,
   });
+  const close = async (): Promise<void> => {
+    try {
+      await pool.close();
+    } finally {
+      weights.leave();
+    }
+  };
   try {
     await pool.ready();
     const { profile, classes } = await pool.request(0, { kind: "describe" });
-    return { profile, classes, run: (rows) => run(pool, rows, classes), close: () => pool.close() };
+    return { profile, classes, run: (rows, signal) => run(pool, rows, classes, signal), close };
   } catch (thrown) {
-    await pool.close();
+    await close();
     throw thrown;
+  }
+}
+
+/** The packed weights of one set of files, for as long as a replica uses them. */
+class SharedPacking {
+  static readonly #open = new WeakMap<VersionFiles, SharedPacking>();
+  readonly packed: PackedWeights | undefined;
+  readonly #files: VersionFiles;
+  #users = 0;
+
+  private constructor(files: VersionFiles, packed: PackedWeights | undefined) {
+    this.#files = files;
+    this.packed = packed;
+  }
+
+  static async of(files: VersionFiles, executor: "native" | "portable"): Promise<SharedPacking> {
+    const made = await createPackedWeights(executor);
+    let packing = SharedPacking.#open.get(files);
+    if (packing === undefined) {
+      packing = new SharedPacking(files, made);
+      SharedPacking.#open.set(files, packing);
+    } else made?.release();
+    packing.#users++;
+    return packing;
+  }
+
+  leave(): void {
+    if (--this.#users > 0) return;
+    if (SharedPacking.#open.get(this.#files) === this) SharedPacking.#open.delete(this.#files);
+    this.packed?.release();
   }
 }
 
@@ -52,7 +92,8 @@ async function run(
   pool: Pool<ReplicaRequest, ReplicaReply>,
   rows: readonly EncodedRow[],
   classes: number,
+  signal: AbortSignal | undefined,
 ): Promise<Float32Array[]> {
-  const { logits } = await pool.request(0, { kind: "run", rows });
+  const { logits } = await pool.request(0, { kind: "run", rows }, signal === undefined ? {} : { signal });
   return rows.map((_, row) => logits.slice(row * classes, (row + 1) * classes));
 }

@@ -44,6 +44,11 @@ export class Ticket<V extends NamedVersion> {
     void this.#expire(options.timeoutMs);
   }
 
+  /** Aborted when it is settled, however. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
   get settled(): boolean {
     return this.#settled;
   }

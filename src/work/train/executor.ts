@@ -4,11 +4,17 @@
  */
 import { invariant } from "../../base/index.ts";
 import { compileKernels, createKernels, type Kernels } from "../../numeric/kernels/index.ts";
-import { createExecutor, PLAIN_KERNELS, type Executor, type HostKernels } from "../../numeric/runtime/index.ts";
+import {
+  createExecutor,
+  PLAIN_KERNELS,
+  type Executor,
+  type HostKernels,
+  type ScopeHandle,
+} from "../../numeric/runtime/index.ts";
 import { newSharedMemory } from "../../numeric/tensor/index.ts";
 
-export async function trainingExecutor(name: "native" | "portable"): Promise<Executor> {
-  return await createExecutor(name, { kernels: simdHostKernels() });
+export async function trainingExecutor(name: "native" | "portable", scope?: ScopeHandle): Promise<Executor> {
+  return await createExecutor(name, { kernels: simdHostKernels(), scope });
 }
 
 /** Every buffer gets a memory of its own, half as large again as asked for, so that it seldom has to be replaced. */

@@ -2,7 +2,8 @@
  * Learning from feedback, on a thread of its own: the caller's never computes. One update at a time, in the order
  * asked.
  */
-import { ownFile } from "../../base/index.ts";
+import { LockstepError, ownFile } from "../../base/index.ts";
+import { nativeScopes } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { HeadRates } from "./head.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
@@ -27,16 +28,14 @@ export interface HeadLearner {
 }
 
 export function openHeadLearner(): HeadLearner {
-  const pool: Pool<LearnRequest, LearnReply> = createPool({
-    entry: ownFile(() => import.meta.resolve("#entry/work/train/head-worker")),
-    size: 1,
-    name: "learner",
-    respawn: true,
-    unref: true,
-  });
+  let pool: Promise<Pool<LearnRequest, LearnReply>> | undefined;
+  let closed = false;
   return {
     learn: async (parent, executor, examples, rates) => {
-      const { name, changed, lineage, lossBefore, lossAfter } = await pool.request(0, {
+      if (closed) throw new LockstepError("SHUTTING_DOWN", "the learner is closing and takes no more examples");
+      const { name, changed, lineage, lossBefore, lossAfter } = await (
+        await (pool ??= startPool())
+      ).request(0, {
         kind: "learn",
         parent,
         executor,
@@ -45,6 +44,21 @@ export function openHeadLearner(): HeadLearner {
       });
       return { name, files: new Map([...parent.files, ...changed]), lineage, lossBefore, lossAfter };
     },
-    close: () => pool.close(),
+    close: async () => {
+      closed = true;
+      await (await pool)?.close();
+    },
   };
+}
+
+async function startPool(): Promise<Pool<LearnRequest, LearnReply>> {
+  return createPool({
+    entry: ownFile(() => import.meta.resolve("#entry/work/train/head-worker")),
+    size: 1,
+    name: "learner",
+    respawn: true,
+    unref: true,
+    // which executor it will be is said with each request; where the native one is missing there is nothing to reach
+    scope: await nativeScopes("native").catch(() => undefined),
+  });
 }

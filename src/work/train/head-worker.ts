@@ -2,7 +2,7 @@
  * The learner's thread. It keeps the program of the version that it made last: updates in a row, which all have one
  * encoder, load it once.
  */
-import { createExecutor } from "../../numeric/runtime/index.ts";
+import { createExecutor, type ScopeHandle } from "../../numeric/runtime/index.ts";
 import { markBusy, serveWorker } from "../../threads/pool/index.ts";
 import { openFeatures, readVersion, type FeatureExtractor, type Version } from "../infer/index.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
@@ -15,14 +15,14 @@ interface Open {
   readonly features: FeatureExtractor;
 }
 
-await serveWorker<LearnRequest, LearnReply>(() => {
+await serveWorker<LearnRequest, LearnReply>(({ scope }) => {
   let last: Open | undefined;
 
   const opened = async ({ parent, executor }: LearnRequest): Promise<Open> => {
     if (last?.name === parent.name && last.executor === executor) return last;
     await close();
     const version = readVersion(parent.files);
-    const runtime = await createExecutor(executor);
+    const runtime = await createExecutor(executor, { scope: scope as ScopeHandle | undefined });
     return (last = {
       name: parent.name,
       executor,

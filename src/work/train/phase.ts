@@ -7,9 +7,10 @@ import { createHash } from "node:crypto";
 import { invariant, LockstepError, toLockstepError, ownFile } from "../../base/index.ts";
 import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
+import { nativeScopes } from "../../numeric/runtime/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { ThreadCollective } from "../../threads/collective/index.ts";
-import { createPool, type Pool } from "../../threads/pool/index.ts";
+import { createPool, type Pool, type WorkerScope } from "../../threads/pool/index.ts";
 import { planSegments } from "./layout.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { StepReport, TrainReply, TrainRequest } from "./messages.ts";
@@ -31,6 +32,8 @@ export interface PhaseOptions {
   /** First values by parameter name; every parameter has one. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly onStep: (report: StepReport) => void;
+  /** Makes what each worker has in native code; see `nativeScopes`. */
+  readonly scope?: (() => WorkerScope) | undefined;
 }
 
 export class Phase {
@@ -39,6 +42,7 @@ export class Phase {
   readonly stepsPerEpoch: number;
   readonly parameters: readonly ParameterInfo[];
   readonly #memory: TrainingMemory;
+  readonly #collective: ThreadCollective;
   #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
@@ -55,17 +59,19 @@ export class Phase {
       segments: planSegments(this.parameters),
     });
     this.#memory = memory;
+    this.#collective = ThreadCollective.attach(setup.collective, 0);
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
       entry: ownFile(() => import.meta.resolve("#entry/work/train/worker")),
       size: options.threads,
       name: options.name,
       workerData: setup,
+      scope: options.scope,
       onEvent: (_, report) => {
         options.onStep(report);
       },
       onDeath: () => {
-        ThreadCollective.attach(setup.collective, 0).threadDied();
+        this.#collective.threadDied();
       },
     });
   }
@@ -75,7 +81,7 @@ export class Phase {
   }
 
   static async open(options: PhaseOptions): Promise<Phase> {
-    const phase = new Phase(options);
+    const phase = new Phase({ ...options, scope: await nativeScopes(options.executor) });
     try {
       await phase.#pool.ready();
     } catch (thrown) {
@@ -86,23 +92,31 @@ export class Phase {
   }
 
   /**
-   * Steps from..to-1 on every worker. When one fails, the others give up: its own error is the one to report, whichever
-   * comes first.
+   * Steps from..to-1 on every worker, and the step that comes next: `to`, or an earlier one if `signal` was aborted
+   * meanwhile. What was begun of that one is void, and no more can be trained in this phase. When a worker fails, the
+   * others give up: its own error is the one to report, whichever comes first.
    */
-  async train(from: number, to: number): Promise<void> {
+  async train(from: number, to: number, signal?: AbortSignal): Promise<number> {
     this.#trained = true;
-    const workers = Array.from({ length: this.#pool.size }, (_, worker) =>
-      this.#pool.request(worker, { kind: "steps", from, to }),
-    );
+    const workers = Array.from({ length: this.#pool.size }, async (_, worker) => {
+      try {
+        await this.#pool.request(worker, { kind: "steps", from, to }, signal === undefined ? {} : { signal });
+      } catch (thrown) {
+        this.#collective.abort("INTERNAL"); // it may not even have begun, and the others wait for it
+        throw thrown;
+      }
+    });
     const failures = (await Promise.allSettled(workers)).flatMap((end) =>
       end.status === "rejected" ? [toLockstepError(end.reason)] : [],
     );
     const failure = failures.find(({ details }) => details["waitedFor"] === undefined) ?? failures[0];
-    if (failure !== undefined) throw failure;
+    if (failure === undefined) return to;
+    if (failure.code !== "CANCELLED") throw failure;
+    return Math.max(from, ...failures.map(({ details }) => Number(details["step"] ?? from)));
   }
 
-  /** Share of the examples whose likeliest class is their label. */
-  async accuracy(examples: Int32Array, labels: Int32Array): Promise<number> {
+  /** Share of the examples whose likeliest class is their label. CANCELLED where `signal` was aborted. */
+  async accuracy(examples: Int32Array, labels: Int32Array, signal?: AbortSignal): Promise<number> {
     const size = this.#pool.size;
     const parts = Array.from({ length: size }, (_, worker) =>
       examples.subarray(
@@ -111,7 +125,9 @@ export class Phase {
       ),
     );
     const replies = await Promise.all(
-      parts.map((part, worker) => this.#pool.request(worker, { kind: "predict", examples: part.slice() })),
+      parts.map((part, worker) =>
+        this.#pool.request(worker, { kind: "predict", examples: part.slice() }, signal === undefined ? {} : { signal }),
+      ),
     );
     let right = 0;
     parts.forEach((part, worker) =>

@@ -13,7 +13,7 @@
  *   block sums                                  │ own blocks' written     │ read by all             │
  *   moments                                     │                         │ own blocks written      │
  */
-import { invariant, LockstepError, type Seed } from "../../base/index.ts";
+import { invariant, isLockstepError, LockstepError, type Seed } from "../../base/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import {
@@ -96,13 +96,19 @@ export class StepRunner {
     return new StepRunner(setup, memory, collective, session, busy);
   }
 
-  /** Steps from..to-1. When it fails, it gives up for all: the others wait for this worker. */
+  /**
+   * Steps from..to-1. When it fails, it gives up for all: the others wait for this worker. CANCELLED has the step that
+   * was not begun or not finished as `details.step`: a worker that is in it has seen the end of the one before, so the
+   * largest of all workers' is where the training stands.
+   */
   async steps(from: number, to: number, onStep: (report: StepReport) => void): Promise<void> {
+    let step = from;
     try {
-      for (let step = from; step < to; step++) onStep(await this.step(step));
+      for (; step < to; step++) onStep(await this.step(step));
     } catch (thrown) {
       this.#collective.abort("INTERNAL");
-      throw thrown;
+      if (!isLockstepError(thrown)) throw thrown;
+      throw new LockstepError(thrown.code, thrown.message, { ...thrown.details, step }, { cause: thrown });
     }
   }
 

@@ -63,7 +63,10 @@ interface PhasePlan {
   readonly seed: readonly [number, number];
 }
 
-/** How long a request to the workers should last: the longest time before an interruption is noticed. */
+/**
+ * How long a request to the workers should last: where runs cannot be ended, the longest time before an interruption is
+ * noticed.
+ */
 const REQUEST_MS = 250;
 
 /**
@@ -136,13 +139,21 @@ async function trainPhase(
     const epochEnd = (Math.floor(step / phase.stepsPerEpoch) + 1) * phase.stepsPerEpoch;
     const to = Math.min(step + (digests === true ? 1 : size), epochEnd);
     const started = performance.now();
-    await phase.train(step, to);
+    const reached = await phase.train(step, to, signal);
     const perStep = (performance.now() - started) / (to - step);
     size = Math.max(1, Math.min(2 * size, Math.floor(REQUEST_MS / perStep)));
-    step = to;
+    step = reached;
+    if (reached < to) throw interrupted(phase, step, await save());
     if (digests === true || (digests === "epochs" && step === epochEnd))
       onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
-    if (step === epochEnd) await endEpoch(phase, step, input, run);
+    if (step === epochEnd) {
+      try {
+        await endEpoch(phase, step, input, run);
+      } catch (thrown) {
+        if (!isLockstepError(thrown) || thrown.code !== "CANCELLED") throw thrown;
+        throw interrupted(phase, step, await save());
+      }
+    }
     if (
       checkpoints !== undefined &&
       performance.now() - savedAt >= checkpoints.everySeconds * 1000 &&
@@ -179,10 +190,10 @@ async function endEpoch(
   phase: Phase,
   step: number,
   { validation, labels }: TrainingInput,
-  { onEvent }: TrainingRun,
+  { onEvent, signal }: TrainingRun,
 ): Promise<void> {
   const accuracy =
-    phase.name === "finetune" && validation.length > 0 ? await phase.accuracy(validation, labels) : undefined;
+    phase.name === "finetune" && validation.length > 0 ? await phase.accuracy(validation, labels, signal) : undefined;
   onEvent?.({
     kind: "epoch",
     phase: phase.name,

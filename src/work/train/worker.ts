@@ -1,5 +1,6 @@
 /** A training worker: loads the gradient program over shared weights, then trains the steps it is told to. */
 import { markBusy, serveWorker, type WorkerContext } from "../../threads/pool/index.ts";
+import type { ScopeHandle } from "../../numeric/runtime/index.ts";
 import { ThreadCollective } from "../../threads/collective/index.ts";
 import { trainingExecutor } from "./executor.ts";
 import { TrainingMemory } from "./memory.ts";
@@ -7,28 +8,30 @@ import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./message
 import { ExamplePredictor } from "./predict-examples.ts";
 import { StepRunner } from "./step.ts";
 
-await serveWorker<TrainRequest, TrainReply, StepReport>(async ({ index, data, emit }: WorkerContext<StepReport>) => {
-  const setup = data as PhaseSetup;
-  const memory = TrainingMemory.attach(setup.segments, setup.memory);
-  const collective = ThreadCollective.attach(setup.collective, index);
-  const executor = await trainingExecutor(setup.executor);
-  const runner = await markBusy(() => StepRunner.open(setup, memory, collective, executor, markBusy));
-  const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
-  return [
-    {
-      steps: async ({ from, to }) => {
-        await runner.steps(from, to, (report) => {
-          if (index === 0) emit(report);
-        });
-        return { kind: "steps" };
+await serveWorker<TrainRequest, TrainReply, StepReport>(
+  async ({ index, data, emit, scope }: WorkerContext<StepReport>) => {
+    const setup = data as PhaseSetup;
+    const memory = TrainingMemory.attach(setup.segments, setup.memory);
+    const collective = ThreadCollective.attach(setup.collective, index);
+    const executor = await trainingExecutor(setup.executor, scope as ScopeHandle | undefined);
+    const runner = await markBusy(() => StepRunner.open(setup, memory, collective, executor, markBusy));
+    const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
+    return [
+      {
+        steps: async ({ from, to }) => {
+          await runner.steps(from, to, (report) => {
+            if (index === 0) emit(report);
+          });
+          return { kind: "steps" };
+        },
+        predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
       },
-      predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
-    },
-    {
-      onClose: async () => {
-        await markBusy(() => runner.dispose());
-        await markBusy(() => predictor.dispose());
+      {
+        onClose: async () => {
+          await markBusy(() => runner.dispose());
+          await markBusy(() => predictor.dispose());
+        },
       },
-    },
-  ];
-});
+    ];
+  },
+);
