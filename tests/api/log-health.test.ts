@@ -30,24 +30,24 @@ test("not ready after a failed append, until an append or a try succeeds", async
   const clock = new ManualClock();
   const health = new LogHealth(log, clock);
   for (const failure of ["DISK_FAILED", "WORKER_DIED", "LOG_CORRUPT"] as const) {
-    assert.equal(health.isWritable(), true);
+    assert.equal(health.failure(), undefined);
     log.failure = failure;
     await assert.rejects(health.append(INPUT), { code: failure });
     for (let i = 0; i < 3; i++) {
-      assert.equal(health.isWritable(), false, failure);
+      assert.equal(health.failure()?.code, failure);
       await turn();
       clock.advance(500);
     }
     log.failure = undefined;
-    assert.equal(health.isWritable(), false, "it is tried now");
+    assert.equal(health.failure()?.code, failure, "it is tried now");
     await turn();
-    assert.equal(health.isWritable(), true, failure);
+    assert.equal(health.failure(), undefined, failure);
   }
   log.failure = "DISK_FAILED";
   await assert.rejects(health.append(INPUT));
   log.failure = undefined;
   await health.append(INPUT);
-  assert.equal(health.isWritable(), true, "an append succeeded");
+  assert.equal(health.failure(), undefined, "an append succeeded");
 });
 
 test("it is tried twice a second at most, and what says nothing of the log changes nothing", async () => {
@@ -56,11 +56,11 @@ test("it is tried twice a second at most, and what says nothing of the log chang
   for (const failure of ["INPUT_INVALID", "OVERLOADED", "SHUTTING_DOWN"] as const) {
     log.failure = failure;
     await assert.rejects(health.append(INPUT), { code: failure });
-    assert.equal(health.isWritable(), true, failure);
+    assert.equal(health.failure(), undefined, failure);
   }
   log.failure = "DISK_FAILED";
   await assert.rejects(health.append(INPUT));
-  for (let i = 0; i < 50; i++) assert.equal(health.isWritable(), false);
+  for (let i = 0; i < 50; i++) assert.equal(health.failure()?.code, "DISK_FAILED");
   assert.equal(log.checks, 1);
 });
 

@@ -117,11 +117,11 @@ for (const logToo of [false, true])
         while (one.model.version !== named) await delay(10); // an alias that could not be put back is followed
         if (disk.broken) {
           assert.equal(await ask(one), logToo ? undefined : named);
-          assert.equal(one.service.ready(), !logToo);
+          assert.equal(one.service.notReady()?.code, logToo ? "DISK_FAILED" : undefined);
         }
 
         disk.mend();
-        while (!one.service.ready()) await delay(10); // nobody has to ask
+        while (one.service.notReady() !== undefined) await delay(10); // nobody has to ask
         const { version } = await one.service.publish({ source: folder });
         assert.deepEqual([one.model.version, await store.alias("champion")], [version, version]);
         assert.equal(await ask(one, "champion"), version);

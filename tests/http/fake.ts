@@ -101,8 +101,8 @@ export class FakeDeps implements HttpDeps {
     this.published.push(request);
     return MODEL;
   }
-  ready(): boolean {
-    return this.isReady;
+  notReady(): LockstepError | undefined {
+    return this.isReady ? undefined : new LockstepError("DISK_FAILED", "the log's disk is full");
   }
   metrics(): { name: string; help: string; kind: "counter"; value: number; labels: Record<string, string> }[] {
     return ["a", "b"].map((replica, i) => ({

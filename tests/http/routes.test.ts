@@ -7,6 +7,8 @@ import { LockstepError } from "../../src/base/index.ts";
 import { createHttpServer } from "../../src/edge/http/index.ts";
 import { FakeDeps, MODEL, SERVING, TRAINING } from "./fake.ts";
 import { ask, classify, errorCode, withServer } from "./raw.ts";
+import { receiptResponse } from "../../src/edge/http/contract.ts";
+import { RECEIPT_KINDS, receiptSchema } from "../../src/work/audit/receipt.ts";
 
 describe("classify", () => {
   test("one text and several, with model, top_k and seed handed on", async () => {
@@ -113,7 +115,8 @@ describe("the other routes", () => {
       assert.equal((await ask(port, { path: "/v1/receipts/%zz" })).status, 400);
       assert.equal((await ask(port, { path: "/readyz" })).status, 200);
       deps.isReady = false;
-      assert.equal((await ask(port, { path: "/readyz" })).status, 503);
+      const why = await ask(port, { path: "/readyz" });
+      assert.deepEqual([why.status, errorCode(why)], [503, "DISK_FAILED"]);
       assert.equal((await ask(port, { path: "/healthz" })).status, 200);
     });
   });
@@ -195,6 +198,11 @@ describe("the other routes", () => {
       assert.equal(document.components.schemas["ClassifyRequest"]!.additionalProperties, false);
       assert.doesNotMatch(text, /\$schema/);
     });
+  });
+
+  test("a receipt is described as it is", () => {
+    assert.deepEqual(Object.keys(receiptResponse.shape).sort(), Object.keys(receiptSchema.shape).sort());
+    assert.deepEqual(receiptResponse.shape.kind.options, [...RECEIPT_KINDS]);
   });
 });
 

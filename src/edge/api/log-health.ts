@@ -3,7 +3,14 @@
  * log is tried until it takes something again: a server that says that it is not ready is asked nothing, so no question
  * would ever find out.
  */
-import { isLockstepError, systemClock, type Clock, type ErrorCode } from "../../base/index.ts";
+import {
+  isLockstepError,
+  systemClock,
+  toLockstepError,
+  type Clock,
+  type ErrorCode,
+  type LockstepError,
+} from "../../base/index.ts";
 import type { AuditLog, Receipt, ReceiptInput } from "../../work/audit/index.ts";
 
 /** Failures of one request, or of a moment: they say nothing of the log. */
@@ -14,7 +21,7 @@ const TRY_EVERY = 500;
 export class LogHealth {
   readonly #log: Pick<AuditLog, "append" | "check">;
   readonly #clock: Clock;
-  #failing = false;
+  #failure: LockstepError | undefined;
   #triedAt = -Infinity;
 
   constructor(log: Pick<AuditLog, "append" | "check">, clock: Clock = systemClock) {
@@ -25,26 +32,31 @@ export class LogHealth {
   async append(input: ReceiptInput): Promise<Receipt> {
     try {
       const receipt = await this.#log.append(input);
-      this.#failing = false;
+      this.#failure = undefined;
       return receipt;
     } catch (error) {
-      if (!isLockstepError(error) || !NOT_THE_LOG.has(error.code)) this.#failing = true;
+      if (!isLockstepError(error) || !NOT_THE_LOG.has(error.code)) this.#failure = toLockstepError(error);
       throw error;
     }
   }
 
-  /** As of the last append or try; where that failed, another try begins, and the next call hears of it. */
-  isWritable(): boolean {
+  /**
+   * Why receipts cannot be written, as of the last append or try; undefined: they can. Where that failed, another try
+   * begins, and the next call hears of it.
+   */
+  failure(): LockstepError | undefined {
     const now = this.#clock.elapsed();
-    if (this.#failing && now - this.#triedAt >= TRY_EVERY) {
+    if (this.#failure !== undefined && now - this.#triedAt >= TRY_EVERY) {
       this.#triedAt = now;
       this.#log.check().then(
         () => {
-          this.#failing = false;
+          this.#failure = undefined;
         },
-        () => undefined, // it is failing still, and whoever asks a question is told why
+        (error: unknown) => {
+          this.#failure = toLockstepError(error);
+        },
       );
     }
-    return !this.#failing;
+    return this.#failure;
   }
 }

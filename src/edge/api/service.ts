@@ -186,8 +186,8 @@ export class Service implements HttpDeps, AsyncDisposable {
   status(): Status {
     return this.#status;
   }
-  ready(): boolean {
-    return this.#serving !== undefined && this.#health?.isWritable() !== false;
+  notReady(): LockstepError | undefined {
+    return this.#serving === undefined ? this.#notYet() : this.#health?.failure();
   }
   async receipt(id: string): Promise<unknown> {
     return await this.#serving?.audit?.get(id);
@@ -327,11 +327,14 @@ export class Service implements HttpDeps, AsyncDisposable {
   }
 
   #require(): Serving {
-    if (this.#serving === undefined)
-      throw new LockstepError("OVERLOADED", "the model is still being trained; ask again when /readyz says so", {
-        retryAfterSeconds: 5,
-      });
+    if (this.#serving === undefined) throw this.#notYet();
     return this.#serving;
+  }
+
+  #notYet(): LockstepError {
+    return new LockstepError("OVERLOADED", "the model is still being trained; ask again when /readyz says so", {
+      retryAfterSeconds: 5,
+    });
   }
 
   /**

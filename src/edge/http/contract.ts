@@ -4,6 +4,7 @@
  * answer.
  */
 import { z } from "zod";
+import type { LockstepError } from "../../base/index.ts";
 
 export const MAX_TEXTS = 64;
 export const MAX_TEXT_LENGTH = 10_000;
@@ -123,6 +124,34 @@ export const errorResponse = z.object({
   }),
 });
 
+export const readyResponse = z.object({
+  ready: z.boolean(),
+  error: errorResponse.shape.error.optional().meta({ description: "Why no question is answered, where none is." }),
+});
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+export const receiptResponse = z.object({
+  index: z.int().meta({ description: "Its place in the log, from 0." }),
+  hash: sha256.meta({ description: "SHA-256 of the receipt; what an answer names it by." }),
+  previous: sha256.meta({ description: "Hash of the receipt before it; 64 zeros in the first." }),
+  requestId: z.string(),
+  version: z.string(),
+  profileId: z.string(),
+  profile: z.string().meta({ description: "The numerics profile, as canonical JSON." }),
+  commitment: sha256.meta({ description: "To the request: what stays when its text is erased." }),
+  summaryCommitment: sha256.meta({ description: "To the summary." }),
+  seed: z.string().nullable().meta({ description: "As the request gave it." }),
+  answerDigest: z.string().meta({ description: "SHA-256 of the bits of the logits." }),
+  at: z.string(),
+  request: z.string().nullable().meta({ description: "The request, as canonical JSON; null once it is erased." }),
+  summary: z.string().nullable().meta({ description: "The answer, as canonical JSON; null once it is erased." }),
+  salt: z.string().nullable(),
+  erasedAt: z.string().nullable(),
+  kind: z
+    .enum(["answer", "erasure"])
+    .meta({ description: "An answer; or the record that texts of answers were erased, which its request lists." }),
+});
+
 export type ClassifyAnswer = z.output<typeof classifyAnswer>;
 export type ModelInfo = z.output<typeof modelInfo>;
 export type PublishRequest = z.output<typeof publishRequest>;
@@ -159,7 +188,7 @@ export interface HttpDeps {
   receipt(id: string): Promise<unknown>;
   /** Publishes into the running server. Absent: the route refuses. */
   publish?(request: PublishRequest): Promise<ModelInfo>;
-  /** Whether questions can be answered now. */
-  ready(): boolean;
+  /** Why no question can be answered now; undefined: they are answered. */
+  notReady(): LockstepError | undefined;
   metrics?(): readonly MetricSample[];
 }

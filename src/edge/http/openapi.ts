@@ -7,6 +7,8 @@ import {
   modelInfo,
   modelsResponse,
   publishRequest,
+  readyResponse,
+  receiptResponse,
   statusResponse,
 } from "./contract.ts";
 
@@ -17,6 +19,8 @@ const SCHEMAS = {
   ModelInfo: modelInfo,
   ModelsResponse: modelsResponse,
   PublishRequest: publishRequest,
+  Ready: readyResponse,
+  Receipt: receiptResponse,
   Status: statusResponse,
 } as const;
 type SchemaName = keyof typeof SCHEMAS;
@@ -27,6 +31,8 @@ interface Operation {
   /** A schema, or a media type that is not JSON; without either, some JSON. */
   readonly answer?: SchemaName | `${string}/${string}`;
   readonly refusals?: readonly number[];
+  /** What 503 answers with, where it is no refusal. */
+  readonly unavailable?: SchemaName;
   readonly key?: true;
 }
 
@@ -50,7 +56,11 @@ const PATHS: Readonly<Record<string, Readonly<Partial<Record<"get" | "post", Ope
     },
   },
   "/v1/receipts/{id}": {
-    get: { summary: "The record of one answer, from which it can be replayed.", refusals: [404] },
+    get: {
+      summary: "The record of one answer, from which it can be replayed, or of an erasure (`kind`).",
+      answer: "Receipt",
+      refusals: [404],
+    },
   },
   "/v1/status": { get: { summary: "What the server is doing: training, serving or failed.", answer: "Status" } },
   "/v1/events": {
@@ -63,7 +73,10 @@ const PATHS: Readonly<Record<string, Readonly<Partial<Record<"get" | "post", Ope
   "/healthz": { get: { summary: "200 while the process lives." } },
   "/readyz": {
     get: {
-      summary: "200 when questions are answered; 503 before, while receipts cannot be written, and while closing.",
+      summary:
+        "200 when questions are answered; 503 before, while receipts cannot be written, and while closing, with why.",
+      answer: "Ready",
+      unavailable: "Ready",
     },
   },
   "/metrics": { get: { summary: "Prometheus metrics.", answer: "text/plain" } },
@@ -74,7 +87,7 @@ const reference = (name: SchemaName): object => ({
   "application/json": { schema: { $ref: `#/components/schemas/${name}` } },
 });
 
-function operation(path: string, { summary, body, answer, refusals = [], key }: Operation): object {
+function operation(path: string, { summary, body, answer, refusals = [], unavailable, key }: Operation): object {
   const content =
     answer === undefined
       ? { "application/json": {} }
@@ -93,6 +106,7 @@ function operation(path: string, { summary, body, answer, refusals = [], key }: 
       ...Object.fromEntries(
         refusals.map((status) => [status, { description: "Refused.", content: reference("ErrorResponse") }]),
       ),
+      ...(unavailable === undefined ? {} : { 503: { description: "Not now.", content: reference(unavailable) } }),
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { classifyRequest, publishRequest, type HttpDeps } from "./contract.ts";
+import { errorBody } from "./errors.ts";
 import { checkKey } from "./key.ts";
 import type { Metrics } from "./metrics.ts";
 import { openApi } from "./openapi.ts";
@@ -64,8 +65,8 @@ export function addRoutes(
   app.get("/healthz", () => ({ ok: true }));
 
   app.get("/readyz", (_request, reply) => {
-    const ready = !isDraining() && deps.ready();
-    return reply.code(ready ? 200 : 503).send({ ready });
+    const why = isDraining() ? new LockstepError("SHUTTING_DOWN", "the server is closing") : deps.notReady();
+    return why === undefined ? { ready: true } : reply.code(503).send({ ready: false, ...errorBody(why) });
   });
 
   app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
