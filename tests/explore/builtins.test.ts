@@ -3,18 +3,24 @@
  * ever is. And what the replaced built-ins do is what the native ones do, down to name, length and identity.
  */
 import assert from "node:assert/strict";
-import { createHash, createHmac } from "node:crypto";
+import { strict } from "node:assert";
+import { createHash, createHmac, hash, randomFillSync, timingSafeEqual } from "node:crypto";
 import { before, beforeEach, describe, test } from "node:test";
+import { format, inspect, isDeepStrictEqual } from "node:util";
+import { serialize } from "node:v8";
 import { runInThisContext } from "node:vm";
+import { crc32, deflateSync } from "node:zlib";
 import { access, forgetBetweenSchedules } from "../../src/base/index.ts";
 import { installAccess } from "../../src/threads/explore/instrument/builtins.ts";
 import { transform } from "../../src/threads/explore/instrument/transform.ts";
+import { ACCESSES, WHOLE } from "./accesses.ts";
 
 /** Kept before anything is replaced. */
 const native = {
   typedArray: Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype) as object),
   buffer: Object.getOwnPropertyDescriptors(Buffer.prototype as object),
   dataView: Object.getOwnPropertyDescriptors(DataView.prototype),
+  array: Object.getOwnPropertyDescriptors(Array.prototype),
   Int32Array,
   Float64Array,
 };
@@ -65,175 +71,8 @@ function seen(code: string): string[] {
   return told;
 }
 
-const WHOLE = "r b 8+16";
-const EACH = ["r b 8+4", "r b 12+4", "r b 16+4", "r b 20+4"];
-
-const CASES: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
-  elements: {
-    "words[1]": ["r b 12+4"],
-    "words[key]": ["r b 12+4"],
-    "words['3']": ["r b 20+4"],
-    "words[2n]": ["r b 16+4"],
-    "words?.[0]": ["r b 8+4"],
-    "words[-0]": ["r b 8+4"],
-    "wasm[70]": ["r wasm 70+1"],
-    "words[1] = 2": ["w b 12+4"],
-    "words[1] += 2": ["r b 12+4", "w b 12+4"],
-    "words[1]++": ["r b 12+4", "w b 12+4"],
-    "words[0] ||= 3": ["r b 8+4"],
-    "words[0] &&= 3": ["r b 8+4", "w b 8+4"],
-    "big[1] = 3n": ["w o 8+8"],
-    "[words[0], words[1]] = [1, 2]": ["w b 8+4", "w b 12+4"],
-    "[words[0], words[1]] = [words[1], words[0]]": ["r b 12+4", "r b 8+4", "w b 8+4", "w b 12+4"],
-    "({ x: words[2] } = { x: 1 })": ["w b 16+4"],
-    "for (words[0] of [1, 2]);": ["w b 8+4", "w b 8+4"],
-    "words[words[1] - 7]": ["r b 12+4", "r b 20+4"],
-    "words.subarray(1)[0]": ["r b 12+4"],
-    "words[1] = { valueOf() { return words[3] } }": ["r b 20+4", "w b 12+4"],
-    "const f = (i) => words[i]; [0, 1].map(f)": ["r b 8+4", "r b 12+4"],
-    "words[4]; words[-1]; words[1.5]; words['x']; words['-0']; words.length; words[9] = 1; words[Symbol.iterator]": [],
-    "plain[1]; plain[1] = 2; plain[1]++; [plain[0]] = [1]; plain.fill(0).set([1], 1); [...plain]": [],
-    "[1, 2][0]; 'abc'[1]; Buffer.alloc(4)[2] = 3; new DataView(new ArrayBuffer(8)).getInt8(0)": [],
-    "words.subarray(1, 2); new Int32Array(buffer, 0, 2); bytes.subarray(2); bytes.slice(1)": [],
-    "structuredClone; buffer.byteLength; words.keys().next()": [],
-  },
-  ranges: {
-    "words.set([1, 2])": ["w b 8+8"],
-    "words.set([1, 2], 2)": ["w b 16+8"],
-    "words.set(plain)": ["w b 8+16"],
-    "plain.set(words)": [WHOLE],
-    "words.set(words.subarray(2))": ["r b 16+8", "w b 8+8"],
-    "plain.set(words.subarray(1, 2), 3)": ["r b 12+4"],
-    "try { words.set([1], 4) } catch {}": [],
-    "words.set({ length: 2, 0: 1, 1: 2 })": ["w b 8+16"],
-    "words.fill(1)": ["w b 8+16"],
-    "words.fill(1, 1, -1)": ["w b 12+8"],
-    "words.fill(1, 3, 1)": [],
-    "words.fill(0, -1)": ["w b 20+4"],
-    "words.fill(1, key)": ["w b 8+16"],
-    "words.copyWithin(0, 2)": ["r b 16+8", "w b 8+8"],
-    "words.copyWithin(3, 0, 2)": ["r b 8+4", "w b 20+4"],
-    "words.slice()": [WHOLE],
-    "words.slice(1, 2)": ["r b 12+4"],
-    "words.slice(-1)": ["r b 20+4"],
-    "words.at(-1)": ["r b 20+4"],
-    "words.at(2)": ["r b 16+4"],
-    "words.at(4)": [],
-    "words.at()": ["r b 8+4"],
-    "words.sort()": [WHOLE, "w b 8+16"],
-    "words.reverse()": [WHOLE, "w b 8+16"],
-    "words.indexOf(1, 1)": ["r b 12+12"],
-    "words.includes(1)": [WHOLE],
-    "words.lastIndexOf(1)": [WHOLE],
-    "words.join()": [WHOLE],
-    "String(words)": [WHOLE],
-    "words.toLocaleString()": [WHOLE],
-    "words.toSorted()": [WHOLE],
-    "words.toReversed()": [WHOLE],
-    "words.with(0, 1)": [WHOLE],
-    "new Int32Array(words)": [WHOLE],
-    "new Float64Array(words.subarray(1))": ["r b 12+12"],
-    "Float32Array.of(words[0])": ["r b 8+4"],
-    "buffer.slice(4, -4)": ["r b 4+56"],
-  },
-  "one by one": {
-    "[...words]": EACH,
-    "for (const x of words);": EACH,
-    "for (const x of words) break": ["r b 8+4"],
-    "const [x, y] = words": ["r b 8+4", "r b 12+4"],
-    "const [x, ...rest] = words.subarray(2)": ["r b 16+4", "r b 20+4"],
-    "Math.max(...words)": EACH,
-    "new Set(words)": EACH,
-    "Array.from(words)": EACH,
-    "Int32Array.from(words)": EACH,
-    "Int32Array.from(words, (x) => x)": EACH,
-    "for (const [i, x] of words.entries()) if (i === 1) break": ["r b 8+4", "r b 12+4"],
-    "words.values().next()": ["r b 8+4"],
-    "words.values().take(2).toArray()": ["r b 8+4", "r b 12+4"],
-    "words.forEach(() => {})": EACH,
-    "words.map((x) => x)": EACH,
-    "words.filter((x) => x > 10)": EACH,
-    "words.every((x) => x > 10)": ["r b 8+4", "r b 12+4"],
-    "words.some((x) => x === 30)": EACH.slice(0, 3),
-    "words.find((x) => x === 10)": EACH.slice(0, 2),
-    "words.findIndex((x) => x < 0)": EACH,
-    "words.findLast((x) => x === 30)": ["r b 20+4", "r b 16+4"],
-    "words.findLastIndex(() => false)": [...EACH].reverse(),
-    "words.reduce((x, y) => x + y)": EACH,
-    "words.reduce((x, y) => x + y, 0)": EACH,
-    "words.reduce((x, y, i) => { if (i === 1) view.getInt8(9); return x })": [
-      "r b 8+4",
-      "r b 12+4",
-      "r b 25+1",
-      "r b 16+4",
-      "r b 20+4",
-    ],
-    "words.reduce((x, y, i) => { if (i === 1) view.getInt8(9); return x }, 0)": [
-      "r b 8+4",
-      "r b 12+4",
-      "r b 25+1",
-      "r b 16+4",
-      "r b 20+4",
-    ],
-    "words.reduceRight((x, y) => x + y)": [...EACH].reverse(),
-    "words.subarray(4).forEach(() => {})": [],
-    "words.forEach((_, i) => { if (i === 1) plain[0] = words[3] })": [
-      "r b 8+4",
-      "r b 12+4",
-      "r b 20+4",
-      "r b 16+4",
-      "r b 20+4",
-    ],
-    "try { words.map((x) => { throw x }) } catch {}": ["r b 8+4"],
-  },
-  "DataView and Buffer": {
-    "view.getInt8(1)": ["r b 17+1"],
-    "view.setFloat64(8, 1)": ["w b 24+8"],
-    "view.getUint16(2, true)": ["r b 18+2"],
-    "view.setBigInt64(0, 1n)": ["w b 16+8"],
-    "view.getInt32()": ["r b 16+4"],
-    "try { view.getInt32(13) } catch {}": [],
-    "view.setFloat16(0, 1)": ["w b 16+2"],
-    "bytes.readUInt8(1)": ["r o 5+1"],
-    "bytes.readUint8()": ["r o 4+1"],
-    "bytes.readInt32LE(4)": ["r o 8+4"],
-    "bytes.readDoubleBE(8)": ["r o 12+8"],
-    "bytes.readBigUInt64LE()": ["r o 4+8"],
-    "bytes.readUIntBE(1, 3)": ["r o 5+3"],
-    "bytes.writeInt16BE(1, 2)": ["w o 6+2"],
-    "bytes.writeFloatLE(1)": ["w o 4+4"],
-    "bytes.writeIntLE(1, 2, 6)": ["w o 6+6"],
-    "try { bytes.readInt32LE(13) } catch {}": [],
-    "bytes.copy(words, 4, 0, 8)": ["r o 4+8", "w b 12+8"],
-    "bytes.copy(Buffer.alloc(8), 4)": ["r o 4+4"],
-    "Buffer.from('xyz').copy(bytes, 2)": ["w o 6+3"],
-    "bytes.compare(Buffer.from('x'))": ["r o 4+16"],
-    "bytes.compare(bytes, 0, 2, 4, 8)": ["r o 8+4", "r o 4+2"],
-    "bytes.equals(bytes.subarray(1))": ["r o 4+16", "r o 5+15"],
-    "Buffer.compare(bytes, Buffer.from('y'))": ["r o 4+16"],
-    "bytes.toString()": ["r o 4+16"],
-    "bytes.toString('hex', 2, 4)": ["r o 6+2"],
-    "bytes.fill('ab', 1, 3)": ["w o 5+2"],
-    "bytes.fill(0)": ["w o 4+16"],
-    "bytes.fill('a', 'latin1')": ["w o 4+16"],
-    "bytes.write('hello')": ["w o 4+5"],
-    "bytes.write('hello', 3)": ["w o 7+5"],
-    "bytes.write('hello', 14)": ["w o 18+2"],
-    "bytes.write('hello', 0, 2)": ["w o 4+2"],
-    "bytes.write('6869', 'hex')": ["w o 4+2"],
-    "bytes.indexOf(1)": ["r o 4+16"],
-    "bytes.includes('x')": ["r o 4+16"],
-    "bytes.swap32()": ["r o 4+16", "w o 4+16"],
-    "bytes.toJSON()": ["r o 4+16"],
-    "Buffer.from(bytes)": ["r o 4+16"],
-    "Buffer.concat([Buffer.from('a'), bytes.subarray(2)])": ["r o 6+14"],
-    "bytes.set([1], 2)": ["w o 6+1"],
-    "bytes[3] = bytes[2]": ["r o 6+1", "w o 7+1"],
-  },
-};
-
 describe("what the sink is told", () => {
-  for (const [name, cases] of Object.entries(CASES)) {
+  for (const [name, cases] of Object.entries(ACCESSES)) {
     test(name, () => {
       for (const [code, expected] of Object.entries(cases)) assert.deepEqual(seen(code), expected, code);
     });
@@ -274,6 +113,68 @@ describe("what the sink is told", () => {
         access(words.subarray(4), "r");
       }),
       ["r b 8+16", "w b 16+16"],
+    );
+  });
+
+  test("functions of Node that look into what they are given, or fill it", () => {
+    const shared = new Uint8Array(buffer, 0, 8);
+    const nested = { a: [new Map([[1, shared]])], shared };
+    nested.a.push(nested as never);
+    const reads = "r b 0+8";
+    const writes = "w b 0+8";
+    const cases: readonly (readonly [act: () => unknown, told: readonly string[]])[] = [
+      [() => inspect(nested), [reads]],
+      [() => format("%s", shared), [reads]],
+      [() => isDeepStrictEqual(shared, new Uint8Array(8)), [reads]],
+      [() => assert.notDeepEqual(nested, {}), [reads]],
+      [() => strict.notDeepStrictEqual({}, nested), [reads]],
+      [() => serialize(shared), [reads]],
+      [() => hash("sha256", shared), [reads]],
+      [() => timingSafeEqual(shared, new Uint8Array(8)), [reads]],
+      [() => randomFillSync(shared), [writes]],
+      [() => deflateSync(shared), [reads]],
+      [() => crc32(shared), [reads]],
+      [() => inspect(new Uint8Array(8)), []],
+    ];
+    for (const [act, expected] of cases) {
+      told = [];
+      act();
+      assert.deepEqual([...new Set(told)], expected, String(act));
+    }
+  });
+
+  test("what would make elements reachable unseen is refused, and says what to write instead", () => {
+    for (const [code, message] of [
+      ["new Proxy(words, {})", /a Proxy of a typed array .*: use the typed array itself/],
+      ["Object.create(words)", /an object whose prototype is a typed array .*: keep the typed array in a property/],
+      ["Object.setPrototypeOf({}, words)", /an object whose prototype/],
+      ["Reflect.setPrototypeOf({}, words)", /an object whose prototype/],
+      ["({ __proto__: words })", /an object whose prototype/],
+      ["({}).__proto__ = words", /an object whose prototype/],
+      [
+        "class A { #w = words; m() { eval('this.#w[0]') } } new A().m()",
+        /code in a string that can only be read where/,
+      ],
+    ] as const)
+      assert.throws(() => seen(code), { code: "INPUT_INVALID", message }, code);
+    for (const [code, message] of [
+      [
+        "(a?.b[0].c)()",
+        /^code\.js:1: an element within an optional chain that is called .*: write it in two statements/,
+      ],
+      ["delete a?.b[0].c", /^code\.js:1: an element within an optional chain/],
+      [
+        "class B extends A { m() {\nreturn super.m?.()[0] } }",
+        /^code\.js:2: an element of what is returned by a method/,
+      ],
+      ["async () => o[await k]?.()[0]", /^code\.js:1: an element of what is returned by a method/],
+      ["(a?.b)?.()[0]", /^code\.js:1: an element of what is returned by a method/],
+      ["eval(...x)", /^code\.js:1: eval\(\.\.\.\) of a spread/],
+    ] as const)
+      assert.throws(() => transform(code, "code.js"), { code: "INPUT_INVALID", message }, code);
+    assert.deepEqual(
+      seen("new Proxy(plain, {})[0]; Object.create(plain); ({ __proto__: plain }); (plain?.map)?.name"),
+      [],
     );
   });
 
@@ -321,10 +222,13 @@ describe("replaced built-ins", () => {
       [Object.getPrototypeOf(Uint8Array.prototype) as object, native.typedArray],
       [Buffer.prototype as object, native.buffer],
       [DataView.prototype, native.dataView],
+      [Array.prototype, native.array],
     ];
     let replaced = 0;
     for (const [owner, descriptors] of now) {
-      assert.deepEqual(Reflect.ownKeys(owner), Reflect.ownKeys(descriptors));
+      // Two getters for patterns are new.
+      const known = Reflect.ownKeys(owner).filter((key) => !String(key).startsWith("Symbol(lockstep: "));
+      assert.deepEqual(known, Reflect.ownKeys(descriptors));
       for (const key of Reflect.ownKeys(descriptors)) {
         const [old, current] = [descriptors[key as string]!, Object.getOwnPropertyDescriptor(owner, key)!];
         assert.deepEqual(

@@ -58,10 +58,12 @@ export async function run(
 
 /** V8 quotes the source in some messages, and the source is what differs. */
 function withoutSource(message: string): string {
-  return message.replace(
-    /^[^]* (?=is not (?:a function|iterable|a constructor|a function or its return value is not iterable)$)/,
-    "… ",
-  );
+  return message
+    .replace(
+      /^[^]* (?=is not (?:a function|iterable|a constructor|a function or its return value is not iterable)$)/,
+      "… ",
+    )
+    .replace(/^.* (?=as it is (?:null|undefined))/, "… ");
 }
 
 function show(value: unknown): string {

@@ -25,6 +25,7 @@ const CASES: Readonly<Record<string, readonly [code: string, message: RegExp]>> 
     "INPUT_INVALID",
     /thread 0 of "grows": .*grow\(\).*make it at its full size in setup.*refused\.programs\.ts:\d+/,
   ],
+  proxies: ["INPUT_INVALID", /thread 0 of "proxies": a Proxy of a typed array.*refused\.programs\.ts:\d+/],
   growsMemory: ["INPUT_INVALID", /thread 0 of "growsMemory": .*grow\(\).*refused\.programs\.ts:\d+/],
   sendsOwn: [
     "INPUT_INVALID",
@@ -47,6 +48,14 @@ test("what is thrown outside of the body is told as thrown; memory of a thread's
   const report = await explore(refused.throwsOutside, { strategy: "classes" });
   assert.match(report.failure?.message ?? "", /thread 0 threw RangeError: outside of everything/);
   requireExplored(await explore(refused.growsOwn, { strategy: "classes" }));
+});
+
+test("an element that is read in whatever way races with a write of it", async () => {
+  for (const program of refused.racesUnusually) {
+    const report = await explore(program, { strategy: "classes" });
+    assert.equal(report.failure?.kind, "race");
+    assert.match(report.failure.message, /"plain read of w\[0\]" by thread 1/);
+  }
 });
 
 test("a signal ends a check, a setup and a thread that never do", { timeout: 25_000 }, async () => {

@@ -57,6 +57,28 @@ export const grows = program<{ w: Words }>(import.meta.url, {
     },
   ],
 });
+export const proxies = program(import.meta.url, {
+  setup,
+  threads: [({ w }) => new Proxy(w, {})[0]],
+});
+/** Not refused, and a race: each reads an element in a way of its own. */
+export const racesUnusually = [
+  ({ w }: { w: Words }): unknown => {
+    const { 0: x } = w;
+    return x;
+  },
+  ({ w }: { w: Words }): unknown => {
+    const { length, ...rest } = w;
+    return [length, rest];
+  },
+  ({ w }: { w: Words }): unknown => {
+    const box = { w } as { w?: Words };
+    return box?.w?.[0];
+  },
+  ({ w }: { w: Words }): unknown => Reflect.get(w, 0),
+  ({ w }: { w: Words }): unknown => JSON.stringify({ w }),
+  ({ w }: { w: Words }): unknown => Math.max.apply(null, w as unknown as number[]),
+].map((read) => program(import.meta.url, { setup, threads: [add, read] }));
 export const growsMemory = program(import.meta.url, {
   setup: () => {
     const { WebAssembly } = globalThis as unknown as {

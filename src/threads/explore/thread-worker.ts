@@ -48,6 +48,10 @@ async function load(): Promise<Program> {
       const event = runtime.point(write ? KIND.WRITE : KIND.READ, runtime.bufferId(buffer), byteOffset, byteLength);
       runtime.did(event, 0, 0, write, !write);
     },
+    refuse(what) {
+      if (runtime.active) runtime.refuse(what);
+      throw new LockstepError("INPUT_INVALID", `${what} (${callSite()})`); // while it loads
+    },
   });
   immediates = installTime(runtime);
   globalThis.Atomics = exploredAtomics(runtime);

@@ -1,20 +1,14 @@
 /**
- * What transformed code calls in place of `a[i]` (transform.ts). For an element of a typed array over shared memory the
- * sink is told before the access happens; for anything else these do what the language does, down to the order of
- * conversions and the kind of error: each access is in the end the plain one, of the same object with the same key.
- * Keys and values that are objects are converted before the sink is told, once for each access (as V8 does, which
- * converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
+ * What transformed code calls in place of `a[i]` (transform.ts), in chains and at keys of patterns. For an element of a
+ * typed array over shared memory the sink is told before the access happens; for anything else these do what the
+ * language does, down to the order of conversions and the kind of error: each access is in the end the plain one, of
+ * the same object with the same key. Keys and values that are objects are converted before the sink is told, once for
+ * each access (as V8 does, which converts the key of `a[k] += 1` twice), so that what their `valueOf` does comes first.
  */
 import { types } from "node:util";
 import { loopGlobals } from "./loops.ts";
-
-/**
- * Where accesses to shared memory are reported, before they happen. May block: nothing else of the thread runs
- * meanwhile.
- */
-export interface AccessSink {
-  plain(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number, write: boolean): void;
-}
+import { refuse, type AccessSink } from "./sink.ts";
+import { stringGlobals } from "./strings.ts";
 
 type Key = string | number | symbol;
 type Indexable = Record<Key, unknown>;
@@ -22,7 +16,7 @@ type Elements = NodeJS.TypedArray;
 
 const { isView } = ArrayBuffer;
 const { isSharedArrayBuffer } = types;
-const prototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
+export const typedArrayPrototype = Object.getPrototypeOf(Uint8Array.prototype) as object;
 /** "Int32Array"; undefined: no typed array. */
 export const tagOf = getter<string | undefined>(Symbol.toStringTag);
 export const bufferOf = getter<ArrayBufferLike>("buffer");
@@ -50,7 +44,7 @@ export const elementBytes = (view: Elements): number => BYTES[tagOf(view) as str
 
 /** The typed arrays' own getters: an instance or a subclass may have others under these names. */
 function getter<T>(name: string | symbol): (view: object) => T {
-  const get = Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: object) => T;
+  const get = Object.getOwnPropertyDescriptor(typedArrayPrototype, name)?.get as (this: object) => T;
   return (view) => Reflect.apply<object, [], T>(get, view, []);
 }
 
@@ -86,6 +80,17 @@ export function reportElements(sink: AccessSink, view: Elements, start: number, 
     sink.plain(bufferOf(view) as SharedArrayBuffer, byteOffsetOf(view) + start * bytes, inside * bytes, write);
 }
 
+/** Reports an element by its key, if that is one of an element. */
+export function reportKey(sink: AccessSink, view: Elements, key: unknown, write: boolean): void {
+  const index = indexOf(key);
+  if (index >= 0) reportElements(sink, view, index, 1, write);
+}
+
+/** Reports every element. */
+export function reportAll(sink: AccessSink, value: unknown, write = false): void {
+  if (isSharedElements(value)) reportElements(sink, value, 0, lengthOf(value), write);
+}
+
 /** The integer index that a key names, or -1. */
 function indexOf(key: unknown): number {
   if (typeof key === "number") return Number.isInteger(key) && key >= 0 ? key : -1;
@@ -94,7 +99,7 @@ function indexOf(key: unknown): number {
   return Number.isInteger(index) && index >= 0 && String(index) === String(key) ? index : -1;
 }
 
-function toKey(key: unknown): Key {
+export function toKey(key: unknown): Key {
   if (typeof key === "object" || typeof key === "function") {
     return Reflect.ownKeys({ [key as unknown as string]: 0 })[0] as Key; // a computed name is converted as a key is
   }
@@ -102,7 +107,7 @@ function toKey(key: unknown): Key {
 }
 
 /** What storing into a typed array converts a value to first; throws what it would throw. */
-function toElement(view: Elements, value: unknown): unknown {
+export function toElement(view: Elements, value: unknown): unknown {
   const tag = tagOf(view);
   if (tag !== "BigInt64Array" && tag !== "BigUint64Array")
     return typeof value === "number" ? value : +(value as string);
@@ -118,7 +123,6 @@ export interface Reference {
 
 export interface Accessors {
   readonly read: (target: unknown, key: unknown) => unknown;
-  readonly readOptional: (target: unknown, key: () => unknown) => unknown;
   readonly at: (target: unknown, key: unknown) => Reference;
   /** For code that is not strict, where a write that is refused is no error. */
   readonly atSloppy: (target: unknown, key: unknown) => Reference;
@@ -128,8 +132,7 @@ export function createAccessors(sink: AccessSink): Accessors {
   const read = (target: unknown, key: unknown): unknown => {
     if (!isSharedElements(target)) return (target as Indexable)[key as Key];
     const name = toKey(key);
-    const index = indexOf(name);
-    if (index >= 0) reportElements(sink, target, index, 1, false);
+    reportKey(sink, target, name, false);
     return (target as unknown as Indexable)[name];
   };
   /** Writes to shared elements, after reporting; false: it is something else. */
@@ -177,22 +180,90 @@ export function createAccessors(sink: AccessSink): Accessors {
 
   return {
     read,
-    readOptional: (target, key) => (target === null || target === undefined ? undefined : read(target, key())),
     at: (target, key) => new Strict(target, key),
     atSloppy: (target, key) => new Sloppy(target, key),
   };
 }
 
+/** Names of getters of typed arrays: for the element that a pattern is about to read, and for all of them. */
+const KEY = Symbol("lockstep: the key of a pattern");
+const REST = Symbol("lockstep: what is left of a pattern");
+
+/** What patterns call, each key twice. Between the two, the getter of a Proxy may run patterns of its own: a stack. */
+function patternGlobals(sink: AccessSink): Readonly<Record<string, unknown>> {
+  const keys: Key[] = [];
+  const getter = (report: (view: Elements) => void) => ({
+    configurable: true,
+    get(this: unknown): undefined {
+      if (isSharedElements(this)) report(this);
+    },
+  });
+  Object.defineProperties(typedArrayPrototype, {
+    [KEY]: getter((view) => reportKey(sink, view, keys.at(-1), false)),
+    [REST]: getter((view) => reportAll(sink, view)),
+  });
+  return {
+    __lockstep_key: (key: unknown) => {
+      keys.push(toKey(key));
+      return KEY;
+    },
+    __lockstep_same: () => keys.pop(),
+    __lockstep_rest: REST,
+  };
+}
+
+/** What chains call. */
+function chainGlobals(): Readonly<Record<string, unknown>> {
+  let kept: unknown;
+  return {
+    __lockstep_absent: (value: unknown) => {
+      kept = value;
+      return value === null || value === undefined;
+    },
+    __lockstep_it: () => {
+      const value = kept;
+      kept = undefined;
+      return value;
+    },
+    __lockstep_bound: (target: unknown, methodOf: (target: unknown) => unknown) => {
+      const method = methodOf(target);
+      if (typeof method !== "function") return method;
+      return (...args: readonly unknown[]): unknown => Reflect.apply(method as () => unknown, target, args);
+    },
+    __lockstep_value: (value: unknown) => value,
+  };
+}
+
 /** Defines in this thread the globals that transformed code calls. */
 export function installAccessors(sink: AccessSink): void {
-  const { read, readOptional, at, atSloppy } = createAccessors(sink);
+  const { read, at, atSloppy } = createAccessors(sink);
   const globals = {
     __lockstep_read: read,
-    __lockstep_read_optional: readOptional,
     __lockstep_at: at,
     __lockstep_at_sloppy: atSloppy,
+    __lockstep_all: (value: unknown) => {
+      reportAll(sink, value);
+      return value;
+    },
+    __lockstep_proto: (value: unknown) => {
+      refuseAsPrototype(sink, value);
+      return value;
+    },
+    ...patternGlobals(sink),
+    ...chainGlobals(),
     ...loopGlobals,
+    ...stringGlobals(sink),
   };
   for (const [name, value] of Object.entries(globals))
     Object.defineProperty(globalThis, name, { value, configurable: true });
+}
+
+/** Elements would be found by way of an object that is none. */
+export function refuseAsPrototype(sink: AccessSink, value: unknown): void {
+  if (isSharedElements(value))
+    refuse(
+      sink,
+      "an object whose prototype is a typed array over shared memory cannot be watched: keep the typed array in a " +
+        "property",
+    );
 }

@@ -6,9 +6,9 @@
  * counts as one step; where user code runs between the elements (callbacks, iterators), each element is one
  * (iteration.ts).
  *
- * Not seen, and so a limit: `Array.prototype` methods, `Reflect.get`, `Object.values`, `JSON.stringify`, spread into an
- * object and `apply` over a typed array; Node's file and network calls, `crypto.hash`, compression. Production code
- * declares those with `access`.
+ * Here are the typed arrays' own and Buffer's; reflection.ts has those that take any object, node-calls.ts functions of
+ * Node's modules. Not seen, and so a limit: streams, sockets, blobs and file handles. Production code declares those
+ * with `access`.
  */
 import { createHash, createHmac } from "node:crypto";
 import { types } from "node:util";
@@ -20,16 +20,12 @@ import {
   lengthOf,
   reportBytes,
   reportElements,
-  type AccessSink,
 } from "./accessors.ts";
-import { CALLBACK_METHODS, reportingCallback, reportingIterator, type Native } from "./iteration.ts";
-
-export type { AccessSink } from "./accessors.ts";
-
-type Args = readonly unknown[];
-/** Reports what a call is about to touch. */
-type Rule = (self: unknown, args: Args) => void;
-type Wrap = (native: Native) => Native;
+import { CALLBACK_METHODS, reportingCallback, reportingIterator } from "./iteration.ts";
+import { installNodeCalls } from "./node-calls.ts";
+import { installReflection } from "./reflection.ts";
+import { apply, replacer, type Args, type Rule } from "./replace.ts";
+import type { AccessSink } from "./sink.ts";
 
 const TYPED_ARRAYS = [
   "Int8Array",
@@ -63,37 +59,7 @@ const DATA_VIEW_BYTES: Readonly<Record<string, number>> = {
 export function installBuiltins(sink: AccessSink): void {
   const typedArray = Object.getPrototypeOf(Uint8Array) as { readonly prototype: object };
   const rules = createRules(sink);
-  const wrappers = new Map<Native, Native>();
-  const replace = (owner: object, name: string | symbol, wrap: Wrap): void => {
-    const descriptor = Object.getOwnPropertyDescriptor(owner, name);
-    const native = descriptor?.value as Native | undefined;
-    if (native === undefined || descriptor?.configurable !== true) return; // this Node does not have it
-    let wrapper = wrappers.get(native);
-    if (wrapper === undefined) {
-      wrapper = Object.defineProperties<Native>(wrap(native), {
-        name: { value: native.name, configurable: true },
-        length: { value: native.length, configurable: true },
-      });
-      wrappers.set(native, wrapper);
-    }
-    Object.defineProperty(owner, name, { ...descriptor, value: wrapper });
-  };
-  const before = (owner: object, table: Readonly<Record<string, Rule>>): void => {
-    for (const [name, rule] of Object.entries(table)) {
-      replace(
-        owner,
-        name,
-        (native) =>
-          ({
-            method(this: unknown, ...args: Args): unknown {
-              rule(this, args);
-              return Reflect.apply(native, this, args);
-            },
-          }).method,
-      );
-    }
-  };
-
+  const { replace, before } = replacer();
   before(typedArray.prototype, rules.typedArray);
   for (const [name, method] of Object.entries(CALLBACK_METHODS)) {
     replace(
@@ -102,7 +68,7 @@ export function installBuiltins(sink: AccessSink): void {
       (native) =>
         ({
           method(this: unknown, ...args: Args): unknown {
-            return Reflect.apply(native, this, reportingCallback(sink, this, args, method));
+            return apply(native, this, reportingCallback(sink, this, args, method));
           },
         }).method,
     );
@@ -114,7 +80,7 @@ export function installBuiltins(sink: AccessSink): void {
       (native) =>
         ({
           method(this: unknown, ...args: Args): unknown {
-            return reportingIterator(sink, this, Reflect.apply(native, this, args));
+            return reportingIterator(sink, this, apply(native, this, args));
           },
         }).method,
     );
@@ -128,6 +94,8 @@ export function installBuiltins(sink: AccessSink): void {
   before(TextEncoder.prototype, { encodeInto: rules.encodeInto });
   before(Object.getPrototypeOf(createHash("sha256")) as object, { update: rules.readArgument });
   before(Object.getPrototypeOf(createHmac("sha256", "")) as object, { update: rules.readArgument });
+  installReflection(sink, rules.typedArray);
+  installNodeCalls(sink);
 }
 
 /** `new Int32Array(view)` copies; the constructor stays the same object everywhere that one can look. */
@@ -268,6 +236,13 @@ function createRules(sink: AccessSink) {
   buffer["toString"] = (self, [, start, end]) => {
     if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false);
   };
+  for (const encoding of ["ascii", "base64", "base64url", "latin1", "hex", "ucs2", "utf8"]) {
+    buffer[`${encoding}Slice`] = (self, [start, end]) => {
+      if (isSharedElements(self)) elements(self, absolute(start, end, lengthOf(self)), false);
+    };
+    buffer[`${encoding}Write`] = (self, [text, at, length]) => buffer["write"]!(self, [text, at, length, encoding]);
+  }
+  buffer["toLocaleString"] = buffer["toString"];
   buffer["lastIndexOf"] = buffer["includes"] = buffer["indexOf"] as Rule;
   for (const name of Object.getOwnPropertyNames(Buffer.prototype)) {
     const [, verb, type = "", bits] = /^(read|write)(?:Big)?(U?[Ii]nt|Float|Double)(\d+)?(?:LE|BE)?$/.exec(name) ?? [];
@@ -346,6 +321,7 @@ function absolute(start: unknown, end: unknown, length: number): [number, number
 export function installAccess(sink: AccessSink): readonly (() => void)[] {
   let telling = false;
   const outside: AccessSink = {
+    ...sink,
     plain: (buffer, byteOffset, byteLength, write) => {
       if (telling) return;
       telling = true;

@@ -3,9 +3,9 @@
  * other code runs, and with it other threads, so each element is reported just before it is read, not the range at the
  * start.
  */
-import { isSharedElements, lengthOf, reportElements, type AccessSink } from "./accessors.ts";
-
-export type Native = (this: unknown, ...args: readonly unknown[]) => unknown;
+import { isSharedElements, lengthOf, reportElements } from "./accessors.ts";
+import { apply, type Native } from "./replace.ts";
+import type { AccessSink } from "./sink.ts";
 
 interface NativeIterator {
   next: () => unknown;
@@ -22,7 +22,7 @@ export function reportingIterator(sink: AccessSink, view: unknown, iterator: unk
   const { next } = {
     next(this: unknown): unknown {
       if (this === iterator) reportElements(sink, view, index++, 1, false);
-      return Reflect.apply(native, this, []);
+      return apply(native, this, []);
     },
   };
   Object.defineProperty(iterator as object, "next", { value: next, writable: true, configurable: true });
@@ -70,7 +70,7 @@ export function reportingCallback(
   reportNext();
   if (folds && rest.length === 0) reportNext(); // the first element is where the fold starts
   const reporting = function (this: unknown, ...given: readonly unknown[]): unknown {
-    const result: unknown = Reflect.apply(callback as Native, this, given);
+    const result: unknown = apply(callback as Native, this, given);
     if (goesOn === "always" || Boolean(result) === (goesOn === "truthy")) reportNext();
     return result;
   };

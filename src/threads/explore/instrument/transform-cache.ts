@@ -4,7 +4,7 @@
  * made from, so an entry is right or absent.
  */
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { getCompileCacheDir } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,23 +29,16 @@ export function cachedTransform(source: string, path: string, format: string, ma
 
 let known: string | null | undefined;
 
-/** One for each form of the transform. */
+/** One for each form of the transform: what this folder makes of a source depends on all of its files. */
 function cacheFolder(): string | null {
   if (known !== undefined) return known;
   const base = getCompileCacheDir();
-  known =
-    base === undefined
-      ? null
-      : join(
-          base,
-          `lockstep-${createHash("sha256")
-            .update(readFileSync(fileURLToPath(new URL(`./transform${EXTENSION}`, import.meta.url))))
-            .update(readFileSync(fileURLToPath(new URL(`./loops${EXTENSION}`, import.meta.url))))
-            .update(readFileSync(fileURLToPath(new URL(`./typescript${EXTENSION}`, import.meta.url))))
-            .digest("hex")
-            .slice(0, 16)}`,
-        );
-  return known;
+  if (base === undefined) return (known = null);
+  const folder = dirname(fileURLToPath(import.meta.url));
+  const form = createHash("sha256");
+  for (const name of readdirSync(folder).sort())
+    if (name.endsWith(EXTENSION)) form.update(readFileSync(join(folder, name)));
+  return (known = join(base, `lockstep-${form.digest("hex").slice(0, 16)}`));
 }
 
 /** A cache that cannot be written is none. */

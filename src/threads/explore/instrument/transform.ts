@@ -7,253 +7,207 @@
  *   a[i] = x, a[i] += x,    __lockstep_at(a, (i)).v = x, …: an accessor whose `v` reads and writes, so that operators,
  *                           patterns and
  *   a[i]++, [a[i]] = x, …   loop heads keep the language's own meaning and order (a, then i, then the right side)
- *   a?.[i]                  __lockstep_read_optional(a, () => (i)), where it is a whole chain and i neither awaits nor
- *                           yields
+ *   a?.[i], a?.b[i]         the chain in pieces (chains.ts)
+ *   { [i]: x } = a          { [__lockstep_key(i)]: {} = 0, [__lockstep_same()]: x }: the first of the two keys names a
+ *   { ...x } = a            getter of typed arrays, which so learns that its next access will be that element, or all
+ *   { ...a }                { ...__lockstep_all(a) }
+ *   eval(a), Function(a)    eval(__lockstep_code(a)), __lockstep_function(Function)(a): what they are given is
+ *                           transformed as well
  *
- * and accessors.ts says what those do. Loops that keep nothing between their rounds are marked (loops.ts). Edits stay
- * within their line, so line numbers are the source's own; columns are not.
+ * and accessors.ts and strings.ts say what those do. Array patterns, spread and for-of go through iterators, which are
+ * replaced (builtins.ts). Loops that keep nothing between their rounds are marked (loops.ts). Edits stay within their
+ * line, so line numbers are the source's own; columns are not.
  *
  * Left as they are: what is called, tagged or constructed (`a[i]()` needs its `this`, and no element of a typed array
- * is a function), `delete`, `super[…]`, `import.meta[…]`, and literal keys that are no index ("abc", 1.5). Not seen,
- * and so a limit of what is explored: an element further along an optional chain (`a?.b[i]`), a key of an object
- * pattern (`const { [i]: x } = a`), code in strings.
+ * is a function), `delete`, `super[…]`, `import.meta[…]`, and literal keys that are no index ("abc", 1.5).
  */
-import {
-  parse,
-  tokTypes,
-  type AnyNode,
-  type ChainExpression,
-  type Literal,
-  type MemberExpression,
-  type Program,
-} from "acorn";
+import type { AnyNode, CallExpression, MemberExpression, NewExpression, ObjectPattern, Property } from "acorn";
 import MagicString from "magic-string";
+import { LockstepError } from "../../../base/index.ts";
+import { rewriteChain } from "./chains.ts";
 import { markLoop } from "./loops.ts";
+import {
+  firstFrom,
+  inChain,
+  isWordAt,
+  mayBeElement,
+  mayBeIndex,
+  parseSource,
+  placeOf,
+  visit,
+  type Parsed,
+  type SourceFormat,
+} from "./syntax.ts";
 
-/** What the source is to Node; `undefined`: a module if it parses as one. */
-export type SourceFormat = "module" | "commonjs" | undefined;
+export type { SourceFormat } from "./syntax.ts";
 
 /**
- * How a member expression is used: as a value, as a reference, as something that must stay a member expression, or as a
- * whole optional chain.
+ * How an expression is used: as a reference, or as something that must stay what it is, because it is constructed, or
+ * because it is called, tagged or deleted.
  */
-type Role = "target" | "member" | "chain";
+type Role = "target" | "constructed" | "reference";
 
-interface Parsed {
-  readonly program: Program;
-  readonly format: "module" | "commonjs";
-  readonly brackets: readonly number[];
-  readonly questionDots: readonly number[];
+export interface TransformOptions {
+  /** Whether the code is strict without saying so, as what a direct `eval` in strict code is given. @default false */
+  readonly strict?: boolean;
 }
 
 /**
  * JavaScript in (types stripped), JavaScript out, with as many lines. `url` is for the message of the `SyntaxError`
  * that a wrong source gives: `url:line:column: what acorn says`.
+ *
+ * @throws INPUT_INVALID: it cannot be watched (chains.ts)
  */
-export function transform(source: string, url: string, format?: SourceFormat): string {
+export function transform(
+  source: string,
+  url: string,
+  format?: SourceFormat,
+  { strict: always = false }: TransformOptions = {},
+): string {
   const parsed = parseSource(source, url, format);
   const output = new MagicString(source);
   const roles = new Map<AnyNode, Role>();
   const labelled = new Set<AnyNode>();
-  visit(parsed.program, parsed.format === "module", (node, strict) => {
+  visit(parsed.program, always || parsed.format === "module", (node, strict) => {
     assignRoles(node, roles);
     if (node.type === "LabeledStatement") labelled.add(node.body);
     markLoop(output, node, labelled.has(node));
-    if (node.type === "NewExpression" && node.callee.type !== "Identifier") {
-      // `new f(a).b()` would construct f: a callee that now contains a call is put in parentheses.
-      output.appendLeft(node.callee.start, "(").appendRight(node.callee.end, ")");
-    } else if (node.type === "MemberExpression" && mayBeElement(node)) {
-      rewrite(output, source, node, roles.get(node), strict, parsed);
+    switch (node.type) {
+      case "NewExpression":
+        // `new f(a).b()` would construct f: a callee that now contains a call is put in parentheses.
+        if (node.callee.type !== "Identifier")
+          output.appendLeft(node.callee.start, "(").appendRight(node.callee.end, ")");
+        rewriteFunction(output, node);
+        break;
+      case "CallExpression":
+        rewriteFunction(output, node);
+        rewriteEval(output, node, strict, parsed);
+        break;
+      case "ChainExpression": {
+        const role = roles.get(node);
+        const kept = (inner: AnyNode): boolean => inner === node.expression && role !== undefined;
+        rewriteChain(output, node, parsed, role === "reference", kept);
+        break;
+      }
+      case "MemberExpression":
+        if (mayBeElement(node) && !inChain(node)) rewriteElement(output, node, roles.get(node), strict, parsed);
+        break;
+      case "ObjectPattern":
+        rewritePattern(output, node, parsed);
+        break;
+      case "ObjectExpression":
+        for (const property of node.properties) rewriteProperty(output, property);
+        break;
+      default:
     }
   });
   return output.toString();
 }
 
-function rewrite(
+function rewriteElement(
   output: MagicString,
-  source: string,
   node: MemberExpression,
   role: Role | undefined,
   strict: boolean,
-  { brackets, questionDots }: Parsed,
+  { source, opening }: Parsed,
 ): void {
-  const open = firstFrom(brackets, node.object.end);
-  const call = (name: string, between: string, close: string): void => {
-    // Where the parts touch a keyword (`typeof[a][0]`, `for (a[0]of b)`), names would run into it.
-    output.appendLeft(node.start, `${isWordAt(source, node.start - 1) ? " " : ""}${name}(`);
-    output.update(open, open + 1, between);
-    output.update(node.end - 1, node.end, `${close}${isWordAt(source, node.end) ? " " : ""}`);
-  };
-  if (inChain(node)) {
-    if (role !== "chain" || !node.optional || inChain(node.object) || suspends(node.property)) return;
-    const questionDot = firstFrom(questionDots, node.object.end);
-    call("__lockstep_read_optional", " () => (", "))");
-    output.update(questionDot, questionDot + 2, ",");
-  } else if (role === "target") {
-    call(strict ? "__lockstep_at" : "__lockstep_at_sloppy", ",(", ")).v");
-  } else if (role !== "member") {
-    call("__lockstep_read", ",(", "))");
+  if (role === "constructed" || role === "reference") return;
+  const [name, close] =
+    role === "target" ? [strict ? "__lockstep_at" : "__lockstep_at_sloppy", ")).v"] : ["__lockstep_read", "))"];
+  const open = firstFrom(opening, node.object.end);
+  // Where the parts touch a keyword (`typeof[a][0]`, `for (a[0]of b)`), names would run into it.
+  output.appendLeft(node.start, `${isWordAt(source, node.start - 1) ? " " : ""}${name}(`);
+  output.update(open, open + 1, ",(");
+  output.update(node.end - 1, node.end, `${close}${isWordAt(source, node.end) ? " " : ""}`);
+}
+
+function rewritePattern(output: MagicString, { properties }: ObjectPattern, { opening, closing }: Parsed): void {
+  for (const property of properties) {
+    if (property.type === "RestElement") {
+      output.appendLeft(property.start, "[__lockstep_rest]:{}=0,");
+    } else if (!mayBeIndex(property.key) || (!property.computed && property.key.type !== "Literal")) {
+      continue;
+    } else if (property.computed) {
+      const open = firstFrom(opening, property.start);
+      const close = firstFrom(closing, property.key.end);
+      output.update(open, open + 1, "[__lockstep_key((");
+      output.update(close, close + 1, "))]:{}=0,[__lockstep_same()]");
+    } else {
+      const { start, end } = property.key;
+      output.appendLeft(start, "[__lockstep_key(").prependLeft(end, ")]:{}=0,[__lockstep_same()]");
+    }
   }
+}
+
+function rewriteProperty(output: MagicString, property: Property | { type: "SpreadElement"; argument: AnyNode }): void {
+  if (property.type === "SpreadElement") wrap(output, "__lockstep_all", property.argument);
+  else if (!property.computed && !property.shorthand && !property.method && isProto(property.key))
+    wrap(output, "__lockstep_proto", property.value);
+}
+
+function isProto(key: AnyNode): boolean {
+  return (key.type === "Identifier" ? key.name : key.type === "Literal" ? key.value : "") === "__proto__";
+}
+
+/** `Function(…)` and `new Function(…)`. */
+function rewriteFunction(output: MagicString, { type, callee }: CallExpression | NewExpression): void {
+  if (callee.type !== "Identifier" || callee.name !== "Function") return;
+  const [open, close] = type === "NewExpression" ? ["(", ")"] : ["", ""];
+  output.appendLeft(callee.start, `${open}__lockstep_function(`).prependLeft(callee.end, `)${close}`);
+}
+
+/** A direct `eval` stays one; it takes no second argument. */
+function rewriteEval(output: MagicString, node: CallExpression, strict: boolean, parsed: Parsed): void {
+  const { callee, arguments: given, optional } = node;
+  const [first] = given;
+  if (callee.type !== "Identifier" || callee.name !== "eval" || first === undefined) return;
+  if (first.type === "SpreadElement")
+    throw new LockstepError(
+      "INPUT_INVALID",
+      `${placeOf(parsed, node.start)}: eval(...) of a spread cannot be watched: give it its one argument`,
+    );
+  output.appendLeft(first.start, "__lockstep_code((").prependLeft(first.end, `),${strict && !optional})`);
+}
+
+function wrap(output: MagicString, name: string, { start, end }: AnyNode): void {
+  output.appendLeft(start, `${name}((`).prependLeft(end, "))");
 }
 
 /** Parents come before their children, so a node's role is known when it is met. */
 function assignRoles(node: AnyNode, roles: Map<AnyNode, Role>): void {
-  const target = (child: AnyNode | null | undefined): void => {
-    if (child) roles.set(child, "target");
-  };
-  /** Parentheses around a chain are not in the tree, and `(a?.[i])()` still has `a` as its `this`. */
-  const member = (child: AnyNode): void => {
-    roles.set(child.type === "ChainExpression" ? child.expression : child, "member");
+  const set = (child: AnyNode | null | undefined, role: Role): void => {
+    if (child) roles.set(child, role);
   };
   switch (node.type) {
     case "AssignmentExpression":
     case "AssignmentPattern":
     case "ForInStatement":
     case "ForOfStatement":
-      target(node.left);
+      set(node.left, "target");
       break;
     case "UpdateExpression":
     case "RestElement":
-      target(node.argument);
+      set(node.argument, "target");
       break;
     case "ArrayPattern":
-      node.elements.forEach(target);
+      for (const element of node.elements) set(element, "target");
       break;
     case "ObjectPattern":
-      for (const property of node.properties) if (property.type === "Property") target(property.value);
+      for (const property of node.properties) if (property.type === "Property") set(property.value, "target");
       break;
+    // Parentheses around a chain are not in the tree, and `(a?.[i])()` still has `a` as its `this`.
     case "CallExpression":
+      set(node.callee, "reference");
+      break;
     case "NewExpression":
-      member(node.callee);
+      set(node.callee, "constructed");
       break;
     case "TaggedTemplateExpression":
-      member(node.tag);
+      set(node.tag, "reference");
       break;
     case "UnaryExpression":
-      if (node.operator === "delete") member(node.argument);
-      break;
-    case "ChainExpression":
-      assignChain(node, roles);
+      if (node.operator === "delete") set(node.argument, "reference");
       break;
     default:
   }
-}
-
-function assignChain({ expression }: ChainExpression, roles: Map<AnyNode, Role>): void {
-  if (!roles.has(expression)) roles.set(expression, "chain");
-}
-
-/** Whether a member's name is computed and may be the index of an element. */
-function mayBeElement({ computed, object, property }: MemberExpression): boolean {
-  return (
-    computed &&
-    object.type !== "Super" &&
-    object.type !== "MetaProperty" &&
-    !(property.type === "Literal" && isName(property))
-  );
-}
-
-function isName({ value, bigint }: Literal): boolean {
-  if (bigint !== undefined || value instanceof RegExp) return false;
-  const index = Number(value);
-  return !(Number.isInteger(index) && index >= 0 && String(index) === String(value));
-}
-
-/** Whether evaluating it can be cut short by a `?.` before it. */
-function inChain(node: AnyNode): boolean {
-  for (
-    let at = node;
-    at.type === "MemberExpression" || at.type === "CallExpression";
-    at = at.type === "MemberExpression" ? at.object : at.callee
-  ) {
-    if (at.optional) return true;
-  }
-  return false;
-}
-
-/**
- * Whether an expression awaits or yields outside functions of its own, so that it cannot move into an arrow function.
- */
-function suspends(node: AnyNode): boolean {
-  if (node.type === "AwaitExpression" || node.type === "YieldExpression") return true;
-  return !isFunction(node) && childrenOf(node).some(suspends);
-}
-
-/** Calls `enter` for every node, parents first, with whether its code is strict. */
-function visit(node: AnyNode, strict: boolean, enter: (node: AnyNode, strict: boolean) => void): void {
-  const inner = strict || node.type === "ClassDeclaration" || node.type === "ClassExpression" || hasUseStrict(node);
-  enter(node, inner);
-  for (const child of childrenOf(node)) visit(child, inner, enter);
-}
-
-function hasUseStrict(node: AnyNode): boolean {
-  const body =
-    node.type === "Program" ? node.body : isFunction(node) && node.body.type === "BlockStatement" ? node.body.body : [];
-  return body.some((statement) => statement.type === "ExpressionStatement" && statement.directive === "use strict");
-}
-
-function isFunction(
-  node: AnyNode,
-): node is Extract<AnyNode, { type: "FunctionDeclaration" | "FunctionExpression" | "ArrowFunctionExpression" }> {
-  return (
-    node.type === "FunctionDeclaration" || node.type === "FunctionExpression" || node.type === "ArrowFunctionExpression"
-  );
-}
-
-function childrenOf(node: AnyNode): AnyNode[] {
-  return Object.values(node)
-    .flat()
-    .filter(
-      (value: unknown): value is AnyNode =>
-        typeof value === "object" && value !== null && "type" in value && typeof value.type === "string",
-    );
-}
-
-function parseSource(source: string, url: string, format: SourceFormat): Parsed {
-  try {
-    return parseAs(source, format ?? "module");
-  } catch (error) {
-    if (format === undefined) {
-      try {
-        return parseAs(source, "commonjs");
-      } catch {
-        /* The module's error is the one to tell. */
-      }
-    }
-    const { message, loc } = error as SyntaxError & {
-      readonly loc?: { readonly line: number; readonly column: number };
-    };
-    const place = loc === undefined ? url : `${url}:${loc.line}:${loc.column + 1}`;
-    throw new SyntaxError(`${place}: ${message.replace(/ \(\d+:\d+\)$/, "")}`, { cause: error });
-  }
-}
-
-function parseAs(source: string, format: "module" | "commonjs"): Parsed {
-  const brackets: number[] = [];
-  const questionDots: number[] = [];
-  const program = parse(source, {
-    ecmaVersion: "latest",
-    sourceType: format,
-    onToken: ({ type, start }) => {
-      if (type === tokTypes.bracketL) brackets.push(start);
-      else if (type === tokTypes.questionDot) questionDots.push(start);
-    },
-  });
-  return { program, format, brackets, questionDots };
-}
-
-/** The first of the ascending positions that is not before `from`. */
-function firstFrom(positions: readonly number[], from: number): number {
-  let [low, high] = [0, positions.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((positions[middle] as number) < from) low = middle + 1;
-    else high = middle;
-  }
-  return positions[low] as number;
-}
-
-function isWordAt(source: string, at: number): boolean {
-  const character = source[at];
-  return character !== undefined && (/[\w$]/.test(character) || character.charCodeAt(0) > 127);
 }
