@@ -87,7 +87,15 @@ test("after learning, status and models name what answers; it is stored where re
   assert.ok(status.state === "serving" && status.model.version === version);
   assert.equal(one.service.models()[0]!.version, version);
   assert.ok((await readdir(join(made.store, "versions"))).includes(version));
-  await assert.rejects(one.ask("my card", "champion"), code("NOT_FOUND"), "that alias names another version");
+  await assert.rejects(one.ask("my card", "champion"), (error) => {
+    const { message } = error as Error;
+    return (
+      code("NOT_FOUND")(error) &&
+      message.includes(`the alias "champion" names, version ${made.versions[0]!.slice(0, 12)}`)
+    );
+  });
+  await one.service.publish({ source: version });
+  assert.equal((await one.ask("my card", "champion"))[0]!.version, version, "what was learned has the alias now");
 });
 
 test("an alias moved to a version that cannot be loaded yet: it answers as soon as it can be", async () => {
@@ -105,4 +113,22 @@ test("an alias moved to a version that cannot be loaded yet: it answers as soon 
   await writeFile(weights, whole);
   await until(() => one.model.version === second);
   assert.equal((await one.ask("my card", "champion"))[0]!.version, second);
+});
+
+test("an alias that is taken away: what answers goes on, and follows it when it is back", async () => {
+  await using made = await madeStore([1, 2]);
+  const [first, second] = made.versions;
+  await using one = await served(made.store);
+  const store = await openStore(made.store);
+  await store.removeAlias("champion");
+  await until(() => one.service.models()[0]!.aliases.length === 0);
+  assert.equal((await one.ask("my card"))[0]!.version, first);
+  await assert.rejects(one.ask("my card", "champion"), code("NOT_FOUND"));
+  await store.setAlias("champion", first!);
+  await until(() => one.service.models()[0]!.aliases.length === 1);
+  assert.equal((await one.ask("my card", "champion"))[0]!.version, first);
+  await store.removeAlias("champion");
+  await store.setAlias("champion", second!);
+  await until(() => one.model.version === second);
+  assert.deepEqual([one.service.models()[0]!.aliases, one.errors], [["champion"], []]);
 });

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { isLockstepError, type ErrorCode } from "../../src/base/index.ts";
-import { remove } from "../../src/edge/api/index.ts";
+import { remove, removeAlias } from "../../src/edge/api/index.ts";
 import { receiptsPath } from "../../src/edge/api/receipts.ts";
 import { prepareReceipt } from "../../src/work/audit/receipt.ts";
 import { LogWriter } from "../../src/work/audit/writer.ts";
@@ -93,4 +93,26 @@ test("where it cannot be told whether a version is needed, it stays", async (t) 
   await assert.rejects(remove(store.root, second, { force: true } as never), coded("OPTION_INVALID", /force/, 2));
   await assert.rejects(remove(join(store.root, "none"), second), coded("NOT_FOUND", /not a store/, 2));
   await store.open(second);
+});
+
+test("an alias is taken away, also a damaged one, and its version stays until it is removed", async (t) => {
+  const { store, first } = await made(t);
+  await store.setAlias("challenger", first);
+  assert.deepEqual(await removeAlias(store.root, "challenger"), {
+    store: store.root,
+    alias: "challenger",
+    version: first,
+  });
+  assert.deepEqual([...(await store.aliases())], [["champion", first]]);
+  await store.open(first);
+  await assert.rejects(removeAlias(store.root, "challenger"), coded("NOT_FOUND", /no alias .* it has champion/, 2));
+  await assert.rejects(remove(store.root, first), coded("CONFLICT", /`lockstep remove STORE --alias NAME`/, 1));
+  await writeFile(join(store.root, "aliases", "champion"), "no name of a version");
+  await assert.rejects(store.aliases(), coded("STORE_CORRUPT", /champion/, 1));
+  assert.equal((await removeAlias(store.root, "champion")).version, undefined);
+  assert.deepEqual([...(await store.aliases())], []);
+  assert.equal((await remove(store.root, first)).version, first);
+  for (const bad of ["", "../champion", "A", 7])
+    await assert.rejects(removeAlias(store.root, bad as string), coded("OPTION_INVALID", /alias/, 2));
+  await assert.rejects(removeAlias(join(store.root, "none"), "champion"), coded("NOT_FOUND", /not a store/, 2));
 });

@@ -47,6 +47,19 @@ describe("the command line for a while", () => {
     }
   });
 
+  test("an alias is given with publish, seen with ls, and taken away with remove", async () => {
+    const run = async (...args: string[]) => {
+      const { code, stdout, stderr } = await commands.run([...args, "--json"]);
+      assert.equal(code, 0, stderr);
+      return jsonLines<{ aliases?: Record<string, string>; version?: string }>(stdout)[0]!;
+    };
+    const [first, second] = versions;
+    await run("publish", store, first!, "--alias", "challenger");
+    assert.deepEqual((await run("ls", store)).aliases, { challenger: first, champion: second });
+    assert.equal((await run("remove", store, "--alias", "challenger")).version, first);
+    assert.deepEqual((await run("ls", store)).aliases, { champion: second });
+  });
+
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     test(
       `${signal} in a training saves and ends with 130; --resume ends with the version of a training that was ` +
@@ -344,6 +357,9 @@ describe("the command line for a while", () => {
         [["eval", store], "OPTION_INVALID", /--data/],
         [["publish", store, "feed"], "NOT_FOUND", /feed/],
         [["remove", store, "feed"], "NOT_FOUND", /feed/],
+        [["remove", store], "OPTION_INVALID", /the version to remove, or --alias/],
+        [["remove", store, versions[0]!, "--alias", "champion"], "OPTION_INVALID", /with no version/],
+        [["remove", store, "--alias", "nobody"], "NOT_FOUND", /no alias "nobody"/],
         [["publish", store, versions[0]!, "--server", "ftp://nowhere"], "OPTION_INVALID", /server/],
         [["replay", commands.path("no-store")], "NOT_FOUND", /no-store/],
         [["verify", commands.path("no-store")], "NOT_FOUND", /no-store/],

@@ -30,7 +30,7 @@ export {
 export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 export { list, type ListedVersion, type StoreListing } from "./list.ts";
 export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
-export { remove, type RemoveOptions, type RemoveResult } from "./remove.ts";
+export { remove, removeAlias, type RemoveAliasResult, type RemoveOptions, type RemoveResult } from "./remove.ts";
 export { classifyEach, textsOf, type TextClassification } from "./predict.ts";
 export {
   completeRecipeFile,

@@ -1,13 +1,13 @@
 /**
  * `remove`: takes a version out of a store for good. What an alias names stays, and what a kept receipt needs for its
- * replay.
+ * replay. `removeAlias`: takes a name away, and leaves the version.
  */
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
 import { refersTo } from "../../work/audit/index.ts";
 import { openStore } from "../../work/store/index.ts";
-import { pathSchema, requirePath } from "./options.ts";
+import { aliasSchema, pathSchema, requirePath } from "./options.ts";
 import { receiptsPath } from "./receipts.ts";
 
 const removeSchema = z.strictObject({ log: pathSchema.optional() });
@@ -44,4 +44,24 @@ export async function remove(path: string, version: string, options: RemoveOptio
       [receiptsPath(store.root), ...(log === undefined ? [] : [log])].some((one) => refersTo(one, name)),
   });
   return { store: store.root, version: removed.name, bytes: removed.bytes };
+}
+
+export interface RemoveAliasResult {
+  readonly store: string;
+  readonly alias: string;
+  /** What it named, full; undefined where its file was damaged. */
+  readonly version: string | undefined;
+}
+
+/**
+ * Takes an alias away; the version that it named stays. A server that follows the alias goes on with the version that
+ * it has, and follows the alias again once there is one; who asks such a server for the alias meanwhile gets NOT_FOUND.
+ *
+ * @throws NOT_FOUND no such store or alias; OPTION_INVALID; DISK_FAILED
+ */
+export async function removeAlias(path: string, alias: string): Promise<RemoveAliasResult> {
+  requirePath(path, "the store that removeAlias takes");
+  const name = parseOptions(aliasSchema, alias, "the alias that removeAlias takes");
+  const store = await openStore(path);
+  return { store: store.root, alias: name, version: await store.removeAlias(name) };
 }

@@ -63,7 +63,7 @@ interface Serving {
   stamp: string;
   calm: boolean;
   /** The alias that is followed, and what it named when it was last looked at or moved from here. */
-  followed: { readonly alias: string; readonly version: string } | undefined;
+  followed: { readonly alias: string; readonly version: string | undefined } | undefined;
   /** Loads what the followed alias came to name. */
   following: Promise<void>;
   /** What the alias named could not be loaded: when it is tried again, in milliseconds of `systemClock.elapsed`. */
@@ -272,10 +272,11 @@ export class Service implements HttpDeps, AsyncDisposable {
       const stamp = await store.stamp();
       const { followed } = serving;
       const target = followed === undefined ? undefined : await store.alias(followed.alias);
-      if (followed !== undefined && target !== undefined && target !== followed.version) {
+      if (followed !== undefined && target !== followed.version) {
         serving.followed = { alias: followed.alias, version: target };
         serving.retry = undefined;
-        serving.following = this.#follow(serving, store, followed.alias);
+        // an alias that was taken away may come again; until then what answers goes on
+        if (target !== undefined) serving.following = this.#follow(serving, store, followed.alias);
       } else if (followed !== undefined && serving.retry !== undefined && systemClock.elapsed() >= serving.retry.at) {
         serving.retry = { at: Infinity, pauseMs: serving.retry.pauseMs };
         serving.following = this.#follow(serving, store, followed.alias);
@@ -346,7 +347,7 @@ export class Service implements HttpDeps, AsyncDisposable {
       const held = await serving.model.pin();
       if (await this.#names(serving, wanted, held.version)) return held;
       await held.release();
-      if (tries === FOLLOW_TRIES || serving.followed?.alias !== wanted) throw this.#notServed(serving, wanted);
+      if (tries === FOLLOW_TRIES || serving.followed?.alias !== wanted) throw await notServed(serving, wanted);
       await this.#look(serving);
       await orAborted(serving.following, signal);
       await orAborted(serving.model.settled(), signal);
@@ -357,16 +358,21 @@ export class Service implements HttpDeps, AsyncDisposable {
     if (wanted.length >= 4 && version.startsWith(wanted)) return true;
     return store !== undefined && isAlias(wanted) && (await store.alias(wanted)) === version;
   }
+}
 
-  #notServed(serving: Serving, wanted: string): LockstepError {
-    const served = modelsOf(serving)[0]!;
-    return new LockstepError(
-      "NOT_FOUND",
-      `this server serves version ${served.version.slice(0, 12)} (${served.aliases.join(", ") || "no alias"}), ` +
-        `not "${wanted}"`,
-      { model: wanted },
-    );
-  }
+/** An alias may name a version that this server does not have, or had until the model learned. */
+async function notServed(serving: Serving, wanted: string): Promise<LockstepError> {
+  const { version, aliases } = modelsOf(serving)[0]!;
+  const named = isAlias(wanted) ? await serving.store?.alias(wanted) : undefined;
+  return new LockstepError(
+    "NOT_FOUND",
+    `this server answers with version ${version.slice(0, 12)} (${aliases.join(", ") || "no alias"}), not with ` +
+      (named === undefined
+        ? `"${wanted}"`
+        : `what the alias "${wanted}" names, version ${named.slice(0, 12)}; leave \`model\` out, or publish the ` +
+          "version that is to have that alias"),
+    { model: wanted },
+  );
 }
 
 /** Publications that a question follows before it is refused. */

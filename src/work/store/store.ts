@@ -203,12 +203,28 @@ export class Store {
     }
   }
 
-  async removeAlias(alias: string): Promise<void> {
-    await this.#locked(async () => {
-      if ((await readAlias(this.#fs, this.#path("aliases"), requireAlias(alias))) === undefined) {
-        throw new LockstepError("NOT_FOUND", `there is no alias "${alias}" in ${this.root}`, { alias });
+  /**
+   * Takes an alias away, also a damaged one; the version stays. Returns what it named, if that could be read. NOT_FOUND
+   * when there is no such alias.
+   */
+  async removeAlias(alias: string): Promise<string | undefined> {
+    requireAlias(alias);
+    return await this.#locked(async () => {
+      const version = await readAlias(this.#fs, this.#path("aliases"), alias).catch((thrown: unknown) => {
+        if (isLockstepError(thrown) && thrown.code === "STORE_CORRUPT") return null;
+        throw thrown;
+      });
+      if (version === undefined) {
+        const others = [...(await this.aliases()).keys()];
+        throw new LockstepError(
+          "NOT_FOUND",
+          `there is no alias "${alias}" in ${this.root}; ` +
+            (others.length === 0 ? "it has none" : `it has ${others.slice(0, 8).join(", ")}`),
+          { alias },
+        );
       }
       await removeAlias(this.#fs, this.#path("aliases"), alias);
+      return version ?? undefined;
     });
   }
 
@@ -231,7 +247,7 @@ export class Store {
           `version ${shortName(version.name)} is in use: ${aliases.join(", ")} ` +
             `${aliases.length === 1 ? "names" : "name"} it; move ` +
             `${aliases.length === 1 ? "the alias" : "them"} to another version first ` +
-            "(`lockstep publish STORE VERSION --alias NAME`)",
+            "(`lockstep publish STORE VERSION --alias NAME`), or take it away (`lockstep remove STORE --alias NAME`)",
           { version: version.name, aliases },
         );
       }
