@@ -6,9 +6,9 @@
  * `--again`. Prints the table of docs/explored.md, and every mutant of `--only` that survives. Exit code 1 if any does,
  * or if an entry of equivalent.json speaks of no mutant.
  *
- * `--only`: a part of the names of the files whose mutants are run; `--programs`: a part of `file name` of the
- * programs and of the paths of the unit tests (`.programs.ts`: no unit tests; `.test.ts`: nothing else); `--deep`: how
- * many times as many schedules are tried for each; `--jobs`: processes at once; `--table`: runs none.
+ * `--only`: how the names of the files begin whose mutants are run (`mutex,slots`); `--programs`: a part of `file name`
+ * of the programs and of the paths of the unit tests (`.programs.ts`: no unit tests; `.test.ts`: nothing else);
+ * `--deep`: how many times as many schedules are tried for each; `--jobs`: processes at once; `--table`: runs none.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -41,11 +41,10 @@ const caught = readCaught(root);
 const keys = new Set(mutants.map(({ key }) => key));
 for (const key of caught.keys()) if (!keys.has(key)) caught.delete(key);
 
+const chosen = (file: string): boolean => values.only.split(",").some((part) => file.startsWith(part));
 const alive = new Set(
   mutants.flatMap((mutant, index) =>
-    mutant.file.includes(values.only) &&
-    (values.again || !caught.has(mutant.key)) &&
-    reasonOf(mutant, equivalent) === null
+    chosen(mutant.file) && (values.again || !caught.has(mutant.key)) && reasonOf(mutant, equivalent) === null
       ? [index]
       : [],
   ),
@@ -70,7 +69,7 @@ writeOpen(
   surviving.map(({ key }) => key),
 );
 console.log(mutantTable(mutants, { caught, equivalent }));
-for (const mutant of surviving.filter(({ file }) => file.includes(values.only))) {
+for (const mutant of surviving.filter(({ file }) => chosen(file))) {
   const index = mutants.indexOf(mutant);
   const why = hung.has(index) ? `hangs in ${hung.get(index)}` : reached.has(index) ? "" : "not reached";
   console.log(`${mutant.file}:${mutant.line}\t${mutant.text}\t${mutant.change}\t${why}`);

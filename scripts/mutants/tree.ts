@@ -46,8 +46,7 @@ export function plant(root: string, folder: string): readonly Mutant[] {
   const selector = join(folder, "node_modules", "mutants", "index.mjs");
   writeFileSync(selector, SELECTOR);
   cpSync(join(root, "package.json"), join(folder, "package.json"));
-  for (const part of ["src", "scripts", "tests/sync", "tests/explore"])
-    cpSync(join(root, part), join(folder, part), { recursive: true });
+  for (const part of ["src", "scripts", "tests"]) cpSync(join(root, part), join(folder, part), { recursive: true });
   const mutants: Mutant[] = [];
   for (const { path, mutated } of sources(root)) {
     if (mutated.mutants.length > 0)

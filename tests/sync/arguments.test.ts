@@ -23,6 +23,27 @@ test("an argument that cannot be is OPTION_INVALID and says the range", async ()
   assert.deepEqual(wrong, []);
 });
 
+test("a refusal says what was given", () => {
+  const given: readonly (readonly [unknown, string])[] = [
+    [0.5, "0.5"],
+    [-0, "-0"],
+    [0, "0"],
+    [7n, "7n"],
+    [null, "null"],
+    [true, "true"],
+    ["many", '"many"'],
+    [new Float64Array(1), "Float64Array"],
+    [{}, "object"],
+    [() => 1, "function"],
+  ];
+  for (const [capacity, shown] of given) {
+    const message = `the capacity of a channel is a whole number from 1 to 2^24, not ${shown}`;
+    assert.throws(() => Channel.create({ capacity: capacity as never }), { code: "OPTION_INVALID", message });
+  }
+  const handle = { kind: "mutex", words: undefined } as never;
+  assert.throws(() => Mutex.attach(handle), { message: /, not undefined$/ });
+});
+
 /** How many waits lie in the queues of these words. */
 const listeners = (words: Int32Array<SharedArrayBuffer>): number =>
   words.reduce((total, _, index) => total + Atomics.notify(words, index), 0);

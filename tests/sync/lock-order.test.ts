@@ -59,6 +59,20 @@ test("an order over three locks, and one that was tried only, are orders too", (
   assert.match(error.message, /"b" was acquired while "a" was held, at .*; "c" was acquired while "b" was held/);
 });
 
+test("an order is recorded once, however many objects keep it, so that there is room for others", () => {
+  const [a, b, c, d] = named("a", "b", "c", "d") as [Mutex, Mutex, Mutex, Mutex];
+  for (let i = 0; i < 1100; i++) {
+    using _a = Mutex.attach(a.handle).lock();
+    using _b = Mutex.attach(b.handle).lock();
+  }
+  {
+    using _c = c.lock();
+    using _d = d.lock();
+  }
+  using _d = d.lock();
+  assert.equal(thrownBy(() => c.lock()).code, "LOCK_ORDER");
+});
+
 test("locks released out of order are not held any more; unchecked locks are not checked", () => {
   const [a, b, c] = named("a", "b", "c") as [Mutex, Mutex, Mutex];
   const first = a.lock();

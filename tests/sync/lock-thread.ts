@@ -4,6 +4,7 @@ import {
   AbortWord,
   joinSupervisor,
   Mutex,
+  Supervisor,
   type AbortHandle,
   type MutexGuard,
   type MutexHandle,
@@ -18,6 +19,8 @@ export type Command =
     }
   | { readonly do: "tryLock" | "lockAsync" | "release" | "poison"; readonly mutex: number }
   | { readonly do: "create"; readonly name: string }
+  /** Supervises somebody itself, and goes on doing so. */
+  | { readonly do: "supervise" }
   | { readonly do: "end" };
 
 export interface ThreadData {
@@ -37,6 +40,7 @@ if (data.supervisor !== undefined) joinSupervisor(data.supervisor);
 const mutexes = data.mutexes.map((handle) => Mutex.attach(handle));
 const abort = data.abort === undefined ? undefined : AbortWord.attach(data.abort);
 const guards = new Map<number, MutexGuard>();
+const given: MessagePort[] = [];
 
 async function perform(command: Command): Promise<unknown> {
   switch (command.do) {
@@ -65,6 +69,9 @@ async function perform(command: Command): Promise<unknown> {
     case "create":
       mutexes.push(Mutex.create({ name: command.name }));
       return mutexes.at(-1)!.handle;
+    case "supervise":
+      given.push(new Supervisor().port());
+      return null;
     case "end":
       parentPort!.close();
       return null;

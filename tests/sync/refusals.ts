@@ -184,13 +184,36 @@ export function refusals(): readonly Refusal[] {
   refuse("Counter.add", /−2\^31 to 2\^31 − 1/, (amount) => Counter.create().add(amount));
   refuse("Counter.add, too much", /−2\^31 to 2\^31 − 1/, (amount) => Counter.create(2 ** 31 - 1).add(amount), [1, 5]);
   refuse("EventCount.wait seen", /−2\^31 to 2\^31 − 1/, (seen) => EventCount.create().wait(seen), [NaN, 2 ** 31, "0"]);
+  refuse(
+    "EventCount.waitAsync seen",
+    /−2\^31 to 2\^31 − 1/,
+    (seen) => EventCount.create().waitAsync(seen, { timeoutMs: 0 }),
+    [NaN, 2 ** 31, "0"],
+  );
   const reasons = /"CANCELLED", "WORKER_DIED"/;
   refuse("AbortWord.abort", reasons, (reason) => AbortWord.create().abort(reason), ["NO", 1, null]);
   refuse("Barrier.abort", reasons, (reason) => Barrier.create(2).abort(reason), ["NO", undefined]);
+  refuse(
+    "Barrier.abort once more",
+    reasons,
+    (reason) => {
+      const aborted = Barrier.create(2);
+      aborted.abort("CANCELLED");
+      return aborted.abort(reason);
+    },
+    ["NO", undefined],
+  );
   refuse("Latch.abort", reasons, (reason) => Latch.create(2).abort(reason), ["NO", undefined]);
   refuse("AbortWord.bind", /can be aborted or woken/, (target) => AbortWord.create().bind(target), [null, {}, 1]);
   refuse("AbortWord.follow", /an AbortSignal/, (signal) => AbortWord.create().follow(signal), [null, {}]);
   refuse("Once.run", /a function/, (work) => Once.create().run(work), [null, 1]);
+  refuse("Once.runAsync", /a function/, (work) => Once.create().runAsync(work), [null, 1]);
+  refuse(
+    "Once.runAsync onOwnerDied",
+    /"throw", "retry"/,
+    (onOwnerDied) => Once.create().runAsync(() => {}, { onOwnerDied }),
+    ["go"],
+  );
   refuse("Once onOwnerDied", /"throw", "retry"/, (onOwnerDied) => Once.create().run(() => {}, { onOwnerDied }), ["go"]);
   refuse("Mutex.withLock", /a function/, (work) => Mutex.create().withLock(work), [null, 1]);
   refuse("RwLock.withRead", /a function/, (work) => RwLock.create().withRead(work), [null]);

@@ -109,4 +109,12 @@ test("a watched worker needs no port; a disposed supervisor sees nothing and kee
   await delay(20);
   assert.equal(mutex.broken, false);
   assert.throws(() => supervisor.port(), { code: "SHUTTING_DOWN" });
+  supervisor.protect(mutex);
+  assert.equal(mutex.broken, false, "it has closed its ports itself: that is no death");
+});
+
+test("a supervisor that waits does not keep its thread alive", async () => {
+  const thread = new Remote([]);
+  await thread.tell({ do: "supervise" });
+  await thread.end();
 });

@@ -92,7 +92,7 @@ function named(bound: number): string {
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
-  if (value === null || typeof value === "boolean" || value === undefined) return String(value);
+  if (value === null || typeof value === "boolean") return String(value);
   if (typeof value === "bigint") return `${value}n`;
   return ArrayBuffer.isView(value) ? value.constructor.name : typeof value;
 }

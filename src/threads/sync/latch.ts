@@ -111,7 +111,7 @@ export class Latch implements Abortable, Supervised, Wakeable {
 
   #isOpen(): boolean {
     const missing = load(this.#words, MISSING);
-    const reason = missing < 0 ? reasonOf(-missing) : null;
+    const reason = reasonOf(-missing); // null where it is not below 0
     if (reason !== null) throw abortError(reason, WHAT);
     return missing === 0;
   }

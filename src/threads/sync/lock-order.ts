@@ -27,7 +27,7 @@ export function recordOrder(domain: LockDomain, held: number, acquired: number, 
 
 /** The edges of a shortest path, or null. */
 function pathBetween(edges: readonly Edge[], from: number, to: number): readonly Edge[] | null {
-  const cameBy = new Map<number, Edge | null>([[from, null]]);
+  const cameBy = new Map<number, Edge>(); // never `from` itself: the graph has no cycle
   const queue = [from];
   for (const lock of queue) {
     if (lock === to) return pathTo(cameBy, to);
@@ -40,9 +40,9 @@ function pathBetween(edges: readonly Edge[], from: number, to: number): readonly
   return null;
 }
 
-function pathTo(cameBy: ReadonlyMap<number, Edge | null>, to: number): readonly Edge[] {
+function pathTo(cameBy: ReadonlyMap<number, Edge>, to: number): readonly Edge[] {
   const path: Edge[] = [];
-  for (let edge = cameBy.get(to); edge !== undefined && edge !== null; edge = cameBy.get(edge.held)) path.unshift(edge);
+  for (let edge = cameBy.get(to); edge !== undefined; edge = cameBy.get(edge.held)) path.unshift(edge);
   return path;
 }
 

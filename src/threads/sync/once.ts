@@ -2,9 +2,9 @@
  * Once: one thread does something, all others wait until it is done, and nobody does it again. What it makes lies
  * elsewhere, in memory of the caller's; this object knows only whether it is done.
  *
- * Words: 0 STATE  bits 0..22 OWNER: threadId + 1 of the thread that runs it (0: nobody), written by the compare-and-set
- *                 that takes it
- *                 bit 23 DONE · bit 24 DIED: whoever ran it last died inside
+ * Words: 0 STATE  0: nobody runs it · OWNER: threadId + 1 of the thread that runs it, at most 2^23 − 1, written by the
+ *                 compare-and-set that takes it
+ *                 DONE · DIED: whoever ran it last died inside
  *        1 ENDS   sequence word: changes whenever a run has ended in any way; waiters sleep here
  *
  * Transitions:
@@ -12,8 +12,8 @@
  *   OWNER → DONE              it returned; final
  *   OWNER → 0                 it threw: the caller gets the error, and the next caller, a waiting one included, runs
  *                             its own function
- *   OWNER[|DIED] → DIED       `threadDied`
- *   DIED → OWNER|DIED         take by a caller that said `onOwnerDied: "retry"`; others get OWNER_DIED. If it throws:
+ *   OWNER → DIED              `threadDied`
+ *   DIED → OWNER              take by a caller that said `onOwnerDied: "retry"`; others get OWNER_DIED. If it throws:
  *                             back to DIED
  * Each end is followed by ENDS += 1 and a notification of all. Waiters read ENDS, then STATE, then sleep while ENDS is
  * the same: none is lost, and none has anything to pass on. An exception is no death: what a function has half done
@@ -36,7 +36,7 @@ import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } fr
 
 const STATE = 0;
 const ENDS = 1;
-const OWNER = 0x7f_ffff;
+const MOST_OWNERS = 0x7f_ffff;
 const DONE = 1 << 23;
 const DIED = 1 << 24;
 const WHAT = "waiting for what is done once";
@@ -67,7 +67,7 @@ export class Once implements Supervised, Wakeable {
     this.handle = handle;
     this.#words = attachWords(handle, "once", 2);
     this.#self = threadId + 1;
-    invariant(this.#self <= OWNER, "thread ids are exhausted");
+    invariant(this.#self <= MOST_OWNERS, "thread ids are exhausted");
   }
 
   static create(): Once {
@@ -96,7 +96,7 @@ export class Once implements Supervised, Wakeable {
       const state = this.#take(options);
       if (state === "done") return false;
       if (state !== "wait") return this.#perform(state, work);
-      if ((load(this.#words, STATE) & OWNER) === this.#self) {
+      if (load(this.#words, STATE) === this.#self) {
         throw new LockstepError(
           "DEADLOCK",
           "this thread is doing it already, so to wait here for its end would never end; do not call it from " +
@@ -132,10 +132,7 @@ export class Once implements Supervised, Wakeable {
 
   /** For the supervisor. True: the dead thread was doing it; the next caller gets OWNER_DIED or does it again. */
   threadDied(deadThreadId: number): boolean {
-    const dead = checkedThreadId(deadThreadId) + 1;
-    let owned = false;
-    for (let state = load(this.#words, STATE); (state & OWNER) === dead && !owned; state = load(this.#words, STATE))
-      owned = cas(this.#words, STATE, state, DIED);
+    const owned = cas(this.#words, STATE, checkedThreadId(deadThreadId) + 1, DIED);
     this.wakeAll();
     return owned;
   }
@@ -145,10 +142,10 @@ export class Once implements Supervised, Wakeable {
     for (;;) {
       const state = load(this.#words, STATE);
       if (state === DONE) return "done";
-      if ((state & OWNER) !== 0) return "wait";
+      if (state !== 0 && state !== DIED) return "wait";
       if (state === DIED && options.onOwnerDied !== "retry")
         throw new OwnerDiedError("what is done once", `do it again (onOwnerDied: "retry")`);
-      if (cas(this.#words, STATE, state, this.#self | state)) return { ownerDied: state === DIED };
+      if (cas(this.#words, STATE, state, this.#self)) return { ownerDied: state === DIED };
     }
   }
 

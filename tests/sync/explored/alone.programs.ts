@@ -23,6 +23,7 @@ import {
   Supervisor,
   type Supervised,
 } from "../../../src/threads/sync/index.ts";
+import { LockstepError } from "../../../src/base/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 import { refusals, unlike } from "../refusals.ts";
 
@@ -279,6 +280,26 @@ export const once = alone("once", async () => {
   assert.equal(await died.runAsync(() => void seen.push(true)), false);
   assert.deepEqual(seen, [false]);
   assert.equal(died.done, true);
+  const torn = Once.create();
+  const fails = (): never => {
+    throw new Error("no");
+  };
+  torn.handle.words[0] = OTHER + 1;
+  const told = torn.runAsync(fails);
+  assert.equal(torn.threadDied(OTHER), true);
+  await rejects("OWNER_DIED", told);
+  assert.throws(() => torn.run(fails, { onOwnerDied: "retry" }), /no/);
+  throws("OWNER_DIED", () => torn.run(fails));
+  await assert.rejects(torn.runAsync(fails, { onOwnerDied: "retry" }), /no/);
+  throws("OWNER_DIED", () => torn.run(fails));
+  assert.equal(await torn.runAsync((run) => void seen.push(run.ownerDied), { onOwnerDied: "retry" }), true);
+  assert.deepEqual(seen, [false, true]);
+  assert.deepEqual(
+    [new OwnerDiedError("this", "repair"), { code: "OWNER_DIED" }, new LockstepError("TIMEOUT", "late"), null].map(
+      isOwnerDied,
+    ),
+    [true, false, false, false],
+  );
   assert.equal(died.threadDied(SELF), false);
   assert.equal(died.done, true);
 });
@@ -303,6 +324,10 @@ export const counting = alone("barrier, latch, counter, event count", async () =
   const given = Barrier.create(2);
   throws("INTERNAL", () => given.wait({ abort }));
   assert.equal(given.aborted, "INTERNAL");
+  for (const limits of [{ abort }, { timeoutMs: 5 }]) await assert.rejects(Barrier.create(2).waitAsync(limits));
+  const worn = Barrier.create(1);
+  worn.handle.words[0] = 2 ** 28 - 1;
+  assert.deepEqual([worn.wait(), worn.handle.words[0], worn.aborted], [true, 0, null], "generations begin again");
   const crowd = Barrier.create(1);
   crowd.handle.words[1] = 1;
   throws("CONFLICT", () => crowd.wait(), /entered by 2/);
@@ -312,6 +337,7 @@ export const counting = alone("barrier, latch, counter, event count", async () =
   assert.equal(latch.open, false);
   throws("TIMEOUT", () => latch.wait({ timeoutMs: 5 }));
   throws("INTERNAL", () => latch.wait({ abort }));
+  await rejects("TIMEOUT", latch.waitAsync({ timeoutMs: 5 }));
   latch.countDown();
   assert.equal(latch.open, true);
   latch.wait();
@@ -330,10 +356,36 @@ export const counting = alone("barrier, latch, counter, event count", async () =
   assert.deepEqual([counter.add(1), counter.value], [-1, -1]);
   throws("TIMEOUT", () => counter.waitZero({ timeoutMs: 5 }));
   throws("INTERNAL", () => counter.waitZero({ abort }));
+  await rejects("TIMEOUT", counter.whenZero({ timeoutMs: 5 }));
+  const zero = counter.whenZero({ timeoutMs: 5 });
   assert.equal(counter.add(1), 0);
+  await zero;
   counter.waitZero();
   await counter.whenZero();
   assert.equal(counter.threadDied(), false);
+
+  // It happens after the look, and whoever did it dies before anybody is woken: the look when the time is up sees it.
+  const unheard = (words: Int32Array<SharedArrayBuffer>) => ({
+    timeoutMs: 5,
+    abort: { throwIfAborted: () => void Atomics.store(words, 0, 0) },
+  });
+  for (const make of [() => Counter.create(1), () => Latch.create(1)]) {
+    const [one, two] = [make(), make()];
+    if (one instanceof Counter) one.waitZero(unheard(one.handle.words));
+    else one.wait(unheard(one.handle.words));
+    await (two instanceof Counter ? two.whenZero(unheard(two.handle.words)) : two.waitAsync(unheard(two.handle.words)));
+  }
+  const [looks, opening] = [Counter.create(1), Latch.create(1)];
+  const waited = [looks.whenZero(), opening.waitAsync()];
+  for (const woken of [looks, opening]) {
+    const behind = Atomics.waitAsync(woken.handle.words, 1, 0); // the next in the queue
+    woken.wakeAll();
+    await behind.value;
+  }
+  for (let turns = 0; turns < 10; turns++) await Promise.resolve();
+  looks.add(-1);
+  opening.countDown();
+  await Promise.all(waited);
 
   const events = EventCount.create();
   const seen = events.count;
@@ -376,6 +428,10 @@ export const abortWord = alone("abort word", async () => {
   followed.follow(signal.signal);
   signal.abort();
   assert.equal(followed.reason, "CANCELLED");
+  const both = AbortWord.create().bind(word, followed);
+  const waiting = [both.whenAborted(), both.whenAborted()];
+  both.abort("TIMEOUT");
+  assert.deepEqual(await Promise.all(waiting), ["TIMEOUT", "TIMEOUT"]);
 });
 
 export const seqlock = alone("seqlock cell", async () => {
@@ -698,6 +754,7 @@ export const supervisor = alone("supervisor", () => {
   assert.equal(supervisor.protect(one, two, three).unprotect(three), supervisor);
   const deaths: unknown[] = [];
   supervisor.onDeath(({ threadId, held }) => deaths.push([threadId, held.length, held[0] === one]));
+  throws("OPTION_INVALID", () => supervisor.onDeath(null as never), /a function/);
   supervisor.threadDied(5);
   supervisor.threadDied(5);
   assert.deepEqual([told, deaths], [["one 5", "two 5"], [[5, 1, true]]]);
@@ -732,6 +789,23 @@ export const order = alone("the order of locks", async () => {
       "LOCK_ORDER",
       () => a.lock(),
       /"b" was acquired while "a" was held, .*; "c" was acquired while "b" was held/,
+    );
+  }
+  const [start, way, end] = ["start", "way", "end"].map((name) => Mutex.create({ name })) as [Mutex, Mutex, Mutex];
+  for (const [outer, inner] of [
+    [start, way],
+    [start, end],
+    [way, end],
+  ] as const) {
+    using _outer = outer.lock();
+    using _inner = inner.lock();
+  }
+  {
+    using _end = end.lock();
+    throws(
+      "LOCK_ORDER",
+      () => start.lock(),
+      /other way round before: "end" was acquired while "start" was held, [^;]*$/,
     );
   }
   const first = a.lock();

@@ -194,6 +194,13 @@ const lastOnes =
       rounds,
     );
 
+const meetAsync: ThreadBody<Meeting> = async ({ barrier: handle, cells }, { index }) => {
+  cells[index] = 1;
+  const serial = await Barrier.attach(handle).waitAsync();
+  for (const cell of cells) assert.equal(cell, 1);
+  return Number(serial);
+};
+
 /** Comes to the meeting; `passed`, or the code of what ended it. */
 const comes =
   (timeoutMs = Infinity): ThreadBody<Meeting> =>
@@ -202,6 +209,17 @@ const comes =
       Barrier.attach(handle).wait({ timeoutMs });
       return "passed";
     });
+
+const comesAsync =
+  (timeoutMs = Infinity): ThreadBody<Meeting> =>
+  async ({ barrier: handle }) => {
+    try {
+      await Barrier.attach(handle).waitAsync({ timeoutMs });
+      return "passed";
+    } catch (thrown) {
+      return (thrown as { code?: string }).code;
+    }
+  };
 
 export const barrier = {
   twoOne: program<Meeting>(import.meta.url, {
@@ -225,9 +243,35 @@ export const barrier = {
   abort: program<Meeting>(import.meta.url, {
     title: "barrier, an abort against the last arrival: passed by all or by none",
     setup: meeting(2),
-    threads: [comes(), comes(), ({ barrier: handle }) => void Barrier.attach(handle).abort("INTERNAL")],
-    check: (_, { results }) =>
-      assert.ok(["passed,passed", "INTERNAL,INTERNAL"].includes(results.slice(0, 2).join()), results.join()),
+    threads: [comes(), comes(), ({ barrier: handle }) => Barrier.attach(handle).abort("INTERNAL")],
+    check: ({ barrier: handle }, { results }) => {
+      assert.ok(["passed,passed", "INTERNAL,INTERNAL"].includes(results.slice(0, 2).join()), results.join());
+      assert.deepEqual([results[2], Barrier.attach(handle).aborted], [true, "INTERNAL"]);
+    },
+  }),
+  abortDeath: program<Meeting>(import.meta.url, {
+    title: "barrier, whoever aborts it dies at any instruction: no waiter is forgotten",
+    setup: meeting(2),
+    threads: [comes(), ({ barrier: handle }) => void Barrier.attach(handle).abort("INTERNAL")],
+    supervise: ({ barrier: handle }) => void Barrier.attach(handle).threadDied(),
+  }),
+  async: program<Meeting>(import.meta.url, {
+    title: "barrier, a party that does not block",
+    setup: meeting(2),
+    threads: [meet(1), meetAsync],
+    check: lastOnes(1),
+  }),
+  asyncAbort: program<Meeting>(import.meta.url, {
+    title: "barrier, an abort against a party that does not block",
+    setup: meeting(2),
+    threads: [comesAsync(), ({ barrier: handle }) => void Barrier.attach(handle).abort("INTERNAL")],
+    check: (_, { results }) => assert.equal(results[0], "INTERNAL"),
+  }),
+  asyncLimit: program<Meeting>(import.meta.url, {
+    title: "barrier, a party with a time limit that does not block: passed by both or by none",
+    setup: meeting(2),
+    threads: [comesAsync(5), comes()],
+    check: (_, { results }) => assert.ok(["passed,passed", "TIMEOUT,TIMEOUT"].includes(results.join()), results.join()),
   }),
   limit: program<Meeting>(import.meta.url, {
     title: "barrier, a party with a time limit: passed by both or by none",

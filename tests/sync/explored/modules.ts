@@ -8,6 +8,7 @@ import * as epoch from "./epoch-cell.programs.ts";
 import * as eventCount from "./event-count.programs.ts";
 import * as mutex from "./mutex.programs.ts";
 import * as once from "./once.programs.ts";
+import * as parts from "./parts.programs.ts";
 import * as rwlock from "./rwlock.programs.ts";
 import * as semaphore from "./semaphore.programs.ts";
 import * as seqlock from "./seqlock.programs.ts";
@@ -15,6 +16,7 @@ import * as seqlock from "./seqlock.programs.ts";
 export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = Object.fromEntries(
   Object.entries({
     alone,
+    parts,
     mutex,
     rwlock,
     semaphore,
