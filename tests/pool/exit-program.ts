@@ -2,6 +2,7 @@
  * Started as a process of its own: ends in the way named by its first argument while a worker is inside a run.
  * "unguarded": the hook does not wait.
  */
+import { nativeScopes } from "../../src/numeric/runtime/index.ts";
 import { createPool } from "../../src/threads/pool/index.ts";
 
 const [how, work] = process.argv.slice(2);
@@ -12,6 +13,7 @@ interface Req {
 const entry = new URL(work === "native" ? "./native-worker.ts" : "./worker.ts", import.meta.url);
 const message = work === "native" ? { kind: "run" } : { kind: "spin", ms: 700 };
 const pool = createPool<Req, Req, unknown>({
+  scope: await nativeScopes("native"),
   entry,
   name: "exit",
   size: 2,

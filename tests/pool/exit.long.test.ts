@@ -1,18 +1,24 @@
 /**
- * Many times over; and the control: without the wait the process aborts, so the test would notice if the hook did
- * nothing.
+ * Many times over; and the control: through the binding the process aborts without the wait, so the test would notice
+ * if the hook did nothing. Through the C interface nobody need wait.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runProgram } from "./run-program.ts";
 
-test("ten exits under native runs keep their code; unguarded ones abort", async () => {
-  for (let i = 0; i < 10; i++) {
-    const how = i % 2 === 0 ? "exit" : "throw";
-    const { code, output } = await runProgram(how, "native");
-    assert.equal(code, how === "exit" ? 3 : 1, output);
-  }
+for (const reached of ["c-api", "binding"] as const)
+  test(`ten exits under native runs keep their code: ${reached}`, async () => {
+    for (let i = 0; i < 10; i++) {
+      const how = i % 2 === 0 ? "exit" : "throw";
+      const { code, output } = await runProgram(how, "native", reached);
+      assert.equal(code, how === "exit" ? 3 : 1, output);
+    }
+  });
+
+test("exits that do not wait abort through the binding only", async () => {
   // Node reports an abort as a signal (code null) or, through a shell, as 134.
-  const { code, output } = await runProgram("unguarded", "native");
-  assert.notEqual(code, 3, output);
+  const aborted = await runProgram("unguarded", "native", "binding");
+  assert.notEqual(aborted.code, 3, aborted.output);
+  const { code, output } = await runProgram("unguarded", "native", "c-api");
+  assert.equal(code, 3, output);
 });

@@ -1,6 +1,6 @@
 /** Multiplies large matrices in ONNX Runtime, so that the process can try to exit under it. */
 import { GraphBuilder } from "../../src/numeric/graph/index.ts";
-import { createExecutor } from "../../src/numeric/runtime/index.ts";
+import { createExecutor, type ScopeHandle } from "../../src/numeric/runtime/index.ts";
 import { tensor } from "../../src/numeric/tensor/index.ts";
 import { markBusy, serveWorker } from "../../src/threads/pool/index.ts";
 
@@ -16,7 +16,7 @@ await serveWorker<Run, Run, string>(async (context) => {
   let y = x;
   for (let i = 0; i < 4; i++) y = builder.matmul(y, w);
   builder.output("y", y);
-  const executor = await createExecutor("native");
+  const executor = await createExecutor("native", { scope: context.scope as ScopeHandle | undefined });
   const weights = { w: tensor("float32", [N, N], new Float32Array(N * N)) };
   const session = await markBusy(() => executor.load(builder.build(), { form: "shared", weights }));
   return {

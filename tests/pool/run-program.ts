@@ -7,11 +7,16 @@ export interface Ended {
   readonly output: string;
 }
 
-export function runProgram(how: "exit" | "throw" | "idle" | "unguarded", work: "native" | "spin"): Promise<Ended> {
+export function runProgram(
+  how: "exit" | "throw" | "idle" | "unguarded",
+  work: "native" | "spin",
+  reached: "c-api" | "binding" = "c-api",
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const program = fileURLToPath(new URL("./exit-program.ts", import.meta.url));
     const child = spawn(process.execPath, ["--conditions=lockstep-source", program, how, work], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, LOCKSTEP_NATIVE: reached },
     });
     let output = "";
     child.stdout.on("data", (chunk) => {

@@ -370,6 +370,9 @@ export class CApi {
 
   /** A tensor over the view's memory; its pointer is in the slot. The slot's owner holds the view. */
   #tensor({ data, dims, type }: OrtTensor, slot: Slot): bigint {
+    if (dims.length > MAX_RANK) throw new Error(`a tensor has at most ${MAX_RANK} axes, not ${dims.length}`);
+    const elementType = ELEMENT_TYPES[type];
+    if (elementType === undefined) throw new Error(`a tensor of ${type} is not handed over`);
     dims.forEach((size, axis) => (this.#shape[axis] = BigInt(size)));
     this.#call.CreateTensorWithDataAsOrtValue(
       this.#memory,
@@ -377,7 +380,7 @@ export class CApi {
       data.byteLength,
       this.#shapeAt,
       dims.length,
-      ELEMENT_TYPES[type],
+      elementType,
       slot.at,
     );
     return slot.words[slot.index] as bigint;

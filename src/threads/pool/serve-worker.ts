@@ -192,6 +192,8 @@ class WorkerLoop<Req extends Message, Res extends Message> {
       else this.#post({ kind: "reply", id, body: answer as Message });
     } catch (thrown) {
       this.#post({ kind: "failure", id, error: encodeError(thrown) });
+    } finally {
+      runsBelongTo(null);
     }
   }
 
