@@ -363,3 +363,13 @@ describe("ends", () => {
     assert.equal(model.handles, 1);
   });
 });
+
+test("logits of a long list keep to the queue, however short it is", async () => {
+  const texts = Array.from({ length: 150 }, (_, i) => TEXTS[i % TEXTS.length]!);
+  await using roomy = await openTiny(1);
+  const expected = await roomy.logits(texts);
+  for (const maxQueue of [1, 7, 64, 150]) {
+    await using model = await openTiny(1, { maxQueue, maxBatchRows: 4 });
+    assert.deepEqual(await model.logits(texts), expected, `maxQueue ${maxQueue}`);
+  }
+});

@@ -13,7 +13,7 @@ import {
 } from "../../language/data/index.ts";
 import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../../language/models/index.ts";
 import { presentExecutor, type ServingExecutor } from "../../numeric/runtime/index.ts";
-import { loadTokenizer, type Tokenizer } from "../../language/text/index.ts";
+import { loadTokenizer, requireOwnTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
 import {
@@ -61,6 +61,8 @@ export async function prepare(input: TrainInput, { onStage, warn, signal }: Prep
   const { labels: cells, columns } = requireLabels(table);
   const { names: labels, ids: labelIds } = labelSpace(cells);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
+  // What is trained is measured and served in the same profile.
+  if (executor === "portable") requireOwnTokenizer(encoder?.tokenizer.library);
   const fraction = settings.validation_fraction ?? defaultValidationFraction(table.texts.length);
   const recipe = resolveRecipe({
     ...settings,

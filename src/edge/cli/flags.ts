@@ -1,6 +1,7 @@
 /** Flags that several verbs share, flags as values, and errors that name the flag. */
 import { createHash } from "node:crypto";
 import { InvalidArgumentError, Option, type Command } from "commander";
+import { parseStrictJson } from "../../base/index.ts";
 import type { LogReport } from "../api/index.ts";
 
 export type Executor = "native" | "portable";
@@ -72,7 +73,7 @@ export function setting(text: string, gathered: Record<string, unknown> = {}): R
   const [, path, value] = /^([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)=(.*)$/s.exec(text) ?? [];
   if (path === undefined || value === undefined)
     throw new InvalidArgumentError("expected NAME=VALUE, such as pretrain.epochs=3.");
-  return put(gathered, path.split("."), jsonOrWord(value));
+  return put(gathered, path.split("."), jsonOrWord(value, `--set ${path}`));
 }
 
 function put(
@@ -85,10 +86,12 @@ function put(
   return { ...target, [key]: rest.length === 0 ? value : put(next, rest, value) };
 }
 
-function jsonOrWord(text: string): unknown {
+/** As strictly as a recipe file is read: no key twice, no number that would be rounded. */
+function jsonOrWord(text: string, what: string): unknown {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
   } catch {
     return text;
   }
+  return parseStrictJson(text, { what, code: "OPTION_INVALID", largeNumbers: "refuse" });
 }

@@ -4,7 +4,6 @@
  * requests.
  */
 import { randomUUID } from "node:crypto";
-import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
 import { checkText, requireOwnTokenizer } from "../../language/text/index.ts";
@@ -37,6 +36,7 @@ import { HandleHost } from "./handle-host.ts";
 import { ChangeQueue, type Publication } from "./change-queue.ts";
 import { HeldVersion } from "./held-version.ts";
 import { defaultThreads, threadsSchema } from "./options.ts";
+import { inSlices } from "./slices.ts";
 
 export const modelSchema = z.strictObject({
   version: z.string().min(1).optional(),
@@ -82,8 +82,6 @@ interface ModelVersion {
 /** Texts in one request of a long list, and how many such requests wait at once, where the queue has room for them. */
 const CHUNK = 64;
 const CHUNKS_AT_ONCE = 4;
-/** Characters that are tokenized before other events get their turn: some milliseconds. */
-const SLICE = 16_384;
 
 export interface ModelOrigin {
   /** Undefined for a folder. */
@@ -347,21 +345,6 @@ export class Model extends ClosableClassifier implements ModelCaller {
       ...(pin === undefined ? {} : { pin }),
     });
   }
-}
-
-/** Maps texts one after another, giving way to other events after each SLICE of characters. */
-async function inSlices<T>(texts: readonly string[], map: (text: string) => T | Promise<T>): Promise<T[]> {
-  const all: T[] = [];
-  let characters = 0;
-  for (const text of texts) {
-    if (characters > 0 && characters + text.length > SLICE) {
-      await setImmediate();
-      characters = 0;
-    }
-    all.push(await map(text));
-    characters += text.length;
-  }
-  return all;
 }
 
 /** Hooks that call those of everybody who observes at the time. */
