@@ -164,21 +164,29 @@ describe("a version's files", () => {
     assert.equal(read(with_(cls), "mean"), "mean", "the recipe's own");
     assert.equal(read(with_(cls, {}, {})), "mean", "lockstep.json says mean");
     assert.equal(read(tinyFiles({ own: null })), "mean");
-    const odd: readonly (readonly [object, object, RegExp])[] = [
-      [
-        { ...cls, pooling_mode_cls_token: false, pooling_mode_max_tokens: true },
-        {},
-        /1_Pooling.*pooling_mode_max_tokens/,
-      ],
-      [{ ...cls, pooling_mode_mean_tokens: true }, {}, /two ways/],
-      [{ pooling_mode: "lasttoken" }, {}, /"pooling_mode" "lasttoken"/],
-      [{ ...cls, something: 1 }, {}, /"something" 1/],
-      [cls, { do_lower_case: true }, /sentence_bert_config\.json: "do_lower_case" true/],
+    const odd: readonly (readonly [object, RegExp])[] = [
+      [{ ...cls, pooling_mode_cls_token: false, pooling_mode_max_tokens: true }, /1_Pooling.*pooling_mode_max_tokens/],
+      [{ ...cls, pooling_mode_mean_tokens: true }, /two ways/],
+      [{ pooling_mode: "lasttoken" }, /"pooling_mode" "lasttoken"/],
+      [{ ...cls, something: 1 }, /"something" 1/],
     ];
-    for (const [pooling, transformer, message] of odd) {
-      assert.throws(() => read(with_(pooling, transformer)), { code: "MODEL_INVALID", message });
-      assert.equal(read(with_(pooling, transformer), "mean"), "mean");
+    for (const [pooling, message] of odd) {
+      assert.throws(() => read(with_(pooling)), { code: "MODEL_INVALID", message });
+      assert.equal(read(with_(pooling), "mean"), "mean");
     }
+  });
+
+  test("what is done to a text before the tokenizer is refused by name, whatever the pooling", () => {
+    const with_ = (transformer: unknown) =>
+      new Map(tinyFiles({ own: null })).set("sentence_bert_config.json", TEXT.encode(JSON.stringify(transformer)));
+    readEncoder(with_({ max_seq_length: 128, do_lower_case: false, model_args: null }), 20);
+    for (const pooling of [undefined, "mean", "first"] as const)
+      for (const [transformer, message] of [
+        [{ do_lower_case: true }, /sentence_bert_config\.json: "do_lower_case" true .*set the field to false/],
+        [{ max_seq_length: 128, prompt: "query: " }, /"prompt" "query: " .*take the field out/],
+        [[], /sentence_bert_config\.json is .*not an object/],
+      ] as const)
+        assert.throws(() => readEncoder(with_(transformer), 20, { pooling }), { code: "MODEL_INVALID", message });
   });
 
   test("a key that stands twice in a file is refused: one of the two was meant", () => {

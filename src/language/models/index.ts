@@ -10,6 +10,6 @@ export {
   type ParsedConfig,
 } from "./config.ts";
 export { initializeParameter, initializeParameters, type ParameterInfo } from "./parameters.ts";
-export { readSentencePooling } from "./sentence-pooling.ts";
+export { readSentencePooling, requireSentenceInput } from "./sentence-pooling.ts";
 export { matchWeights, parameterCount, type MatchedWeights } from "./weights.ts";
 export { batchInputs, type BatchShape, type TokenRow } from "./batch.ts";

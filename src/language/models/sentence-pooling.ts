@@ -29,35 +29,44 @@ const NAMES: ReadonlyMap<unknown, Pooling | null> = new Map<unknown, Pooling | n
   ["lasttoken", null],
 ]);
 
-/** Fields that say nothing about the vector of a text without a prompt, or that the recipe decides. */
-const HARMLESS: Readonly<Record<typeof POOLING | typeof TRANSFORMER, readonly string[]>> = {
-  [POOLING]: ["word_embedding_dimension", "embedding_dimension", "include_prompt"],
-  [TRANSFORMER]: ["max_seq_length"],
-};
+/** Fields that say nothing about the vector of a text without a prompt. */
+const HARMLESS: readonly string[] = ["word_embedding_dimension", "embedding_dimension", "include_prompt"];
 
-export interface SentenceFiles {
-  /** `1_Pooling/config.json`, parsed; undefined where there is none. */
-  readonly pooling: unknown;
-  /** `sentence_bert_config.json`, parsed; undefined where there is none. */
-  readonly transformer: unknown;
+/**
+ * `sentence_bert_config.json`, parsed (undefined where there is none), says what the encoder is given, whatever its
+ * pooling is: how long a text may be, which the recipe decides here, and whether Python's `lower()` comes before the
+ * tokenizer.
+ * @throws MODEL_INVALID naming the field that is not followed
+ */
+export function requireSentenceInput(transformer: unknown): void {
+  for (const [field, value] of fieldsOf(transformer, TRANSFORMER)) {
+    if (field === "max_seq_length" || (field === "do_lower_case" && value === false)) continue;
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `${TRANSFORMER}: "${field}" ${shown(value)} is not followed here, so the encoder would be given other text ` +
+        (field === "do_lower_case"
+          ? "than it was made for; where its tokenizer lowercases by itself, set the field to false"
+          : "than it was made for; if it changes no text, take the field out of the file"),
+      { file: TRANSFORMER, field },
+    );
+  }
 }
 
-/** Undefined where the folder has no pooling of its own. @throws MODEL_INVALID naming the field that is not followed */
-export function readSentencePooling({ pooling, transformer }: SentenceFiles): Pooling | undefined {
-  for (const [field, value] of fieldsOf(transformer, TRANSFORMER)) {
-    if (HARMLESS[TRANSFORMER].includes(field) || (field === "do_lower_case" && value === false)) continue;
-    throw refused(TRANSFORMER, field, value);
-  }
+/**
+ * `pooling`: `1_Pooling/config.json`, parsed. Undefined where the folder has no pooling of its own.
+ * @throws MODEL_INVALID naming the field that is not followed
+ */
+export function readSentencePooling(pooling: unknown): Pooling | undefined {
   const found = new Set<Pooling>();
   for (const [field, value] of fieldsOf(pooling, POOLING)) {
-    if (HARMLESS[POOLING].includes(field)) continue;
+    if (HARMLESS.includes(field)) continue;
     const known = field === "pooling_mode" ? NAMES.get(value) : value === true ? SWITCHES.get(field) : null;
     const off = value === false && SWITCHES.has(field);
     if (off) continue;
-    if (known === undefined || known === null) throw refused(POOLING, field, value);
+    if (known === undefined || known === null) throw refused(field, value);
     found.add(known);
   }
-  if (found.size > 1) throw refused(POOLING, "pooling_mode_mean_tokens", "two ways at once");
+  if (found.size > 1) throw refused("pooling_mode_mean_tokens", "two ways at once");
   return [...found][0];
 }
 
@@ -69,11 +78,11 @@ function fieldsOf(json: unknown, file: string): readonly (readonly [string, unkn
   return Object.entries(json).filter(([, value]) => value !== null);
 }
 
-function refused(file: string, field: string, value: unknown): LockstepError {
+function refused(field: string, value: unknown): LockstepError {
   return new LockstepError(
     "MODEL_INVALID",
-    `${file}: "${field}" ${shown(value)} is not followed here, so the fine-tuning would start from another vector; ` +
-      'say which pooling to start with ("pooling" in the recipe: "mean" or "first")',
-    { file, field },
+    `${POOLING}: "${field}" ${shown(value)} is not followed here, so the fine-tuning would start from another ` +
+      'vector; say which pooling to start with ("pooling" in the recipe: "mean" or "first")',
+    { file: POOLING, field },
   );
 }

@@ -11,6 +11,7 @@ import {
   parameterCount,
   parseBertConfig,
   readSentencePooling,
+  requireSentenceInput,
   requireSingleLabel,
   type BertConfig,
   type Head,
@@ -132,8 +133,11 @@ export function readVersion(files: VersionFiles): Version {
 
 /** How sentence-transformers pools this encoder; undefined where the folder has nothing from there. */
 function sentencePooling(files: VersionFiles): Pooling | undefined {
-  const has = (name: string): unknown => (files.has(name) ? parseJson(files, name) : undefined);
-  return readSentencePooling({ pooling: has("1_Pooling/config.json"), transformer: has("sentence_bert_config.json") });
+  return readSentencePooling(parseOptional(files, "1_Pooling/config.json"));
+}
+
+function parseOptional(files: VersionFiles, name: string): unknown {
+  return files.has(name) ? parseJson(files, name) : undefined;
 }
 
 /** Where nothing names the classes, two are meant; a head of another size says what has to be told. */
@@ -161,6 +165,7 @@ export function readEncoder(
 ): Encoder {
   const { config } = parseBertConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
+  requireSentenceInput(parseOptional(files, "sentence_bert_config.json"));
   const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
   checkVocabulary(config, tokenizer);
   return {
