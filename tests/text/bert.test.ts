@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import fc from "fast-check";
 import { loadTokenizer, type SyncTokenizer } from "../../src/language/text/index.ts";
@@ -37,29 +37,6 @@ for (const name of ["uncased", "cased"]) {
     );
   });
 }
-
-describe("all-MiniLM-L6-v2", () => {
-  const folder = new URL("../../../shared/models/all-MiniLM-L6-v2/", import.meta.url);
-  const skip = existsSync(folder) ? false : "the model is not beside this checkout (../shared/models/all-MiniLM-L6-v2)";
-  it("gives the reference's token ids exactly", { skip }, () => {
-    const tokenizer = loadTokenizer(
-      {
-        tokenizerJson: readFileSync(new URL("tokenizer.json", folder), "utf8"),
-        tokenizerConfig: JSON.parse(readFileSync(new URL("tokenizer_config.json", folder), "utf8")) as object,
-      },
-      { maxLength: 256 },
-    );
-    const { items } = JSON.parse(readFileSync(new URL("reference.json", folder), "utf8")) as {
-      items: { text: string; input_ids: number[] }[];
-    };
-    assert.equal(items.length, 24);
-    for (const { text, input_ids } of items)
-      assert.deepEqual([...tokenizer.encode(text).ids], input_ids, text.slice(0, 60));
-    assert.equal(tokenizer.vocabSize, 30522);
-    assert.deepEqual(tokenizer.special, { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103 });
-    assert.equal(tokenizer.files["vocab.txt"], readFileSync(new URL("vocab.txt", folder), "utf8"));
-  });
-});
 
 describe("properties", () => {
   const tokenizer = tiny("uncased");

@@ -1,8 +1,5 @@
-/**
- * all-MiniLM-L6-v2 with its 24 reference embeddings (PyTorch, float64; mean pooled, then L2-normalised), and ours
- * beside them.
- */
-import { existsSync, readFileSync } from "node:fs";
+/** An encoder's reference embeddings (PyTorch, float64; mean pooled, then L2-normalised), and ours beside them. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   batchInputs,
@@ -17,12 +14,16 @@ import { createExecutor } from "../../src/numeric/runtime/index.ts";
 import { readSafetensors, tensor } from "../../src/numeric/tensor/index.ts";
 import { rowLength } from "../../src/work/infer/index.ts";
 
-const FOLDER = join(import.meta.dirname, "../../../shared/models/all-MiniLM-L6-v2");
-export const minilmMissing = existsSync(FOLDER)
-  ? false
-  : "the model is not on this machine (../shared/models/all-MiniLM-L6-v2)";
+export interface EncoderFolder {
+  /** config.json, model.safetensors, reference.json. */
+  readonly folder: string;
+  /** tokenizer.json, tokenizer_config.json. */
+  readonly tokenizer: string;
+  /** Longest row in tokens. */
+  readonly maxLength: number;
+}
 
-export interface MiniLm {
+export interface Embedded {
   readonly texts: readonly string[];
   readonly expectedIds: readonly (readonly number[])[];
   readonly ids: readonly (readonly number[])[];
@@ -30,9 +31,12 @@ export interface MiniLm {
   readonly largestDifference: number;
 }
 
-export async function compareMiniLm(executorName: "native" | "portable"): Promise<MiniLm> {
-  const json = (file: string): unknown => JSON.parse(readFileSync(join(FOLDER, file), "utf8"));
-  const { items } = json("reference.json") as {
+export async function compareEmbeddings(
+  { folder, tokenizer: words, maxLength }: EncoderFolder,
+  executorName: "native" | "portable",
+): Promise<Embedded> {
+  const json = (path: string): unknown => JSON.parse(readFileSync(path, "utf8"));
+  const { items } = json(join(folder, "reference.json")) as {
     readonly items: readonly {
       readonly text: string;
       readonly input_ids: readonly number[];
@@ -41,18 +45,18 @@ export async function compareMiniLm(executorName: "native" | "portable"): Promis
   };
   const tokenizer = loadTokenizer(
     {
-      tokenizerJson: readFileSync(join(FOLDER, "tokenizer.json"), "utf8"),
-      tokenizerConfig: json("tokenizer_config.json") as object,
+      tokenizerJson: readFileSync(join(words, "tokenizer.json"), "utf8"),
+      tokenizerConfig: json(join(words, "tokenizer_config.json")) as object,
     },
-    { maxLength: 256 },
+    { maxLength },
   );
   const rows = items.map(({ text }) => tokenizer.encode(text));
 
-  const { config } = parseBertConfig(json("config.json"));
+  const { config } = parseBertConfig(json(join(folder, "config.json")));
   const head: Head = { kind: "encoder", pooling: "mean" };
   const { weights, missing } = matchWeights(
     bertParameters(config, head),
-    readSafetensors(join(FOLDER, "model.safetensors")).tensors,
+    readSafetensors(join(folder, "model.safetensors")).tensors,
   );
   if (missing.length > 0) throw new Error(`missing: ${missing.map(({ name }) => name).join()}`);
   const session = await (
