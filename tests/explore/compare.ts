@@ -4,6 +4,7 @@
  */
 import { inspect } from "node:util";
 import { runInThisContext } from "node:vm";
+import { installBranches, tableOf } from "../../src/threads/explore/instrument/branches.ts";
 import { transform } from "../../src/threads/explore/instrument/transform.ts";
 
 /** What code under comparison can use; made anew for each run. */
@@ -25,7 +26,7 @@ export type Mode = "strict" | "sloppy";
 export async function run(
   body: string,
   mode: Mode,
-  transformed: boolean,
+  transformed: "native" | "transformed" | "branches",
   make: (log: World["log"]) => Omit<World, "log">,
 ): Promise<Seen> {
   const log: string[] = [];
@@ -43,7 +44,10 @@ export async function run(
     `(async function ({ ${Object.keys(world).join(", ")} }) {` +
     `${mode === "strict" ? " return await (async () => { 'use strict';" : ""} ${body}\n` +
     `${mode === "strict" ? "})();" : ""} })`;
-  const code = transformed ? transform(source, "body.js", "commonjs") : source;
+  const branches = transformed === "branches";
+  const code = transformed === "native" ? source : transform(source, "body.js", "commonjs", { branches });
+  const found = tableOf(code);
+  if (found !== null) installBranches("body.js", found.count, found.table);
   let outcome: string;
   try {
     const compiled = runInThisContext(code, { filename: "body.js" }) as (given: World) => Promise<unknown>;

@@ -224,4 +224,30 @@ export const SNIPPETS: Readonly<Record<string, readonly string[]>> = {
     "return (async (k) => a[await k])(later(0))",
     "return Math.max(...words, ...a[2])",
   ],
+  branches: [
+    "return [a[0] ? 1 : 2, (i, j) ? a[0] : 4, nothing ?? words[0], a[0] && words[1], (log(0), nothing) || words[0]]",
+    "if ((log(1), a[0])) log(2); else log(3)\nif (!a[0]) log(4)\nelse if (words[0]) { log(5) }",
+    "for (const x of a) for (const y of [x]) a?.[2][1]\nfor (const k in { p: 1 }) log(k)\nreturn i",
+    "for (let k = 0; k < 3 && words[k]; k++) { if (k === 1) continue; log(k) } do i--; while (i > 0 || a[9]); return i",
+    "switch (words[0]) { case 4: case 5: log('five'); case 6: { log('six'); break } case 7: let z = 1; " +
+      "default: log(z) }",
+    "switch (9) { case a[0]: let f = 1; break; default: function g() { return 2 } return g() }",
+    "const f1 = () => ({ x: 1 }), g = async (x = a[0] ? 1 : 2) => x && await later(x), h = () => (1, 2); " +
+      "return [f1(), await g(), h(), f1.name, g.name, h.length, (() => {})(), (() => class {})().name]",
+    "function s() { 'use strict'; return this } function t() { 'use strict'\nreturn this } return [s(), t()]",
+    "class A { #x = 1; constructor(y) { this.y = y } get x() { return this.#x || 2 } set x(v) { this.#x " +
+      "= v } static s() " +
+      "{ return 1 } } class B extends A { constructor() { if (i) super(a[0] || 3); else super(1) } } const " +
+      "b = new B(); " +
+      "b.x = 0; return [b.x, b.y, B.s()]",
+    "try { nothing.x } catch { log('caught') } try { throw { p: 1 } } catch ({ p, q = p ? 2 : 3 }) { log([p, q]) }",
+    "function* g() { if (yield 1) yield 2; const x = (yield 3) ? 4 : (yield 5) && 6; return x } const it = g(); " +
+      "return [it.next(), it.next(true), it.next(), it.next(0), it.next(7)]",
+    "return await (async () => { for await (const x of [later(1)]) if (await later(x)) return x && " +
+      "(await later(0)) })()",
+    "label: for (const x of [1, 2]) { for (const y of [3]) continue label } return i",
+    "return ((x) => x ? (y) => y || x : null)(0)?.(1)",
+    "return [i ? a[0] ? 1 : 2 : 3, !(i && j) || undef, (a, i) && (j, a[0])]",
+    "while (Atomics.load(words, 0) !== 5 && i) i--\nreturn i",
+  ],
 };

@@ -110,8 +110,9 @@ function sharedInts(): Int32Array {
 }
 
 async function same(body: string, mode: Mode): Promise<void> {
-  const [native, transformed] = [await run(body, mode, false, makeWorld), await run(body, mode, true, makeWorld)];
-  assert.deepEqual(transformed, native, body);
+  const native = await run(body, mode, "native", makeWorld);
+  assert.deepEqual(await run(body, mode, "transformed", makeWorld), native, body);
+  assert.deepEqual(await run(body, mode, "branches", makeWorld), native, `${body}, with branches`);
 }
 
 describe("transformed code does what the code does", () => {
@@ -127,7 +128,7 @@ describe("transformed code does what the code does", () => {
 
   test("lines are kept: a stack names the source's own line", async () => {
     const body = "a[0];\nwords[\n1\n] = a[2]\n[0];\nreturn new Error('x').stack.match(/body\\.js:(\\d+)/)[1]";
-    assert.equal((await run(body, "strict", true, makeWorld)).outcome, "'6'");
+    assert.equal((await run(body, "strict", "branches", makeWorld)).outcome, "'6'");
   });
 
   test("hashbang, directives, imports and exports survive", () => {
@@ -269,8 +270,8 @@ describe("random programs", () => {
         "log(a)[log(0)] += log(1)",
       ]) {
         const [native, changed] = [
-          await run(body, "strict", false, makeWorld),
-          await run(broken(body), "strict", false, makeWorld),
+          await run(body, "strict", "native", makeWorld),
+          await run(broken(body), "strict", "native", makeWorld),
         ];
         if (JSON.stringify(native) !== JSON.stringify(changed)) different++;
       }
@@ -300,6 +301,9 @@ describe("every source of this package", () => {
       assert.equal(output.split("\n").length, source.split("\n").length, file);
       parse(output, { ecmaVersion: "latest", sourceType: "module" });
       assert.equal(transform(source, file, "module"), output, `${file} twice`);
+      const noted = transform(source, file, "module", { branches: true });
+      assert.equal(noted.split("\n").length, source.split("\n").length + 1, file);
+      parse(noted, { ecmaVersion: "latest", sourceType: "module" });
       accesses += output.split("__lockstep_").length - 1;
     }
     assert.ok(accesses > 500, `only ${accesses} accesses were found`);

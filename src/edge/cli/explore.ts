@@ -14,9 +14,13 @@ import { integer, JSON_FLAG } from "./flags.ts";
 import { createOutput, ToldInResult, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
-interface ExploreFlags extends Omit<ExploreFileOptions, "programs" | "races" | "onReport" | "onProgress" | "signal"> {
+interface ExploreFlags extends Omit<
+  ExploreFileOptions,
+  "programs" | "races" | "coverage" | "onReport" | "onProgress" | "signal"
+> {
   readonly list?: true;
   readonly json?: true;
+  readonly coverage?: true;
 }
 
 export function addExplore(program: Command): void {
@@ -55,6 +59,7 @@ export function addExplore(program: Command): void {
       integer(0, 8),
     )
     .option("--replay <schedule>", "run this one schedule; with a file of several programs, name one")
+    .option("--coverage", "name each branch of the explored files that no schedule took")
     .option(...JSON_FLAG)
     .addHelpText(
       "after",
@@ -62,29 +67,31 @@ export function addExplore(program: Command): void {
         "--schedules 100000 --seed 7\n\nA failure is shown once it has been seen again in fresh threads, and " +
         "exits with 1; a search that is not complete with 3. docs/explorer.md teaches how to write a program.",
     )
-    .action(async (file: string, names: readonly string[], { list, replay, json, ...flags }: ExploreFlags) => {
-      const output = createOutput(json === true);
-      if (list === true) return await showList(file, output);
-      using interrupted = onInterrupt(output.note, "stopping");
-      const reports: ExploreReport[] = [];
-      const error = await errorOf(async () => {
-        await exploreFile(file, {
-          ...flags,
-          ...(replay === undefined ? {} : { replay }),
-          programs: names,
-          signal: interrupted.signal,
-          onProgress: announce(output),
-          onReport: (report) => {
-            reports.push(report);
-            for (const line of formatReport(report).split("\n")) output.print(line);
-          },
+    .action(
+      async (file: string, names: readonly string[], { list, replay, json, coverage, ...flags }: ExploreFlags) => {
+        const output = createOutput(json === true);
+        if (list === true) return await showList(file, output);
+        using interrupted = onInterrupt(output.note, "stopping");
+        const reports: ExploreReport[] = [];
+        const error = await errorOf(async () => {
+          await exploreFile(file, {
+            ...flags,
+            ...(replay === undefined ? {} : { replay }),
+            programs: names,
+            signal: interrupted.signal,
+            onProgress: announce(output),
+            onReport: (report) => {
+              reports.push(report);
+              for (const line of formatReport(report, { coverage: coverage === true }).split("\n")) output.print(line);
+            },
+          });
+          requireRight(reports);
         });
-        requireRight(reports);
-      });
-      const told = error === null ? null : { code: error.code, message: error.message, details: error.details };
-      output.result({ reports: reports.map(asJson), error: told });
-      if (error !== null) throw new ToldInResult(error.message, { cause: error });
-    });
+        const told = error === null ? null : { code: error.code, message: error.message, details: error.details };
+        output.result({ reports: reports.map(asJson), error: told });
+        if (error !== null) throw new ToldInResult(error.message, { cause: error });
+      },
+    );
 }
 
 async function errorOf(work: () => Promise<void>): Promise<LockstepError | null> {

@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { LockstepError } from "../../base/index.ts";
 import { KILL_FLAG, OUTCOME } from "./control.ts";
 import { judge, type Finding } from "./judge.ts";
+import { projectRoot } from "./loaded.ts";
 import type { CompleteOptions } from "./options.ts";
 import type { Program } from "./program.ts";
 import {
@@ -53,6 +54,7 @@ export class Controller {
   readonly #options: CompleteOptions;
   readonly #hooks: ControllerHooks;
   readonly #kills: number;
+  readonly #root: string | null;
   #longest = 0;
   /** How the last schedule ended. */
   #last: Run | null = null;
@@ -62,6 +64,7 @@ export class Controller {
     this.#name = name;
     this.#options = options;
     this.#hooks = hooks;
+    this.#root = options.coverage ? projectRoot(program.url) : null;
     this.#kills = options.kills ?? (program.supervise === undefined ? 0 : 1);
   }
 
@@ -100,6 +103,8 @@ export class Controller {
       failure,
       shrunkFrom,
       longest: this.#longest,
+      notWatched: runner.loaded.unwatched,
+      branches: this.#root === null ? null : runner.loaded.branches(this.#root, this.#program.url),
     };
   }
 
@@ -135,6 +140,7 @@ export class Controller {
       maxSteps: this.#options.maxSteps,
       kills: this.#kills,
       spins: this.#options.spins,
+      root: this.#root,
     });
   }
 

@@ -15,6 +15,7 @@ const schema = z.strictObject({
   kills: z.int().min(0).max(8).optional(),
   replay: z.string().max(200_000).optional(),
   races: z.boolean().default(true),
+  coverage: z.boolean().default(true),
 });
 
 export interface ExploreProgress {
@@ -59,6 +60,8 @@ export interface ExploreOptions {
   readonly replay?: string;
   /** Report data races. @default true */
   readonly races?: boolean;
+  /** Report which branches of the explored files were taken. @default true */
+  readonly coverage?: boolean;
   /** About twice a second. */
   readonly onProgress?: (progress: ExploreProgress) => void;
   /** Ends the exploration with CANCELLED. */

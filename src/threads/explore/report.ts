@@ -2,6 +2,7 @@
  * What an exploration says: how much was covered, and what went wrong in words that a reader can follow step by step.
  */
 import { ELEMENTS, KIND, KIND_NAMES } from "./control.ts";
+import type { Branches } from "./loaded.ts";
 import type { SharedPart } from "./state.ts";
 import type { TraceEvent } from "./trace.ts";
 
@@ -60,6 +61,16 @@ export interface ExploreReport {
   readonly shrunkFrom: Length | null;
   /** Greatest number of steps of a schedule. */
   readonly longest: number;
+  /**
+   * Packages of `node_modules` that explored threads loaded, and what else they ran as it is ("code given to node:vm"):
+   * plain accesses in it were not seen, and races there not found.
+   */
+  readonly notWatched: readonly string[];
+  /**
+   * Branches of the files of the program's project (the folder with its package.json, without the packages in it) over
+   * all schedules; null: not asked for.
+   */
+  readonly branches: Branches | null;
 }
 
 /**
@@ -127,14 +138,22 @@ export function coverageName(coverage: Coverage): string {
   }
 }
 
+export interface ReportOptions {
+  /** Name every branch that was not taken, and every function that was not called. @default false: say how many */
+  readonly coverage?: boolean;
+}
+
 /** For people: a line a stage, and a failure with its whole trace. */
-export function formatReport({ program, title, stages, verdict, failure, shrunkFrom, longest }: ExploreReport): string {
+export function formatReport(report: ExploreReport, { coverage = false }: ReportOptions = {}): string {
+  const { program, title, stages, verdict, failure, shrunkFrom, longest, notWatched, branches } = report;
   const lines = stages.map(
     (stage) =>
       `${program}: ${describeCoverage(stage)}; ${stage.steps.toLocaleString("en")} steps in ` +
       `${stage.seconds.toFixed(1)} s`,
   );
+  if (notWatched.length > 0) lines.push(`${program}: not watched: ${notWatched.join(", ")}`);
   const name = title === program ? program : `${program} (${title})`;
+  if (branches !== null && (coverage || failure === null)) lines.push(...describeBranches(program, branches, coverage));
   if (failure === null) {
     const cuts = [...new Set(stages.flatMap((stage) => stage.cuts))];
     const incomplete =
@@ -155,6 +174,17 @@ export function formatReport({ program, title, stages, verdict, failure, shrunkF
     (failure.seed === null ? "" : ` (found by a random schedule, of seed ${failure.seed})`) +
     (shrunkFrom === null ? "" : ` (met in ${shrunkFrom.steps} steps, with preemptions: ${shrunkFrom.preemptions})`);
   return `${lines.join("\n")}\n${name}: FAILED, ${failure.kind}: ${failure.message}\n\n${failure.trace}\n\n${again}`;
+}
+
+function describeBranches(program: string, branches: Branches, all: boolean): string[] {
+  const { total, reached, missed, neverCalled } = branches;
+  if (total === 0 && neverCalled.length === 0) return [];
+  const more = !all && missed.length > 0 ? "; --coverage names the others" : "";
+  return [
+    `${program}: ${reached} of ${total} branch${total === 1 ? "" : "es"} taken${more}`,
+    ...(all ? missed.map(({ file, line, branch }) => `  ${file}:${line}  ${branch}`) : []),
+    ...(all ? neverCalled.map(({ file, line, name }) => `  ${file}:${line}  ${name} was never called`) : []),
+  ];
 }
 
 export function placeName(parts: readonly SharedPart[], buffer: number, offset: number, size: number): string {

@@ -6,18 +6,13 @@ import {
   changeAt,
   CONTROLLER,
   createControl,
-  E,
-  ELEMENTS,
   EVENT_WORDS,
-  eventBase,
   H,
-  KIND,
   listenerBase,
   MAX_EVENTS,
   MAX_LISTENERS,
   MAX_MESSAGES,
   MAX_THREADS,
-  MAX_WAITERS,
   messageBase,
   OUTCOME,
   prefixAt,
@@ -26,15 +21,14 @@ import {
   T,
   THREAD_WORDS,
   threadBase,
-  W,
-  waiterBase,
   type Control,
 } from "./control.ts";
 import { MarkedChannel } from "./ports.ts";
 import type { Program } from "./program.ts";
-import { valueText } from "./report.ts";
 import { copyState, requirePostable, requireSynchronous, Snapshot, type SharedPart } from "./state.ts";
 import { MOST_CUT_SITES } from "./runtime.ts";
+import { stuckThreads, type Stuck } from "./stuck.ts";
+import { Loaded } from "./loaded.ts";
 import type { ThreadReady, ThreadReport, ThreadSetup } from "./thread-messages.ts";
 import { random as draw } from "./scheduler.ts";
 import { Trace } from "./trace.ts";
@@ -81,17 +75,6 @@ export interface Pending {
   readonly offset: number;
 }
 
-export interface Stuck {
-  readonly thread: number;
-  readonly asynchronous: boolean;
-  readonly buffer: number;
-  readonly offset: number;
-  readonly size: number;
-  /** What the word was expected to be, and what it is. */
-  readonly expected: string;
-  readonly value: string;
-}
-
 /**
  * Functions that forget what modules keep from one `setup` to the next in this thread; filled as modules load
  * (`forgetBetweenSchedules` of base).
@@ -115,6 +98,8 @@ export interface RunnerLimits {
   readonly kills: number;
   /** @default 8 */
   readonly spins?: number;
+  /** The URL of the folder of whose files branches are noted. @default null: none */
+  readonly root?: string | null;
 }
 
 export class Runner {
@@ -132,11 +117,14 @@ export class Runner {
   /** By thread, in the order of the bits of `T.CUTS`. */
   readonly #cutSites: string[][] = [];
   #cuts = new Set<string>();
+  /** What the threads load, as far as the controller wants to know. */
+  readonly loaded = new Loaded();
+  readonly #root: string | null;
   readonly #supervised: boolean;
   /** For the traces of this schedule and of the last: a trace is good until the next schedule but one. */
   readonly #buffers = [new Int32Array(MAX_EVENTS * EVENT_WORDS), new Int32Array(MAX_EVENTS * EVENT_WORDS)];
 
-  private constructor(program: Program, name: string, { maxSteps, kills, spins }: RunnerLimits) {
+  private constructor(program: Program, name: string, { maxSteps, kills, spins, root = null }: RunnerLimits) {
     this.program = program;
     this.name = name;
     MarkedChannel.restart();
@@ -148,6 +136,7 @@ export class Runner {
     this.threads = program.threads.length;
     this.#control = createControl();
     this.#maxSteps = maxSteps;
+    this.#root = root;
     this.#spins = spins ?? DEFAULT_SPINS;
     this.#supervised = kills > 0 && program.supervise !== undefined;
   }
@@ -174,6 +163,7 @@ export class Runner {
       url: this.program.url,
       program: this.name,
       state: this.state,
+      root: this.#root,
       supervisor: index === this.threads,
       port: port2,
     };
@@ -186,8 +176,9 @@ export class Runner {
     this.#ports[index] = port1;
     await new Promise<void>((resolve, reject) => {
       worker.once("message", (message: ThreadReady) => {
-        if (message.kind === "ready") resolve();
-        else reject(decodeError(message.error));
+        if (message.kind === "failed") return reject(decodeError(message.error));
+        this.loaded.add(message);
+        resolve();
       });
       worker.once("error", reject);
       worker.once("exit", (code) =>
@@ -208,7 +199,7 @@ export class Runner {
     giveBaton(control, 0);
     this.#await();
     const outcome = control[H.OUTCOME]!;
-    const stuck = outcome === OUTCOME.DEADLOCK ? this.#stuck() : [];
+    const stuck = outcome === OUTCOME.DEADLOCK ? stuckThreads(control, this.parts) : [];
     const deaths = Array.from({ length: this.threads }, (_, index) => index).filter(
       (index) => control[threadBase(index) + T.KILLED] === 1,
     );
@@ -223,6 +214,7 @@ export class Runner {
     const refused = reports.find((report) => report.refused !== undefined)?.refused;
     if (refused !== undefined) throw decodeError(refused);
     this.#noteCuts(reports);
+    for (const report of reports) this.loaded.add(report);
     return { outcome, trace, reports, stuck, deaths, ended, pending };
   }
 
@@ -361,60 +353,6 @@ export class Runner {
         : null;
     });
   }
-
-  #stuck(): Stuck[] {
-    const control = this.#control;
-    const found: Stuck[] = [];
-    for (let index = 0; index < MAX_WAITERS; index++) {
-      const at = waiterBase(index);
-      if (control[at] === 0) continue;
-      const [thread, buffer, offset] = [control[at + W.THREAD]!, control[at + W.BUFFER]!, control[at + W.OFFSET]!];
-      const { element, size, before } = this.#waitBy(thread, buffer, offset);
-      const part = this.parts[buffer];
-      found.push({
-        thread,
-        asynchronous: control[at + W.ID] !== 0,
-        buffer,
-        offset,
-        size,
-        value: part === undefined ? before : wordText(part.buffer, offset, element),
-        expected: before,
-      });
-    }
-    return found;
-  }
-
-  /** The last wait of that thread at that address: the kind of element, and what it had read. */
-  #waitBy(
-    thread: number,
-    buffer: number,
-    offset: number,
-  ): { readonly element: number; readonly size: number; readonly before: string } {
-    const control = this.#control;
-    for (let at = eventBase(control[H.STEP]! - 1); at >= eventBase(0); at -= EVENT_WORDS) {
-      const kind = control[at + E.KIND];
-      if (
-        control[at + E.THREAD] === thread &&
-        control[at + E.BUFFER] === buffer &&
-        control[at + E.OFFSET] === offset &&
-        (kind === KIND.WAIT || kind === KIND.ASYNC_WAIT)
-      ) {
-        const element = control[at + E.ELEMENT]!;
-        return {
-          element,
-          size: control[at + E.SIZE]!,
-          before: valueText(element, control[at + E.BEFORE]!, control[at + E.BEFORE_HIGH]!),
-        };
-      }
-    }
-    return { element: 0, size: 4, before: "0" };
-  }
-}
-
-function wordText(buffer: SharedArrayBuffer, offset: number, element: number): string {
-  const wide = ELEMENTS[element] === "BigInt64Array";
-  const [low = 0, high = 0] = new Int32Array(buffer, offset, wide ? 2 : 1);
-  return valueText(element, low, high);
 }
 
 /** The state of a program. @throws INPUT_INVALID */

@@ -1,6 +1,7 @@
 /** What passes between the controller and an explored thread beside the control memory. */
 import type { EncodedError } from "../../base/index.ts";
 import type { Control } from "./control.ts";
+import type { FileHits } from "./instrument/branches.ts";
 import type { Operation } from "./program.ts";
 
 export interface ThreadSetup {
@@ -9,6 +10,8 @@ export interface ThreadSetup {
   readonly url: string;
   readonly program: string;
   readonly state: unknown;
+  /** The URL of the folder of whose files branches are noted; null: of none. */
+  readonly root: string | null;
   /** This thread runs `supervise`. */
   readonly supervisor: boolean;
 }
@@ -22,8 +25,14 @@ export interface ThreadReport {
   readonly sites?: ReadonlyMap<number, string>;
   /** Places, unknown so far, where this thread was put off though it may count. */
   readonly cutSites?: readonly string[];
+  /** Packages, and what else it runs as it is, that the controller has not been told of. */
+  readonly unwatched?: readonly string[];
+  /** Files that were loaded, for what they note of their branches. */
+  readonly files?: readonly FileHits[];
   /** What the thread did cannot be explored. */
   readonly refused?: EncodedError;
 }
 
-export type ThreadReady = { readonly kind: "ready" } | { readonly kind: "failed"; readonly error: EncodedError };
+export type ThreadReady =
+  | { readonly kind: "ready"; readonly unwatched: readonly string[]; readonly files: readonly FileHits[] }
+  | { readonly kind: "failed"; readonly error: EncodedError };

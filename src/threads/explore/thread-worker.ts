@@ -9,6 +9,7 @@ import { encodeError, LockstepError, type EncodedError } from "../../base/index.
 import { exploredAtomics } from "./atomics.ts";
 import { awaitBaton, giveBaton } from "./baton.ts";
 import { CONTROLLER, H, KIND, STATUS, T, threadBase } from "./control.ts";
+import type { FileHits } from "./instrument/branches.ts";
 import { installAccess } from "./instrument/builtins.ts";
 import { installLoadHook } from "./instrument/hooks.ts";
 import { exploredChannel, ExploredPort } from "./ports.ts";
@@ -25,6 +26,15 @@ const runtime = new ThreadRuntime(control, index);
 runtime.site = callSite;
 const buffers = sharedParts(template).map(({ buffer }) => buffer);
 runtime.know(buffers);
+
+/** Packages, and what else runs as it is; those that the controller has not been told of. */
+const unwatched = new Set<string>();
+const untold: string[] = [];
+const untoldFiles: FileHits[] = [];
+const onUnwatched = (what: string): void => {
+  if (!unwatched.has(what)) untold.push(what);
+  unwatched.add(what);
+};
 
 let uncaught: unknown = null;
 const onUncaught = (thrown: unknown): void => {
@@ -52,12 +62,13 @@ async function load(): Promise<Program> {
       if (runtime.active) runtime.refuse(what);
       throw new LockstepError("INPUT_INVALID", `${what} (${callSite()})`); // while it loads
     },
+    unwatched: onUnwatched,
   });
   immediates = installTime(runtime);
   globalThis.Atomics = exploredAtomics(runtime);
   installWorkerThreads();
   installGrow();
-  installLoadHook();
+  installLoadHook({ onUnwatched, root: setup.root, onFile: (hits) => void untoldFiles.push(hits) });
   return await loadProgram(setup.url, setup.program);
 }
 
@@ -202,6 +213,8 @@ async function serve(program: Program): Promise<never> {
     if (control[H.SITES] === 1) report.sites = new Map(runtime.sites);
     const cutSites = runtime.newCutSites();
     if (cutSites.length > 0) report.cutSites = cutSites;
+    if (untold.length > 0) report.unwatched = untold.splice(0);
+    if (untoldFiles.length > 0) report.files = untoldFiles.splice(0);
     if (runtime.refused !== null) report.refused = encodeRefusal(runtime.refused);
     if (Object.keys(report).length > 1) send(report);
     runtime.endRun();
@@ -283,7 +296,7 @@ function mark(kind: number): number {
 const say = (message: ThreadReady): void => parentPort!.postMessage(message);
 try {
   const program = await load();
-  say({ kind: "ready" });
+  say({ kind: "ready", unwatched: untold.splice(0), files: untoldFiles.splice(0) });
   await serve(program);
 } catch (thrown) {
   say({

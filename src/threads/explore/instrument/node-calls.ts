@@ -80,5 +80,14 @@ export function installNodeCalls(sink: AccessSink): void {
     /^(?:crc32|(?:[a-z]+(?:zip|flate)|brotli|zstd)\w*)$/.test(name),
   );
   before(zlib, all(compressing, reads(0)));
+  const vm = nodeModule("node:vm");
+  const unwatched = (): void => sink.unwatched?.("code given to node:vm");
+  before(vm, all(["compileFunction", "runInContext", "runInNewContext", "runInThisContext"], unwatched));
+  vm["Script"] = new Proxy(vm["Script"] as new () => object, {
+    construct(target, args, newTarget) {
+      unwatched();
+      return Reflect.construct(target, args, newTarget) as object;
+    },
+  });
   syncBuiltinESMExports();
 }

@@ -9,6 +9,8 @@ export interface AccessSink {
   plain(buffer: SharedArrayBuffer, byteOffset: number, byteLength: number, write: boolean): void;
   /** What the code is about to do cannot be watched. @default throws INPUT_INVALID */
   readonly refuse?: (what: string) => never;
+  /** Code is run that is not watched. */
+  readonly unwatched?: (what: string) => void;
 }
 
 /** @throws INPUT_INVALID, or whatever the sink has for it */

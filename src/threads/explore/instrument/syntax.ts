@@ -116,11 +116,19 @@ export function suspends(node: AnyNode): boolean {
   return !isFunction(node) && childrenOf(node).some(suspends);
 }
 
-/** Calls `enter` for every node, parents first, with whether its code is strict. */
-export function visit(node: AnyNode, strict: boolean, enter: (node: AnyNode, strict: boolean) => void): void {
+/**
+ * Calls `enter` for every node, parents first, with whether its code is strict, and with what it returned for the
+ * parent.
+ */
+export function visit<T>(
+  node: AnyNode,
+  strict: boolean,
+  from: T,
+  enter: (node: AnyNode, strict: boolean, from: T) => T,
+): void {
   const inner = strict || node.type === "ClassDeclaration" || node.type === "ClassExpression" || hasUseStrict(node);
-  enter(node, inner);
-  for (const child of childrenOf(node)) visit(child, inner, enter);
+  const here = enter(node, inner, from);
+  for (const child of childrenOf(node)) visit(child, inner, here, enter);
 }
 
 function hasUseStrict(node: AnyNode): boolean {

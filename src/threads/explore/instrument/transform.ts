@@ -24,6 +24,7 @@
 import type { AnyNode, CallExpression, MemberExpression, NewExpression, ObjectPattern, Property } from "acorn";
 import MagicString from "magic-string";
 import { LockstepError } from "../../../base/index.ts";
+import { BranchWriter } from "./branches.ts";
 import { rewriteChain } from "./chains.ts";
 import { markLoop } from "./loops.ts";
 import {
@@ -50,6 +51,8 @@ type Role = "target" | "constructed" | "reference";
 export interface TransformOptions {
   /** Whether the code is strict without saying so, as what a direct `eval` in strict code is given. @default false */
   readonly strict?: boolean;
+  /** Whether branches are noted (branches.ts), under the file's name `url`. @default false */
+  readonly branches?: boolean;
 }
 
 /**
@@ -62,13 +65,15 @@ export function transform(
   source: string,
   url: string,
   format?: SourceFormat,
-  { strict: always = false }: TransformOptions = {},
+  { strict: always = false, branches = false }: TransformOptions = {},
 ): string {
   const parsed = parseSource(source, url, format);
   const output = new MagicString(source);
   const roles = new Map<AnyNode, Role>();
   const labelled = new Set<AnyNode>();
-  visit(parsed.program, always || parsed.format === "module", (node, strict) => {
+  const writer = branches ? new BranchWriter(output, parsed, url) : null;
+  visit(parsed.program, always || parsed.format === "module", -1, (node, strict, within) => {
+    const arm = writer?.enter(node, within) ?? -1;
     assignRoles(node, roles);
     if (node.type === "LabeledStatement") labelled.add(node.body);
     markLoop(output, node, labelled.has(node));
@@ -100,8 +105,9 @@ export function transform(
         break;
       default:
     }
+    return arm;
   });
-  return output.toString();
+  return output.toString() + (writer?.table ?? "");
 }
 
 function rewriteElement(

@@ -207,12 +207,7 @@ function withLines(output: string, sourceMap: string): string {
 /** The table of a code that `toJavaScript` made (0: no line of the source); null: its lines are the source's. */
 export function linesOf(code: string): readonly number[] | null {
   const at = code.lastIndexOf(LINES);
-  return at < 0
-    ? null
-    : code
-        .slice(at + LINES.length)
-        .split(",")
-        .map(Number);
+  return at < 0 ? null : (code.slice(at + LINES.length).split("\n")[0] ?? "").split(",").map(Number);
 }
 
 /** Node warns that the function is experimental, which its own loading of TypeScript no longer does. */
