@@ -3,7 +3,7 @@
  * table of records (slots.ts). Here a few steps show what in a primitive is spread over many.
  */
 import assert from "node:assert/strict";
-import { AbortWord, type AbortHandle } from "../../../src/threads/sync/index.ts";
+import { AbortWord } from "../../../src/threads/sync/index.ts";
 import { announce, wakeEverybody, wakeOne } from "../../../src/threads/sync/sleepers.ts";
 import { Slots, wordsFor } from "../../../src/threads/sync/slots.ts";
 import {
@@ -43,12 +43,11 @@ const BIT = 4;
 
 interface Sleeping {
   readonly words: Words;
-  readonly abort: AbortHandle;
 }
 const sleeping = (flags: number) => (): Sleeping => {
   const words = allocateWords(4);
   words[FLAGS] = flags;
-  return { words, abort: AbortWord.create().handle };
+  return { words };
 };
 
 const bring =
@@ -61,18 +60,12 @@ const bring =
   };
 
 const until =
-  (wanted: number, abort?: (state: Sleeping) => AbortCheck): ThreadBody<Sleeping> =>
-  (state) => {
-    const { words } = state;
-    const check = abort?.(state);
+  (wanted: number): ThreadBody<Sleeping> =>
+  ({ words }) => {
     for (;;) {
       const seen = announce(words, FLAGS, BIT, SEQUENCE);
-      if (Atomics.load(words, COME) >= wanted) return "come";
-      try {
-        sleep(words, SEQUENCE, seen, Infinity, "a thing", check);
-      } catch (thrown) {
-        return (thrown as { code?: string }).code;
-      }
+      if (Atomics.load(words, COME) >= wanted) return;
+      sleep(words, SEQUENCE, seen, Infinity);
     }
   };
 
@@ -122,21 +115,6 @@ export const sleepers = {
       },
       bring(1),
     ],
-  }),
-  abort: program<Sleeping>(import.meta.url, {
-    title: "sleepers, an abort word against a thing that has come: the other gets it",
-    setup: sleeping(0),
-    threads: [
-      until(1, ({ abort }) => AbortWord.attach(abort)),
-      until(1),
-      bring(1),
-      ({ abort, words }) => {
-        AbortWord.attach(abort)
-          .bind({ wakeAll: () => wakeEverybody(words, FLAGS, BIT, SEQUENCE) })
-          .abort();
-      },
-    ],
-    check: (_, { results }) => assert.equal(results[1], "come"),
   }),
   alone: alone("sleepers: one is woken while some sleep, and the bit is taken back when nobody does", async () => {
     const words = allocateWords(3);
