@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { elementwise } from "./elementwise.ts";
 import { eventLoop } from "./event-loop.ts";
 import { gradient } from "./gradient.ts";
+import { memory } from "./memory.ts";
 import { minilm } from "./minilm.ts";
 import { padding } from "./padding.ts";
 import { meets, table, type Benchmark, type BenchOptions, type Result } from "./report.ts";
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   sync,
   minilm,
   "event-loop": eventLoop,
+  memory,
 };
 
 const { values } = parseArgs({

@@ -9,7 +9,7 @@ import { isBuiltin } from "node:module";
 import { posix, sep } from "node:path";
 import { describe, test } from "node:test";
 import { cycles, readImports } from "./architecture/imports.ts";
-import { ARROWS, ATOMICS, LIBRARIES, mayImport } from "./architecture/rooms.ts";
+import { ARROWS, ATOMICS, LIBRARIES, LIBRARY_FILES, mayImport } from "./architecture/rooms.ts";
 
 type Sources = Readonly<Record<string, string>>;
 
@@ -63,6 +63,8 @@ function violations(sources: Sources): string[] {
         if (rooms === undefined) wrong.push(`${file}: the library ${packageOf(specifier)} is not in the table`);
         else if (!rooms.includes("*") && !rooms.includes(room))
           wrong.push(`${file}: ${packageOf(specifier)} belongs to ${rooms.join(", ")}`);
+        const alone = LIBRARY_FILES[packageOf(specifier)];
+        if (alone !== undefined && alone !== file) wrong.push(`${file}: ${packageOf(specifier)} belongs to ${alone}`);
       }
     }
     for (const entry of entries) {
@@ -198,6 +200,10 @@ describe("controls: each rule finds what breaks it", () => {
     "a library outside its room": [
       { "src/work/infer/index.ts": 'import "onnxruntime-node";\n' },
       /belongs to numeric\/runtime/,
+    ],
+    "a library outside its file": [
+      { "src/numeric/runtime/index.ts": 'export const load = () => import("koffi");\n' },
+      /koffi belongs to src\/numeric\/runtime\/c-api.ts/,
     ],
     "an unknown library": [
       { "src/base/index.ts": 'import "@scope/left-pad/x";\n' },

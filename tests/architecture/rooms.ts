@@ -54,6 +54,9 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   "magic-string": ["threads/explore"],
 };
 
+/** Libraries that one file alone may import. */
+export const LIBRARY_FILES: Readonly<Record<string, string>> = { koffi: "src/numeric/runtime/c-api.ts" };
+
 /** The rooms that may use `Atomics`: everything else shares memory through their primitives, which are explored. */
 export const ATOMICS: readonly string[] = ["threads/sync", "threads/explore"];
 
