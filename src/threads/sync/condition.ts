@@ -150,7 +150,6 @@ export class Condition implements Supervised, Wakeable {
     try {
       inTime = await sleepAsync(this.#words, SIGNALS, seen, deadline, WHAT, options.signal, options.abort);
     } catch (thrown) {
-      this.notifyAll(); // the abandoned wait is still in the queue
       inTime = { thrown };
     }
     try {

@@ -188,12 +188,7 @@ export class LockDomain {
       const held = Array.from({ length: load(this.words, at + COUNT) }, (_, place) =>
         load(this.words, at + HELD + place),
       );
-      if (
-        load(this.words, at + WAITING) !== waitingFor ||
-        load(this.words, at + SLOT_SERIAL) !== serial ||
-        holder === 0
-      )
-        continue;
+      if (load(this.words, at + WAITING) !== waitingFor || load(this.words, at + SLOT_SERIAL) !== serial) continue;
       found.push({ threadId: holder - 1, waitingFor, held, site: this.#textAt(site) });
     }
     return found;

@@ -187,8 +187,7 @@ export class MutexState {
     for (;;) {
       const word = load(this.#words, LOCK);
       owned = (word & OWNER) === deadThreadId + 1;
-      const next = owned ? BROKEN : word & ~(GRANTED | BARGES);
-      if (next === word || cas(this.#words, LOCK, word, next)) break;
+      if (cas(this.#words, LOCK, word, owned ? BROKEN : word & ~(GRANTED | BARGES))) break;
     }
     this.wakeAll();
     return owned;
@@ -208,10 +207,10 @@ export class MutexState {
     return `waiting for ${this.#describe()}`;
   }
 
-  /** Whether a newcomer may take it. Throws OWNER_DIED. */
+  /** Whether a newcomer may take it. Throws OWNER_DIED. Nobody has overtaken anybody where no seat is granted. */
   #open(word: number): boolean {
     if ((word & BROKEN) !== 0) throw new OwnerDiedError(this.#describe(), "repair what it protects (lockForRepair)");
-    return (word & OWNER) === 0 && ((word & GRANTED) === 0 || (word & BARGES) !== this.#full);
+    return (word & OWNER) === 0 && (word & BARGES) !== this.#full;
   }
 
   /** The word once a newcomer has taken it. */
@@ -265,7 +264,7 @@ export class MutexState {
         this.#wakeSeat();
         return;
       }
-      if (((word | sleepers) & WAITERS) === 0) {
+      if ((word & WAITERS) === 0) {
         if (cas(this.#words, LOCK, word, 0)) return;
       } else if (granted) {
         if (!cas(this.#words, LOCK, word, WAITERS)) continue;
@@ -280,11 +279,11 @@ export class MutexState {
     }
   }
 
-  /** Nobody was in the queue, so nobody has the seat. */
+  /** Nobody was in the queue, so nobody has the seat. It was owned all the while: nobody has overtaken anybody. */
   #revoke(): void {
     for (;;) {
       const word = this.#ownWord();
-      if (!cas(this.#words, LOCK, word, word & ~(GRANTED | BARGES))) continue;
+      if (!cas(this.#words, LOCK, word, word & ~GRANTED)) continue;
       this.#wakeSeat();
       return;
     }

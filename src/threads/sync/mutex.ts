@@ -26,7 +26,7 @@ import {
   type Lock,
 } from "./held.ts";
 import type { LockRef } from "./lock-domain.ts";
-import { LIMIT, MAX_BARGES, MutexState, QUEUE } from "./mutex-state.ts";
+import { LIMIT, MAX_BARGES, MutexState } from "./mutex-state.ts";
 import { isOwnerDied, type Supervised } from "./owner-died.ts";
 import { deadlineOf, sleepOnce, sleepOnceAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, type SyncHandle, type Words } from "./words.ts";
@@ -196,7 +196,7 @@ export class Mutex implements Supervised, Wakeable {
       const acquisition = this.#state.acquire(options);
       for (let step = acquisition.next(); step.done !== true;) {
         const { index, expected } = step.value;
-        if (index === QUEUE && !limited) this.#refuseToWaitForThisThread();
+        if (!limited) this.#refuseToWaitForThisThread();
         step = acquisition.next(sleepOnce(this.#words, index, expected, deadline));
       }
     });

@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import {
   Condition,
+  ConditionGuard,
   isOwnerDied,
   Mutex,
+  pause,
   type ConditionHandle,
   type MutexHandle,
 } from "../../../src/threads/sync/index.ts";
@@ -156,6 +158,105 @@ export const givesUp = {
     check: ({ cells }) => assert.deepEqual([...cells.subarray(0, 2)], [0, 1]),
   }),
 };
+
+/** Says whether it came back, or was told on its way in or back in that the mutex is broken. */
+const waitsOnce: ThreadBody<State> = (state) => {
+  const [condition] = attach(state);
+  try {
+    using guard = condition.lock();
+    state.cells[0] = state.cells[0]! + 1;
+    condition.wait(guard);
+    return "inside";
+  } catch (thrown) {
+    return (thrown as { code?: string }).code;
+  }
+};
+
+export const broken = program<State>(import.meta.url, {
+  title: "two wait, the mutex is poisoned, one is notified: it cannot come back, and passes it on",
+  setup,
+  threads: [
+    waitsOnce,
+    waitsOnce,
+    (state) => {
+      const [condition] = attach(state);
+      condition.lock().poison();
+      condition.notifyOne();
+    },
+  ],
+  check: (_state, { results }) => assert.deepEqual(results.slice(0, 2), ["OWNER_DIED", "OWNER_DIED"]),
+});
+
+export const rules = program<object>(import.meta.url, {
+  title: "what is refused, who is woken, and how long it takes, one thread",
+  setup: () => ({}),
+  threads: [
+    async (_state, { threadId }) => {
+      const mutex = Mutex.create();
+      const condition = Condition.create(mutex);
+      const refused = { code: "OPTION_INVALID" };
+      assert.throws(() => Condition.attach(condition.handle, {} as never), refused);
+      assert.throws(() => new ConditionGuard({} as never, mutex.tryLock()!), refused);
+      mutex.threadDied(threadId);
+      mutex.lockForRepair().release();
+
+      // taken away: the guard holds nothing any more, and says so once
+      for (const letGo of ["release", "poison"] as const) {
+        const guard = condition.lock();
+        mutex.threadDied(threadId);
+        assert.throws(() => guard[letGo](), { code: "CONFLICT", message: /taken away/ });
+        assert.throws(() => guard.broken, { code: "CONFLICT", message: /not held/ });
+        guard[Symbol.dispose]();
+        mutex.lockForRepair().release();
+      }
+
+      {
+        using guard = condition.lock();
+        assert.throws(() => condition.waitFor(guard, 5 as never), refused);
+        await assert.rejects(condition.waitForAsync(guard, 5 as never), refused);
+        // the limit is for the whole: what the predicate takes is part of it
+        const before = performance.now();
+        const slow = (): boolean => {
+          pause(4);
+          return false;
+        };
+        assert.throws(() => condition.waitFor(guard, slow, { timeoutMs: 10 }), { code: "TIMEOUT" });
+        assert.equal(performance.now() - before, 14);
+        let asked = 0;
+        await condition.waitForAsync(guard, () => ++asked > 1, { timeoutMs: 5 }); // asked once more at the end
+        // what an abort check of one's own throws is no limit of this wait
+        const own = Object.assign(new Error("own"), { code: "TIMEOUT" });
+        const abort = {
+          throwIfAborted: (): never => {
+            throw own;
+          },
+        };
+        assert.throws(
+          () => condition.waitFor(guard, () => false, { abort }),
+          (thrown: unknown) => thrown === own,
+        );
+      }
+
+      // one of two is woken
+      const waits = async (): Promise<void> => {
+        using guard = await condition.lockAsync();
+        await condition.waitAsync(guard);
+      };
+      const both = [waits(), waits()];
+      await Promise.resolve(); // both sleep
+      await condition.lockAsync().then((guard) => guard.release());
+      condition.notifyOne();
+      assert.equal(Atomics.notify(condition.handle.words, 0), 1);
+      await Promise.all(both);
+
+      // and passes it on where it cannot come back
+      const told = [waits(), waits()].map((wait) => assert.rejects(wait, { code: "OWNER_DIED" }));
+      (await condition.lockAsync()).poison();
+      condition.notifyOne();
+      await Promise.all(told);
+    },
+  ],
+});
 
 /** Whoever is told that somebody died inside repairs, and goes on. */
 const mortal =

@@ -12,6 +12,7 @@ import {
   type MutexHandle,
 } from "../../../src/threads/sync/index.ts";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
+import { LockDomain } from "../../../src/threads/sync/lock-domain.ts";
 
 interface State {
   readonly mutex: MutexHandle;
@@ -133,6 +134,136 @@ export const givesUp = {
     take(),
   ]),
 };
+
+/** An owner who is nobody here, and what lets him go. */
+const OTHER = 77;
+function freed(mutex: MutexHandle): void {
+  Atomics.store(mutex.words, 0, 0);
+  Mutex.attach(mutex).wakeAll();
+}
+
+/** Waits of one thread in both forms do not get in each other's way. */
+export const bothForms = {
+  abortedItself: excludes("a thread that is inside waits again, and is aborted", [
+    (state) => {
+      const mutex = Mutex.attach(state.mutex);
+      using _guard = mutex.lock();
+      assert.throws(() => mutex.lock({ abort: AbortWord.attach(state.abort) }), { code: "CANCELLED" });
+    },
+    (state) => void AbortWord.attach(state.abort).bind(Mutex.attach(state.mutex)).abort(),
+  ]),
+  blockedAfterwards: excludes("a thread blocks after two asynchronous waits were granted, and one was given up", [
+    async ({ mutex, cells }) => {
+      const own = Mutex.attach(mutex);
+      const { words } = mutex;
+      for (let i = 0; i < 2; i++) {
+        words[0] = OTHER + 1;
+        const granted = own.lockAsync();
+        freed(mutex);
+        (await granted).release();
+      }
+      words[0] = OTHER + 1;
+      const controller = new AbortController();
+      const givenUp = own.lockAsync({ signal: controller.signal });
+      controller.abort();
+      await assert.rejects(givenUp, { code: "CANCELLED" });
+      Atomics.store(cells, 3, 1);
+      Atomics.notify(cells, 3);
+      own.lock().release(); // not a wait for an asynchronous wait of its own: none is left
+    },
+    ({ mutex, cells }) => {
+      Atomics.wait(cells, 3, 0);
+      freed(mutex);
+    },
+  ]),
+};
+
+export const repairs = {
+  blocking: excludes("one waits to repair while the owner poisons", [
+    ({ mutex }) => Mutex.attach(mutex).lockForRepair().release(),
+    ({ mutex }) => Mutex.attach(mutex).lock().poison(),
+  ]),
+  asynchronous: excludes("one waits to repair, without blocking, while the owner poisons", [
+    async ({ mutex }) => (await Mutex.attach(mutex).lockForRepairAsync()).release(),
+    ({ mutex }) => Mutex.attach(mutex).lock().poison(),
+  ]),
+};
+
+/** What one thread alone can tell. */
+export const rules = program<State>(import.meta.url, {
+  title: "what is refused, and what is left of it, one thread",
+  setup,
+  threads: [
+    async (_state, { threadId }) => {
+      const made = (count: number): Mutex[] => Array.from({ length: count }, () => Mutex.create());
+      // taken away: the thread holds it no more, so no order comes of it
+      for (const letGo of ["release", "poison"] as const) {
+        const [a, b] = made(2) as [Mutex, Mutex];
+        const guard = a.lock();
+        assert.equal(a.threadDied(threadId), true);
+        assert.throws(() => guard[letGo](), { code: "CONFLICT" });
+        b.lock().release();
+        a.lockForRepair().release();
+        using _b = b.lock();
+        a.lock().release();
+      }
+      // what was given up before it began is no order either
+      {
+        const [a, b] = made(2) as [Mutex, Mutex];
+        const abort = AbortWord.create();
+        abort.abort("CANCELLED");
+        const signal = AbortSignal.abort();
+        {
+          using _a = a.lock();
+          assert.throws(() => b.lock({ abort }), { code: "CANCELLED" });
+        }
+        await assert.rejects(
+          a.withLock(() => b.lockAsync({ signal })),
+          { code: "CANCELLED" },
+        );
+        {
+          using _b = b.lock();
+          a.lock().release();
+        }
+      }
+      // a wrong argument is refused though the lock could be had
+      {
+        const [a] = made(1) as [Mutex];
+        a.lock().poison();
+        assert.throws(() => a.lockForRepair({ timeoutMs: NaN }), { code: "OPTION_INVALID" });
+        await assert.rejects(a.lockForRepairAsync({ timeoutMs: NaN }), { code: "OPTION_INVALID" });
+        assert.equal(a.broken, true);
+      }
+      // its death is told to the domain, and everybody is woken
+      {
+        const [a] = made(1) as [Mutex];
+        const domain = new LockDomain(a.handle.lock.domain);
+        domain.publish(1, [], "here");
+        a.threadDied(threadId);
+        assert.deepEqual(domain.waiting(), []);
+        const { words } = a.handle;
+        const before = [...words];
+        a.wakeAll();
+        assert.ok(words[1] !== before[1] && words[2] !== before[2]);
+      }
+      // waits that this thread would never see the end of
+      {
+        const { handle } = Mutex.create();
+        const a = Mutex.attach({ ...handle, lock: { ...handle.lock, id: 0 } }); // found no number: in no circle
+        const guard = a.lock();
+        assert.throws(() => a.lock(), { code: "DEADLOCK", message: /this thread is inside already/ });
+        guard.release();
+        handle.words[0] = OTHER + 1;
+        const controller = new AbortController();
+        const waiting = a.lockAsync({ signal: controller.signal });
+        assert.throws(() => a.lock(), { code: "DEADLOCK", message: /an asynchronous wait of this thread comes first/ });
+        assert.throws(() => a.lock({ timeoutMs: 5 }), { code: "TIMEOUT" });
+        controller.abort();
+        await assert.rejects(waiting, { code: "CANCELLED" });
+      }
+    },
+  ],
+});
 
 /** A thread may die inside, so nothing is counted there; who finds the mutex broken repairs it. */
 const mortal: ThreadBody<State> = ({ mutex, cells }) => {
