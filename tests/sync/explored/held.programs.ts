@@ -4,7 +4,7 @@
  * the domain as they would have put them there.
  */
 import assert from "node:assert/strict";
-import { EventEmitter } from "node:events";
+import { AsyncLocalStorage } from "node:async_hooks";
 import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 import {
   acquired,
@@ -74,10 +74,10 @@ export const orders = alone("which orders are recorded", () => {
   acquiring(lock("nothing is held again"));
   assert.deepEqual(edges(a), ["1>2", "2>3", "3>7"]);
 
-  const events = new EventEmitter().on("go", acquiring.bind(null, a));
+  const storage = new AsyncLocalStorage<null>();
   acquired(b);
   assert.throws(
-    () => events.emit("go"),
+    () => storage.run(null, acquiring, a),
     (thrown: { details: { site: string } }) => {
       assert.match(thrown.details.site, /held\.programs\.ts/); // not the line of node's that has called it
       return true;
