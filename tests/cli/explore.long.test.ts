@@ -20,6 +20,9 @@ const never = () => { throw new Error("never"); };
 export const wrong = program(import.meta.url, { setup, threads: [add], check: never });
 export const refused = program(import.meta.url, { setup: () => { throw Error("no state"); }, threads: [add] });
 const forEver = () => { writeSync(2, "checking\\n"); for (;;); };
+const look = ({ w }) => Atomics.load(w, 0);
+const counts = (state) => { let rounds = 0; while (look(state) === 0) rounds++; return rounds > 1000; };
+export const open = program(import.meta.url, { setup, threads: [counts, add] });
 export const endless = program(import.meta.url, { setup, threads: [add], check: forEver });
 `,
 );
@@ -27,7 +30,10 @@ export const endless = program(import.meta.url, { setup, threads: [add], check: 
 interface Document {
   readonly reports: readonly {
     readonly program: string;
+    readonly verdict: string;
     readonly failure: { readonly kind: string } | null;
+    readonly branches: object | null;
+    readonly notWatched: readonly string[];
     readonly stages: readonly { readonly coverage: unknown }[];
   }[];
   readonly error: { readonly code: string; readonly message: string } | null;
@@ -71,8 +77,8 @@ test("a failure, and an error after a report: both in the one document, with the
 
 test("a schedule for several programs, one that is not there, an option that is not: said, and exit 2", async () => {
   for (const [args, message] of [
-    [["--replay", "0"], /replayed with one program, and .*two\.programs\.mjs has endless, refused, right, wrong/],
-    [["none"], /exports no program "none"; there are endless, refused, right, wrong/],
+    [["--replay", "0"], /replayed with one program, and .*two\.programs\.mjs has endless, open, refused, right, wrong/],
+    [["none"], /exports no program "none"; there are endless, open, refused, right, wrong/],
     [["--strategy", "fast"], /fast/],
   ] as const) {
     const { code, document, stderr } = await explored(...args);
@@ -80,6 +86,29 @@ test("a schedule for several programs, one that is not there, an option that is 
     assert.match(stderr, message);
     assert.equal(code, 2);
   }
+});
+
+test("a search that is not complete exits with 3, and the document says so", async () => {
+  const { code, document, stderr } = await explored("open", "right", "--strategy", "classes");
+  assert.equal(code, 3);
+  assert.equal(document.error?.code, "NOT_COMPLETE");
+  assert.match(stderr, /nothing wrong was found, and not everything was gone through in open/);
+  assert.deepEqual(
+    document.reports.map(({ program, verdict }) => [program, verdict]),
+    [
+      ["open", "not complete"],
+      ["right", "complete"],
+    ],
+  );
+});
+
+test("branches and packages that were not watched are in the document; --coverage names branches", async () => {
+  const { document } = await explored("right", "--strategy", "classes");
+  assert.deepEqual(document.reports[0]!.branches, { total: 0, reached: 0, missed: [], neverCalled: [] });
+  assert.deepEqual(document.reports[0]!.notWatched, []);
+  const { code, stdout } = await commands.run(["explore", file, "open", "--strategy", "random", "--coverage"]);
+  assert.match(stdout, /^open: \d of 2 branches taken$/m);
+  assert.equal(code, 0);
 });
 
 test("an interrupt ends even an endless check, with a document", async () => {

@@ -165,8 +165,11 @@ describe("the command line for a while", () => {
     for (const place of [store, join(store, "receipts.sqlite")]) {
       const replayed = await commands.run(["replay", place, "--json"]);
       assert.equal(replayed.code, 0, replayed.stderr);
-      const [report] = jsonLines<{ count: number; same: number }>(replayed.stdout);
-      assert.deepEqual([report?.count, report?.same], [3, 3]);
+      const reports = jsonLines<{ count: number; same: number; error: null }>(replayed.stdout);
+      assert.deepEqual(
+        reports.map(({ count, same, error }) => [count, same, error]),
+        [[3, 3, null]],
+      );
     }
     const gone = await commands.run(["publish", store, versions[1]!, "--server", url]);
     assert.deepEqual([gone.code, /no answer from/.test(gone.stderr)], [1, true], gone.stderr);
@@ -195,6 +198,11 @@ describe("the command line for a while", () => {
     mkdirSync(versionsFolder);
     const gone = await commands.run(["replay", store, "--json"]);
     assert.equal(gone.code, 1, gone.stderr);
+    const told = jsonLines<{ notReplayable: number; error: { code: string } | null }>(gone.stdout);
+    assert.deepEqual(
+      told.map(({ notReplayable, error }) => [notReplayable, error?.code]),
+      [[2, "CHECK_FAILED"]],
+    );
     assert.match(gone.stderr, /2 of 3 answers could not be computed again.*--allow-not-replayable 2/);
     assert.equal((await commands.run(["replay", store, "--allow-not-replayable", "2"])).code, 0);
     rmdirSync(versionsFolder);

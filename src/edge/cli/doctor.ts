@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { doctor, LockstepError } from "../api/index.ts";
 import { JSON_FLAG } from "./flags.ts";
-import { createOutput } from "./output.ts";
+import { createOutput, tellJudged } from "./output.ts";
 
 export function addDoctor(program: Command): void {
   program
@@ -13,7 +13,6 @@ export function addDoctor(program: Command): void {
     .action(async ({ json }: { json?: true }) => {
       const output = createOutput(json === true);
       const report = await doctor();
-      output.result(report);
       const { totalMiB, freeMiB } = report.memory;
       output.print(`lockstep ${report.lockstep}, Node ${report.node}, ${report.platform}`);
       output.print(`${report.cpu}, ${report.cores} cores, ${totalMiB} MiB of memory (${freeMiB} free)`);
@@ -31,6 +30,9 @@ export function addDoctor(program: Command): void {
         );
       }
       output.print(`keys     ${report.stateFolder}`);
-      if (!report.ok) throw new LockstepError("RUNTIME_MISSING", `nothing can be trained or served: ${report.reason}`);
+      tellJudged(output, report, () => {
+        if (!report.ok)
+          throw new LockstepError("RUNTIME_MISSING", `nothing can be trained or served: ${report.reason}`);
+      });
     });
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { LockstepError } from "../../base/index.ts";
 import { checkExport, exportLog, requireTrusted } from "../api/index.ts";
 import { addTrustFlags, JSON_FLAG, LOG_FLAG, trustedLines } from "./flags.ts";
-import { createOutput } from "./output.ts";
+import { createOutput, tellJudged } from "./output.ts";
 
 interface ExportFlags {
   readonly check?: true;
@@ -42,8 +42,7 @@ export function addExportLog(program: Command): void {
         file === undefined
           ? await checkExport(path, expected)
           : await exportLog(path, file, { log, publicKey: expected.publicKey });
-      output.result(report);
       for (const line of trustedLines(report)) output.print(line);
-      requireTrusted(report, { allowUnsigned });
+      tellJudged(output, report, () => requireTrusted(report, { allowUnsigned }));
     });
 }

@@ -49,6 +49,21 @@ export class FailedMidway extends Error {}
 /** An error that stands in the result already: with `--json`, a command prints one document whatever happens. */
 export class ToldInResult extends Error {}
 
+/**
+ * Tells a result together with what `judge` throws of it, `error`, which is null where that throws nothing: one
+ * document, also where the command fails. @throws what `judge` threw
+ */
+export function tellJudged(output: Output, report: object, judge: () => void): void {
+  try {
+    judge();
+  } catch (thrown) {
+    const { code, message, details } = toLockstepError(thrown);
+    output.result({ ...report, error: { code, message, details } });
+    throw new ToldInResult(message, { cause: thrown });
+  }
+  output.result({ ...report, error: null });
+}
+
 /** Says what went wrong; returns the exit code. */
 export function reportError(thrown: unknown, json: boolean): number {
   const first = firstOf(thrown);

@@ -13,7 +13,7 @@ import {
   WHOLE,
   type Executor,
 } from "./flags.ts";
-import { createOutput } from "./output.ts";
+import { createOutput, tellJudged } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface ReplayFlags {
@@ -59,7 +59,6 @@ export function addReplay(program: Command): void {
       using interrupted = onInterrupt(output.note, "stopping");
       const { store, log } = whereIs(path, flags.log);
       const report = await replay(store, { ...flags, log, signal: interrupted.signal });
-      output.result(report);
       for (const line of trustedLines(report.log)) output.print(line);
       output.print(
         `${report.count} answers: ${report.same} same, ${report.withinTolerance} within tolerance, ` +
@@ -69,7 +68,7 @@ export function addReplay(program: Command): void {
         output.print(`  receipt ${index} of version ${version.slice(0, 12)}: ${verdict} (${reason})`);
       if (report.details.length > SHOWN)
         output.print(`  and ${report.details.length - SHOWN} more (--json lists them)`);
-      requireReplayed(report, { allowUnsigned, allowNotReplayable });
+      tellJudged(output, report, () => requireReplayed(report, { allowUnsigned, allowNotReplayable }));
     });
 }
 

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { requireVerified, verify, type VerifyProgress, type VerifyReport } from "../api/index.ts";
 import { executorOption, JSON_FLAG, MODEL_ARGUMENT, type Executor } from "./flags.ts";
-import { createOutput, type Output } from "./output.ts";
+import { createOutput, tellJudged, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface VerifyFlags {
@@ -39,9 +39,8 @@ export function addVerify(program: Command): void {
         signal: interrupted.signal,
         onProgress: announce(output),
       });
-      output.result(report);
       printReport(report, output);
-      requireVerified(report);
+      tellJudged(output, report, () => requireVerified(report));
       output.print(
         `version ${report.version.slice(0, 12)} verified in ${report.seconds.toFixed(1)} s; batch sizes ` +
           `${report.batchSizes.join(", ")}; padded lengths ${report.lengths.join(", ")}`,
