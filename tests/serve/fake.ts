@@ -44,12 +44,23 @@ export class FakeReplica implements ReplicaBackend {
     this.gated = gated;
   }
 
-  async run(rows: readonly EncodedRow[]): Promise<Float32Array[]> {
+  /** Batches whose run was ended because nobody waited for it any more. */
+  ended = 0;
+
+  async run(rows: readonly EncodedRow[], signal?: AbortSignal): Promise<Float32Array[]> {
     if (this.closed) throw new LockstepError("INTERNAL", "a closed replica was run");
     this.batches.push(rows.map(({ ids }) => ids.length));
     this.#running++;
-    if (this.gated) await new Promise<void>((resolve) => this.#gates.push(resolve));
+    const stopped = Promise.withResolvers<void>();
+    signal?.addEventListener("abort", () => {
+      stopped.resolve();
+    });
+    if (this.gated) await Promise.race([new Promise<void>((resolve) => this.#gates.push(resolve)), stopped.promise]);
     this.#running--;
+    if (signal?.aborted === true) {
+      this.ended++;
+      throw new LockstepError("CANCELLED", "the run was ended");
+    }
     const error = this.error?.(rows) ?? null;
     if (error !== null) throw error;
     return rows.map((each) => this.corrupt?.(truth(this.version, each), rows) ?? truth(this.version, each));

@@ -137,6 +137,38 @@ test("a deadline and a signal take a request out of the queue; its mates go on",
   await scheduler.close();
 });
 
+test("a run is ended once nobody waits for any of its rows, and not before", async () => {
+  const { scheduler, replicas, clock, counts } = rig({ gated: true, timeoutMs: 1000 });
+  await scheduler.publish(version(1));
+  const [replica] = replicas as [(typeof replicas)[0] & object];
+  const leaving = new AbortController();
+  const first = scheduler.submit({ ...one(row(5)), signal: leaving.signal });
+  const second = scheduler.submit({ ...one(row(5), row(5)), timeoutMs: 300 });
+  const third = scheduler.submit({ ...one(row(5)), timeoutMs: 600 });
+  const refused = Promise.all([
+    assert.rejects(first, code("CANCELLED")),
+    assert.rejects(second, code("TIMEOUT")),
+    assert.rejects(third, code("TIMEOUT")),
+  ]);
+  await settle();
+  assert.deepEqual(replica.batches, [[5, 5, 5, 5]]);
+  leaving.abort();
+  await settle();
+  clock.advance(300);
+  await settle();
+  assert.equal(replica.ended, 0, "somebody still waits");
+  clock.advance(300);
+  await settle();
+  assert.equal(replica.ended, 1);
+  await refused;
+  // the replica is free, and in service
+  replica.open();
+  await scheduler.submit(one(row(6)));
+  assert.equal(counts["replicas_retired"] ?? 0, 0);
+  assert.equal(counts["rows_retried"] ?? 0, 0);
+  await scheduler.close();
+});
+
 test("what `encode` throws, and rows that are not what was admitted, fail that request only", async () => {
   const { scheduler } = rig();
   await scheduler.publish(version(1));
