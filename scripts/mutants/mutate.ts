@@ -233,14 +233,21 @@ export function mutate(file: string, source: string): Mutated {
       const firstText = alone(swap.first);
       const secondText = embedded(swap.second);
       const other = textOf(swap.second);
+      const rest = following(swap.second);
       if (!ts.isVariableStatement(swap.first))
-        return `if (${at(swap)}) {${other} ${textOf(swap.first)}} else {${firstText} ${secondText}}`;
+        return `if (${at(swap)}) {${other} ${textOf(swap.first)} ${rest}} else {${firstText} ${secondText}}`;
       const [declared] = swap.first.declarationList.declarations;
       const set = `${declared!.name.getText(tree)} = ${textOf(declared!.initializer!)};`;
       const kept = `${declared!.name.getText(tree)} = ${embedded(declared!.initializer!)};`;
       return (
-        `let ${declared!.name.getText(tree)}: any; ` + `if (${at(swap)}) {${other} ${set}} else {${kept} ${secondText}}`
+        `let ${declared!.name.getText(tree)}: any; ` +
+        `if (${at(swap)}) {${other} ${set} ${rest}} else {${kept} ${secondText}}`
       );
+    }
+    /** What is written along with this statement because it is the first of a pair itself, as it stands. */
+    function following(node: ts.Node): string {
+      const next = swaps.get(node);
+      return next === undefined ? "" : `${textOf(next.second)} ${following(next.second)}`;
     }
     function inside(node: ts.Node): string {
       let text = "";

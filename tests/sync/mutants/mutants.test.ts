@@ -76,3 +76,24 @@ test("a file with all mutants in it does what it did where none is chosen, and o
   );
   assert.equal(run(7, 2), "10 2,3");
 });
+
+test("of three statements two change places, and the third stays", () => {
+  const source =
+    "export function f(words: number[]): void {\n  words.push(1);\n  words.push(2);\n  words.push(3);\n}\n";
+  const { mutants, schemata } = mutate("f.ts", source);
+  const code = schemata(0, "selector")
+    .replace(/^import.*\n/, "")
+    .replace("export function f(words: number[]): void", "return function f(words)");
+  const run = (chosen: number): string => {
+    const words: number[] = [];
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the file under test is made here
+    const made = new Function("M", code) as (M: (n: number) => boolean) => (words: number[]) => void;
+    made((mutant) => mutant === chosen)(words);
+    return words.join("");
+  };
+  assert.equal(run(-1), "123");
+  assert.deepEqual(
+    mutants.map((_, mutant) => run(mutant)),
+    ["213", "132", "23", "13", "12"],
+  );
+});
