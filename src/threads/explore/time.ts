@@ -103,15 +103,24 @@ function installModules(runtime: ThreadRuntime): void {
       if (signal?.aborted === true) stop();
       else signal?.addEventListener("abort", stop, { once: true });
     });
-  const turn = <T>(value?: T): Promise<T> =>
-    new Promise<T>((resolve) => {
-      setImmediate(resolve, value as T);
+  const turn = <T>(value?: T, { signal }: { signal?: AbortSignal } = {}): Promise<T> =>
+    new Promise<T>((resolve, reject) => {
+      const stop = (): void => {
+        clearImmediate(immediate);
+        reject(new DOMException("The operation was aborted", "AbortError"));
+      };
+      const immediate = setImmediate(() => {
+        signal?.removeEventListener("abort", stop);
+        resolve(value as T);
+      });
+      if (signal?.aborted === true) stop();
+      else signal?.addEventListener("abort", stop, { once: true });
     });
   Object.assign(promises, {
     setTimeout: <T>(ms?: number, value?: T, options?: { signal?: AbortSignal }) =>
       runtime.active ? wait(ms, value, options) : real.setTimeout(ms, value, options),
     setImmediate: <T>(value?: T, options?: { signal?: AbortSignal }) =>
-      runtime.active ? turn(value) : real.setImmediate(value, options),
+      runtime.active ? turn(value, options) : real.setImmediate(value, options),
     setInterval: <T>(ms?: number, value?: T, options?: { signal?: AbortSignal }) =>
       runtime.active
         ? runtime.refuse("setInterval of node:timers/promises cannot be explored, since it never ends: use setTimeout")
