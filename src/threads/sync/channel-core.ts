@@ -190,7 +190,7 @@ export class ChannelCore {
   endSend(filled: number): boolean {
     const next = this.#forward(this.#tail >> 1, filled) << 1;
     const sent = cas(this.#words, TAIL, this.#tail, next);
-    this.#tail = sent ? next : this.#tail | CLOSED;
+    if (sent) this.#tail = next; // else it is closed, which every further try is told too
     this.#leaveSender(sent);
     return sent;
   }
@@ -250,7 +250,6 @@ export class ChannelCore {
     if (this.#keepsReceiver) Atomics.store(this.#words, RECEIVER, 0);
     this.#keepsSender = false;
     this.#keepsReceiver = false;
-    this.wakeAll();
   }
 
   /**

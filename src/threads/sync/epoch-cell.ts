@@ -7,8 +7,8 @@
  *        3 SLOTS, 4 ROWS  constants, stored before the handle exists; 5 USED  rows from there on have never been taken
  *        for each slot   WRITER 0, or threadId + 1 of the thread that has reserved it; VERSION written while reserved,
  *                        constant while anybody holds it
- *        for each row    HOLDER 0, or threadId + 1 of the thread whose row it is; then for each slot how many pins that
- *                        row has on it
+ *        for each row    HOLDER 0, or threadId + 1 of the thread whose row it is, or −(threadId + 1) of the one that
+ *                        clears it after a death; then for each slot how many pins that row has on it
  * A row begins a cache line and belongs to one attached object; only its thread changes its counts, so a pin touches no
  * line that another reader writes. It is taken at the first pin (HOLDER: 0 → self by compare-and-set, USED raised, then
  * counts) and given back by `detach`, or when its thread has died.
@@ -170,7 +170,7 @@ export class EpochCell implements Supervised, Wakeable {
   /** A free slot, or null when every one is held. */
   tryReserve(): Reservation | null {
     for (let slot = 0; slot < this.slots; slot++) {
-      if (!this.#free(slot) || !cas(this.#words, writerWord(slot), 0, this.#self)) continue;
+      if (!this.#unheld(slot) || !cas(this.#words, writerWord(slot), 0, this.#self)) continue;
       if (this.#unheld(slot)) return this.#reservation(slot);
       this.#leaveSlot(slot);
     }
@@ -210,10 +210,11 @@ export class EpochCell implements Supervised, Wakeable {
     for (let slot = 0; slot < this.slots; slot++) if (cas(this.#words, writerWord(slot), dead, 0)) held = true;
     for (let row = 0; row < this.#rows; row++) {
       const holder = this.#countWord(row, 0) - 1;
-      if (load(this.#words, holder) !== dead) continue;
+      // one clears a row, or else it would clear what the row's next thread counts; if that one dies, another goes on
+      if (!cas(this.#words, holder, dead, -this.#self) && !cas(this.#words, holder, -dead, -this.#self)) continue;
       for (let slot = 0; slot < this.slots; slot++)
         if (Atomics.exchange(this.#words, this.#countWord(row, slot), 0) !== 0) held = true;
-      cas(this.#words, holder, dead, 0); // last, when the counts are 0: from here on the row is another thread's
+      Atomics.store(this.#words, holder, 0); // last, when the counts are 0: from here on the row is another thread's
     }
     this.wakeAll();
     return held;
@@ -263,10 +264,6 @@ export class EpochCell implements Supervised, Wakeable {
         this.#leaveSlot(slot);
       },
     };
-  }
-
-  #free(slot: number): boolean {
-    return load(this.#words, writerWord(slot)) === 0 && this.#unheld(slot);
   }
 
   #unheld(slot: number): boolean {

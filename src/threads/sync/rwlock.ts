@@ -292,8 +292,8 @@ export class RwLock implements Supervised, Wakeable {
             if ((word & READERS_WAIT) !== 0 || cas(this.#words, TURN, word, word | READERS_WAIT)) return seen;
             continue;
           }
+          // nobody admits: again as a newcomer
           if (!this.#slots.change(slot, WAITING, READING)) return null;
-          asked = false; // nobody admits: again as a newcomer
         }
         if ((this.#throwIfBroken() & WRITER) === 0) return null;
         this.#slots.set(slot, WAITING);
@@ -338,7 +338,6 @@ export class RwLock implements Supervised, Wakeable {
 
   /** A writer's way out that was not inside. */
   #withdraw(slot: number): void {
-    this.#slots.set(slot, ASIDE);
     if ((this.#turn.word & (OWNER | BROKEN)) === (BROKEN | (slot + 1))) {
       this.#turn.leave(slot, BROKEN);
       this.#wakeReaders();
@@ -394,7 +393,7 @@ export class RwLock implements Supervised, Wakeable {
     for (let other = 0, high = this.#slots.high; other < high; other++) {
       if (other === slot || !this.#slots.mine(other)) continue;
       const state = this.#slots.state(other);
-      if (state !== READING && state !== INSIDE && state !== QUEUED && this.#turn.owner !== other) continue;
+      if (state !== READING && state !== QUEUED && this.#turn.owner !== other) continue; // inside: it has the turn
       const does =
         state === READING
           ? "reads under"
@@ -447,7 +446,6 @@ export class RwLock implements Supervised, Wakeable {
     released(this.#alone);
     this.#turn.leave(slot, BROKEN);
     this.#slots.free(slot);
-    this.#settle();
     this.wakeAll();
   }
 

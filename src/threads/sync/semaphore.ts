@@ -184,7 +184,6 @@ export class Semaphore implements Supervised, Wakeable {
   }
 
   #giveUp(slot: number): void {
-    this.#slots.set(slot, ASIDE);
     this.#turn.leave(slot);
     this.#slots.free(slot);
     this.#turn.settle();

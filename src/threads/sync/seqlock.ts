@@ -67,7 +67,7 @@ export class SeqlockCell implements Supervised, Wakeable {
 
   private constructor(handle: SeqlockHandle) {
     this.handle = handle;
-    this.#words = attachWords(handle, "seqlock", PAYLOAD + 1);
+    this.#words = attachWords(handle, "seqlock", PAYLOAD);
     this.width = load(this.#words, WIDTH);
     this.#spins = load(this.#words, SPINS);
     whole("the width of a seqlock cell, by its handle", this.width, 1, this.#words.length - PAYLOAD);
@@ -113,12 +113,9 @@ export class SeqlockCell implements Supervised, Wakeable {
       if (load(this.#words, STATE) === this.#self) throw this.#inOwnWay();
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       if (this.#copy(words)) return view;
-      if (
-        (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "reading a seqlock cell", options.abort)) ||
-        performance.now() >= deadline
-      )
+      // the write that was met is over, and EVENTS has changed, or it wakes who sleeps
+      if (!sleep(this.#words, EVENTS, seen, deadline, "reading a seqlock cell", options.abort))
         throw timedOut("reading a seqlock cell", options);
-      options.abort?.throwIfAborted("reading a seqlock cell");
     }
   }
 
@@ -223,7 +220,7 @@ export class SeqlockCell implements Supervised, Wakeable {
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
       const state = this.#tryEnter(repair);
       if (state >= 0) return state;
-      if (this.#writing() && !sleep(this.#words, EVENTS, seen, deadline, "writing a seqlock cell", options.abort))
+      if (!sleep(this.#words, EVENTS, seen, deadline, "writing a seqlock cell", options.abort))
         throw timedOut("writing a seqlock cell", options);
     }
   }
@@ -240,17 +237,12 @@ export class SeqlockCell implements Supervised, Wakeable {
     if (load(this.#words, FLAGS) !== 0) this.wakeAll();
   }
 
-  #writing(): boolean {
-    const state = load(this.#words, STATE);
-    return state !== BROKEN && (state & 1) !== 0;
-  }
-
   async #untilAsync(attempt: () => boolean, what: string, options: AsyncWaitOptions): Promise<void> {
     const deadline = deadlineOf(options);
     for (let looks = 1; !attempt(); looks++) {
       const seen = announce(this.#words, FLAGS, ASLEEP, EVENTS);
-      if (attempt()) return;
-      if (this.#writing()) {
+      const state = load(this.#words, STATE);
+      if (state !== BROKEN && (state & 1) !== 0) {
         if (!(await sleepAsync(this.#words, EVENTS, seen, deadline, what, options.signal, options.abort)))
           throw timedOut(what, options);
       } else if (looks % (this.#spins + 1) === 0) {

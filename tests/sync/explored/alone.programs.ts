@@ -24,40 +24,11 @@ import {
   type Supervised,
 } from "../../../src/threads/sync/index.ts";
 import { LockstepError } from "../../../src/base/index.ts";
-import { program, type ThreadBody } from "../../../src/threads/explore/index.ts";
 import { refusals, unlike } from "../refusals.ts";
+import { aloneIn, listeners, OTHER, rejects, SELF, throws } from "./alone.ts";
 
-const alone = (title: string, body: ThreadBody<object>) =>
-  program<object>(import.meta.url, {
-    title: `alone: ${title}`,
-    setup: () => ({}),
-    threads: [body],
-  });
+const alone = aloneIn(import.meta.url);
 
-const throws = (code: string, perform: () => unknown, message = /(?:)/): void =>
-  assert.throws(perform, (thrown: unknown) => {
-    assert.equal((thrown as { code?: string }).code, code, String(thrown));
-    assert.match((thrown as Error).message, message);
-    return true;
-  });
-const rejects = async (code: string, pending: Promise<unknown>): Promise<void> => {
-  const thrown = await pending.then(
-    () => assert.fail("it was not refused"),
-    (reason: unknown) => reason as { code?: string },
-  );
-  assert.equal(thrown.code, code, String(thrown));
-};
-
-/** How many waits lie in the queues of these words. */
-const listeners = (words: Int32Array<SharedArrayBuffer>): number => {
-  let found = 0;
-  for (let index = 0; index < words.length; index++) found += Atomics.notify(words, index);
-  return found;
-};
-
-/** The explored thread's id, and one of nobody. */
-const SELF = 1;
-const OTHER = 77;
 const INT32 = { capacity: 2, type: "int32", spins: 0 } as const;
 
 export const refused = alone("what cannot be an argument is refused, and says the range", async () => {

@@ -14,10 +14,8 @@ import {
 } from "../../../src/threads/explore/index.ts";
 import {
   AbortWord,
-  Channel,
   NumberChannel,
   type AbortHandle,
-  type ChannelHandle,
   type NumberChannelHandle,
 } from "../../../src/threads/sync/index.ts";
 
@@ -391,6 +389,26 @@ export const givingUp = {
   }),
 };
 
+/** The side of a dead thread (of nobody, here) is another's once the death is told. */
+const takenBack = (title: string, side: number, threads: readonly Body[], queued: readonly number[]) =>
+  program<State>(import.meta.url, {
+    title,
+    setup: () => {
+      const state = ring(2)();
+      const mine = NumberChannel.attach(state.channel);
+      for (const number of queued) mine.send(number);
+      state.channel.words[side] = 100;
+      return state;
+    },
+    threads: [...threads, ({ channel }) => NumberChannel.attach(channel).threadDied(99)],
+    check: (_, { results }) => assert.equal(results[1], true),
+  });
+
+export const sidesOfTheDead = {
+  sender: takenBack("channel, a sender waits for a dead one's side", 16, [send(10)], []),
+  receiver: takenBack("channel, a receiver waits for a dead one's side", 64, [receive(1)], [10]),
+};
+
 type Death = { readonly thread: number; readonly threadId: number };
 
 export const deaths = {
@@ -448,14 +466,3 @@ export const deaths = {
     },
   }),
 };
-
-interface Values {
-  readonly channel: ChannelHandle<readonly number[]>;
-}
-
-export const values = program<Values>(import.meta.url, {
-  title: "channel of JSON values, 2 threads × 1",
-  setup: () => ({ channel: Channel.create<readonly number[]>({ capacity: 1, bytes: 16, spins: 0 }).handle }),
-  threads: [({ channel }) => Channel.attach(channel).send([1, 2]), ({ channel }) => Channel.attach(channel).receive()],
-  check: (_, { results }) => assert.deepEqual(results[1], [1, 2]),
-});

@@ -123,6 +123,23 @@ export const pinning = {
   }),
 };
 
+export const givenBack = program<State>(import.meta.url, {
+  title: "epoch cell, a slot that is given back wakes who waits for it",
+  setup: made(2, true),
+  threads: [
+    ({ cell }) => {
+      const reservation = EpochCell.attach(cell).tryReserve()!;
+      while (Atomics.load(cell.words, 1) === 0) Atomics.pause(); // until somebody sleeps, or is about to
+      reservation.giveBack();
+    },
+    ({ cell }) => {
+      while (Atomics.load(cell.words, 16 + 2) === 0) Atomics.pause(); // the slot is reserved
+      EpochCell.attach(cell).reserve().giveBack();
+    },
+  ],
+  check: ({ cell }) => assert.equal(EpochCell.attach(cell).tryReserve()?.slot, 1),
+});
+
 /** The newest version; 0: none. */
 const newest: SequentialModel<number> = {
   initial: 0,

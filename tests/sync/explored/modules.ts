@@ -1,7 +1,12 @@
 /** Every program of the primitives, by module. */
 import { programsOf, type Program } from "../../../src/threads/explore/index.ts";
 import * as alone from "./alone.programs.ts";
+import * as aloneCells from "./alone-cells.programs.ts";
+import * as aloneChannels from "./alone-channels.programs.ts";
+import * as aloneSemaphore from "./alone-semaphore.programs.ts";
+import * as aloneRwlock from "./alone-rwlock.programs.ts";
 import * as channel from "./channel.programs.ts";
+import * as channelValues from "./channel-values.programs.ts";
 import * as condition from "./condition.programs.ts";
 import * as counting from "./counting.programs.ts";
 import * as epoch from "./epoch-cell.programs.ts";
@@ -20,6 +25,10 @@ import * as turn from "./turn.programs.ts";
 export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = Object.fromEntries(
   Object.entries({
     alone,
+    aloneCells,
+    aloneChannels,
+    aloneRwlock,
+    aloneSemaphore,
     parts,
     mutex,
     mutexWords,
@@ -31,6 +40,7 @@ export const modules: Readonly<Record<string, ReadonlyMap<string, Program>>> = O
     condition,
     once,
     channel,
+    channelValues,
     seqlock,
     epoch,
     counting,

@@ -194,6 +194,14 @@ export const givesUp = {
   }),
 };
 
+function codeOf(perform: () => unknown): unknown {
+  try {
+    return perform() === undefined ? "nothing" : "something";
+  } catch (thrown) {
+    return (thrown as { code?: string }).code;
+  }
+}
+
 const mortal =
   (work: (state: State, thread: number) => void): ThreadBody<State> =>
   (state, { index }) => {
@@ -245,6 +253,26 @@ export const dies = {
   writersReader: deaths("two writers and a reader, one may die", [mortalWriter, mortalWriter, mortalReader], [0, 1]),
   writerReaders: deaths("a writer and two readers, one may die", [mortalWriter, mortalReader, mortalReader], [0]),
 };
+
+/** A record of nobody, who is just looking, holds up the repair. */
+export const repairGivenUp = program<State>(import.meta.url, {
+  title: "a repair runs out of time, and a reader waits for it: it is told that the lock is broken",
+  setup: () => {
+    const state = setup();
+    RwLock.attach(state.lock).write().poison();
+    state.lock.words[3] = 3;
+    state.lock.words[16 * 3] = (2 << 23) | 99;
+    return state;
+  },
+  threads: [
+    ({ lock }) => codeOf(() => RwLock.attach(lock).writeForRepair({ timeoutMs: 1 })),
+    ({ lock }) => codeOf(() => RwLock.attach(lock).read()),
+  ],
+  check: ({ lock }, { results }) => {
+    assert.deepEqual(results, ["TIMEOUT", "OWNER_DIED"]);
+    assert.equal(RwLock.attach(lock).broken, true);
+  },
+});
 
 const OWNER = 0x3ff;
 const WAITERS = 1 << 10;

@@ -223,6 +223,19 @@ export const deaths = {
       assert.deepEqual([...mine.read()], [5, 5]);
     },
   }),
+  told: program<State>(import.meta.url, {
+    title: "seqlock, a reader waits for a writer of whose death it is told",
+    setup: () => {
+      const state = setup();
+      state.cell.words[0] = 2 * 100 + 1;
+      return state;
+    },
+    threads: [
+      (state, context) => codeOf(() => read(state, context)),
+      ({ cell }) => SeqlockCell.attach(cell).threadDied(99),
+    ],
+    check: (_, { results }) => assert.deepEqual(results, ["OWNER_DIED", true]),
+  }),
   repair: program<State>(import.meta.url, {
     title: "seqlock, a reader that began before a death and ends after the repair sees no mixture",
     setup,
