@@ -84,3 +84,15 @@ test("a version that does not load is refused with its own error", async () => {
     (error: unknown) => error instanceof LockstepError && error.code === "WEIGHTS_INVALID",
   );
 });
+
+test("threads inside an operator change no bit, and the profile stays the same", async (t) => {
+  const { files } = made(3);
+  const rows = [row(33, 1), row(90, 2), row(7, 3)];
+  const [one, two] = await Promise.all(
+    [1, 2].map((intraOpThreads) => openThreadReplica({ files, executor: "native", intraOpThreads })),
+  );
+  t.after(() => Promise.all([one!.close(), two!.close()]));
+  const logits = async (replica: ThreadReplica) => (await replica.run(rows)).map(hex);
+  assert.deepEqual(await logits(two!), await logits(one!));
+  assert.deepEqual(two!.profile, one!.profile);
+});

@@ -13,6 +13,7 @@ interface ServeFlags {
   readonly allowedHost?: readonly string[];
   readonly example?: readonly string[];
   readonly threads?: number;
+  readonly intraOpThreads?: number;
   readonly executor?: Executor;
   readonly maxQueue?: number;
   readonly audit?: string | boolean;
@@ -34,6 +35,7 @@ export function addServe(program: Command): void {
       "names, with or without :port, that requests may ask for beside this machine's own",
     )
     .option("--threads <k>", "replica threads (default: all cores)", integer(1, 256))
+    .option("--intra-op-threads <k>", "threads inside an operator, for long texts (default: 1)", integer(1, 256))
     .addOption(executorOption("arithmetic (default: the one the version was made with)"))
     .option("--max-queue <n>", "texts that may wait; more are refused with 503 (default: 1024)", integer(1, 1_000_000))
     .option("--audit <file>", "log of receipts (default: receipts.sqlite in the store)")

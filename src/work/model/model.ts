@@ -42,6 +42,7 @@ export const modelSchema = z.strictObject({
   version: z.string().min(1).optional(),
   executor: z.enum(["native", "portable"]).optional(),
   threads: threadsSchema.optional(),
+  intraOpThreads: z.int().min(1).max(256).default(1),
   maxQueue: z.int().min(1).max(1_000_000).default(1024),
   maxBatchRows: z.int().min(1).max(4096).default(32),
   timeoutMs: z.int().min(1).max(3_600_000).default(30_000),
@@ -56,8 +57,13 @@ export interface ModelOptions {
   readonly version?: string | undefined;
   /** @default the one that the version was made with */
   readonly executor?: ServingExecutor | undefined;
-  /** Replicas, each on a thread of its own with packed weights of its own. @default all cores */
+  /** Replicas, each on a thread of its own; packed weights are shared where the executor can. @default all cores */
   readonly threads?: number | undefined;
+  /**
+   * Threads inside one operator of a replica, for few and long texts on idle cores; the bits are the same. The portable
+   * executor has one. 1..256. @default 1
+   */
+  readonly intraOpThreads?: number | undefined;
   /** Texts that may wait; more are refused with OVERLOADED. @default 1024 */
   readonly maxQueue?: number | undefined;
   /** Texts a batch at most. Batch mates never change an answer. @default 32 */
@@ -136,7 +142,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
 
   /** @throws MODEL_INVALID, WEIGHTS_INVALID, TOKENIZER_INVALID, NUMERICS_UNTRUSTED, RUNTIME_MISSING */
   static async open(source: OpenedVersion, options: ModelOptions = {}): Promise<Model> {
-    const { executor, threads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(
+    const { executor, threads, intraOpThreads, maxQueue, maxBatchRows, timeoutMs, verifySample, hooks } = parseOptions(
       modelSchema,
       options,
       "the options of loadModel",
@@ -151,7 +157,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
       hooks: toAll(observers),
       openReplica: async (version) => {
         const { library } = version.info.tokenizer;
-        const replica = await openModelReplica(version, executor);
+        const replica = await openModelReplica(version, executor, intraOpThreads);
         try {
           if (replica.profile.executor === "portable") requireOwnTokenizer(library);
         } catch (thrown) {
@@ -391,10 +397,11 @@ function profileOf({ profile }: ModelVersion): Profile {
 export async function openModelReplica(
   version: { readonly files: LoadedVersion["files"]; readonly own: LockstepFile | undefined },
   asked?: ServingExecutor,
+  intraOpThreads = 1,
 ): Promise<ThreadReplica> {
   const made = executorOf(version.own);
   const open = (executor: ServingExecutor): Promise<ThreadReplica> =>
-    openThreadReplica({ files: version.files, executor, name: "replica" });
+    openThreadReplica({ files: version.files, executor, intraOpThreads, name: "replica" });
   try {
     return await open(asked ?? made);
   } catch (error) {

@@ -8,6 +8,7 @@ export interface ReplicaSetup {
   readonly files: VersionFiles;
   readonly executor: "native" | "portable";
   readonly predictor: PredictorOptions;
+  readonly intraOpThreads: number;
   /** One packed copy for all replicas of these files, where the executor can share it. */
   readonly packed: PackedHandle | undefined;
 }

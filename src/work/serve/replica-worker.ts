@@ -6,7 +6,10 @@ import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-messa
 
 await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
   const setup = context.data as ReplicaSetup;
-  const executor = await createExecutor(setup.executor, { scope: context.scope as ScopeHandle | undefined });
+  const scope = context.scope as ScopeHandle | undefined;
+  const executor = await (setup.executor === "native"
+    ? createExecutor("native", { scope, intraOpThreads: setup.intraOpThreads })
+    : createExecutor("portable", { scope }));
   const version = readVersion(setup.files);
   const predictor = await markBusy(() =>
     openPredictor(version, executor, { ...setup.predictor, packed: setup.packed }),

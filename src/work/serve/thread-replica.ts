@@ -14,6 +14,8 @@ export interface ThreadReplicaOptions {
   readonly files: VersionFiles;
   readonly executor: "native" | "portable";
   readonly predictor?: PredictorOptions;
+  /** Threads inside one operator, of the native executor. @default 1 */
+  readonly intraOpThreads?: number;
   /** For the thread's name and messages. @default "replica" */
   readonly name?: string;
 }
@@ -28,11 +30,12 @@ export async function openThreadReplica({
   files,
   executor,
   predictor = {},
+  intraOpThreads = 1,
   name = "replica",
 }: ThreadReplicaOptions): Promise<ThreadReplica> {
   const scope = await nativeScopes(executor);
   const weights = await SharedPacking.of(files, executor);
-  const workerData: ReplicaSetup = { files, executor, predictor, packed: weights.packed?.handle };
+  const workerData: ReplicaSetup = { files, executor, predictor, intraOpThreads, packed: weights.packed?.handle };
   const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({
     entry: ownFile(() => import.meta.resolve("#entry/work/serve/replica-worker")),
     size: 1,
