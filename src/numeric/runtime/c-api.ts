@@ -131,9 +131,13 @@ async function open(path: string): Promise<CApi> {
 
 type ForeignLibrary = ReturnType<Ffi["load"]>;
 
-/** `process.env` of a worker is a copy that the library never sees: the C library's own environment is set. */
+/**
+ * `process.env` of a worker is a copy that the library never sees: the C library's own environment is set. Only where
+ * it has to be, for another thread may be reading it.
+ */
 function silence(c: ForeignLibrary): void {
   const { variable, off } = TELEMETRY;
+  if (c.func("getenv", "str", ["str"])(variable) === off) return;
   if (process.platform === "win32") c.func("_putenv_s", "int", ["str", "str"])(variable, off);
   else c.func("setenv", "int", ["str", "str", "int"])(variable, off, 1);
 }

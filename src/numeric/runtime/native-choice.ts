@@ -184,8 +184,10 @@ function keepVerdict(version: string, verdict: Verdict): Verdict {
 /** In a process of its own: what goes wrong in native code takes the process with it. */
 function trial(path: string): Promise<Verdict> {
   const entry = fileURLToPath(ownFile(() => import.meta.resolve("#entry/numeric/runtime/trial")));
+  // Of this process's own flags only what the sources need: `-e`, `--inspect-brk` and their like are not for it.
+  const flags = process.execArgv.filter((flag) => flag.startsWith("--conditions="));
   const { promise, resolve } = Promise.withResolvers<Verdict>();
-  execFile(process.execPath, [...process.execArgv, entry, path], { timeout: TRIAL_MS }, (error, stdout, stderr) => {
+  execFile(process.execPath, [...flags, entry, path], { timeout: TRIAL_MS }, (error, stdout, stderr) => {
     const works = error === null && stdout.trim() === "works";
     const ended = error === null ? "" : `the trial ended with ${error.signal ?? error.code ?? "an error"}`;
     resolve({ format: 1, works, why: works ? "" : [ended, stderr.trim().split("\n").at(-1) ?? ""].join(" ").trim() });
