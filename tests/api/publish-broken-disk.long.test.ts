@@ -1,8 +1,8 @@
 /**
- * Publishing into a living server on a disk that fails from one step on, and goes on failing: for every step. What the
- * alias never named, or the store lacks, never answers; a receipt that was handed out is replayed to the same answer.
- * The server answers with what it has as long as the log takes receipts, and says what is wrong where it does not. Once
- * the disk is mended, publishing works.
+ * Publishing into a living server, and learning there, on a disk that fails from one step on and goes on failing: for
+ * every step. What the alias never named, or the store lacks, never answers; a receipt that was handed out is replayed
+ * to the same answer. The server answers with what it has as long as the log takes receipts, and says what is wrong
+ * where it does not. Once the disk is mended, publishing works.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -116,6 +116,9 @@ for (const logToo of [false, true])
         if (error !== undefined && named === before) assert.equal(one.model.version, before);
         while (one.model.version !== named) await delay(10); // an alias that could not be put back is followed
         if (disk.broken) {
+          const learned = one.model.learn([{ text: QUESTION, label: "cash" }]);
+          await assert.rejects(learned, { code: "DISK_FAILED" }, "what is learned has to be stored here");
+          assert.equal(one.model.version, named);
           assert.equal(await ask(one), logToo ? undefined : named);
           assert.equal(one.service.notReady()?.code, logToo ? "DISK_FAILED" : undefined);
         }

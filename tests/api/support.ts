@@ -16,7 +16,7 @@ export interface MadeStore extends AsyncDisposable {
   readonly versions: readonly string[];
 }
 
-/** The alias "champion" names the first of them. */
+/** The alias "champion" names the first of them. Until it is disposed of, the process's keys lie there too. */
 export async function madeStore(seeds: readonly number[]): Promise<MadeStore> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-made-"));
   const path = join(folder, "store");
@@ -24,11 +24,17 @@ export async function madeStore(seeds: readonly number[]): Promise<MadeStore> {
   const versions: string[] = [];
   for (const seed of seeds) versions.push((await store.publish(tinyFiles(seed))).name);
   await store.setAlias("champion", versions[0]!);
+  const before = process.env["LOCKSTEP_HOME"];
+  process.env["LOCKSTEP_HOME"] = join(folder, "home");
   return {
     folder,
     store: path,
     versions,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true, maxRetries: 3 }),
+    async [Symbol.asyncDispose]() {
+      if (before === undefined) delete process.env["LOCKSTEP_HOME"];
+      else process.env["LOCKSTEP_HOME"] = before;
+      await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    },
   };
 }
 
