@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import type { Program } from "../src/threads/explore/index.ts";
 import { programFiles, programsIn, WRONG } from "./mutants/programs.ts";
 import { pursue, type Module } from "./mutants/pursue.ts";
-import { readCaught, readEquivalent, reasonOf, stale, writeCaught, writeOpen } from "./mutants/results.ts";
+import { accounted, readCaught, readEquivalent, reasonOf, stale, writeCaught } from "./mutants/results.ts";
 import { mutantTable } from "./mutants/table.ts";
 import { mutantsOf, plant } from "./mutants/tree.ts";
 import { hunt, unitFiles } from "./mutants/units.ts";
@@ -62,12 +62,8 @@ if (!values.table) {
     rmSync(folder, { recursive: true, force: true });
   }
 }
-const surviving = mutants.filter((mutant) => !caught.has(mutant.key) && reasonOf(mutant, equivalent) === null);
+const surviving = mutants.filter((mutant) => !accounted(mutant, { caught, equivalent }));
 writeCaught(root, caught);
-writeOpen(
-  root,
-  surviving.map(({ key }) => key),
-);
 console.log(mutantTable(mutants, { caught, equivalent }));
 for (const mutant of surviving.filter(({ file }) => chosen(file))) {
   const index = mutants.indexOf(mutant);

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Mutant } from "./mutate.ts";
 
 const CAUGHT = "tests/sync/mutants/caught.json";
-const OPEN = "tests/sync/mutants/open.json";
 const EQUIVALENT = "tests/sync/mutants/equivalent.json";
 
 /** What catches a mutant, by the mutant's key: a program (`file.programs.ts name`), or a unit test (`file.test.ts`). */
@@ -40,23 +39,14 @@ export function readEquivalent(root: string): readonly Equivalent[] {
   return JSON.parse(readFileSync(join(root, EQUIVALENT), "utf8")) as readonly Equivalent[];
 }
 
-/** Keys of mutants that nothing catches yet, and that nobody has shown to be the same: work that is left. */
-export function readOpen(root: string): readonly string[] {
-  return existsSync(join(root, OPEN)) ? (JSON.parse(readFileSync(join(root, OPEN), "utf8")) as readonly string[]) : [];
-}
-
-export function writeOpen(root: string, open: readonly string[]): void {
-  writeFileSync(join(root, OPEN), `${JSON.stringify([...open].sort(), null, 2)}\n`);
-}
-
 export interface Known {
   readonly caught: Caught;
   readonly equivalent: readonly Equivalent[];
-  readonly open: readonly string[];
 }
 
-export function accounted(mutant: Mutant, { caught, equivalent, open }: Known): boolean {
-  return caught.has(mutant.key) || reasonOf(mutant, equivalent) !== null || open.includes(mutant.key);
+/** False: nothing catches it, and nobody has shown that it is the same. */
+export function accounted(mutant: Mutant, { caught, equivalent }: Known): boolean {
+  return caught.has(mutant.key) || reasonOf(mutant, equivalent) !== null;
 }
 
 /** The reason why this mutant is none, or null. */

@@ -113,6 +113,18 @@ test("a watched worker needs no port; a disposed supervisor sees nothing and kee
   assert.equal(mutex.broken, false, "it has closed its ports itself: that is no death");
 });
 
+test("an async wait that is over does not keep its thread alive", async () => {
+  const mutex = Mutex.create();
+  const thread = new Remote([mutex]);
+  const guard = mutex.lock();
+  const waits = thread.tell({ do: "lockAsync", mutex: 0 });
+  await delay(100); // asleep by then
+  guard.release();
+  await waits;
+  await thread.tell({ do: "release", mutex: 0 });
+  await thread.end();
+});
+
 test("a supervisor that waits does not keep its thread alive", async () => {
   const thread = new Remote([]);
   await thread.tell({ do: "supervise" });
