@@ -50,7 +50,8 @@ function described(order: Int32Array, senders: number): string {
     longest = Math.max(longest, run);
   }
   const ratio = Math.max(...counts) / Math.min(...counts);
-  return `${ratio.toFixed(2)} | ${longest.toLocaleString("en")} | ${counts.map((count) => count.toLocaleString("en")).join(" ")}`;
+  const each = counts.map((count) => count.toLocaleString("en")).join(" ");
+  return `${ratio.toFixed(2)} | ${longest.toLocaleString("en")} | ${each}`;
 }
 
 if (isMainThread) {
@@ -59,7 +60,5 @@ if (isMainThread) {
   console.log("| --- | --- | --- | --- | --- |");
   for (const senders of [2, 4, 8])
     for (const capacity of [1, 64, 1024])
-      console.log(
-        `| ${senders} | ${capacity} | ${described(await received(senders, capacity, messages), senders)} |`,
-      );
+      console.log(`| ${senders} | ${capacity} | ${described(await received(senders, capacity, messages), senders)} |`);
 } else sendUntilClosed(workerData as Task);
