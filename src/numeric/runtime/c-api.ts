@@ -6,7 +6,8 @@
  * Positions and signatures are in c-table.ts.
  *
  * Rules that hold the memory together:
- * - a tensor is an address, so whoever made it holds the view until it is released;
+ * - a tensor is an address, so whoever made it holds the view until it is released. Buffers never move; small arrays
+ *   without a buffer of their own would;
  * - whatever the library hands out is written into a ledger (a word each) by the library itself. A thread that has died
  *   leaves its ledger behind, and its supervisor releases what is in it (`Scope.release`);
  * - a library that FFI has opened stays open for the life of the process: its object, once collected, would close it
@@ -164,9 +165,9 @@ export class CApi {
   readonly #call: Functions;
   readonly #environment: bigint;
   readonly #memory: bigint;
-  readonly #out = new BigUint64Array(new SharedArrayBuffer(8));
+  readonly #out = new BigUint64Array(new ArrayBuffer(8));
   readonly #outAt: bigint;
-  readonly #shape = new BigInt64Array(new SharedArrayBuffer(8 * MAX_RANK));
+  readonly #shape = new BigInt64Array(new ArrayBuffer(8 * MAX_RANK));
   readonly #shapeAt: bigint;
   readonly #scopes = new WeakMap<SharedArrayBuffer, AttachedScope>();
   /** Of this thread, where nobody made one for it. */
@@ -232,9 +233,9 @@ export class CApi {
         if (released) return;
         released = true;
         const words = new BigUint64Array(handle.ledger);
-        for (let index = 0; index < words.length; index++) {
-          const pointer = take({ words, index, at: 0n });
+        for (const [index, pointer] of words.slice().entries()) {
           if (pointer === 0n) continue;
+          words[index] = 0n;
           if (index < LEDGER.sessions) this.#call.ReleaseSession(pointer);
           else this.#call.ReleaseValue(pointer);
         }
@@ -271,7 +272,7 @@ export class CApi {
         this.#externalFiles(settings, options.externalData ?? []),
         shared === undefined ? [] : this.#share(settings, shared, holdings),
       ];
-      const bytes = sharedBytes(model);
+      const bytes = offHeap(model);
       const parameters = [this.#environment, this.#ffi.address(bytes), bytes.length, settings];
       const { at } = holdings.session;
       if (shared === undefined) this.#call.CreateSessionFromArray(...parameters, at);
@@ -517,7 +518,7 @@ class RunTables {
   readonly at: readonly bigint[];
 
   constructor(capacity: number, address: (view: ArrayBufferView) => bigint) {
-    const table = (): BigUint64Array => new BigUint64Array(new SharedArrayBuffer(8 * capacity));
+    const table = (): BigUint64Array => new BigUint64Array(new ArrayBuffer(8 * capacity));
     this.capacity = capacity;
     this.inputNames = table();
     this.inputValues = table();
@@ -541,23 +542,23 @@ function sameTensor(one: OrtTensor, other: OrtTensor): boolean {
   );
 }
 
-function sharedBytes(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(Math.max(8, bytes.length)), 0, bytes.length);
+function offHeap(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new ArrayBuffer(Math.max(8, bytes.length)), 0, bytes.length);
   copy.set(bytes);
   return copy;
 }
 
 function terminated(text: string): Uint8Array {
-  return sharedBytes(encoder.encode(`${text}\0`));
+  return offHeap(encoder.encode(`${text}\0`));
 }
 
 /** As ORTCHAR_T: UTF-16 on Windows. */
 function fileName(path: string): Uint8Array {
-  return process.platform === "win32" ? sharedBytes(Buffer.from(`${path}\0`, "utf16le")) : terminated(path);
+  return process.platform === "win32" ? offHeap(Buffer.from(`${path}\0`, "utf16le")) : terminated(path);
 }
 
 function pointers(words: readonly bigint[]): BigUint64Array {
-  const table = new BigUint64Array(new SharedArrayBuffer(8 * Math.max(1, words.length)));
+  const table = new BigUint64Array(new ArrayBuffer(8 * Math.max(1, words.length)));
   table.set(words);
   return table;
 }

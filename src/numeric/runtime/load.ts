@@ -1,7 +1,7 @@
 /**
  * Loads a graph into one of the two builds of ONNX Runtime: lower, check the weights, hand them over, make the session.
  */
-import { LockstepError } from "../../base/index.ts";
+import { access, LockstepError } from "../../base/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { HostTensor } from "../tensor/index.ts";
 import type { Bindings, LoadOptions, Profile, Session } from "./contract.ts";
@@ -59,6 +59,7 @@ function initializers(
   if (packed !== undefined && takesSharedMemory) {
     const tensors = [...weightFeeds].map(([name, initializer]) => {
       const { dtype, data, shape } = weights[name] as HostTensor;
+      access(data, "r"); // in native code, where the explorer cannot see it
       return [initializer, new library.Tensor(dtype, data, shape)] as const;
     });
     return { shared: { packed, tensors: Object.fromEntries(tensors) } };
@@ -70,7 +71,9 @@ function initializers(
 
 /** The binding refuses shared memory, so it is copied; the copy is garbage once the session has packed its own. */
 function bytesOf(weights: Bindings, name: string, takesSharedMemory: boolean): Uint8Array {
-  const { buffer, byteOffset, byteLength } = (weights[name] as HostTensor).data;
+  const { data } = weights[name] as HostTensor;
+  const { buffer, byteOffset, byteLength } = data;
+  if (takesSharedMemory) access(data, "r"); // in native code, where the explorer cannot see it
   const bytes = new Uint8Array(buffer, byteOffset, byteLength);
   return takesSharedMemory || buffer instanceof ArrayBuffer ? bytes : bytes.slice();
 }
