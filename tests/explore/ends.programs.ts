@@ -256,3 +256,22 @@ export const passing: Readonly<Record<string, unknown>> = {
   polls,
   history,
 };
+
+/**
+ * Goes wrong only where the notification comes first, then the wait, then the store; the loads make no difference, and
+ * hide that order from a search that takes a wait which does not sleep to have nothing to do with notifications.
+ */
+export const notifiedTooEarly = program<{ w: Words }>(import.meta.url, {
+  setup: () => ({ w: words(3) }),
+  threads: [
+    ({ w }) => Atomics.wait(w, 0, 0),
+    ({ w }) => {
+      Atomics.load(w, 1);
+      Atomics.store(w, 0, 1);
+    },
+    ({ w }) => {
+      Atomics.load(w, 2);
+      return Atomics.notify(w, 0);
+    },
+  ],
+});

@@ -69,11 +69,14 @@ export function dependent(a: Footprint, b: Footprint): boolean {
   return queuesDepend(a, b) || queuesDepend(b, a);
 }
 
-/** On the list of those who sleep on one address. */
+/**
+ * On the list of those who sleep on one address. A wait that found another word did not come to the list, and depends
+ * on a notification all the same: with a store left out between them it would have, and the store does not depend on
+ * the notification, so nothing else would show the schedules in which the notification comes before it.
+ */
 function queuesDepend(a: Footprint, b: Footprint): boolean {
   const kb = 1 << b.kind;
-  if ((LISTS & (1 << a.kind)) !== 0)
-    return a.woke !== 0 && (LISTS & kb) !== 0 ? b.woke !== 0 : a.woke !== 0 && b.kind === KIND.NOTIFY;
+  if ((LISTS & (1 << a.kind)) !== 0) return (LISTS & kb) !== 0 ? a.woke !== 0 && b.woke !== 0 : b.kind === KIND.NOTIFY;
   if (a.kind !== KIND.NOTIFY) return false;
   return b.kind === KIND.TIMEOUT || (b.kind === KIND.NOTIFY && !(a.woke === 0 && b.woke === 0));
 }

@@ -1,7 +1,7 @@
 /**
  * Little programs (small.ts) as real code. Which of them is run is a number in memory that is no part of the state, so
- * that the same threads can run one after another: it is the key of a map, where nobody looks for shared memory, and is
- * read by code in a string, which is not seen.
+ * that the same threads can run one after another: it is the key of a map, where nobody looks for shared memory.
+ * Reading it is the first step of each thread and depends on nothing: searches have to see past such steps.
  */
 import { program } from "../../../src/threads/explore/index.ts";
 import { small, WORDS, type Op, type Small } from "./small.ts";
@@ -10,9 +10,6 @@ export interface SmallState {
   readonly bytes: Uint8Array<SharedArrayBuffer>;
   readonly which: ReadonlyMap<SharedArrayBuffer, null>;
 }
-
-// eslint-disable-next-line @typescript-eslint/no-implied-eval -- so that reading it is no step
-const unseen = new Function("view", "return view[0]") as (view: Int32Array) => number;
 
 export function choose({ which }: SmallState, seed: number): void {
   for (const buffer of which.keys()) new Int32Array(buffer)[0] = seed;
@@ -74,7 +71,7 @@ const on = (threads: number) =>
     }),
     threads: Array.from({ length: threads }, (_, index) => ({ bytes, which }: SmallState) => {
       const [buffer] = which.keys();
-      const chosen = small(unseen(new Int32Array(buffer!)), threads);
+      const chosen = small(new Int32Array(buffer!)[0]!, threads);
       return chosen.threads[index]!.map((op) => perform(wordOf(chosen, bytes, op.at), op));
     }),
   });
