@@ -18,6 +18,7 @@ const ERRORS: Readonly<Record<string, RegExp>> = {
   "unknown type": /float17 is not handed over/,
   "small buffer": /not enough space/,
   "small output": /not enough space/,
+  "small output, again": /^error: .*not enough space.*\nerror: .*not enough space.*\nthen right$/,
   "too many axes": /at most 16 axes, not 40/,
   "not a model": /protobuf parsing failed/,
   "empty model": /No graph was found/,

@@ -267,12 +267,13 @@ export class CApi {
     const settings = this.#make("CreateSessionOptions");
     try {
       this.#configure(settings, options);
-      // The library copies names and files while the session is made.
-      const held = [
+      const bytes = offHeap(model);
+      // The library copies all of this while the session is made, and till then it must not be collected.
+      const held: unknown[] = [
+        bytes,
         this.#externalFiles(settings, options.externalData ?? []),
         shared === undefined ? [] : this.#share(settings, shared, holdings),
       ];
-      const bytes = offHeap(model);
       const parameters = [this.#environment, this.#ffi.address(bytes), bytes.length, settings];
       const { at } = holdings.session;
       if (shared === undefined) this.#call.CreateSessionFromArray(...parameters, at);
@@ -447,8 +448,8 @@ interface Calls {
 interface Bound {
   readonly name: Uint8Array;
   readonly nameAt: bigint;
-  slot: Slot | null;
-  tensor: OrtTensor | null;
+  /** Null: none, or one that could not be handed over. */
+  last: { readonly tensor: OrtTensor; readonly slot: Slot } | null;
 }
 
 class CSession implements OrtInferenceSession {
@@ -493,17 +494,25 @@ class CSession implements OrtInferenceSession {
     let bound = this.#bound.get(name);
     if (bound === undefined) {
       const bytes = terminated(name);
-      bound = { name: bytes, nameAt: this.#calls.address(bytes), slot: null, tensor: null };
+      bound = { name: bytes, nameAt: this.#calls.address(bytes), last: null };
       this.#bound.set(name, bound);
     }
-    if (bound.slot === null || bound.tensor === null || !sameTensor(bound.tensor, tensor)) {
-      if (bound.slot !== null) this.#holdings.drop(bound.slot);
-      bound.slot = this.#holdings.hold(tensor);
-      bound.tensor = tensor;
-      this.#calls.tensor(tensor, bound.slot);
+    if (bound.last === null || !sameTensor(bound.last.tensor, tensor)) {
+      if (bound.last !== null) this.#holdings.drop(bound.last.slot);
+      bound.last = null;
+      const slot = this.#holdings.hold(tensor);
+      try {
+        this.#calls.tensor(tensor, slot);
+      } catch (thrown) {
+        // A null pointer in the table of outputs would be no error: the library would make a tensor of its own.
+        this.#holdings.drop(slot);
+        throw thrown;
+      }
+      bound.last = { tensor, slot };
     }
+    const { words, index: word } = bound.last.slot;
     names[index] = bound.nameAt;
-    values[index] = bound.slot.words[bound.slot.index] as bigint;
+    values[index] = words[word] as bigint;
   }
 }
 
