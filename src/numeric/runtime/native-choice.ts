@@ -6,13 +6,13 @@
  * serves, and says why.
  */
 import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { findPackageJSON } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import { canonicalJson, LockstepError, ownFile, stateFolder } from "../../base/index.ts";
+import { canonicalJson, LockstepError, makeFolder, ownFile, stateFolder } from "../../base/index.ts";
 import type { CApi } from "./c-api.ts";
 import { PROVEN_PLATFORMS, PROVEN_VERSIONS } from "./c-table.ts";
 import { missingLibrary } from "./ort.ts";
@@ -171,7 +171,7 @@ function readVerdict(version: string): Verdict | undefined {
 function keepVerdict(version: string, verdict: Verdict): Verdict {
   const path = verdictPath(version);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
     const temporary = `${path}.${process.pid}`;
     writeFileSync(temporary, `${canonicalJson(verdict)}\n`);
     renameSync(temporary, path);

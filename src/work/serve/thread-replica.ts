@@ -33,11 +33,12 @@ export async function openThreadReplica({
   intraOpThreads = 1,
   name = "replica",
 }: ThreadReplicaOptions): Promise<ThreadReplica> {
+  const entry = ownFile(() => import.meta.resolve("#entry/work/serve/replica-worker"));
   const scope = await nativeScopes(executor);
   const weights = await SharedPacking.of(files, executor);
   const workerData: ReplicaSetup = { files, executor, predictor, intraOpThreads, packed: weights.packed?.handle };
   const pool: Pool<ReplicaRequest, ReplicaReply> = createPool({
-    entry: ownFile(() => import.meta.resolve("#entry/work/serve/replica-worker")),
+    entry,
     size: 1,
     name,
     workerData,

@@ -34,7 +34,10 @@ export function openHeadLearner(): HeadLearner {
     learn: async (parent, executor, examples, rates) => {
       if (closed) throw new LockstepError("SHUTTING_DOWN", "the learner is closing and takes no more examples");
       const { name, changed, lineage, lossBefore, lossAfter } = await (
-        await (pool ??= startPool())
+        await (pool ??= startPool().catch((thrown: unknown) => {
+          pool = undefined; // what could not be started is no learner to close
+          throw thrown;
+        }))
       ).request(0, {
         kind: "learn",
         parent,

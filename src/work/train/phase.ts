@@ -32,8 +32,6 @@ export interface PhaseOptions {
   /** First values by parameter name; every parameter has one. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly onStep: (report: StepReport) => void;
-  /** Makes what each worker has in native code; see `nativeScopes`. */
-  readonly scope?: (() => WorkerScope) | undefined;
 }
 
 export class Phase {
@@ -46,7 +44,8 @@ export class Phase {
   #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
-  private constructor(options: PhaseOptions) {
+  /** `scope`: makes what each worker has in native code; see `nativeScopes`. */
+  private constructor(options: PhaseOptions, scope: (() => WorkerScope) | undefined) {
     const { plan, data, config, objective } = options;
     const schedule = new TrainingPlan(data, plan);
     this.name = options.name;
@@ -66,7 +65,7 @@ export class Phase {
       size: options.threads,
       name: options.name,
       workerData: setup,
-      scope: options.scope,
+      scope,
       onEvent: (_, report) => {
         options.onStep(report);
       },
@@ -81,7 +80,7 @@ export class Phase {
   }
 
   static async open(options: PhaseOptions): Promise<Phase> {
-    const phase = new Phase({ ...options, scope: await nativeScopes(options.executor) });
+    const phase = new Phase(options, await nativeScopes(options.executor));
     try {
       await phase.#pool.ready();
     } catch (thrown) {

@@ -1,6 +1,7 @@
 /**
  * What the primitives promise to one thread: what a call returns, what it throws, and what is left then. With nobody
- * beside it there is one schedule; whatever would be waited for in vain is a deadlock, and is told.
+ * beside it there is one schedule; whatever would be waited for in vain is a deadlock, and is told. A list of promises,
+ * primitive by primitive, and so it is long.
  */
 import assert from "node:assert/strict";
 import {

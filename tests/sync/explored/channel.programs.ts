@@ -1,7 +1,7 @@
 /**
  * Channels under every interleaving: each message once, in order per sender; nobody sleeps while it could go on;
  * closing, giving up and deaths; histories against a queue. Numbers and values share channel-core.ts, so most are about
- * numbers: one word a cell, written plainly.
+ * numbers: one word a cell, written plainly. Long, since every way of a channel is a program of its own.
  */
 import assert from "node:assert/strict";
 import {
