@@ -30,7 +30,10 @@ interface Death {
   readonly milliseconds: number;
 }
 
-/** Runs until it ends, or until so many milliseconds after it has said so many digests. */
+/** A life ends with this many digests at the latest, so that a fast machine does not come to the end in few lives. */
+const MOST_STEPS = 12;
+
+/** Runs until it ends, or until so many milliseconds after it has said so many digests, or until `MOST_STEPS`. */
 async function live(folder: string, threads: number, death: Death | undefined): Promise<Life> {
   const child = spawn(process.execPath, ["--conditions=lockstep-source", CHILD, folder, String(threads)], {
     stdio: ["ignore", "pipe", "pipe"],
@@ -39,8 +42,10 @@ async function live(folder: string, threads: number, death: Death | undefined): 
   let errors = "";
   let timer: NodeJS.Timeout | undefined;
   const heard = (): void => {
-    if (death !== undefined && output.split("\n").length > death.afterSteps)
-      timer ??= setTimeout(() => child.kill("SIGKILL"), death.milliseconds);
+    if (death === undefined) return;
+    const steps = output.split("\n").length - 1;
+    if (steps >= death.afterSteps) timer ??= setTimeout(() => child.kill("SIGKILL"), death.milliseconds);
+    if (steps >= MOST_STEPS) child.kill("SIGKILL");
   };
   child.stderr.on("data", (chunk: Buffer) => {
     errors += chunk.toString();
