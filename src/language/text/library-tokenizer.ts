@@ -1,7 +1,7 @@
 /**
- * Tokenizers that our own code does not have (byte-level BPE, Unigram …), run by the reference implementation itself:
- * the optional npm package `tokenizers`, Hugging Face's Rust library, on threads of its own. No offsets: it counts
- * code points. Nothing can stop a native call, so a file with a part that might not end is refused (linear.ts).
+ * Tokenizers that our own code does not have, run by the reference implementation itself: the optional npm package
+ * `tokenizers`, Hugging Face's Rust library, on threads of its own. Its offsets count code points and become code units
+ * here. Nothing can stop a native call, so a file with a part that might not end is refused (linear.ts).
  */
 import { createRequire } from "node:module";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
@@ -18,6 +18,8 @@ interface Encoding {
   getLength(): number;
   getIds(): number[];
   getTypeIds(): number[];
+  getOffsets(): number[][];
+  getSequenceIds(): (number | null)[];
   truncate(length: number, stride: number, direction: "left" | "right"): void;
 }
 interface Core {
@@ -30,7 +32,6 @@ interface Library {
 }
 
 const PACKAGE = "tokenizers";
-const NO_OFFSETS: readonly (readonly [number, number])[] = Object.freeze([]);
 
 /** `uncovered` is the part that our own code does not have. */
 export function openLibraryTokenizer(settled: Settled, uncovered: string): Tokenizer {
@@ -73,7 +74,6 @@ class LibraryTokenizer implements Tokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
-  readonly aligned = false;
   readonly library: string;
   readonly files: TokenizerFiles;
   readonly #core: Core;
@@ -115,7 +115,7 @@ class LibraryTokenizer implements Tokenizer {
       return {
         ids: Int32Array.from(whole.getIds()),
         typeIds: Int32Array.from(whole.getTypeIds()),
-        offsets: NO_OFFSETS,
+        offsets: options.offsets === true ? offsetsOf(whole, text, pair ?? "") : new Int32Array(0),
         truncated,
       };
     });
@@ -139,6 +139,27 @@ class LibraryTokenizer implements Tokenizer {
       return [single, this.#core.postProcess(third as Encoding, pair, true).getLength() - 2 * length] as const;
     });
   }
+}
+
+/** In code units of the text that each token is of. The library counts code points. */
+function offsetsOf(encoding: Encoding, text: string, pair: string): Int32Array {
+  const places = [codePointPlaces(text), codePointPlaces(pair)] as const;
+  const sequences = encoding.getSequenceIds();
+  const offsets = encoding.getOffsets();
+  return Int32Array.from(
+    offsets.flatMap(([start = 0, end = 0], i) => {
+      const place = places[sequences[i] === 1 ? 1 : 0];
+      return [place(start), place(end)];
+    }),
+  );
+}
+
+/** Where the n-th code point of a text begins. */
+function codePointPlaces(text: string): (n: number) => number {
+  const starts: number[] = [];
+  for (let at = 0; at < text.length; at += (text.codePointAt(at) as number) > 0xffff ? 2 : 1) starts.push(at);
+  if (starts.length === text.length) return (n) => Math.min(n, text.length);
+  return (n) => starts[n] ?? text.length;
 }
 
 /** What the library throws on a file it cannot run is the file's fault: TOKENIZER_INVALID with the library's words. */

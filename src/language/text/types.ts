@@ -3,16 +3,17 @@
  * token's source.
  */
 
-/**
- * One encoded text. The lists have equal lengths, except `offsets` when the tokenizer is not `aligned` (then it is
- * empty).
- */
+/** One encoded text of n tokens. */
 export interface Encoded {
+  /** [n] */
   readonly ids: Int32Array;
-  /** 0 for the first text and its special tokens, 1 for the second (as the tokenizer's template says). */
+  /** [n]: 0 for the first text and its special tokens, 1 for the second (as the tokenizer's template says). */
   readonly typeIds: Int32Array;
-  /** [start, end) in the text that the token came from; [0, 0] for special tokens that the template added. */
-  readonly offsets: readonly (readonly [number, number])[];
+  /**
+   * [2n], or empty where it was not asked for: token i came from `offsets[2 * i]` to `offsets[2 * i + 1]` (exclusive)
+   * of its own text, which may be the second one. 0 and 0 for special tokens that the template added.
+   */
+  readonly offsets: Int32Array;
   /** Whether tokens were dropped to fit `maxLength`. */
   readonly truncated: boolean;
 }
@@ -25,6 +26,8 @@ export interface EncodeOptions {
    * @default the tokenizer's
    */
   readonly maxLength?: number;
+  /** Whether each token says where it came from. @default false */
+  readonly offsets?: boolean;
 }
 
 /** Ids of the special tokens; -1 for one that the tokenizer does not have. */
@@ -47,8 +50,6 @@ export interface Tokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
-  /** Whether `encode` gives offsets: our own code does. */
-  readonly aligned: boolean;
   /** The library that the ids come from, with its version; undefined for our own code. */
   readonly library: string | undefined;
   readonly files: TokenizerFiles;

@@ -20,16 +20,14 @@ import { Words, type Word } from "./words.ts";
 
 interface Tokens {
   readonly ids: number[];
-  readonly offsets: (readonly [number, number])[];
+  /** Two numbers a token: where its source starts and ends. */
+  readonly offsets: number[];
 }
-
-const TEMPLATE_OFFSET: readonly [number, number] = Object.freeze([0, 0]);
 
 export class WordPieceTokenizer implements SyncTokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
-  readonly aligned = true;
   readonly library = undefined;
   readonly files: TokenizerFiles;
   readonly #normalizer: Normalizer;
@@ -99,6 +97,7 @@ export class WordPieceTokenizer implements SyncTokenizer {
       second === undefined ? undefined : cut(second, keepSecond, this.#keepsEnd),
       special,
       truncated,
+      options.offsets === true,
     );
   }
 
@@ -136,7 +135,7 @@ export class WordPieceTokenizer implements SyncTokenizer {
       },
       ({ id, start, end }) => {
         tokens.ids.push(id);
-        tokens.offsets.push([start, end]);
+        tokens.offsets.push(start, end);
         return tokens.ids.length < enough;
       },
     );
@@ -200,7 +199,7 @@ export class WordPieceTokenizer implements SyncTokenizer {
         const [first, after] = [forward(start), forward(end)];
         if (margin > 0 && after > last) return false;
         tokens.ids.push(id);
-        tokens.offsets.push([piece.starts[first] as number, piece.ends[after - 1] as number]);
+        tokens.offsets.push(piece.starts[first] as number, piece.ends[after - 1] as number);
         return tokens.ids.length < enough;
       },
     );
@@ -214,7 +213,7 @@ export class WordPieceTokenizer implements SyncTokenizer {
     for (let i = 0; i < ids.length; i++) {
       const end = ends[i] as number;
       tokens.ids.push(ids[i] as number);
-      tokens.offsets.push([word.starts[start] as number, word.ends[end - 1] as number]);
+      tokens.offsets.push(word.starts[start] as number, word.ends[end - 1] as number);
       start = end;
     }
     return tokens.ids.length < enough;
@@ -246,7 +245,7 @@ function append(tokens: Tokens, more: Tokens): void {
 /** The first `keep` tokens, or the last. */
 function cut({ ids, offsets }: Tokens, keep: number, fromEnd: boolean): Tokens {
   const from = fromEnd ? ids.length - keep : 0;
-  return { ids: ids.slice(from, from + keep), offsets: offsets.slice(from, from + keep) };
+  return { ids: ids.slice(from, from + keep), offsets: offsets.slice(2 * from, 2 * (from + keep)) };
 }
 
 /** Longest encoding that any option may ask for. */
@@ -269,25 +268,19 @@ function assemble(
   second: Tokens | undefined,
   special: number,
   truncated: boolean,
+  withOffsets: boolean,
 ): Encoded {
   const ids = new Int32Array(first.ids.length + (second?.ids.length ?? 0) + special);
   const typeIds = new Int32Array(ids.length);
-  const offsets: (readonly [number, number])[] = [];
+  const offsets = new Int32Array(withOffsets ? 2 * ids.length : 0);
+  let at = 0;
   for (const place of places) {
-    const start = offsets.length;
-    if ("ids" in place) {
-      for (const id of place.ids) {
-        ids[offsets.length] = id;
-        offsets.push(TEMPLATE_OFFSET);
-      }
-    } else {
-      const tokens = place.sequence === "A" ? first : second;
-      tokens?.ids.forEach((id, i) => {
-        ids[offsets.length] = id;
-        offsets.push(tokens.offsets[i] as readonly [number, number]);
-      });
-    }
-    typeIds.fill(place.typeId, start, offsets.length);
+    const tokens = "ids" in place ? undefined : place.sequence === "A" ? first : second;
+    const list = "ids" in place ? place.ids : (tokens?.ids ?? []);
+    ids.set(list, at);
+    typeIds.fill(place.typeId, at, at + list.length);
+    if (withOffsets && tokens !== undefined) offsets.set(tokens.offsets, 2 * at);
+    at += list.length;
   }
   return { ids, typeIds, offsets, truncated };
 }
