@@ -1,5 +1,7 @@
 /** Tokenizers: load, run, train. */
 export type {
+  DecodeOptions,
+  DecodeStream,
   Encoded,
   EncodeOptions,
   SpecialIds,

@@ -5,13 +5,22 @@
  */
 import { createRequire } from "node:module";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
+import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
-import { invalid, vocabEntries } from "./schema.ts";
+import { invalid, isNormalized, vocabEntries } from "./schema.ts";
 import type { Settled } from "./settled.ts";
 import { fit } from "./truncate.ts";
-import type { EncodeOptions, Encoded, SpecialIds, Tokenizer, TokenizerFiles } from "./types.ts";
-import { checkMaxLength, isNormalized, TOKEN_LIMIT } from "./wordpiece-tokenizer.ts";
+import type {
+  DecodeOptions,
+  DecodeStream,
+  EncodeOptions,
+  Encoded,
+  SpecialIds,
+  Tokenizer,
+  TokenizerFiles,
+} from "./types.ts";
+import { checkMaxLength, TOKEN_LIMIT } from "./wordpiece-tokenizer.ts";
 
 /** The part of the library that is used, written down so that Lockstep compiles without the package. */
 interface Encoding {
@@ -25,7 +34,7 @@ interface Encoding {
 interface Core {
   encode(text: string, pair: null, options: { readonly addSpecialTokens: boolean }): Promise<Encoding>;
   postProcess(encoding: Encoding, pair: Encoding | null, addSpecialTokens: boolean): Encoding;
-  decode(ids: number[], skipSpecialTokens: boolean): Promise<string>;
+  getNormalizer(): { normalizeString(text: string): string } | null;
 }
 interface Library {
   readonly Tokenizer: { fromString(json: string): Core };
@@ -77,6 +86,7 @@ class LibraryTokenizer implements Tokenizer {
   readonly library: string;
   readonly files: TokenizerFiles;
   readonly #core: Core;
+  readonly #decoder: IdDecoder;
   readonly #direction: "left" | "right";
   /** Of the template: for one text, and for two. */
   #specials: Promise<readonly [number, number]> | undefined;
@@ -93,6 +103,7 @@ class LibraryTokenizer implements Tokenizer {
     this.library = library;
     this.files = tokenizerFiles(settled);
     this.#core = core;
+    this.#decoder = new IdDecoder(json, (text) => core.getNormalizer()?.normalizeString(text) ?? text);
     this.#direction = settled.truncationSide;
   }
 
@@ -121,9 +132,12 @@ class LibraryTokenizer implements Tokenizer {
     });
   }
 
-  async decode(ids: ArrayLike<number>): Promise<string> {
-    if (ids.length === 0) return "";
-    return await guarded("it failed on a list of ids", () => this.#core.decode(Array.from(ids), true));
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
+    return this.#decoder.decode(ids, options);
+  }
+
+  decodeStream(options?: DecodeOptions): DecodeStream {
+    return this.#decoder.stream(options);
   }
 
   #bare(text: string): Promise<Encoding> {

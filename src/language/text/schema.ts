@@ -51,11 +51,14 @@ const shape = z.strictObject({
 export type TokenizerJson = z.output<typeof shape>;
 export type AddedTokenJson = z.output<typeof addedToken>;
 
+/** Found in the normalized text, not in the text as it is. */
+export const isNormalized = ({ normalized, special }: AddedTokenJson): boolean => normalized ?? !special;
+
 const BYTE_LEVEL = ["add_prefix_space", "trim_offsets", "use_regex"];
 
 /**
- * Every component of the format with its fields, by section: all are followed, by our own code or by the library,
- * except a decoder's, which no answer depends on. Another component, or another field, is refused by its name.
+ * Every component of the format with its fields, by section: all are followed, by our own code or by the library.
+ * Another component, or another field, is refused by its name.
  */
 const FIELDS: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
   normalizer: {

@@ -30,6 +30,22 @@ export interface EncodeOptions {
   readonly offsets?: boolean;
 }
 
+export interface DecodeOptions {
+  /** Leave out the special tokens of the vocabulary, such as [SEP] or <|endoftext|>. @default true */
+  readonly skipSpecialTokens?: boolean;
+}
+
+/** Ids come one by one. What is given, put together, is the text of all ids. */
+export interface DecodeStream {
+  /**
+   * What is certain with this id and was not given before; never a part of a character, so it may be empty. Throws
+   * INPUT_INVALID for an id outside of the vocabulary, and after `end`.
+   */
+  push(id: number): string;
+  /** The rest. */
+  end(): string;
+}
+
 /** Ids of the special tokens; -1 for one that the tokenizer does not have. */
 export type SpecialIds = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", number>>;
 
@@ -55,14 +71,15 @@ export interface Tokenizer {
   readonly files: TokenizerFiles;
   /** Throws INPUT_INVALID for what is no well-formed text, INPUT_TOO_LARGE above MAX_TEXT_LENGTH code units. */
   encode(text: string, options?: EncodeOptions): Encoded | Promise<Encoded>;
-  /** The text of ids, without special tokens. */
-  decode(ids: ArrayLike<number>): string | Promise<string>;
+  /** The text of ids, as the decoder of the file makes it. Throws INPUT_INVALID for an id outside of the vocabulary. */
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** The same for ids that come one by one. */
+  decodeStream(options?: DecodeOptions): DecodeStream;
 }
 
 export interface SyncTokenizer extends Tokenizer {
   readonly library: undefined;
   encode(text: string, options?: EncodeOptions): Encoded;
-  decode(ids: ArrayLike<number>): string;
 }
 
 /**

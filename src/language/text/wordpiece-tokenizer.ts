@@ -6,15 +6,24 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import { AddedTokens, type AddedToken } from "./added-tokens.ts";
+import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
 import { Normalizer } from "./normalize.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { invalid, vocabEntries, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
+import { invalid, isNormalized, vocabEntries, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
 import type { Settled } from "./settled.ts";
 import { readTemplate, specialCount, type Place, type Template } from "./template.ts";
 import { fit } from "./truncate.ts";
-import type { EncodeOptions, Encoded, SpecialIds, SyncTokenizer, TokenizerFiles } from "./types.ts";
+import type {
+  DecodeOptions,
+  DecodeStream,
+  EncodeOptions,
+  Encoded,
+  SpecialIds,
+  SyncTokenizer,
+  TokenizerFiles,
+} from "./types.ts";
 import { WordPiece } from "./wordpiece.ts";
 import { Words, type Word } from "./words.ts";
 
@@ -39,17 +48,15 @@ export class WordPieceTokenizer implements SyncTokenizer {
   readonly #raw: AddedTokens;
   readonly #normalized: AddedTokens;
   readonly #keepsEnd: boolean;
-  readonly #tokens: readonly string[];
-  readonly #hidden: ReadonlySet<number>;
-  readonly #prefix: string;
+  readonly #decoder: IdDecoder;
 
   constructor(settled: Settled, { steps, splits }: Pipeline) {
     const { json, names } = settled;
     const vocab = new Map(vocabEntries(json));
     const idOf = new Map(vocab);
     for (const token of json.added_tokens) idOf.set(token.content, token.id);
-    this.#tokens = tokensById(idOf);
-    this.vocabSize = this.#tokens.length;
+    const byId = tokensById(idOf);
+    this.vocabSize = byId.length;
     this.special = specialIds(names, idOf);
     for (const name of ["pad", "unk", "cls", "sep"] as const) {
       if (this.special[name] < 0) throw invalid(`the special token ${names[name]} (${name}) is not in the vocabulary`);
@@ -57,11 +64,10 @@ export class WordPieceTokenizer implements SyncTokenizer {
     this.#normalizer = new Normalizer(steps);
     this.#words = new Words(this.#normalizer, splits);
     this.#dropsSpace = splits.includes("drop-space");
-    this.#prefix = readPrefix(json.model);
     this.#wordPiece = new WordPiece({
       vocab,
       unknownId: unknownId(json.model, vocab),
-      prefix: this.#prefix,
+      prefix: readPrefix(json.model),
       maxWordLength: readMaxWord(json.model),
     });
     this.#template = readTemplate(json.post_processor, idOf);
@@ -69,12 +75,9 @@ export class WordPieceTokenizer implements SyncTokenizer {
     this.#raw = new AddedTokens(found.filter((token) => !isNormalized(token)).map((token) => addedToken(token)));
     this.#normalized = new AddedTokens(found.filter(isNormalized).map((token) => addedToken(token, this.#normalizer)));
     this.#keepsEnd = settled.truncationSide === "left";
-    this.#hidden = new Set([
-      ...json.added_tokens.filter((token) => token.special).map((token) => token.id),
-      ...Object.values(this.special),
-    ]);
+    this.#decoder = new IdDecoder(json, (text) => this.#normalizer.normalize(text));
     this.maxLength = checkMaxLength(settled.maxLength, specialCount(this.#template.pair) + 2, TOKEN_LIMIT);
-    this.files = tokenizerFiles(settled, this.#tokens);
+    this.files = tokenizerFiles(settled, byId);
   }
 
   encode(text: string, options: EncodeOptions = {}): Encoded {
@@ -101,26 +104,12 @@ export class WordPieceTokenizer implements SyncTokenizer {
     );
   }
 
-  /**
-   * Pieces joined to words, words by spaces except before . , ? and !, without special tokens. An id outside the
-   * vocabulary is INPUT_INVALID.
-   */
-  decode(ids: ArrayLike<number>): string {
-    let text = "";
-    for (let i = 0; i < ids.length; i++) {
-      const token = this.#tokens[ids[i] as number];
-      if (token === undefined)
-        throw new LockstepError(
-          "INPUT_INVALID",
-          `token ${i} has the id ${ids[i]}; this vocabulary has 0 to ${this.vocabSize - 1}`,
-          { index: i },
-        );
-      if (this.#hidden.has(ids[i] as number)) continue;
-      if (this.#prefix !== "" && token.startsWith(this.#prefix) && text !== "")
-        text += token.slice(this.#prefix.length);
-      else text += text === "" ? token : ` ${token}`;
-    }
-    return text.replace(/ ([.,?!])/g, "$1");
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
+    return this.#decoder.decode(ids, options);
+  }
+
+  decodeStream(options?: DecodeOptions): DecodeStream {
+    return this.#decoder.stream(options);
   }
 
   /** As the reference: added tokens in the raw text, then in what lies between, normalized; what is left is words. */
@@ -228,8 +217,6 @@ interface Piece {
   readonly places: number[];
   length: number;
 }
-
-export const isNormalized = ({ normalized, special }: AddedTokenJson): boolean => normalized ?? !special;
 
 function addedToken({ content, id, single_word, lstrip, rstrip }: AddedTokenJson, normalizer?: Normalizer): AddedToken {
   const sought = normalizer === undefined ? content : normalizer.normalize(content);
