@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { seedFrom } from "../src/base/index.ts";
 import { encodeDataset, labelSpace, readTable, splitByHash } from "../src/language/data/index.ts";
 import {
-  bertConfig,
-  bertParameters,
+  modelParameters,
   initializeParameters,
   matchWeights,
-  type BertConfig,
+  newModelConfig,
+  withDropout,
+  type ModelConfig,
 } from "../src/language/models/index.ts";
 import { trainWordPiece, type Tokenizer } from "../src/language/text/index.ts";
 import type { HostTensor } from "../src/numeric/tensor/index.ts";
@@ -21,7 +22,7 @@ import { defaultShards, type PlanOptions, type TrainingData } from "../src/work/
 
 export interface Task {
   readonly recipe: Recipe;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly tokenizer: Tokenizer;
   readonly labels: readonly string[];
   readonly data: TrainingData;
@@ -48,20 +49,16 @@ export async function bankingTask(minilm?: string): Promise<Task> {
       { vocabSize, minFrequency, maxLength: recipe.max_tokens },
     );
   const dataset = await encodeDataset(tokenizer, table.texts, ids);
-  const dropout = {
-    hidden_dropout_prob: recipe.hidden_dropout,
-    attention_probs_dropout_prob: recipe.attention_dropout,
-    classifier_dropout: recipe.classifier_dropout,
-  };
-  const config = bertConfig({
-    ...(encoder?.config ?? {
-      ...recipe.model,
-      vocab_size: tokenizer.vocabSize,
-      max_position_embeddings: recipe.max_tokens,
-      type_vocab_size: 2,
-    }),
-    ...dropout,
-  });
+  const config = withDropout(
+    encoder?.config ??
+      newModelConfig("bert", {
+        ...recipe.model,
+        vocab_size: tokenizer.vocabSize,
+        max_position_embeddings: recipe.max_tokens,
+        pad_token_id: tokenizer.special.pad,
+      }),
+    { hidden: recipe.hidden_dropout, attention: recipe.attention_dropout, classifier: recipe.classifier_dropout },
+  );
   const data: TrainingData = {
     ids: dataset.ids,
     offsets: dataset.offsets,
@@ -83,11 +80,12 @@ export async function bankingTask(minilm?: string): Promise<Task> {
     labelSmoothing,
     tokenDropout,
   } as const;
-  const parameters = bertParameters(config, headOf(objective));
+  const parameters = modelParameters(config, headOf(objective));
   const known =
     encoder === undefined
       ? new Map<string, HostTensor<"float32">>()
-      : matchWeights(bertParameters(config, { kind: "encoder", pooling: recipe.pooling }), encoder.tensors).weights;
+      : matchWeights(config, modelParameters(config, { kind: "encoder", pooling: recipe.pooling }), encoder.tensors)
+          .weights;
   const drawn = initializeParameters(
     parameters.filter(({ name }) => !known.has(name)),
     config.initializer_range,

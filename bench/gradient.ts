@@ -7,9 +7,9 @@ import { differentiate } from "../src/numeric/autodiff/index.ts";
 import { GraphBuilder } from "../src/numeric/graph/index.ts";
 import {
   batchInputs,
-  bertConfig,
-  bertGraph,
-  bertParameters,
+  crossEntropyGraph,
+  modelParameters,
+  parseModelConfig,
   initializeParameters,
   type Head,
 } from "../src/language/models/index.ts";
@@ -19,7 +19,7 @@ import { matmulFlops } from "./flops.ts";
 import type { Benchmark, Figure } from "./report.ts";
 import { interleave, median, medianRatio } from "./timing.ts";
 
-const HEAD: Head = { kind: "sequence", labels: 77, pooling: "mean" };
+const HEAD = { kind: "sequence", labels: 77, pooling: "mean" } as const satisfies Head;
 interface Shape {
   readonly what: string;
   readonly rows: number;
@@ -78,7 +78,8 @@ interface Program {
 }
 
 async function gradientProgram(executor: Executor, { rows, tokens, width, heads, layers }: Shape): Promise<Program> {
-  const config = bertConfig({
+  const { config } = parseModelConfig({
+    model_type: "bert",
     vocab_size: 1000,
     hidden_size: width,
     num_hidden_layers: layers,
@@ -87,14 +88,15 @@ async function gradientProgram(executor: Executor, { rows, tokens, width, heads,
     max_position_embeddings: tokens,
     type_vocab_size: 2,
   });
-  const graph = differentiate(bertGraph(config, HEAD, { loss: true }), { loss: "loss", keep: ["loss"] });
-  const parameters = bertParameters(config, HEAD);
+  const graph = differentiate(crossEntropyGraph(config, HEAD), { loss: "loss", keep: ["loss"] });
+  const parameters = modelParameters(config, HEAD);
   const weights = Object.fromEntries(initializeParameters(parameters, 0.02, [1, 2]));
   const session = await executor.load(graph, { form: "shared", weights });
   const ids = (row: number) => Int32Array.from({ length: tokens }, (_, t) => (row * 7919 + t * 331) % 1000);
   const inputs = {
     ...batchInputs(
       Array.from({ length: rows }, (_, row) => ({ ids: ids(row) })),
+      config,
       HEAD,
       { tokens, padId: 0, real: "float32" },
     ),

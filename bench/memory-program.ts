@@ -6,16 +6,24 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seedFrom } from "../src/base/index.ts";
-import { bertConfig, bertParameters, formatBertConfig, initializeParameters } from "../src/language/models/index.ts";
+import {
+  formatModelConfig,
+  modelParameters,
+  parseModelConfig,
+  initializeParameters,
+  type Head,
+} from "../src/language/models/index.ts";
 import { trainWordPiece } from "../src/language/text/index.ts";
 import { encodeSafetensors } from "../src/numeric/tensor/index.ts";
 import { createScheduler, openThreadReplica } from "../src/work/serve/index.ts";
 
 const LABELS = ["yes", "no"];
+const HEAD: Head = { kind: "sequence", labels: LABELS.length, pooling: "first" };
 
 function versionFiles(hidden: number, layers: number): ReadonlyMap<string, Uint8Array> {
   const tokenizer = trainWordPiece(["my card has not arrived"], { vocabSize: 64, minFrequency: 1 });
-  const config = bertConfig({
+  const { config } = parseModelConfig({
+    model_type: "bert",
     vocab_size: 64,
     hidden_size: hidden,
     num_hidden_layers: layers,
@@ -24,10 +32,10 @@ function versionFiles(hidden: number, layers: number): ReadonlyMap<string, Uint8
     max_position_embeddings: 64,
     type_vocab_size: 2,
   });
-  const parameters = bertParameters(config, { kind: "sequence", labels: LABELS.length, pooling: "first" });
+  const parameters = modelParameters(config, HEAD);
   const text = new TextEncoder();
   const files: readonly (readonly [string, Uint8Array])[] = [
-    ["config.json", text.encode(formatBertConfig(config, "BertForSequenceClassification", LABELS))],
+    ["config.json", text.encode(formatModelConfig(config, HEAD, LABELS))],
     ["model.safetensors", encodeSafetensors(initializeParameters(parameters, 0.02, seedFrom(1)))],
     ...Object.entries(tokenizer.files).map(([name, content]) => [name, text.encode(content)] as const),
   ];

@@ -22,7 +22,7 @@ export const padding: Benchmark = async ({ minilm, progress }) => {
   };
 };
 
-function share({ data, plan, objective, tokenizer: { special } }: Task): number {
+function share({ config, data, plan, objective, tokenizer: { special } }: Task): number {
   const schedule = objectivePlan(objective, data, special, plan);
   let real = 0;
   let computed = 0;
@@ -30,7 +30,7 @@ function share({ data, plan, objective, tokenizer: { special } }: Task): number 
     const { epoch, shards } = schedule.step(step);
     shards.forEach((examples, shard) => {
       if (examples.length === 0) return;
-      const { tokens, paddedTokens } = shardInputs(objective, data, special, examples, {
+      const { tokens, paddedTokens } = shardInputs(config, objective, data, special, examples, {
         epoch,
         seed: plan.seed,
         step,

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bertGraph } from "../../src/language/models/index.ts";
+import { crossEntropyGraph } from "../../src/language/models/index.ts";
 import { differentiate } from "../../src/numeric/autodiff/index.ts";
 import { compileKernels, createKernels } from "../../src/numeric/kernels/index.ts";
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
@@ -99,7 +99,7 @@ for (const name of BERT_CASES) {
       const executor = await createExecutor(executorName);
       const bars = BARS[executor.real];
       const state = executor.real === "float64" ? plainOptimizer(golden) : kernelOptimizer(golden);
-      const program = differentiate(bertGraph(golden.config, golden.head, { loss: true }), { loss: "loss" });
+      const program = differentiate(crossEntropyGraph(golden.config, golden.head), { loss: "loss" });
       const session = await executor.load(program, { form: "shared", weights: state.weights });
       const real = (shape: readonly number[]): HostTensor => ({
         dtype: executor.real,

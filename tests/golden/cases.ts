@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   batchInputs,
-  bertParameters,
-  parseBertConfig,
-  type BertConfig,
+  modelParameters,
+  parseModelConfig,
+  type ModelConfig,
   type Head,
   type ParameterInfo,
 } from "../../src/language/models/index.ts";
@@ -21,8 +21,8 @@ export interface GoldenBatch {
 }
 export interface GoldenCase {
   readonly name: string;
-  readonly config: BertConfig;
-  readonly head: Head;
+  readonly config: ModelConfig;
+  readonly head: Exclude<Head, { kind: "encoder" }>;
   readonly parameters: readonly ParameterInfo[];
   readonly weights: ReadonlyMap<string, HostTensor>;
   readonly expected: ReadonlyMap<string, HostTensor>;
@@ -35,9 +35,9 @@ export const BERT_CASES = ["bert-sequence-classification", "bert-masked-lm", "be
 export async function goldenCase(name: (typeof BERT_CASES)[number]): Promise<GoldenCase> {
   const folder = join(GOLDEN, name);
   const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, file), "utf8"));
-  const { config, labels } = parseBertConfig(json("config.json"));
+  const { config, labels } = parseModelConfig(json("config.json"));
   const count = labels?.length ?? 0;
-  const head: Head =
+  const head: GoldenCase["head"] =
     name === "bert-masked-lm"
       ? { kind: "masked-lm" }
       : name === "bert-sequence-classification"
@@ -50,7 +50,7 @@ export async function goldenCase(name: (typeof BERT_CASES)[number]): Promise<Gol
     name,
     config,
     head,
-    parameters: bertParameters(config, head),
+    parameters: modelParameters(config, head),
     weights,
     expected,
     losses,
@@ -70,7 +70,7 @@ export function goldenInputs(
     typeIds: Int32Array.from((batch.token_type_ids[b] ?? []).slice(0, lengths[b])),
   }));
   const T = batch.input_ids[0]!.length;
-  const inputs = batchInputs(rows, golden.head, { tokens: T, padId: 0, real });
+  const inputs = batchInputs(rows, golden.config, golden.head, { tokens: T, padId: 0, real });
   const labels = Int32Array.from(batch.labels.flat());
   const weights = Array.from(labels, (label) => (label === -100 ? 0 : 1));
   const total = weights.reduce((sum: number, weight) => sum + weight, 0);

@@ -12,7 +12,7 @@ import {
   type Session,
 } from "../../src/numeric/runtime/index.ts";
 import { openPredictor, rowLength, type TokenRow } from "../../src/work/infer/index.ts";
-import { bertGraph } from "../../src/language/models/index.ts";
+import { modelGraph } from "../../src/language/models/index.ts";
 import { elements, tensor } from "../../src/numeric/tensor/index.ts";
 import { tinyVersion } from "./tiny.ts";
 
@@ -90,7 +90,7 @@ describe("batches", () => {
 
   test("an executor whose rows depend on their mates is refused, and its session released", async () => {
     const { executor, disposed } = recording();
-    const session = await executor.load(bertGraph(tinyVersion().config, tinyVersion().head), {
+    const session = await executor.load(modelGraph(tinyVersion().config, tinyVersion().head), {
       form: "packed",
       weights: {},
     });
@@ -173,7 +173,7 @@ async function oracle(
   { ids }: TokenRow,
 ): Promise<ArrayLike<number>> {
   const T = ids.length;
-  const session = await createReferenceExecutor().load(bertGraph(config, head), { form: "shared", weights });
+  const session = await createReferenceExecutor().load(modelGraph(config, head), { form: "shared", weights });
   const int = (shape: number[], of: (i: number) => number) =>
     tensor(
       "int32",

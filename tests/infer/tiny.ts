@@ -1,15 +1,15 @@
 /** A tiny version as files, with the pooling, labels and limit asked for. */
 import { seedFrom } from "../../src/base/index.ts";
 import {
-  bertConfig,
-  bertParameters,
-  formatBertConfig,
+  modelParameters,
+  formatModelConfig,
   initializeParameters,
   type Pooling,
 } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import { encodeSafetensors, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { readVersion, type Version } from "../../src/work/infer/index.ts";
+import { bertConfig } from "../models/bert-config.ts";
 
 export const LABELS = ["card", "cash", "loan"];
 export const TEXT = new TextEncoder();
@@ -37,11 +37,8 @@ export function tinyFiles({ pooling = "mean", positions = 96, own = {}, change }
     max_position_embeddings: positions,
     type_vocab_size: 2,
   });
-  const weights = initializeParameters(
-    bertParameters(config, { kind: "sequence", labels: LABELS.length, pooling }),
-    0.3,
-    seedFrom(5),
-  );
+  const head = { kind: "sequence", labels: LABELS.length, pooling } as const;
+  const weights = initializeParameters(modelParameters(config, head), 0.3, seedFrom(5));
   change?.(weights);
   const lockstep = {
     format: 1,
@@ -53,12 +50,7 @@ export function tinyFiles({ pooling = "mean", positions = 96, own = {}, change }
     weights_sha256: "none",
   };
   return new Map<string, Uint8Array>([
-    [
-      "config.json",
-      TEXT.encode(
-        formatBertConfig(config, pooling === "first" ? "BertForSequenceClassification" : "BertModel", LABELS),
-      ),
-    ],
+    ["config.json", TEXT.encode(formatModelConfig(config, head, LABELS))],
     ["model.safetensors", encodeSafetensors(weights)],
     ...(own === null ? [] : [["lockstep.json", TEXT.encode(JSON.stringify({ ...lockstep, ...own }))] as const]),
     ...Object.entries(tokenizer.files).map(([name, content]) => [name, TEXT.encode(content)] as const),

@@ -4,9 +4,11 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { isLockstepError } from "../../src/base/index.ts";
 import { batchInputs, type Head, type TokenRow } from "../../src/language/models/index.ts";
+import { bertConfig } from "./bert-config.ts";
 
 const MEAN: Head = { kind: "sequence", labels: 3, pooling: "mean" };
 const FIRST: Head = { kind: "sequence", labels: 3, pooling: "first" };
+const CONFIG = bertConfig({});
 const row = (ids: readonly number[], typeIds?: readonly number[]): TokenRow => ({
   ids: Int32Array.from(ids),
   ...(typeIds === undefined ? {} : { typeIds: Int32Array.from(typeIds) }),
@@ -15,7 +17,7 @@ const list = (inputs: ReturnType<typeof batchInputs>, name: string): number[] =>
 
 describe("batchInputs", () => {
   test("one row of three in a batch padded to four: the dummy row has one token and padding for the rest", () => {
-    const inputs = batchInputs([row([7, 8, 9], [0, 0, 1])], MEAN, { tokens: 4, padId: 5, real: "float32" });
+    const inputs = batchInputs([row([7, 8, 9], [0, 0, 1])], CONFIG, MEAN, { tokens: 4, padId: 5, real: "float32" });
     assert.deepEqual(list(inputs, "input_ids"), [7, 8, 9, 5, 5, 5, 5, 5]);
     assert.deepEqual(list(inputs, "token_type_ids"), [0, 0, 1, 0, 0, 0, 0, 0]);
     assert.deepEqual(list(inputs, "position_ids"), [0, 1, 2, 0, 0, 0, 0, 0]);
@@ -36,7 +38,9 @@ describe("batchInputs", () => {
 
   test("each head gets its own way of picking features", () => {
     const names = (head: Head) =>
-      Object.keys(batchInputs([row([1]), row([1, 2])], head, { tokens: 3, padId: 0, real: "float64" })).slice(4);
+      Object.keys(batchInputs([row([1]), row([1, 2])], CONFIG, head, { tokens: 3, padId: 0, real: "float64" })).slice(
+        4,
+      );
     assert.deepEqual(
       [
         names(MEAN),
@@ -50,7 +54,7 @@ describe("batchInputs", () => {
     );
     assert.deepEqual(
       list(
-        batchInputs([row([1]), row([1, 2]), row([3])], FIRST, { tokens: 3, padId: 0, real: "float32" }),
+        batchInputs([row([1]), row([1, 2]), row([3])], CONFIG, FIRST, { tokens: 3, padId: 0, real: "float32" }),
         "first_index",
       ),
       [0, 3, 6],
@@ -71,6 +75,7 @@ describe("batchInputs", () => {
           const T = Math.max(2, ...lists.map(({ length }) => length)) + more;
           const inputs = batchInputs(
             lists.map((ids) => row(ids)),
+            CONFIG,
             MEAN,
             { tokens: T, minimumRows, padId: 0, real },
           );
@@ -107,7 +112,7 @@ describe("batchInputs", () => {
   test("a row that is empty, or longer than the batch, is a mistake of the caller", () => {
     for (const bad of [row([]), row([1, 2, 3])])
       assert.throws(
-        () => batchInputs([bad], MEAN, { tokens: 2, padId: 0, real: "float32" }),
+        () => batchInputs([bad], CONFIG, MEAN, { tokens: 2, padId: 0, real: "float32" }),
         (error: unknown) => isLockstepError(error) && error.code === "INTERNAL",
       );
   });

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isLockstepError } from "../../src/base/index.ts";
-import { bertConfig, classifierLabels, formatBertConfig, parseBertConfig } from "../../src/language/models/index.ts";
+import { classifierLabels, formatModelConfig, parseModelConfig } from "../../src/language/models/index.ts";
+import { bertConfig } from "./bert-config.ts";
 
 const SIZES = {
   vocab_size: 50,
@@ -15,7 +16,7 @@ const SIZES = {
 };
 const GOOD = { model_type: "bert", ...SIZES };
 
-function refused(json: unknown, read: (json: unknown) => unknown = parseBertConfig) {
+function refused(json: unknown, read: (json: unknown) => unknown = parseModelConfig) {
   try {
     read(json);
   } catch (thrown) {
@@ -28,9 +29,9 @@ function refused(json: unknown, read: (json: unknown) => unknown = parseBertConf
 
 describe("config.json", () => {
   test("the sizes are enough; the rest has the defaults of transformers", () => {
-    assert.deepEqual(parseBertConfig(GOOD), {
+    assert.deepEqual(parseModelConfig(GOOD), {
       config: {
-        ...SIZES,
+        ...GOOD,
         layer_norm_eps: 1e-12,
         initializer_range: 0.02,
         hidden_dropout_prob: 0.1,
@@ -46,7 +47,7 @@ describe("config.json", () => {
   });
 
   test("sizes that are left out are those of the family", () => {
-    const { config } = parseBertConfig({ model_type: "bert" });
+    const config = bertConfig({});
     assert.deepEqual(
       [config.vocab_size, config.hidden_size, config.num_hidden_layers, config.num_attention_heads],
       [30_522, 768, 12, 12],
@@ -58,7 +59,7 @@ describe("config.json", () => {
   });
 
   test("the classifier's dropout is the hidden one unless it has its own; harmless fields are passed over", () => {
-    const dropout = (extra: object) => parseBertConfig({ ...GOOD, ...extra }).config.classifier_dropout;
+    const dropout = (extra: object) => bertConfig({ ...SIZES, ...extra }).classifier_dropout;
     assert.deepEqual(
       [
         dropout({ hidden_dropout_prob: 0.3 }),
@@ -131,7 +132,7 @@ describe("config.json", () => {
       "never_heard_of",
     ];
     const nulls = Object.fromEntries([...names, ...more].map((name) => [name, null]));
-    assert.deepEqual(parseBertConfig({ ...GOOD, ...nulls }), parseBertConfig(GOOD));
+    assert.deepEqual(parseModelConfig({ ...GOOD, ...nulls }), parseModelConfig(GOOD));
   });
 
   // What published folders have beside the sizes, by kind of folder.
@@ -212,7 +213,7 @@ describe("config.json", () => {
   ];
   for (const [name, fields] of published)
     test(`as published: ${name}`, () => {
-      assert.deepEqual(parseBertConfig({ ...GOOD, ...fields }).config, parseBertConfig(GOOD).config);
+      assert.deepEqual(parseModelConfig({ ...GOOD, ...fields }).config, parseModelConfig(GOOD).config);
     });
 
   test("heads must divide the width", () => {
@@ -223,13 +224,13 @@ describe("config.json", () => {
   });
 
   test("labels are by id, whatever the order of the keys, and none may be missing", () => {
-    assert.deepEqual(parseBertConfig({ ...GOOD, id2label: { 1: "b", 0: "a", 2: "__proto__" } }).labels, [
+    assert.deepEqual(parseModelConfig({ ...GOOD, id2label: { 1: "b", 0: "a", 2: "__proto__" } }).labels, [
       "a",
       "b",
       "__proto__",
     ]);
     assert.match(refused({ ...GOOD, id2label: { 0: "a", 2: "c" } }).message, /none for 1/);
-    assert.deepEqual(parseBertConfig({ ...GOOD, id2label: { 0: 7, 1: "8" } }).labels, ["7", "8"], "numbers as text");
+    assert.deepEqual(parseModelConfig({ ...GOOD, id2label: { 0: 7, 1: "8" } }).labels, ["7", "8"], "numbers as text");
     assert.equal(refused({ ...GOOD, id2label: { 0: false } }).field, "id2label.0");
     for (const twice of [
       { 0: "x", 1: "x" },
@@ -241,7 +242,7 @@ describe("config.json", () => {
   });
 
   test("a classifier has two classes or more, one label a text; without names they are LABEL_0, LABEL_1 …", () => {
-    const labels = (fields: object) => classifierLabels(parseBertConfig({ ...GOOD, ...fields }));
+    const labels = (fields: object) => classifierLabels(parseModelConfig({ ...GOOD, ...fields }));
     const architectures = ["BertForSequenceClassification"];
     assert.deepEqual(labels({ architectures }), ["LABEL_0", "LABEL_1"]);
     assert.deepEqual(labels({ num_labels: 3 }), ["LABEL_0", "LABEL_1", "LABEL_2"]);
@@ -258,7 +259,7 @@ describe("config.json", () => {
       [{ ...two, architectures: ["BertForMultipleChoice"] }, "architectures", /MultipleChoice/],
       [{ ...two, architectures: ["BertModel"] }, undefined, /encoder \(BertModel\).*--from/],
     ] as const) {
-      const found = refused({ ...GOOD, ...fields }, (json) => classifierLabels(parseBertConfig(json)));
+      const found = refused({ ...GOOD, ...fields }, (json) => classifierLabels(parseModelConfig(json)));
       assert.equal(found.field, field);
       assert.match(found.message, message);
     }
@@ -273,21 +274,24 @@ describe("config.json", () => {
       initializer_range: 0.04,
     });
     const labels = ["yes", "no", '<b>"maybe"</b>', "__proto__"];
-    const text = formatBertConfig(config, "BertForSequenceClassification", labels);
-    assert.deepEqual(parseBertConfig(JSON.parse(text)), {
+    const text = formatModelConfig(config, { kind: "sequence", labels: 4, pooling: "first" }, labels);
+    assert.deepEqual(parseModelConfig(JSON.parse(text)), {
       config,
       labels,
       architecture: "BertForSequenceClassification",
       problemType: undefined,
       numLabels: undefined,
     });
-    assert.deepEqual(parseBertConfig(JSON.parse(formatBertConfig(config, "BertModel", undefined))), {
-      config,
-      labels: undefined,
-      architecture: "BertModel",
-      problemType: undefined,
-      numLabels: undefined,
-    });
+    assert.deepEqual(
+      parseModelConfig(JSON.parse(formatModelConfig(config, { kind: "encoder", pooling: "mean" }, undefined))),
+      {
+        config,
+        labels: undefined,
+        architecture: "BertModel",
+        problemType: undefined,
+        numLabels: undefined,
+      },
+    );
     assert.equal((JSON.parse(text) as { label2id: Record<string, number> }).label2id["no"], 1);
   });
 });

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   batchInputs,
-  bertGraph,
-  bertParameters,
+  modelGraph,
+  modelParameters,
   matchWeights,
-  parseBertConfig,
+  parseModelConfig,
   type Head,
 } from "../../src/language/models/index.ts";
 import { loadTokenizer } from "../../src/language/text/index.ts";
@@ -52,20 +52,21 @@ export async function compareEmbeddings(
   );
   const rows = items.map(({ text }) => tokenizer.encode(text));
 
-  const { config } = parseBertConfig(json(join(folder, "config.json")));
+  const { config } = parseModelConfig(json(join(folder, "config.json")));
   const head: Head = { kind: "encoder", pooling: "mean" };
   const { weights, missing } = matchWeights(
-    bertParameters(config, head),
+    config,
+    modelParameters(config, head),
     readSafetensors(join(folder, "model.safetensors")).tensors,
   );
   if (missing.length > 0) throw new Error(`missing: ${missing.map(({ name }) => name).join()}`);
   const session = await (
     await createExecutor(executorName)
-  ).load(bertGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
+  ).load(modelGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
   let largestDifference = 0;
   for (const [index, row] of rows.entries()) {
     const pooled = new Float32Array(config.hidden_size).fill(NaN);
-    const inputs = batchInputs([row], head, {
+    const inputs = batchInputs([row], config, head, {
       tokens: rowLength(row),
       minimumRows: 1,
       padId: tokenizer.special.pad,

@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seedFrom } from "../../src/base/index.ts";
 import { versionFiles } from "../../src/edge/api/version-files.ts";
-import { bertConfig, bertParameters, initializeParameters } from "../../src/language/models/index.ts";
+import { modelParameters, initializeParameters } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import { readVersion } from "../../src/work/infer/index.ts";
 import { resolveRecipe } from "../../src/work/train/index.ts";
+import { bertConfig } from "./bert-config.ts";
 
 const tokenizer = trainWordPiece(["my card has not arrived", "cash was not given"], {
   vocabSize: 64,
@@ -27,7 +28,7 @@ const labels = ["card", "cash"];
 for (const pooling of ["first", "mean"] as const)
   test(`a version pooled by ${pooling}`, () => {
     const weights = initializeParameters(
-      bertParameters(config, { kind: "sequence", labels: 2, pooling }),
+      modelParameters(config, { kind: "sequence", labels: 2, pooling }),
       0.1,
       seedFrom(1),
     );

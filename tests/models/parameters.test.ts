@@ -6,9 +6,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isLockstepError, seedFrom } from "../../src/base/index.ts";
 import {
-  bertConfig,
-  bertGraph,
-  bertParameters,
+  modelGraph,
+  modelParameters,
   initializeParameters,
   matchWeights,
   parameterCount,
@@ -16,6 +15,7 @@ import {
 } from "../../src/language/models/index.ts";
 import { digestTensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { BERT_CASES, goldenCase } from "../golden/cases.ts";
+import { bertConfig } from "./bert-config.ts";
 
 const CONFIG = bertConfig({
   vocab_size: 50,
@@ -50,12 +50,12 @@ describe("parameters", () => {
 
   test("a graph asks for exactly the parameters of its list", () => {
     for (const head of HEADS) {
-      const declared = bertGraph(CONFIG, head).nodes.flatMap((node) =>
+      const declared = modelGraph(CONFIG, head).nodes.flatMap((node) =>
         node.op === "parameter" ? [node.attributes.name] : [],
       );
       assert.deepEqual(
         declared.sort(),
-        bertParameters(CONFIG, head)
+        modelParameters(CONFIG, head)
           .map(({ name }) => name)
           .sort(),
         JSON.stringify(head),
@@ -64,7 +64,7 @@ describe("parameters", () => {
   });
 
   test("weight decay is for matrices only, and heads are a group of their own", () => {
-    for (const { name, shape, decay, group, init } of HEADS.flatMap((head) => bertParameters(CONFIG, head))) {
+    for (const { name, shape, decay, group, init } of HEADS.flatMap((head) => modelParameters(CONFIG, head))) {
       assert.equal(decay, shape.length === 2, name);
       assert.equal(group, /^(?:bert\.pooler|classifier|cls)\./.test(name) ? "head" : "encoder", name);
       assert.equal(init, name.endsWith("bias") ? "zeros" : name.endsWith("LayerNorm.weight") ? "ones" : "normal", name);
@@ -74,7 +74,7 @@ describe("parameters", () => {
   test("a count by hand", () => {
     const perLayer = 4 * (16 * 16 + 16) + (16 * 24 + 24) + (24 * 16 + 16) + 4 * 16;
     assert.equal(
-      parameterCount(bertParameters(CONFIG, { kind: "token", labels: 5 })),
+      parameterCount(modelParameters(CONFIG, { kind: "token", labels: 5 })),
       (50 + 12 + 2) * 16 + 2 * 16 + perLayer + 16 * 5 + 5,
     );
   });
@@ -82,7 +82,7 @@ describe("parameters", () => {
 
 describe("first values", () => {
   const head: Head = { kind: "sequence", labels: 3, pooling: "mean" };
-  const make = (seed: number) => initializeParameters(bertParameters(CONFIG, head), 0.02, seedFrom(seed));
+  const make = (seed: number) => initializeParameters(modelParameters(CONFIG, head), 0.02, seedFrom(seed));
 
   test("the same bits on every machine", () => {
     assert.equal(digestTensors(make(7)), "0ff8272690d0cacdd46883e9faccedb6c7876c48c12b3deb45fc4d834d8dc8d8");
@@ -91,7 +91,7 @@ describe("first values", () => {
 
   test("normal ones have the deviation asked for, and no two streams are alike", () => {
     const wide = bertConfig({ ...CONFIG, vocab_size: 4000 });
-    const all = initializeParameters(bertParameters(wide, head), 0.02, seedFrom(1));
+    const all = initializeParameters(modelParameters(wide, head), 0.02, seedFrom(1));
     const words = all.get("bert.embeddings.word_embeddings.weight")!.data; // 64,000 values
     const mean = words.reduce((sum, x) => sum + x, 0) / words.length;
     const deviation = Math.sqrt(words.reduce((sum, x) => sum + (x - mean) ** 2, 0) / words.length);
@@ -115,14 +115,14 @@ describe("first values", () => {
   });
 
   test("a parameter's values do not depend on the head that follows", () => {
-    const other = initializeParameters(bertParameters(CONFIG, { kind: "masked-lm" }), 0.02, seedFrom(7));
+    const other = initializeParameters(modelParameters(CONFIG, { kind: "masked-lm" }), 0.02, seedFrom(7));
     for (const [name, { data }] of make(7))
       if (!name.startsWith("classifier")) assert.deepEqual(other.get(name)?.data, data, name);
   });
 });
 
 describe("matching a folder's tensors", () => {
-  const parameters = bertParameters(CONFIG, { kind: "encoder", pooling: "mean" });
+  const parameters = modelParameters(CONFIG, { kind: "encoder", pooling: "mean" });
   const whole = (rename: (name: string) => string = (name) => name): Map<string, HostTensor> =>
     new Map(
       parameters.map(({ name, shape }, i) => [
@@ -138,7 +138,7 @@ describe("matching a folder's tensors", () => {
       (name) => name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"),
     ];
     for (const rename of [...renames, (name: string) => renames[2]!(renames[1]!(name))]) {
-      const { weights, missing } = matchWeights(parameters, whole(rename));
+      const { weights, missing } = matchWeights(CONFIG, parameters, whole(rename));
       assert.deepEqual(missing, []);
       parameters.forEach(({ name }, i) => {
         assert.equal(weights.get(name)?.data[0], i, name);
@@ -151,7 +151,7 @@ describe("matching a folder's tensors", () => {
     tensors.delete("bert.encoder.layer.0.output.dense.bias");
     tensors.set("bert.pooler.dense.weight", tensor("float32", [16, 16], new Float32Array(256)));
     tensors.set("bert.embeddings.position_ids", tensor("int32", [1, 12], new Int32Array(12)));
-    const { weights, missing } = matchWeights(parameters, tensors);
+    const { weights, missing } = matchWeights(CONFIG, parameters, tensors);
     assert.deepEqual(
       [missing.map(({ name }) => name), weights.size],
       [["bert.encoder.layer.0.output.dense.bias"], parameters.length - 1],
@@ -162,7 +162,7 @@ describe("matching a folder's tensors", () => {
     const name = "bert.embeddings.word_embeddings.weight";
     const refused = (wrong: HostTensor, ...parts: string[]) => {
       assert.throws(
-        () => matchWeights(parameters, whole().set(name, wrong)),
+        () => matchWeights(CONFIG, parameters, whole().set(name, wrong)),
         (error: unknown) =>
           isLockstepError(error) &&
           error.code === "WEIGHTS_INVALID" &&
@@ -179,9 +179,9 @@ describe("matching a folder's tensors", () => {
   test("double precision is rounded to the nearest float32, and what has no float32 is refused", () => {
     const name = "bert.embeddings.LayerNorm.weight";
     const double = (value: number) => tensor("float64", [16], new Float64Array(16).fill(value));
-    const { weights } = matchWeights(parameters, whole().set(name, double(0.1)));
+    const { weights } = matchWeights(CONFIG, parameters, whole().set(name, double(0.1)));
     assert.deepEqual(weights.get(name)?.data, new Float32Array(16).fill(Math.fround(0.1)));
-    assert.throws(() => matchWeights(parameters, whole().set(name, double(1e300))), {
+    assert.throws(() => matchWeights(CONFIG, parameters, whole().set(name, double(1e300))), {
       code: "WEIGHTS_INVALID",
       message: /LayerNorm\.weight.*element 0.*too large/,
     });
@@ -190,10 +190,10 @@ describe("matching a folder's tensors", () => {
   test("of a tensor that nobody needs, neither type nor values matter; one that is needed has to be readable", () => {
     const place = { stored: "BOOL", shape: [4], begin: 0, end: 4 } as const;
     const spare = whole().set("cls.seq_relationship.bias", tensor("float32", [2], Float32Array.of(NaN, -Infinity)));
-    assert.deepEqual(matchWeights(parameters, spare, new Map([["mask", place]])).missing, []);
+    assert.deepEqual(matchWeights(CONFIG, parameters, spare, new Map([["mask", place]])).missing, []);
     const tensors = whole();
     tensors.delete("bert.embeddings.LayerNorm.bias");
-    assert.throws(() => matchWeights(parameters, tensors, new Map([["embeddings.LayerNorm.beta", place]])), {
+    assert.throws(() => matchWeights(CONFIG, parameters, tensors, new Map([["embeddings.LayerNorm.beta", place]])), {
       code: "WEIGHTS_INVALID",
       message: /"embeddings\.LayerNorm\.beta" is stored as BOOL/,
     });

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, describe, test, type TestContext } from "node:test";
 import { loadModel, train, type TrainInput, type TrainResult } from "../../src/edge/api/index.ts";
 import { openSource } from "../../src/edge/api/source.ts";
-import { batchInputs, bertGraph, bertParameters, matchWeights, type Head } from "../../src/language/models/index.ts";
+import { batchInputs, modelGraph, modelParameters, matchWeights, type Head } from "../../src/language/models/index.ts";
 import { createExecutor } from "../../src/numeric/runtime/index.ts";
 import { tensor } from "../../src/numeric/tensor/index.ts";
 import { readEncoder, rowLength, type VersionFiles } from "../../src/work/infer/index.ts";
@@ -87,17 +87,17 @@ async function logitsHere(path: string): Promise<{ labels: readonly string[]; id
 async function pooledHere(files: VersionFiles): Promise<{ ids: number[][]; values: number[][] }> {
   const { config, tokenizer, tensors } = readEncoder(files, 32);
   const head: Head = { kind: "encoder", pooling: "mean" };
-  const { weights, missing } = matchWeights(bertParameters(config, head), tensors);
+  const { weights, missing } = matchWeights(config, modelParameters(config, head), tensors);
   assert.deepEqual(missing, []);
   const session = await (
     await createExecutor("native")
-  ).load(bertGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
+  ).load(modelGraph(config, head), { form: "packed", weights: Object.fromEntries(weights) });
   const rows = await Promise.all(TEXTS.map(async (text) => await tokenizer.encode(text)));
   const values: number[][] = [];
   for (const row of rows) {
     const pooled = new Float32Array(config.hidden_size);
     await session.run(
-      batchInputs([row], head, {
+      batchInputs([row], config, head, {
         tokens: rowLength(row),
         minimumRows: 1,
         padId: tokenizer.special.pad,

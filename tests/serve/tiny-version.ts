@@ -1,10 +1,17 @@
 /** The files of a tiny BERT classifier with made-up weights, over shared memory; the seed decides the weights. */
 import { seedFrom } from "../../src/base/index.ts";
-import { bertConfig, bertParameters, formatBertConfig, initializeParameters } from "../../src/language/models/index.ts";
+import {
+  modelParameters,
+  formatModelConfig,
+  initializeParameters,
+  type Head,
+} from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import { encodeSafetensors } from "../../src/numeric/tensor/index.ts";
+import { bertConfig } from "../models/bert-config.ts";
 
 const LABELS = ["card", "cash", "loan"];
+const HEAD: Head = { kind: "sequence", labels: LABELS.length, pooling: "first" };
 
 export function tinyFiles(seed: number): ReadonlyMap<string, Uint8Array> {
   const tokenizer = trainWordPiece(["my card has not arrived", "cash was not given", "can i have a loan"], {
@@ -20,15 +27,11 @@ export function tinyFiles(seed: number): ReadonlyMap<string, Uint8Array> {
     max_position_embeddings: 96,
     type_vocab_size: 2,
   });
-  const weights = initializeParameters(
-    bertParameters(config, { kind: "sequence", labels: LABELS.length, pooling: "first" }),
-    0.3,
-    seedFrom(seed),
-  );
+  const weights = initializeParameters(modelParameters(config, HEAD), 0.3, seedFrom(seed));
   const text = new TextEncoder();
   return new Map(
     [
-      ["config.json", text.encode(formatBertConfig(config, "BertForSequenceClassification", LABELS))],
+      ["config.json", text.encode(formatModelConfig(config, HEAD, LABELS))],
       ["model.safetensors", encodeSafetensors(weights)],
       ...Object.entries(tokenizer.files).map(([name, content]) => [name, text.encode(content)] as const),
     ].map(([name, bytes]) => [name as string, shared(bytes as Uint8Array)] as const),

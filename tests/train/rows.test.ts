@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { ParameterInfo } from "../../src/language/models/index.ts";
-import { bertConfig } from "../../src/language/models/index.ts";
 import { blocksOf, planSegments } from "../../src/work/train/layout.ts";
 import { TrainingMemory } from "../../src/work/train/memory.ts";
 import { gradientProgram, type ObjectiveOptions } from "../../src/work/train/objectives.ts";
 import { denseSpans, rowSpans, rowTables, type RowTable } from "../../src/work/train/row-tables.ts";
 import { balancedEdges, Slice } from "../../src/work/train/slice.ts";
 import { TouchedRows } from "../../src/work/train/touched-rows.ts";
+import { bertConfig } from "../models/bert-config.ts";
 
 const WIDTH = 200; // rows that straddle blocks of 65,536 elements
 const ROWS = 900;

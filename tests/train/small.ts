@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { seedFrom } from "../../src/base/index.ts";
 import { encodeDataset, labelSpace, readTable, splitByHash } from "../../src/language/data/index.ts";
-import { bertConfig } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import {
   resolveRecipe,
@@ -12,6 +11,7 @@ import {
   type TrainingInput,
   type TrainingRun,
 } from "../../src/work/train/index.ts";
+import { bertConfig } from "../models/bert-config.ts";
 
 export const SMALL: RecipeInput = {
   seed: 7,

@@ -4,7 +4,9 @@ import { test } from "node:test";
 import { seedFrom } from "../../src/base/index.ts";
 import { objectivePlan, shardInputs, type ObjectiveOptions } from "../../src/work/train/objectives.ts";
 import { WordDropout } from "../../src/work/train/word-dropout.ts";
+import { bertConfig } from "../models/bert-config.ts";
 
+const CONFIG = bertConfig({});
 const SPECIAL = { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
 const ROWS = 400;
 const LENGTH = 14;
@@ -44,7 +46,7 @@ test("the plan sorts by what is left, so that little is padded", () => {
   for (let step = 0; step < plan.steps; step++) {
     const { epoch, shards } = plan.step(step);
     shards.forEach((examples, shard) => {
-      const inputs = shardInputs(objective, data, SPECIAL, examples, { epoch, seed, step, shard });
+      const inputs = shardInputs(CONFIG, objective, data, SPECIAL, examples, { epoch, seed, step, shard });
       tokens += inputs.tokens;
       padded += inputs.paddedTokens;
     });

@@ -11,7 +11,13 @@ import {
   type Split,
   type Table,
 } from "../../language/data/index.ts";
-import { bertConfig, bertParameters, matchWeights, type BertConfig } from "../../language/models/index.ts";
+import {
+  matchWeights,
+  modelParameters,
+  newModelConfig,
+  withDropout,
+  type ModelConfig,
+} from "../../language/models/index.ts";
 import { presentExecutor, type ServingExecutor } from "../../numeric/runtime/index.ts";
 import { loadTokenizer, requireOwnTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
@@ -36,7 +42,7 @@ export interface Prepared {
   readonly split: Split;
   readonly tokenizer: Tokenizer;
   readonly dataset: PackedDataset;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   /** By parameter name; absent: from nothing. */
   readonly from: ReadonlyMap<string, HostTensor<"float32">> | undefined;
 }
@@ -166,27 +172,27 @@ function checkSettings({ model, finetune }: Recipe, from: string | undefined): v
   );
 }
 
-function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): BertConfig {
-  const dropout = {
-    hidden_dropout_prob: recipe.hidden_dropout,
-    attention_probs_dropout_prob: recipe.attention_dropout,
-    classifier_dropout: recipe.classifier_dropout,
-  };
-  if (encoder !== undefined) return bertConfig({ ...encoder.config, ...dropout });
-  return bertConfig({
-    ...recipe.model,
-    vocab_size: tokenizer.vocabSize,
-    max_position_embeddings: recipe.max_tokens,
-    type_vocab_size: 2,
-    pad_token_id: tokenizer.special.pad,
-    ...dropout,
+function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): ModelConfig {
+  const config =
+    encoder?.config ??
+    newModelConfig("bert", {
+      ...recipe.model,
+      vocab_size: tokenizer.vocabSize,
+      max_position_embeddings: recipe.max_tokens,
+      pad_token_id: tokenizer.special.pad,
+    });
+  return withDropout(config, {
+    hidden: recipe.hidden_dropout,
+    attention: recipe.attention_dropout,
+    classifier: recipe.classifier_dropout,
   });
 }
 
 /** The encoder's own parameters; whatever head the folder has belongs to another task. */
-function encoderWeights(encoder: Encoder, config: BertConfig): ReadonlyMap<string, HostTensor<"float32">> {
+function encoderWeights(encoder: Encoder, config: ModelConfig): ReadonlyMap<string, HostTensor<"float32">> {
   const { weights, missing } = matchWeights(
-    bertParameters(config, { kind: "encoder", pooling: encoder.pooling }),
+    config,
+    modelParameters(config, { kind: "encoder", pooling: encoder.pooling }),
     encoder.tensors,
     encoder.unread,
   );

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { canonicalJson, LockstepError, systemClock, timestamp, toLockstepError } from "../../base/index.ts";
-import { bertParameters, parameterCount } from "../../language/models/index.ts";
+import { modelParameters, parameterCount } from "../../language/models/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
 import { isAlias, type Store, type StoredVersion } from "../../work/store/index.ts";
@@ -429,7 +429,7 @@ function describe(model: Model, aliases: readonly string[]): ModelInfo {
     aliases: [...aliases],
     serving: true,
     labels: labels.length,
-    parameters: parameterCount(bertParameters(config, head)),
+    parameters: parameterCount(modelParameters(config, head)),
     profile: `${executor} ${form}, ${build} (${id.slice(0, 12)})`,
     weights_sha256: model.description?.weights_sha256 ?? null,
     created: null,

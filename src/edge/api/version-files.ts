@@ -3,7 +3,7 @@
  * clock is read.
  */
 import { canonicalJson } from "../../base/index.ts";
-import { formatBertConfig, type BertConfig } from "../../language/models/index.ts";
+import { formatModelConfig, type ModelConfig } from "../../language/models/index.ts";
 import type { Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, encodeSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { Calibration, LockstepFile } from "../../work/infer/index.ts";
@@ -35,7 +35,7 @@ export interface Metrics {
 
 export interface VersionContent {
   readonly recipe: Recipe;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly labels: readonly string[];
   readonly tokenizer: Tokenizer;
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
@@ -64,9 +64,9 @@ export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
     recipe,
     metrics,
   };
-  const architecture = recipe.pooling === "first" ? "BertForSequenceClassification" : "BertModel";
+  const head = { kind: "sequence", labels: labels.length, pooling: recipe.pooling } as const;
   const files = new Map<string, Uint8Array>([
-    ["config.json", UTF8.encode(formatBertConfig(config, architecture, labels))],
+    ["config.json", UTF8.encode(formatModelConfig(config, head, labels))],
     ["lockstep.json", UTF8.encode(`${canonicalJson(own)}\n`)],
     ["model.safetensors", encodeSafetensors(weights, { format: "pt" })],
   ]);

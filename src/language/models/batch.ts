@@ -1,11 +1,11 @@
 /**
- * From token rows to the inputs of a BERT graph. Rows are right-padded to `tokens`; a batch of fewer than `minimumRows`
+ * From token rows to the inputs of a program. Rows are right-padded to `tokens`; a batch of fewer than `minimumRows`
  * gets dummy rows of one unmasked token and no weight, because a product of a single row takes another kernel in shared
  * form.
  */
 import { invariant } from "../../base/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import type { Head } from "./bert.ts";
+import type { Head, Pooling } from "./head.ts";
 
 export interface TokenRow {
   readonly ids: Int32Array;
@@ -21,44 +21,96 @@ export interface BatchShape {
   readonly real: "float32" | "float64";
 }
 
+/** Rows and dummy rows, checked against the shape. */
+export interface PaddedBatch {
+  readonly B: number;
+  readonly T: number;
+  readonly rows: readonly TokenRow[];
+  /** Unmasked tokens of each of the B rows, at least 1. */
+  readonly lengths: readonly number[];
+  readonly padId: number;
+  readonly real: "float32" | "float64";
+}
+
 type RealArray = Float32Array | Float64Array;
 
-/** The inputs that every head shares, and the head's own way of picking features; masked LM and losses add theirs. */
-export function batchInputs(rows: readonly TokenRow[], head: Head, shape: BatchShape): Record<string, HostTensor> {
-  const B = Math.max(rows.length, shape.minimumRows ?? 2);
-  const T = shape.tokens;
-  const real = (dims: readonly number[], data: RealArray): HostTensor => ({ dtype: shape.real, shape: dims, data });
-  const newReal = (length: number): RealArray =>
-    shape.real === "float32" ? new Float32Array(length) : new Float64Array(length);
+export function pad(rows: readonly TokenRow[], { tokens, minimumRows = 2, padId, real }: BatchShape): PaddedBatch {
+  const B = Math.max(rows.length, minimumRows);
+  const lengths = Array.from({ length: B }, (_, b) => {
+    const length = rows[b]?.ids.length ?? 1;
+    invariant(length >= 1 && length <= tokens, `a row of ${length} tokens in a batch padded to ${tokens}`);
+    return length;
+  });
+  return { B, T: tokens, rows, lengths, padId, real };
+}
 
-  const ids = new Int32Array(B * T).fill(shape.padId);
+/** `input_ids` int [B, T]; padding has the pad token. */
+export function inputIds({ B, T, rows, padId }: PaddedBatch): Record<string, HostTensor> {
+  const ids = new Int32Array(B * T).fill(padId);
+  rows.forEach((row, b) => {
+    ids.set(row.ids, b * T);
+  });
+  return { input_ids: tensor("int32", [B, T], ids) };
+}
+
+/** `token_type_ids` int [B, T]; 0 where a row says nothing, and in padding. */
+export function tokenTypeIds({ B, T, rows }: PaddedBatch): Record<string, HostTensor> {
   const types = new Int32Array(B * T);
+  rows.forEach(({ typeIds }, b) => {
+    if (typeIds !== undefined) types.set(typeIds, b * T);
+  });
+  return { token_type_ids: tensor("int32", [B, T], types) };
+}
+
+/** `position_ids` int [B, T], counted from `first`. Padding stays at 0: its own positions may lie beyond the table. */
+export function positionIds({ B, T, lengths }: PaddedBatch, first = 0): Record<string, HostTensor> {
   const positions = new Int32Array(B * T);
-  const bias = newReal(B * T).fill(-Infinity);
-  const mean = newReal(B * 2 * T);
-  const first = new Int32Array(B);
-  for (let b = 0; b < B; b++) {
-    const row = rows[b];
-    const length = row?.ids.length ?? 1;
-    invariant(length >= 1 && length <= T, `a row of ${length} tokens in a batch padded to ${T}`);
-    const at = b * T;
-    if (row !== undefined) ids.set(row.ids, at);
-    if (row?.typeIds !== undefined) types.set(row.typeIds, at);
-    // padding stays at 0: its own positions may lie beyond the table
-    for (let t = 0; t < length; t++) positions[at + t] = t;
-    bias.fill(0, at, at + length);
-    mean.fill(1 / length, 2 * at, 2 * at + length);
-    first[b] = at;
-  }
-  const inputs: Record<string, HostTensor> = {
-    input_ids: tensor("int32", [B, T], ids),
-    token_type_ids: tensor("int32", [B, T], types),
-    position_ids: tensor("int32", [B, T], positions),
-    attention_bias: real([B, 1, 1, T], bias),
-  };
-  if (head.kind === "sequence" || head.kind === "encoder") {
-    if (head.pooling === "first") inputs["first_index"] = tensor("int32", [B], first);
-    else inputs["mean_weights"] = real([B, 2, T], mean);
-  }
-  return inputs;
+  lengths.forEach((length, b) => {
+    for (let t = 0; t < length; t++) positions[b * T + t] = first + t;
+  });
+  return { position_ids: tensor("int32", [B, T], positions) };
+}
+
+/** `attention_bias` [B, 1, 1, T]: 0 where a key counts for every query, −∞ where it is padding. */
+export function keyBias({ B, T, lengths, real }: PaddedBatch): Record<string, HostTensor> {
+  const bias = newReal(real, B * T).fill(-Infinity);
+  lengths.forEach((length, b) => bias.fill(0, b * T, b * T + length));
+  return { attention_bias: realTensor([B, 1, 1, T], bias) };
+}
+
+/** Inputs of each way to stand for a text. */
+const POOLED: { readonly [P in Pooling]: (batch: PaddedBatch) => Record<string, HostTensor> } = {
+  /** Row b's first token among the N. */
+  first: ({ B, T }) => ({
+    first_index: tensor(
+      "int32",
+      [B],
+      Int32Array.from({ length: B }, (_, b) => b * T),
+    ),
+  }),
+  last: ({ B, T, lengths }) => ({
+    last_index: tensor(
+      "int32",
+      [B],
+      Int32Array.from(lengths, (length, b) => b * T + length - 1),
+    ),
+  }),
+  /** [B, 2, T]: 1/length on tokens, 0 on padding; then zeros. */
+  mean: ({ B, T, lengths, real }) => {
+    const mean = newReal(real, B * 2 * T);
+    lengths.forEach((length, b) => mean.fill(1 / length, 2 * b * T, 2 * b * T + length));
+    return { mean_weights: realTensor([B, 2, T], mean) };
+  },
+};
+
+/** What a head needs to pick features. */
+export function headInputs(batch: PaddedBatch, head: Head): Record<string, HostTensor> {
+  return head.kind === "sequence" || head.kind === "encoder" ? POOLED[head.pooling](batch) : {};
+}
+
+function newReal(real: PaddedBatch["real"], length: number): RealArray {
+  return real === "float32" ? new Float32Array(length) : new Float64Array(length);
+}
+function realTensor(shape: readonly number[], data: RealArray): HostTensor {
+  return data instanceof Float32Array ? tensor("float32", shape, data) : tensor("float64", shape, data);
 }

@@ -3,37 +3,124 @@
  * are those of Hugging Face `transformers`, so that folders move both ways. One file: config in, graph out.
  * Heads: masked LM (decoder tied to the word embeddings), sequence classification from the first token (pooler + tanh,
  * as there) or from the mean over tokens (no pooler; ours), token classification, and the bare encoder.
- *
- * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, H heads, D = C/H, P selected positions, L labels, V
- * vocabulary.
  */
-import { GraphBuilder, mulDims, type Graph, type ValueId } from "../../numeric/graph/index.ts";
-import type { BertConfig } from "./config.ts";
-import { LayerContext, attention } from "./layers.ts";
-import { crossEntropySum } from "./losses.ts";
+import { z } from "zod";
+import { mulDims, type ValueId } from "../../numeric/graph/index.ts";
+import { inputIds, keyBias, positionIds, tokenTypeIds } from "./batch.ts";
+import { BERT_FIELDS } from "./bert-fields.ts";
+import { requireWholeHeads, size } from "./config-sizes.ts";
+import type { CommonConfig, Family } from "./family.ts";
+import type { Head, Pooling } from "./head.ts";
+import { attention, pool, type LayerContext } from "./layers.ts";
 import { ParameterList, type ParameterInfo } from "./parameters.ts";
 
-export type Pooling = "first" | "mean";
-export type Head =
-  | { readonly kind: "masked-lm" }
-  | { readonly kind: "sequence"; readonly labels: number; readonly pooling: Pooling }
-  | { readonly kind: "token"; readonly labels: number }
-  | { readonly kind: "encoder"; readonly pooling: Pooling };
-
-export interface BertGraphOptions {
-  /**
-   * With the output `loss` (rank 0: the sum of the rows' losses × the input `loss_scale`) and its inputs `labels`,
-   * `label_weights`. @default false
-   */
-  readonly loss?: boolean;
-  /** Dropout at the config's rates. @default false */
-  readonly dropout?: boolean;
-  /** 0 ≤ ε < 1. @default 0 */
-  readonly labelSmoothing?: number;
+/** Field names are those of `config.json`. Sizes are counts; rates are probabilities. */
+export interface BertConfig extends CommonConfig {
+  readonly num_hidden_layers: number;
+  readonly num_attention_heads: number;
+  readonly intermediate_size: number;
+  readonly type_vocab_size: number;
+  readonly layer_norm_eps: number;
+  readonly hidden_dropout_prob: number;
+  readonly attention_probs_dropout_prob: number;
+  /** Before the classifier; `hidden_dropout_prob` where the file has none. */
+  readonly classifier_dropout: number;
 }
 
-/** In a fixed order, which also numbers the streams of random first values. */
-export function bertParameters(config: BertConfig, head: Head): readonly ParameterInfo[] {
+/** Sizes have the defaults of `transformers`' BertConfig: the weights' shapes are held to them. */
+const schema = z.object({
+  vocab_size: size(2_000_000, 30_522),
+  hidden_size: size(16_384, 768),
+  num_hidden_layers: size(256, 12),
+  num_attention_heads: size(256, 12),
+  intermediate_size: size(131_072, 3072),
+  max_position_embeddings: size(131_072, 512),
+  type_vocab_size: size(1024, 2),
+  layer_norm_eps: z.number().positive().max(1).nullish(),
+  initializer_range: z.number().positive().max(10).nullish(),
+  hidden_dropout_prob: z.number().min(0).max(0.9).nullish(),
+  attention_probs_dropout_prob: z.number().min(0).max(0.9).nullish(),
+  classifier_dropout: z.number().min(0).max(0.9).nullish(),
+  pad_token_id: z.int().min(-1).nullish(),
+});
+
+/** A complete config from the sizes and whatever else is given. */
+function complete(fields: z.infer<typeof schema>): BertConfig {
+  const hidden_dropout_prob = fields.hidden_dropout_prob ?? 0.1;
+  return {
+    vocab_size: fields.vocab_size,
+    hidden_size: fields.hidden_size,
+    num_hidden_layers: fields.num_hidden_layers,
+    num_attention_heads: fields.num_attention_heads,
+    intermediate_size: fields.intermediate_size,
+    max_position_embeddings: fields.max_position_embeddings,
+    type_vocab_size: fields.type_vocab_size,
+    layer_norm_eps: fields.layer_norm_eps ?? 1e-12,
+    initializer_range: fields.initializer_range ?? 0.02,
+    hidden_dropout_prob,
+    attention_probs_dropout_prob: fields.attention_probs_dropout_prob ?? 0.1,
+    classifier_dropout: fields.classifier_dropout ?? hidden_dropout_prob,
+    pad_token_id: fields.pad_token_id ?? 0,
+  };
+}
+
+export const BERT: Family<BertConfig> = {
+  title: "BERT",
+  fields: BERT_FIELDS,
+  architectures: {
+    BertForSequenceClassification: "sequence",
+    BertForTokenClassification: "token",
+    BertForMaskedLM: "masked-lm",
+    BertModel: "encoder",
+    // with heads that only training needs
+    BertForPreTraining: "masked-lm",
+    BertLMHeadModel: "masked-lm",
+  },
+  pooling: "first",
+  classifier: "classifier",
+  parse: (json) => {
+    const config = complete(schema.parse(json));
+    requireWholeHeads(config);
+    return config;
+  },
+  format: (config) => ({
+    vocab_size: config.vocab_size,
+    hidden_size: config.hidden_size,
+    num_hidden_layers: config.num_hidden_layers,
+    num_attention_heads: config.num_attention_heads,
+    intermediate_size: config.intermediate_size,
+    max_position_embeddings: config.max_position_embeddings,
+    type_vocab_size: config.type_vocab_size,
+    layer_norm_eps: config.layer_norm_eps,
+    initializer_range: config.initializer_range,
+    hidden_dropout_prob: config.hidden_dropout_prob,
+    attention_probs_dropout_prob: config.attention_probs_dropout_prob,
+    classifier_dropout: config.classifier_dropout,
+    pad_token_id: config.pad_token_id,
+    hidden_act: "gelu",
+    position_embedding_type: "absolute",
+    tie_word_embeddings: true,
+  }),
+  create: (sizes) => complete({ ...sizes, type_vocab_size: 2 }),
+  withDropout: (config, { hidden, attention: weights, classifier }) => ({
+    ...config,
+    hidden_dropout_prob: hidden,
+    attention_probs_dropout_prob: weights,
+    classifier_dropout: classifier,
+  }),
+  parameters,
+  // the prefix may be missing, and layer norms had other names in the first published weights
+  aliases: (name) => {
+    const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
+    return [name, old].flatMap((one) => [one, one.replace(/^bert\./, "")]);
+  },
+  inputs: (_, batch) => ({ ...inputIds(batch), ...tokenTypeIds(batch), ...positionIds(batch), ...keyBias(batch) }),
+  hidden,
+  features,
+  logits,
+};
+
+function parameters(config: BertConfig, head: Head): readonly ParameterInfo[] {
   const list = new ParameterList();
   const C = config.hidden_size;
   list.add("bert.embeddings.word_embeddings.weight", [config.vocab_size, C], "normal", "encoder");
@@ -59,33 +146,8 @@ export function bertParameters(config: BertConfig, head: Head): readonly Paramet
   return list.items;
 }
 
-/**
- * Inputs: `input_ids`, `token_type_ids`, `position_ids` int [B, T]; `attention_bias` [B, 1, 1, T], 0 or −∞. By head:
- * `first_index` int [B] (row b's first token among the N) or `mean_weights` [B, 2, T] (1/length on tokens, 0 on
- * padding; then zeros); `positions` int [P] among the N for masked LM. Outputs: `logits` ([B, L], [N, L] or [P, V]) or
- * `pooled` [B, C].
- */
-export function bertGraph(config: BertConfig, head: Head, options: BertGraphOptions = {}): Graph {
-  const g = new GraphBuilder();
-  const context = new LayerContext(g, options.dropout ?? false);
-  const hidden = encoder(context, config);
-  if (head.kind === "encoder") {
-    g.output("pooled", pool(g, hidden, head.pooling, config.hidden_size));
-    return g.build();
-  }
-  const { logits, classes } = headLogits(context, config, head, hidden);
-  g.output("logits", logits);
-  if (options.loss === true) {
-    const rows = g.shapeOf(logits)[0]!;
-    const labels = g.input("labels", "int", [rows]);
-    const weights = g.input("label_weights", "real", [rows]);
-    const scale = g.input("loss_scale", "real", []);
-    g.output("loss", g.mul(crossEntropySum(g, logits, labels, weights, classes, options.labelSmoothing ?? 0), scale));
-  }
-  return g.build();
-}
-
-function encoder(context: LayerContext, config: BertConfig): ValueId {
+/** [N, C] */
+function hidden(context: LayerContext, config: BertConfig): ValueId {
   const g = context.builder;
   const bias = g.input("attention_bias", "real", ["B", 1, 1, "T"]);
   let x = embeddings(context, config); // [N, C]
@@ -134,41 +196,38 @@ function encoderLayer(context: LayerContext, config: BertConfig, layer: number, 
   return context.layerNorm(g.add(out, y), `${at}.output.LayerNorm`, C, config.layer_norm_eps);
 }
 
-/**
- * hidden [N, C] → [B, C]. The mean is a product with two rows of weights, the second of them zeros: a reduction over
- * tokens takes another kernel for a single row (measured: other bits), and so does a product of one row; x + 0 is exact
- * in any order.
- */
-function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): ValueId {
-  if (pooling === "first") return g.gatherRows(hidden, g.input("first_index", "int", ["B"]));
-  const weights = g.input("mean_weights", "real", ["B", 2, "T"]);
-  const means = g.matmul(weights, g.reshape(hidden, ["B", "T", C])); // [B, 2, C]
-  return g.reduceSum(means, [1], { keepDims: false });
+/** With the first token's pooling, BERT's dense layer and tanh come after it. */
+function features(context: LayerContext, config: BertConfig, pooling: Pooling, states: ValueId): ValueId {
+  const pooled = pool(context.builder, states, pooling, config.hidden_size); // [B, C]
+  const C = config.hidden_size;
+  return pooling === "first" ? context.builder.tanh(context.linear(pooled, "bert.pooler.dense", C, C)) : pooled;
 }
 
-function headLogits(
+function logits(
   context: LayerContext,
   config: BertConfig,
   head: Exclude<Head, { kind: "encoder" }>,
-  hidden: ValueId,
-): { logits: ValueId; classes: number } {
+  states: ValueId,
+): ValueId {
+  return head.kind === "sequence"
+    ? classified(context, config, features(context, config, head.pooling, states), head.labels) // [B, L]
+    : head.kind === "token"
+      ? classified(context, config, states, head.labels) // [N, L]
+      : maskedWords(context, config, states); // [P, V]
+}
+
+function classified(context: LayerContext, config: BertConfig, x: ValueId, labels: number): ValueId {
+  return context.linear(context.dropout(x, config.classifier_dropout), "classifier", config.hidden_size, labels);
+}
+
+/** [N, C] → [P, V]; the decoder is the table of word embeddings. */
+function maskedWords(context: LayerContext, config: BertConfig, states: ValueId): ValueId {
   const g = context.builder;
   const C = config.hidden_size;
-  if (head.kind === "masked-lm") {
-    const selected = g.gatherRows(hidden, g.input("positions", "int", ["P"])); // [P, C]
-    const transformed = g.gelu(context.linear(selected, "cls.predictions.transform.dense", C, C));
-    const normed = context.layerNorm(transformed, "cls.predictions.transform.LayerNorm", C, config.layer_norm_eps);
-    const table = g.parameter("bert.embeddings.word_embeddings.weight", [config.vocab_size, C]);
-    const bias = g.parameter("cls.predictions.bias", [config.vocab_size]);
-    return { logits: g.add(g.matmul(normed, table, { transB: true }), bias), classes: config.vocab_size }; // [P, V]
-  }
-  let features = hidden; // [N, C]
-  if (head.kind === "sequence") {
-    features = pool(g, hidden, head.pooling, C); // [B, C]
-    if (head.pooling === "first") features = g.tanh(context.linear(features, "bert.pooler.dense", C, C));
-  }
-  return {
-    logits: context.linear(context.dropout(features, config.classifier_dropout), "classifier", C, head.labels),
-    classes: head.labels,
-  };
+  const selected = g.gatherRows(states, g.input("positions", "int", ["P"])); // [P, C]
+  const transformed = g.gelu(context.linear(selected, "cls.predictions.transform.dense", C, C));
+  const normed = context.layerNorm(transformed, "cls.predictions.transform.LayerNorm", C, config.layer_norm_eps);
+  const table = g.parameter("bert.embeddings.word_embeddings.weight", [config.vocab_size, C]);
+  const bias = g.parameter("cls.predictions.bias", [config.vocab_size]);
+  return g.add(g.matmul(normed, table, { transB: true }), bias); // [P, V]
 }

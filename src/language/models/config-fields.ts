@@ -1,79 +1,62 @@
 /**
- * Every field that is known to stand in a BERT folder's `config.json`, and what is done about it: followed, harmless
- * (it changes no answer of an encoder or a classifier), or harmless with certain values only. A field that is in no
- * row is refused by its name, since nobody knows whether answers depend on it. The rows come from published folders
- * and from the configuration classes of `transformers` 4 and 5 (https://github.com/huggingface/transformers,
- * `configuration_utils.py`, `models/bert/configuration_bert.py`). Everywhere `null` is the same as no field.
+ * What is known of the fields of a `config.json`, and what is done about each: followed, harmless (it changes no
+ * answer), or harmless with certain values only. A field that is in no row is refused by its name, since nobody knows
+ * whether answers depend on it. The rows come from published folders and from the configuration classes of
+ * `transformers` 4 and 5 (https://github.com/huggingface/transformers, `configuration_utils.py`). Here are the rows
+ * that every family shares; each family has its own beside them. Everywhere `null` is the same as no field.
  */
 
-type Rule =
+export type FieldRule =
   | { readonly kind: "followed" }
   | { readonly kind: "harmless" }
   /** Any other value would change the model; `because` says how. */
   | { readonly kind: "only"; readonly allows: Allows; readonly because: string };
+export type FieldRules = ReadonlyMap<string, FieldRule>;
+export type FieldRow = readonly [string, FieldRule];
 
 type Fields = Readonly<Record<string, unknown>>;
 type Allows = (value: unknown, all: Fields) => boolean;
 
-const oneOf =
+export const oneOf =
   (...values: readonly unknown[]): Allows =>
   (value) =>
     values.includes(value);
-const isEmpty: Allows = (value) =>
+export const isEmpty: Allows = (value) =>
   value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
 
-/** Rows of one kind. */
-function rows(rule: Rule, names: string): readonly (readonly [string, Rule])[] {
+function rows(kind: "followed" | "harmless", names: string): readonly FieldRow[] {
   return names
     .trim()
     .split(/\s+/)
-    .map((name) => [name, rule] as const);
+    .map((name) => [name, { kind }] as const);
 }
-
-const only = (name: string, allows: Allows, because: string): readonly (readonly [string, Rule])[] => [
+export const followed = (names: string): readonly FieldRow[] => rows("followed", names);
+export const harmless = (names: string): readonly FieldRow[] => rows("harmless", names);
+export const only = (name: string, allows: Allows, because: string): readonly FieldRow[] => [
   [name, { kind: "only", allows, because }],
 ];
 
-const TOKENIZERS: readonly string[] = [
-  ...["Bert", "DistilBert", "Electra", "XLMRoberta"].flatMap((family) => [
-    `${family}Tokenizer`,
-    `${family}TokenizerFast`,
-  ]),
-  "PreTrainedTokenizerFast",
-  "TokenizersBackend",
-];
-
-export const CONFIG_FIELDS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...rows(
-    { kind: "followed" },
-    `model_type architectures vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size
-     max_position_embeddings type_vocab_size layer_norm_eps initializer_range hidden_dropout_prob
-     attention_probs_dropout_prob classifier_dropout pad_token_id id2label num_labels problem_type`,
-  ),
-
+export const SHARED_FIELDS: readonly FieldRow[] = [
+  ...followed("model_type architectures id2label num_labels problem_type"),
   // Who wrote the file, and from what.
-  ...rows(
-    { kind: "harmless" },
+  ...harmless(
     `_name_or_path name_or_path _commit_hash transformers_version transformers.js_config finetuning_task
      task_specific_params language name xla_device`,
   ),
   // The names of the classes the other way round; `id2label` decides. `_num_labels` is an old copy of its length.
-  ...rows({ kind: "harmless" }, "label2id _num_labels"),
+  ...harmless("label2id _num_labels"),
   // How weights are stored and where they are computed: here always float32.
-  ...rows(
-    { kind: "harmless" },
-    `torch_dtype dtype use_bfloat16 torchscript tie_word_embeddings gradient_checkpointing chunk_size_feed_forward
+  ...harmless(
+    `torch_dtype dtype use_bfloat16 torchscript gradient_checkpointing chunk_size_feed_forward
      attn_implementation _attn_implementation _attn_implementation_autoset _attn_implementation_internal`,
   ),
   // What a call returns beside the logits.
-  ...rows(
-    { kind: "harmless" },
+  ...harmless(
     `output_attentions output_hidden_states output_past output_scores return_dict use_return_dict use_cache
      return_dict_in_generate return_all_scores tf_legacy_loss`,
   ),
-  // Generating text, which an encoder does not.
-  ...rows(
-    { kind: "harmless" },
+  // How text is generated, where nothing else is asked for: not the model.
+  ...harmless(
     `bad_words_ids begin_suppress_tokens bos_token_id decoder_start_token_id diversity_penalty do_sample early_stopping
      encoder_no_repeat_ngram_size eos_token_id eos_token_ids exponential_decay_length_penalty forced_bos_token_id
      forced_eos_token_id length_penalty low_memory max_length max_new_tokens min_length min_new_tokens
@@ -81,31 +64,14 @@ export const CONFIG_FIELDS: ReadonlyMap<string, Rule> = new Map<string, Rule>([
      renormalize_logits repetition_penalty sep_token_id cls_token_id mask_token_id unk_token_id suppress_tokens
      temperature top_k top_p typical_p`,
   ),
-  // Of the original TensorFlow release: no implementation of BERT's classifier in PyTorch reads them.
-  ...rows(
-    { kind: "harmless" },
-    `directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type`,
-  ),
   // Of rerankers: the function over a single output, and a single output is refused.
-  ...rows({ kind: "harmless" }, "sentence_transformers sbert_ce_default_activation_function"),
-
-  ...only("hidden_act", oneOf("gelu", "gelu_python"), "the feed-forward layers have the exact GELU here"),
-  ...only("position_embedding_type", oneOf("absolute"), "positions are absolute here"),
-  ...only("is_decoder", oneOf(false), "a token sees the whole text here"),
+  ...harmless("sentence_transformers sbert_ce_default_activation_function"),
   ...only("is_encoder_decoder", oneOf(false), "there is an encoder only"),
   ...only("add_cross_attention", oneOf(false), "there is no second text to attend to"),
   ...only("cross_attention_hidden_size", oneOf(), "there is no second text to attend to"),
   ...only("pruned_heads", isEmpty, "heads that were taken out of single layers are not read"),
   ...only("function_to_apply", oneOf("softmax"), "probabilities are a softmax here"),
-  ...only("tokenizer_class", oneOf(...TOKENIZERS), "this tokenizer does more than its tokenizer.json says"),
-  // Left by distillations: the width of word vectors before a projection, and parts that they wrote empty.
-  ...["emb_size", "embedding_size"].flatMap((name) =>
-    only(name, (value, all) => value === all["hidden_size"], "word vectors are as wide as the layers here"),
-  ),
-  ...["cell", "structure", "pre_trained", "training"].flatMap((name) =>
-    only(name, isEmpty, "what it does is not known here"),
-  ),
-]);
+];
 
 export interface RefusedField {
   readonly field: string;
@@ -113,10 +79,10 @@ export interface RefusedField {
 }
 
 /** The first field that is not known to leave answers alone; undefined where there is none. */
-export function refusedField(json: Fields): RefusedField | undefined {
+export function refusedField(rules: FieldRules, json: Fields): RefusedField | undefined {
   for (const [field, value] of Object.entries(json)) {
     if (value === null) continue;
-    const rule = CONFIG_FIELDS.get(field);
+    const rule = rules.get(field);
     if (rule === undefined)
       return {
         field,

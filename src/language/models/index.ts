@@ -1,15 +1,33 @@
-export { bertGraph, bertParameters, type BertGraphOptions, type Head, type Pooling } from "./bert.ts";
 export {
-  bertConfig,
+  architectureOf,
+  batchInputs,
+  buildModel,
+  classifierName,
+  FAMILY_NAMES,
+  familyPooling,
+  featureGraph,
+  headKindOf,
+  modelGraph,
+  modelParameters,
+  newModelConfig,
+  parameterNames,
+  withDropout,
+  type FamilyName,
+  type ModelConfig,
+  type ModelGraphOptions,
+} from "./families.ts";
+export type { DropoutRates, NewModel } from "./family.ts";
+export type { Head, HeadKind, Pooling } from "./head.ts";
+export {
   classifierLabels,
-  formatBertConfig,
-  parseBertConfig,
+  formatModelConfig,
+  parseModelConfig,
   requireSingleLabel,
-  type Architecture,
-  type BertConfig,
   type ParsedConfig,
 } from "./config.ts";
+export { LayerContext } from "./layers.ts";
+export { crossEntropyGraph, crossEntropySum, type LossGraphOptions } from "./losses.ts";
 export { initializeParameter, initializeParameters, type ParameterInfo } from "./parameters.ts";
 export { readSentencePooling, requireSentenceInput } from "./sentence-pooling.ts";
 export { matchWeights, parameterCount, type MatchedWeights } from "./weights.ts";
-export { batchInputs, type BatchShape, type TokenRow } from "./batch.ts";
+export type { BatchShape, TokenRow } from "./batch.ts";

@@ -3,6 +3,7 @@
  * each weight product and each weight gradient is one matrix product over all rows.
  */
 import { mulDims, type Dim, type GraphBuilder, type ValueId } from "../../numeric/graph/index.ts";
+import type { Pooling } from "./head.ts";
 
 /**
  * Dropout is on when rates are given; each call of `dropout` is a site of its own, numbered in the order of
@@ -65,4 +66,23 @@ export function attention(
   const weights = context.dropout(g.softmax(g.add(scores, bias)), shape.dropout); // [B, H, T, T]
   const mixed = g.matmul(weights, split(value)); // [B, H, T, D]
   return g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [mulDims(B, T), H * D]); // [B·T, C]
+}
+
+const POOL: { readonly [P in Pooling]: (g: GraphBuilder, hidden: ValueId, C: number) => ValueId } = {
+  first: (g, hidden) => g.gatherRows(hidden, g.input("first_index", "int", ["B"])),
+  last: (g, hidden) => g.gatherRows(hidden, g.input("last_index", "int", ["B"])),
+  /**
+   * A product with two rows of weights, the second of them zeros: a reduction over tokens takes another kernel for a
+   * single row (measured: other bits), and so does a product of one row; x + 0 is exact in any order.
+   */
+  mean: (g, hidden, C) => {
+    const weights = g.input("mean_weights", "real", ["B", 2, "T"]);
+    const means = g.matmul(weights, g.reshape(hidden, ["B", "T", C])); // [B, 2, C]
+    return g.reduceSum(means, [1], { keepDims: false });
+  },
+};
+
+/** hidden [N, C] → [B, C]. Its input is that of `headInputs`. */
+export function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): ValueId {
+  return POOL[pooling](g, hidden, C);
 }

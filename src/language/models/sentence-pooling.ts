@@ -5,7 +5,7 @@
  * https://github.com/huggingface/sentence-transformers.
  */
 import { LockstepError } from "../../base/index.ts";
-import type { Pooling } from "./bert.ts";
+import type { Pooling } from "./head.ts";
 import { shown } from "./config-fields.ts";
 
 const POOLING = "1_Pooling/config.json";

@@ -1,9 +1,7 @@
-/**
- * Matching a folder's tensors to a model's parameters: the `bert.` prefix may be missing, and layer norms may have
- * their old names (`gamma`, `beta`: the first published BERT weights have); shapes must agree.
- */
+/** Matching a folder's tensors to a model's parameters, under any name that its family knows; shapes must agree. */
 import { LockstepError } from "../../base/index.ts";
 import { elements, firstNonFinite, tensor, type HostTensor, type UnreadTensor } from "../../numeric/tensor/index.ts";
+import { parameterNames, type ModelConfig } from "./families.ts";
 import type { ParameterInfo } from "./parameters.ts";
 
 export interface MatchedWeights {
@@ -21,6 +19,7 @@ export interface MatchedWeights {
  * @throws WEIGHTS_INVALID where a tensor's shape or dtype is not the parameter's, or a value is NaN or infinite.
  */
 export function matchWeights(
+  config: ModelConfig,
   parameters: readonly ParameterInfo[],
   tensors: ReadonlyMap<string, HostTensor>,
   unread: ReadonlyMap<string, UnreadTensor> = new Map(),
@@ -28,7 +27,7 @@ export function matchWeights(
   const weights = new Map<string, HostTensor<"float32">>();
   const missing: ParameterInfo[] = [];
   for (const info of parameters) {
-    const names = namesOf(info.name);
+    const names = parameterNames(config, info.name);
     const name = names.find((one) => tensors.has(one));
     if (name !== undefined) {
       weights.set(info.name, fitting(info, name, tensors.get(name)!));
@@ -45,12 +44,6 @@ export function matchWeights(
     missing.push(info);
   }
   return { weights, missing };
-}
-
-/** The names that a parameter is known by, the first one first. */
-function namesOf(name: string): string[] {
-  const old = name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
-  return [name, old].flatMap((one) => [one, one.replace(/^bert\./, "")]);
 }
 
 function fitting(info: ParameterInfo, name: string, found: HostTensor): HostTensor<"float32"> {

@@ -3,7 +3,7 @@
  * a version is always judged in the form it is served in: packed. A row's logits are a function of the row alone.
  */
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
-import { batchInputs, bertGraph, type TokenRow } from "../../language/models/index.ts";
+import { batchInputs, modelGraph, type TokenRow } from "../../language/models/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
 import {
   selfCheckRows,
@@ -42,7 +42,7 @@ export async function openPredictor(
   executor: Executor,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const predictor = await openProgram(version, executor, bertGraph(version.config, version.head), options);
+  const predictor = await openProgram(version, executor, modelGraph(version.config, version.head), options);
   if (options.selfCheck ?? true) {
     try {
       await selfCheckRows({ run: (rows) => predictor.run(rows), probes: probeRows(version) });
@@ -111,7 +111,7 @@ class PackedPredictor implements Predictor {
 
   /** rows [B] padded to T tokens → logits [B, classes] */
   async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
-    const inputs = batchInputs(rows, this.#version.head, {
+    const inputs = batchInputs(rows, this.#version.config, this.#version.head, {
       tokens,
       minimumRows: 1,
       padId: this.#version.tokenizer.special.pad,

@@ -5,16 +5,18 @@
 import { z } from "zod";
 import { formatBytes, LABEL_LIMITS, LockstepError, parseStrictJson } from "../../base/index.ts";
 import {
-  bertParameters,
   classifierLabels,
+  classifierName,
+  familyPooling,
   matchWeights,
+  modelParameters,
   parameterCount,
-  parseBertConfig,
+  parseModelConfig,
   readSentencePooling,
   requireSentenceInput,
   requireSingleLabel,
-  type BertConfig,
   type Head,
+  type ModelConfig,
   type ParsedConfig,
   type Pooling,
 } from "../../language/models/index.ts";
@@ -35,7 +37,7 @@ export const lockstepFileSchema = z.looseObject({
     .min(2)
     .max(LABEL_LIMITS.count)
     .refine((labels) => new Set(labels).size === labels.length, "a label is there twice"),
-  pooling: z.enum(["first", "mean"]),
+  pooling: z.enum(["first", "mean", "last"]),
   max_tokens: z.int().min(2).max(131_072),
   calibration: z.strictObject({
     /** Logits are divided by it before the softmax. */
@@ -55,7 +57,7 @@ export interface Calibration {
 
 /** All of a version but its weights. */
 export interface VersionInfo {
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly head: Extract<Head, { kind: "sequence" }>;
   /** By class id. */
   readonly labels: readonly string[];
@@ -68,9 +70,12 @@ export interface Version extends VersionInfo {
   readonly weights: Readonly<Record<string, HostTensor<"float32">>>;
 }
 
-/** A pre-trained encoder to start from: a version, or any BERT folder. Its head, if it has one, is left aside. */
+/**
+ * A pre-trained encoder to start from: a version, or any folder of a family that is read. Its head, if it has one, is
+ * left aside.
+ */
 export interface Encoder {
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly pooling: Pooling;
   readonly tokenizer: Tokenizer;
   readonly tensors: ReadonlyMap<string, HostTensor>;
@@ -80,14 +85,14 @@ export interface Encoder {
 
 /** @throws MODEL_INVALID, TOKENIZER_INVALID with the file that is wrong. */
 export function readVersionInfo(files: VersionFiles): VersionInfo {
-  const parsed = parseBertConfig(parseJson(files, "config.json"));
+  const parsed = parseModelConfig(parseJson(files, "config.json"));
   const { config } = parsed;
   const own = readLockstepFile(files);
   const labels = own === undefined ? classifierLabels(parsed) : ownLabels(own, parsed);
   const longest = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
   const tokenizer = readTokenizer(files, longest);
   checkVocabulary(config, tokenizer);
-  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? "first" } as const;
+  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? familyPooling(config) } as const;
   return {
     config,
     head,
@@ -118,8 +123,8 @@ function ownLabels(own: LockstepFile, { labels, problemType }: ParsedConfig): re
 export function readVersion(files: VersionFiles): Version {
   const info = readVersionInfo(files);
   const { tensors, unread } = readWeights(files);
-  requireRows(files, tensors.get("classifier.weight"), info.labels.length);
-  const { weights, missing } = matchWeights(bertParameters(info.config, info.head), tensors, unread);
+  requireRows(files, info, tensors);
+  const { weights, missing } = matchWeights(info.config, modelParameters(info.config, info.head), tensors, unread);
   const first = missing[0];
   if (first !== undefined)
     throw new LockstepError(
@@ -141,17 +146,21 @@ function parseOptional(files: VersionFiles, name: string): unknown {
 }
 
 /** Where nothing names the classes, two are meant; a head of another size says what has to be told. */
-function requireRows(files: VersionFiles, classifier: HostTensor | undefined, labels: number): void {
-  const { labels: named, numLabels } = parseBertConfig(parseJson(files, "config.json"));
+function requireRows(
+  files: VersionFiles,
+  { config, labels: { length: labels } }: VersionInfo,
+  tensors: ReadonlyMap<string, HostTensor>,
+): void {
+  const { labels: named, numLabels } = parseModelConfig(parseJson(files, "config.json"));
   if (files.has("lockstep.json") || named !== undefined || numLabels !== undefined) return;
-  const rows = classifier?.shape[0];
+  const name = `${classifierName(config)}.weight`;
+  const rows = tensors.get(name)?.shape[0];
   if (rows === labels) return;
   throw new LockstepError(
     "MODEL_INVALID",
     rows === undefined
-      ? `this folder is an encoder without a classifier (no tensor "classifier.weight"); fine-tune it first ` +
-          "(train --from)"
-      : `config.json has no "id2label", which means ${labels} classes, and "classifier.weight" has ${rows} ` +
+      ? `this folder is an encoder without a classifier (no tensor "${name}"); fine-tune it first (train --from)`
+      : `config.json has no "id2label", which means ${labels} classes, and "${name}" has ${rows} ` +
           "rows; name the classes in id2label",
     { field: "id2label" },
   );
@@ -163,7 +172,7 @@ export function readEncoder(
   maxTokens: number,
   { pooling }: { readonly pooling?: Pooling | undefined } = {},
 ): Encoder {
-  const { config } = parseBertConfig(parseJson(files, "config.json"));
+  const { config } = parseModelConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
   requireSentenceInput(parseOptional(files, "sentence_bert_config.json"));
   const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
@@ -182,16 +191,16 @@ const WEIGHTS = "model.safetensors";
 const WEIGHTS_MARGIN = 32 * 1024 * 1024;
 
 /**
- * Refuses a weights file that is larger than everything a BERT of config.json's sizes has, in double precision; asked
+ * Refuses a weights file that is larger than everything a model of config.json's sizes has, in double precision; asked
  * before memory is taken for it. One that is too small is found by its header. @throws MODEL_INVALID, WEIGHTS_INVALID
  */
 export function checkWeightsSize(files: VersionFiles, weightBytes: number): void {
-  const { config, labels } = parseBertConfig(parseJson(files, "config.json"));
+  const { config, labels } = parseModelConfig(parseJson(files, "config.json"));
   const { hidden_size: C, vocab_size: V } = config;
   const classes = (labels ?? readLockstepFile(files)?.labels ?? []).length;
   const heads = (V + classes) * (C + 1) + 2 * C * (C + 2);
   const most =
-    8 * (parameterCount(bertParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;
+    8 * (parameterCount(modelParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;
   if (weightBytes > most) {
     throw new LockstepError(
       "WEIGHTS_INVALID",
@@ -225,7 +234,7 @@ function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
   );
 }
 
-function checkVocabulary(config: BertConfig, tokenizer: Tokenizer): void {
+function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer): void {
   if (tokenizer.vocabSize > config.vocab_size) {
     throw new LockstepError(
       "MODEL_INVALID",

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
-import type { TokenRow } from "../../language/models/index.ts";
+import { classifierName, type TokenRow } from "../../language/models/index.ts";
 import {
   digestTensors,
   encodeSafetensors,
@@ -75,7 +75,10 @@ export interface HeadUpdate {
   readonly lossAfter: number;
 }
 
-/** @throws INPUT_INVALID: a label that the version does not have; NON_FINITE; TOKENIZER_INVALID */
+/**
+ * @throws INPUT_INVALID: a label that the version does not have; MODEL_INVALID: a last layer without bias; NON_FINITE;
+ * TOKENIZER_INVALID
+ */
 export async function updateHead(
   parent: NamedFiles,
   version: Version,
@@ -83,6 +86,7 @@ export async function updateHead(
   examples: readonly LabelledText[],
   rates: HeadRates,
 ): Promise<HeadUpdate> {
+  const layer = lastLayer(version);
   const labels = examples.map(({ label }, index) => classOf(version, label, index));
   const rows: Float32Array[] = [];
   for (const { text } of examples) {
@@ -90,14 +94,14 @@ export async function updateHead(
     rows.push(await features.run(row));
   }
   const { weight, bias, lossBefore, lossAfter } = fitHead(
-    { weight: dataOf(version, WEIGHT), bias: dataOf(version, BIAS) },
+    { weight: version.weights[layer.weight]!.data, bias: version.weights[layer.bias]!.data },
     { features: rows, labels },
     rates,
   );
   const weights = {
     ...version.weights,
-    [WEIGHT]: tensor("float32", version.weights[WEIGHT]!.shape, weight),
-    [BIAS]: tensor("float32", version.weights[BIAS]!.shape, bias),
+    [layer.weight]: tensor("float32", version.weights[layer.weight]!.shape, weight),
+    [layer.bias]: tensor("float32", version.weights[layer.bias]!.shape, bias),
   };
 
   const own = readLockstepFile(parent.files);
@@ -118,7 +122,7 @@ export async function updateHead(
     record,
   );
   const files = new Map(parent.files);
-  files.set("model.safetensors", withHead(parent.files, weight, bias));
+  files.set("model.safetensors", withHead(parent.files, { [layer.weight]: weight, [layer.bias]: bias }));
   files.set(
     "lockstep.json",
     shared(new TextEncoder().encode(`${canonicalJson(described(version, own, weights, lineage))}\n`)),
@@ -132,11 +136,15 @@ export async function updateHead(
   };
 }
 
-const WEIGHT = "classifier.weight";
-const BIAS = "classifier.bias";
-
-function dataOf(version: Version, name: string): Float32Array {
-  return version.weights[name]!.data;
+function lastLayer({ config, weights }: Version): { readonly weight: string; readonly bias: string } {
+  const name = classifierName(config);
+  if (weights[`${name}.bias`] === undefined)
+    throw new LockstepError(
+      "MODEL_INVALID",
+      `the version's last layer ("${name}") has no bias, and learning moves both; train it on the examples instead`,
+      { layer: name },
+    );
+  return { weight: `${name}.weight`, bias: `${name}.bias` };
 }
 
 function classOf({ labels }: Version, label: string, index: number): number {
@@ -186,11 +194,11 @@ function described(
 }
 
 /** The file's other tensors, and its metadata, as they were. */
-function withHead(files: VersionFiles, weight: Float32Array, bias: Float32Array): Uint8Array {
+function withHead(files: VersionFiles, layer: Readonly<Record<string, Float32Array>>): Uint8Array {
   const { tensors, metadata } = readSafetensors(files.get("model.safetensors")!, { name: "model.safetensors" });
   const changed = new Map<string, HostTensor>(tensors);
-  changed.set(WEIGHT, tensor("float32", tensors.get(WEIGHT)!.shape, weight));
-  changed.set(BIAS, tensor("float32", tensors.get(BIAS)!.shape, bias));
+  for (const [name, data] of Object.entries(layer))
+    changed.set(name, tensor("float32", tensors.get(name)!.shape, data));
   return shared(encodeSafetensors(changed, metadata));
 }
 

@@ -69,8 +69,8 @@ export function fitHead(
     });
   }
   const fitted = separated(weights, L, C);
-  requireFinite(fitted.weight, "classifier.weight");
-  requireFinite(fitted.bias, "classifier.bias");
+  requireFinite(fitted.weight, "the last layer's weight");
+  requireFinite(fitted.bias, "the last layer's bias");
   return { ...fitted, lossBefore, lossAfter: meanLoss(joined(fitted, L, C), inputs, labels, L) };
 }
 

@@ -1,5 +1,5 @@
 /** What passes between the trainer and its workers. Plain data; buffers are shared, never copied. */
-import type { BertConfig } from "../../language/models/index.ts";
+import type { ModelConfig } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { ObjectiveOptions } from "./objectives.ts";
 import type { PlanOptions, TrainingData } from "./plan.ts";
@@ -13,7 +13,7 @@ import type { ThreadCollectiveHandle } from "../../threads/collective/index.ts";
 /** All that a worker needs for one phase; the same for every worker but for its number. */
 export interface PhaseSetup {
   readonly executor: "native" | "portable";
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly objective: ObjectiveOptions;
   readonly special: SpecialIds;
   readonly data: TrainingData;

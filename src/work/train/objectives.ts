@@ -4,7 +4,13 @@
  */
 import { invariant, type Seed } from "../../base/index.ts";
 import { maskTokens, type MaskReplacement } from "../../language/data/index.ts";
-import { batchInputs, bertGraph, type BertConfig, type Head } from "../../language/models/index.ts";
+import {
+  batchInputs,
+  crossEntropyGraph,
+  type Head,
+  type ModelConfig,
+  type Pooling,
+} from "../../language/models/index.ts";
 import { differentiate } from "../../numeric/autodiff/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
@@ -22,7 +28,7 @@ export type ObjectiveOptions =
   | {
       readonly kind: "classify";
       readonly labels: number;
-      readonly pooling: "mean" | "first";
+      readonly pooling: Pooling;
       readonly labelSmoothing: number;
       readonly tokenDropout: number;
     };
@@ -43,16 +49,16 @@ interface ShardKey {
   readonly shard: number;
 }
 
-export function headOf(options: ObjectiveOptions): Head {
+export function headOf(options: ObjectiveOptions): Exclude<Head, { kind: "encoder" }> {
   return options.kind === "masked-lm"
     ? { kind: "masked-lm" }
     : { kind: "sequence", labels: options.labels, pooling: options.pooling };
 }
 
 /** Outputs: `loss`, and `grad.<parameter>` for each parameter. */
-export function gradientProgram(config: BertConfig, options: ObjectiveOptions): Graph {
+export function gradientProgram(config: ModelConfig, options: ObjectiveOptions): Graph {
   const labelSmoothing = options.kind === "classify" ? options.labelSmoothing : 0;
-  return differentiate(bertGraph(config, headOf(options), { loss: true, dropout: true, labelSmoothing }), {
+  return differentiate(crossEntropyGraph(config, headOf(options), { dropout: true, labelSmoothing }), {
     loss: "loss",
     keep: ["loss"],
   });
@@ -78,6 +84,7 @@ function wordDropout(options: ObjectiveOptions, data: TrainingData, special: Spe
  * to two.
  */
 export function shardInputs(
+  config: ModelConfig,
   options: ObjectiveOptions,
   data: TrainingData,
   special: SpecialIds,
@@ -88,7 +95,7 @@ export function shardInputs(
   const rows = Array.from(examples, (example) => ({ ids: dropout.tokens(key.epoch, example) }));
   const lengths = rows.map(({ ids }) => ids.length);
   const T = Math.max(2, ...lengths);
-  const inputs = batchInputs(rows, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
+  const inputs = batchInputs(rows, config, headOf(options), { tokens: T, padId: special.pad, real: "float32" });
   const sizes = { tokens: lengths.reduce((sum, length) => sum + length, 0), paddedTokens: rows.length * T };
   if (options.kind === "classify") {
     const labels = examples.map((example) => data.labels[example]!);

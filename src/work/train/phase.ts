@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { invariant, LockstepError, toLockstepError, ownFile } from "../../base/index.ts";
-import { bertParameters, type BertConfig, type ParameterInfo } from "../../language/models/index.ts";
+import { modelParameters, type ModelConfig, type ParameterInfo } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import { nativeScopes } from "../../numeric/runtime/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
@@ -22,7 +22,7 @@ import { createSetup } from "./setup.ts";
 export interface PhaseOptions {
   readonly name: "pretrain" | "finetune";
   readonly executor: "native" | "portable";
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly objective: ObjectiveOptions;
   readonly special: SpecialIds;
   readonly data: TrainingData;
@@ -75,8 +75,8 @@ export class Phase {
     });
   }
 
-  static parametersOf(config: BertConfig, objective: ObjectiveOptions): readonly ParameterInfo[] {
-    return bertParameters(config, headOf(objective));
+  static parametersOf(config: ModelConfig, objective: ObjectiveOptions): readonly ParameterInfo[] {
+    return modelParameters(config, headOf(objective));
   }
 
   static async open(options: PhaseOptions): Promise<Phase> {

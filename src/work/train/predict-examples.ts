@@ -3,7 +3,7 @@
  * published figure.
  */
 import { paddedLength } from "../../base/index.ts";
-import { batchInputs, bertGraph } from "../../language/models/index.ts";
+import { batchInputs, modelGraph } from "../../language/models/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
 import { tensor } from "../../numeric/tensor/index.ts";
 import type { TrainingMemory } from "./memory.ts";
@@ -33,7 +33,7 @@ export class ExamplePredictor {
     const { data, objective } = this.#setup;
     if (objective.kind !== "classify") return new Int32Array(examples.length);
     this.#session ??= this.#busy(() =>
-      this.#executor.load(bertGraph(this.#setup.config, headOf(objective)), {
+      this.#executor.load(modelGraph(this.#setup.config, headOf(objective)), {
         form: "shared",
         weights: this.#memory.weights(),
       }),
@@ -66,7 +66,11 @@ export class ExamplePredictor {
     const tokens = paddedLength(Math.max(2, ...rows.map((row) => row.ids.length)));
     const B = Math.max(2, rows.length);
     const logits = new Float32Array(B * classes);
-    const inputs = batchInputs(rows, headOf(objective), { tokens, padId: special.pad, real: "float32" });
+    const inputs = batchInputs(rows, this.#setup.config, headOf(objective), {
+      tokens,
+      padId: special.pad,
+      real: "float32",
+    });
     await this.#busy(() => session.run(inputs, { logits: tensor("float32", [B, classes], logits) }));
     return logits;
   }

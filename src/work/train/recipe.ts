@@ -101,8 +101,8 @@ export const recipeSchema = z.strictObject({
   attention_dropout: rate.default(0.1),
   /** Share of the classifier's inputs that a training step leaves out. */
   classifier_dropout: rate.default(0.1),
-  /** What stands for a text: the mean of its tokens, or its first token. With `from`: what the encoder says. */
-  pooling: z.enum(["mean", "first"]).default("mean"),
+  /** What stands for a text: the mean of its tokens, its first or its last. With `from`: what the encoder says. */
+  pooling: z.enum(["mean", "first", "last"]).default("mean"),
   /** Masked language modelling on the training texts: guessing words that are hidden. */
   pretrain: phaseSchema.extend({
     /** Share of the tokens that masked language modelling asks for. */

@@ -2,7 +2,7 @@
  * What the workers of a phase share, and are told: made once, before they are started. Barriers alone order all access
  * to it (step.ts says which).
  */
-import type { BertConfig } from "../../language/models/index.ts";
+import type { ModelConfig } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import { assignShards, slotsNeeded, ThreadCollective } from "../../threads/collective/index.ts";
 import { createExchange } from "./exchange.ts";
@@ -17,7 +17,7 @@ import { TouchedRows } from "./touched-rows.ts";
 
 export interface SetupOptions {
   readonly executor: PhaseSetup["executor"];
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly objective: ObjectiveOptions;
   readonly special: SpecialIds;
   readonly data: TrainingData;

@@ -138,6 +138,7 @@ export class StepRunner {
 
   async #computeShard(plan: StepPlan, step: number, shard: number, fold: FoldStack): Promise<{ slot: number | null }> {
     const {
+      config,
       objective,
       data,
       special,
@@ -150,7 +151,7 @@ export class StepRunner {
     const prepared =
       examples.length === 0
         ? undefined
-        : shardInputs(objective, data, special, examples, { ...key, epoch: plan.epoch });
+        : shardInputs(config, objective, data, special, examples, { ...key, epoch: plan.epoch });
     const count = prepared?.count ?? 0;
     this.#exchange.counts[shard] = count;
     this.#exchange.tokens[shard] = prepared?.tokens ?? 0;

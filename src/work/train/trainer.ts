@@ -3,7 +3,7 @@
  * depends on the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
  */
 import { isLockstepError, LockstepError, seedFrom } from "../../base/index.ts";
-import { initializeParameters, type BertConfig, type Head } from "../../language/models/index.ts";
+import { initializeParameters, type ModelConfig, type Head } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
@@ -15,7 +15,7 @@ import { recipeHash, type PhaseRecipe, type Recipe } from "./recipe.ts";
 
 export interface TrainingInput {
   readonly recipe: Recipe;
-  readonly config: BertConfig;
+  readonly config: ModelConfig;
   readonly special: SpecialIds;
   readonly vocabSize: number;
   readonly classes: number;

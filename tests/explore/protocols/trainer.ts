@@ -3,7 +3,7 @@
  * Only the session is not the runtime's: it makes up gradients out of the weights, the inputs and the shard, and writes
  * them where a session would.
  */
-import { bertConfig, bertParameters } from "../../../src/language/models/index.ts";
+import { modelParameters } from "../../../src/language/models/index.ts";
 import type { Bindings, RandomKey, RunOptions, Session } from "../../../src/numeric/runtime/index.ts";
 import { ThreadCollective, type Collective } from "../../../src/threads/collective/index.ts";
 import { planSegments } from "../../../src/work/train/layout.ts";
@@ -15,6 +15,7 @@ import type { RowTable } from "../../../src/work/train/row-tables.ts";
 import { createSetup } from "../../../src/work/train/setup.ts";
 import { StepRunner } from "../../../src/work/train/step.ts";
 import { sharedInts } from "./shared.ts";
+import { bertConfig } from "../../models/bert-config.ts";
 
 const CONFIG = bertConfig({
   vocab_size: 6,
@@ -53,7 +54,7 @@ export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetu
   const recipe = resolveRecipe({
     finetune: { epochs, batch_size: TEXTS.length, learning_rate: 0.01, weight_decay: 0.1, max_grad_norm: 1 },
   });
-  const parameters = bertParameters(CONFIG, headOf(OBJECTIVE));
+  const parameters = modelParameters(CONFIG, headOf(OBJECTIVE));
   const { setup, memory } = createSetup({
     executor: "portable",
     config: CONFIG,

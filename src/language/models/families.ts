@@ -1,0 +1,159 @@
+/**
+ * The families, in one table by the name that `config.json` calls them by (`model_type`), and what the rest of the
+ * program does with any of them. A new family is one file and one row here and in `FamilyConfigs`.
+ */
+import { LockstepError } from "../../base/index.ts";
+import { GraphBuilder, type Graph, type ValueId } from "../../numeric/graph/index.ts";
+import type { HostTensor } from "../../numeric/tensor/index.ts";
+import { pad, headInputs, type BatchShape, type TokenRow } from "./batch.ts";
+import { BERT, type BertConfig } from "./bert.ts";
+import type { CommonConfig, DropoutRates, Family, NewModel } from "./family.ts";
+import type { Head, HeadKind, Pooling } from "./head.ts";
+import { LayerContext, pool } from "./layers.ts";
+import type { ParameterInfo } from "./parameters.ts";
+import type { FieldRules } from "./config-fields.ts";
+
+interface FamilyConfigs {
+  readonly bert: BertConfig;
+}
+export type FamilyName = keyof FamilyConfigs;
+type Named<F extends FamilyName> = { readonly [Name in F]: { readonly model_type: Name } & FamilyConfigs[Name] }[F];
+
+/** Of any family; `model_type` says which. */
+export type ModelConfig = Named<FamilyName>;
+
+const FAMILIES: { readonly [F in FamilyName]: Family<FamilyConfigs[F]> } = {
+  bert: BERT,
+};
+export const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
+
+/** Its methods are given configs of this family only. */
+function familyOf({ model_type }: Pick<ModelConfig, "model_type">): Family<CommonConfig> {
+  return FAMILIES[model_type];
+}
+
+/** A family's own config, with its name. */
+function named(model_type: FamilyName, config: CommonConfig): ModelConfig {
+  return Object.freeze({ model_type, ...config }) as ModelConfig;
+}
+
+export function isFamilyName(name: unknown): name is FamilyName {
+  return typeof name === "string" && Object.hasOwn(FAMILIES, name);
+}
+
+/** The config of a `config.json` whose fields were looked at. */
+export function parseFamilyConfig(model_type: FamilyName, json: Readonly<Record<string, unknown>>): ModelConfig {
+  return named(model_type, FAMILIES[model_type].parse(json));
+}
+export function formatFamilyConfig(config: ModelConfig): Readonly<Record<string, unknown>> {
+  return familyOf(config).format(config);
+}
+export function familyFields(model_type: FamilyName): FieldRules {
+  return FAMILIES[model_type].fields;
+}
+export function familyTitle({ model_type }: Pick<ModelConfig, "model_type">): string {
+  return FAMILIES[model_type].title;
+}
+
+/** A model that starts from nothing. */
+export function newModelConfig(model_type: FamilyName, sizes: NewModel): ModelConfig {
+  return named(model_type, FAMILIES[model_type].create(sizes));
+}
+export function withDropout(config: ModelConfig, rates: DropoutRates): ModelConfig {
+  return named(config.model_type, familyOf(config).withDropout(config, rates));
+}
+
+/** The head that a class of `transformers` has; undefined for a class that is not known. */
+export function headKindOf(config: ModelConfig, architecture: string): HeadKind | undefined {
+  const { architectures } = familyOf(config);
+  return Object.hasOwn(architectures, architecture) ? architectures[architecture] : undefined;
+}
+
+/**
+ * The class of `transformers` that opens a folder with this head. A sequence head that pools otherwise than there has
+ * none: such a folder opens as a bare model.
+ */
+export function architectureOf(config: ModelConfig, head: Head): string {
+  const { architectures, pooling } = familyOf(config);
+  const kind = head.kind === "sequence" && head.pooling !== pooling ? "encoder" : head.kind;
+  const name = Object.keys(architectures).find((one) => architectures[one] === kind);
+  if (name === undefined) throw noSuchHead(config, head);
+  return name;
+}
+
+/** How the family's sequence classifier stands for a text in `transformers`. */
+export function familyPooling(config: ModelConfig): Pooling {
+  return familyOf(config).pooling;
+}
+
+/** Name of the linear layer that is last in the sequence head: `.weight` [L, C], and `.bias` [L] where it has one. */
+export function classifierName(config: ModelConfig): string {
+  return familyOf(config).classifier;
+}
+
+/**
+ * In a fixed order, which also numbers the streams of random first values.
+ * @throws MODEL_INVALID for a head that the family does not have
+ */
+export function modelParameters(config: ModelConfig, head: Head): readonly ParameterInfo[] {
+  requireHead(config, head);
+  return familyOf(config).parameters(config, head);
+}
+
+/** All names that published folders have for a parameter, the first one first. */
+export function parameterNames(config: ModelConfig, parameter: string): readonly string[] {
+  return familyOf(config).aliases(parameter);
+}
+
+/** Writes the model into the context's builder and gives its result: `pooled` [B, C] or the head's `logits`. */
+export function buildModel(context: LayerContext, config: ModelConfig, head: Head): ValueId {
+  requireHead(config, head);
+  const family = familyOf(config);
+  const hidden = family.hidden(context, config);
+  return head.kind === "encoder"
+    ? pool(context.builder, hidden, head.pooling, config.hidden_size)
+    : family.logits(context, config, head, hidden);
+}
+
+export interface ModelGraphOptions {
+  /** Dropout at the config's rates. @default false */
+  readonly dropout?: boolean;
+}
+
+/** The forward program with one output, `logits` or `pooled` (see `Head`); its inputs are those of `batchInputs`. */
+export function modelGraph(config: ModelConfig, head: Head, { dropout = false }: ModelGraphOptions = {}): Graph {
+  const g = new GraphBuilder();
+  g.output(head.kind === "encoder" ? "pooled" : "logits", buildModel(new LayerContext(g, dropout), config, head));
+  return g.build();
+}
+
+/** What the sequence head's last layer sees, as the output `features` [B, C]. */
+export function featureGraph(config: ModelConfig, pooling: Pooling): Graph {
+  const family = familyOf(config);
+  const context = new LayerContext(new GraphBuilder(), false);
+  const hidden = family.hidden(context, config);
+  context.builder.output("features", family.features(context, config, pooling, hidden));
+  return context.builder.build();
+}
+
+/** The inputs of a model's program, and the head's own way of picking features; `positions` and losses are added. */
+export function batchInputs(
+  rows: readonly TokenRow[],
+  config: ModelConfig,
+  head: Head,
+  shape: BatchShape,
+): Record<string, HostTensor> {
+  const batch = pad(rows, shape);
+  return { ...familyOf(config).inputs(config, batch), ...headInputs(batch, head) };
+}
+
+function requireHead(config: ModelConfig, head: Head): void {
+  if (!Object.values(familyOf(config).architectures).includes(head.kind)) throw noSuchHead(config, head);
+}
+
+function noSuchHead(config: ModelConfig, { kind }: Head): LockstepError {
+  return new LockstepError("MODEL_INVALID", `a model of the family ${familyTitle(config)} has no head "${kind}"`, {
+    model_type: config.model_type,
+    head: kind,
+  });
+}
