@@ -116,12 +116,13 @@ test("any set of tensors survives, in the same bytes whatever the order", () => 
   );
 });
 
-test("every float16 and bfloat16 becomes the float32 of the same value", () => {
+test("every float16 and bfloat16 becomes the float32 of the same value, and a NaN keeps its payload", () => {
   const halves = Uint16Array.from({ length: 65_536 }, (_, i) => i);
   const read = (dtype: string): Float32Array =>
     readSafetensors(
       file({ x: { dtype, shape: [65_536], data_offsets: [0, 131_072] } }, new Uint8Array(halves.buffer)),
     ).tensors.get("x")?.data as Float32Array;
+  const bitsOf = (data: Float32Array): Int32Array => new Int32Array(data.buffer, data.byteOffset, data.length);
   const [half, brain] = [read("F16"), read("BF16")];
   for (let i = 0; i < 65_536; i++) {
     const [sign, exponent, fraction] = [i >> 15 ? -1 : 1, (i >> 10) & 31, i & 1023];
@@ -144,6 +145,9 @@ test("every float16 and bfloat16 becomes the float32 of the same value", () => {
           ? sign * fraction7 * 2 ** -133
           : sign * (128 + fraction7) * 2 ** (exponent8 - 134);
     assert.ok(Object.is(brain[i], expectedBrain), `bfloat16 ${i}`);
+    if (Number.isNaN(expected))
+      assert.equal(bitsOf(half)[i], ((i & 0x8000) << 16) | 0x7f80_0000 | (fraction << 13), `float16 ${i}`);
+    assert.equal(bitsOf(brain)[i], i << 16, `bfloat16 ${i}`);
   }
 });
 

@@ -11,3 +11,6 @@ export {
 } from "./safetensors.ts";
 export { isShard, joinShards, parseShardIndex, SHARD_INDEX, type ShardIndex } from "./shards.ts";
 export { type SafetensorsHeader, type StoredTensor, type UnreadTensor } from "./header.ts";
+export { readGgufHeader, withGguf, type OpenGguf } from "./gguf.ts";
+export { type GgufArray, type GgufHeader, type GgufLimits, type GgufTensor, type GgufValue } from "./gguf-header.ts";
+export { type GgufType } from "./gguf-types.ts";

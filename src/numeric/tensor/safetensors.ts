@@ -3,8 +3,9 @@
  * (https://github.com/huggingface/safetensors). What is read here may come from a stranger: the header is checked whole
  * (see header.ts) before memory is taken for any tensor. Little-endian, as every platform of Node and WebAssembly is.
  */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { LockstepError } from "../../base/index.ts";
+import { withSource, type ByteSource } from "./byte-source.ts";
+import { widenBfloat16, widenFloat16 } from "./halves.ts";
 import {
   parseHeader,
   sourceError,
@@ -31,16 +32,9 @@ export interface Safetensors {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** Random access to a file or to bytes, so that both are read by the same code. */
-interface Source {
-  readonly what: string;
-  readonly size: number;
-  read(begin: number, end: number): Uint8Array;
-}
-
 /** Names, types and shapes only: to compare with a configuration before any memory is taken. */
 export function readSafetensorsHeader(source: string | Uint8Array, limits: SafetensorsLimits = {}): SafetensorsHeader {
-  return withSource(source, limits, (opened) => headerOf(opened, limits));
+  return withSource(source, nameOf(limits), sourceError, (opened) => headerOf(opened, limits));
 }
 
 /**
@@ -49,7 +43,7 @@ export function readSafetensorsHeader(source: string | Uint8Array, limits: Safet
  * NOT_FOUND or DISK_FAILED.
  */
 export function readSafetensors(source: string | Uint8Array, limits: SafetensorsLimits = {}): Safetensors {
-  return withSource(source, limits, (opened) => {
+  return withSource(source, nameOf(limits), sourceError, (opened) => {
     const { entries, unread, metadata, dataStart } = headerOf(opened, limits);
     const tensors = new Map<string, HostTensor>();
     for (const [name, entry] of entries) {
@@ -139,7 +133,7 @@ const STORED_AS: Readonly<Record<DType, string>> = {
   uint8: "U8",
 };
 
-function headerOf(source: Source, limits: SafetensorsLimits): SafetensorsHeader {
+function headerOf(source: ByteSource, limits: SafetensorsLimits): SafetensorsHeader {
   const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 * 1024 * 1024 } = limits;
   const { what, size } = source;
   if (size > maxBytes)
@@ -169,7 +163,6 @@ function headerOf(source: Source, limits: SafetensorsLimits): SafetensorsHeader 
   return parseHeader(what, source.read(8, dataStart), dataStart, size - dataStart);
 }
 
-/** Exact conversions: every float16 and bfloat16 is a float32. */
 function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor {
   const n = elements(shape);
   const { dtype, width } = STORED[stored];
@@ -177,11 +170,9 @@ function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor 
   const { buffer, byteOffset } = aligned;
   switch (stored) {
     case "F16":
-      return { dtype: "float32", shape, data: Float32Array.from(new Float16Array(buffer, byteOffset, n)) };
-    case "BF16": {
-      const bits = Uint32Array.from(new Uint16Array(buffer, byteOffset, n), (half) => half << 16);
-      return { dtype: "float32", shape, data: new Float32Array(bits.buffer) };
-    }
+      return { dtype: "float32", shape, data: widened(widenFloat16, new Uint16Array(buffer, byteOffset, n)) };
+    case "BF16":
+      return { dtype: "float32", shape, data: widened(widenBfloat16, new Uint16Array(buffer, byteOffset, n)) };
     case "F32":
       return { dtype, shape, data: new Float32Array(buffer, byteOffset, n) };
     case "F64":
@@ -195,61 +186,12 @@ function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor 
   }
 }
 
-function withSource<T>(
-  source: string | Uint8Array,
-  { name = "the safetensors bytes" }: SafetensorsLimits,
-  use: (source: Source) => T,
-): T {
-  if (typeof source !== "string") {
-    return use({ what: name, size: source.byteLength, read: (begin, end) => source.subarray(begin, end) });
-  }
-  const file = openFile(source);
-  try {
-    return use({ what: source, size: fstatSync(file).size, read: (begin, end) => readRange(source, file, begin, end) });
-  } finally {
-    closeSync(file);
-  }
+function widened(widen: (halves: Uint16Array, into: Float32Array) => void, halves: Uint16Array): Float32Array {
+  const data = new Float32Array(halves.length);
+  widen(halves, data);
+  return data;
 }
 
-function openFile(path: string): number {
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new LockstepError(
-      missing ? "NOT_FOUND" : "DISK_FAILED",
-      missing ? `there is no file ${path}; check the path` : `${path} cannot be opened: ${(error as Error).message}`,
-      { path },
-      { cause: error },
-    );
-  }
-}
-
-function readRange(path: string, file: number, begin: number, end: number): Uint8Array {
-  const bytes = new Uint8Array(end - begin);
-  let done = 0;
-  while (done < bytes.length) {
-    // One read of the system is limited to 2 GiB.
-    const got = readSome(path, file, bytes.subarray(done, done + 0x4000_0000), begin + done);
-    if (got === 0)
-      throw sourceError(
-        path,
-        `it ended at byte ${begin + done} while it was read, before byte ${end}; something else is writing to it`,
-      );
-    done += got;
-  }
-  return bytes;
-}
-
-function readSome(path: string, file: number, into: Uint8Array, position: number): number {
-  try {
-    return readSync(file, into, 0, into.length, position);
-  } catch (error) {
-    throw new LockstepError(
-      "DISK_FAILED",
-      `${path} cannot be read: ${(error as Error).message}`,
-      { path },
-      { cause: error },
-    );
-  }
+function nameOf({ name = "the safetensors bytes" }: SafetensorsLimits): string {
+  return name;
 }
