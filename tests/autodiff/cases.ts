@@ -127,6 +127,61 @@ function layerNorms(): readonly GradientCase[] {
   ];
 }
 
+function rmsNorms(): readonly GradientCase[] {
+  const write =
+    (shape: Shape, pick: (b: GraphBuilder, outputs: { y: ValueId; invRms: ValueId }) => ValueId) =>
+    (b: GraphBuilder): ValueId =>
+      pick(b, b.rmsNorm(b.input("x", "real", shape), b.parameter("gamma", [4]), { epsilon: 0.01 }));
+  return [
+    { name: "rows", build: write([3, 4], (_, { y }) => y) },
+    { name: "batch", build: write(["B", "T", 4], (_, { y }) => y), symbols: { B: 2, T: 2 } },
+    { name: "one row", build: write([4], (_, { y }) => y) },
+    { name: "both outputs", build: write([2, 3, 4], (b, { y, invRms }) => b.mul(y, b.mul(invRms, invRms))) },
+    {
+      name: "the inverse alone",
+      build: write([2, 4], (b, { y, invRms }) => b.add(invRms, b.mul(y, b.constant(1e-3)))),
+    },
+  ];
+}
+
+/** Labels that count, one that does not, and a label twice. */
+const LABELS = { labels: int32([4], [2, -100, 0, 2]) };
+function crossEntropies(): readonly GradientCase[] {
+  const write =
+    (pick: (b: GraphBuilder, outputs: { loss: ValueId; logProbs: ValueId }) => ValueId) =>
+    (b: GraphBuilder): ValueId =>
+      pick(b, b.crossEntropy(b.input("logits", "real", ["N", 3]), b.input("labels", "int", ["N"])));
+  const common = { symbols: { N: 4 }, ints: LABELS };
+  return [
+    { name: "loss", build: write((_, { loss }) => loss), ...common },
+    {
+      name: "loss and log-probabilities, as label smoothing has it",
+      build: write((b, { loss, logProbs }) =>
+        b.sub(b.mul(loss, b.constant(0.9)), b.mul(b.reduceSum(logProbs, [1]), b.constant(0.1 / 3))),
+      ),
+      ...common,
+    },
+    { name: "log-probabilities alone", build: write((_, { logProbs }) => logProbs), ...common },
+  ];
+}
+
+function rotaries(): readonly GradientCase[] {
+  const shapes = [
+    [2, 3, 2, 4],
+    ["B", 1, "T", 6],
+  ] as const;
+  return shapes.map((shape) => ({
+    name: `[${shape.join(", ")}]`,
+    build: (b) => {
+      const tables = ["cos", "sin"].map((name) => b.input(name, "real", ["M", shape[3] / 2])) as [ValueId, ValueId];
+      return b.rotary(b.input("x", "real", shape), b.input("positions", "int", [shape[0], shape[2]]), ...tables);
+    },
+    symbols: { B: 2, T: 2, M: 5 },
+    ints: { positions: int32([2, 2], [0, 4, 2, 2]) },
+    fixed: ["cos", "sin"],
+  }));
+}
+
 const rowShapes: readonly Shape[] = [[4], [3, 4], [2, 3, 1], ["B", 2, 3]];
 const overRows = (f: (b: GraphBuilder, x: ValueId) => ValueId): readonly GradientCase[] =>
   rowShapes.map((shape) => ({
@@ -167,6 +222,9 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
     })),
   ],
   erf: unary((b, x) => b.erf(x)),
+  sigmoid: unary((b, x) => b.sigmoid(x), [-4, 4]),
+  softplus: unary((b, x) => b.softplus(x), [-4, 4]),
+  geluTanh: unary((b, x) => b.geluTanh(x), [-4, 4]),
   gelu: unary((b, x) => b.gelu(x), [-4, 4]),
   geluGrad: { notChecked: "not differentiable again; it is the derivative that the case gelu checks" },
   reluGrad: { notChecked: "not differentiable again; it is the derivative that the case relu checks" },
@@ -175,6 +233,10 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
   softmax: overRows((b, x) => b.softmax(x)),
   logSoftmax: overRows((b, x) => b.logSoftmax(x)),
   layerNorm: layerNorms(),
+  rmsNorm: rmsNorms(),
+  rotary: rotaries(),
+  crossEntropy: crossEntropies(),
+  crossEntropyGrad: { notChecked: "not differentiable again; it is the derivative that the case crossEntropy checks" },
 
   reshape: [
     {
@@ -194,6 +256,52 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
     [2, 0, 1],
     [0, 1, 2],
   ].map((perm) => ({ name: `[${perm.join(", ")}]`, build: (b) => b.transpose(b.parameter("x", [2, 3, 4]), perm) })),
+  slice: [
+    { name: "in the middle", build: (b) => b.slice(b.parameter("x", [2, 5, 2]), 1, { start: 1, end: 3 }) },
+    {
+      name: "symbolic bounds",
+      build: (b) => {
+        b.input("ids", "int", ["T"]);
+        return b.slice(b.input("x", "real", ["P+T", 2]), 0, { start: "T" });
+      },
+      symbols: { P: 3, T: 2 },
+      ints: { ids: int32([2], [0, 0]) },
+    },
+    {
+      name: "two of one value that overlap",
+      build: (b) => {
+        const x = b.parameter("x", [4]);
+        return b.mul(b.slice(x, 0, { end: 3 }), b.slice(x, 0, { start: 1 }));
+      },
+    },
+  ],
+  pad: [
+    { name: "both sides", build: (b) => b.pad(b.parameter("x", [2, 3]), 1, { before: 2, after: 1 }) },
+    {
+      name: "symbolic",
+      build: (b) => b.pad(b.input("x", "real", ["B", 3]), 0, { before: "B" }),
+      symbols: { B: 2 },
+    },
+  ],
+  concat: [
+    {
+      name: "two along a symbolic axis, and a third",
+      build: (b) =>
+        b.concat(
+          [b.input("p", "real", [2, "P", 3]), b.input("t", "real", [2, "T", 3]), b.parameter("w", [2, 1, 3])],
+          1,
+        ),
+      symbols: { P: 2, T: 3 },
+    },
+    {
+      name: "one value twice",
+      build: (b) => {
+        const x = b.parameter("x", [2, 2]);
+        return b.concat([x, b.mul(x, x)], 1);
+      },
+    },
+    { name: "one", build: (b) => b.concat([b.parameter("x", [2, 2])], 0) },
+  ],
   reduceSum: [[0], [1], [2], [0, 2], [0, 1, 2]].flatMap((axes) =>
     [false, true].map((keepDims) => ({
       name: `axes [${axes.join(", ")}], keepDims ${keepDims}`,

@@ -20,6 +20,8 @@ export interface GradientCase {
   readonly symbols?: Readonly<Record<string, number>>;
   /** Values are drawn from here. @default [-2, 2] */
   readonly domain?: readonly [number, number];
+  /** Real inputs that are not differentiated by. */
+  readonly fixed?: readonly string[];
 }
 
 /** Uniform values, a function of the name and the seed alone. */
@@ -46,14 +48,14 @@ export function int32(shape: readonly number[], values: readonly number[]): Host
  * 1).
  */
 export async function gradientError(gradientCase: GradientCase, rules: RuleTable = RULES, seed = 0): Promise<number> {
-  const { build, ints = {}, symbols = {}, domain = [-2, 2] } = gradientCase;
+  const { build, ints = {}, symbols = {}, domain = [-2, 2], fixed = [] } = gradientCase;
   const b = new GraphBuilder();
   const y = build(b);
   const weighted = b.mul(y, b.input("probe", "real", b.shapeOf(y)));
   const rank = b.shapeOf(y).length;
   b.output("loss", rank === 0 ? weighted : b.reduceSum(weighted, [...Array(rank).keys()]));
   const graph = b.build();
-  const variables = declared(graph).filter(({ name }) => name !== "probe");
+  const variables = declared(graph).filter(({ name }) => name !== "probe" && !fixed.includes(name));
   const values: Record<string, HostTensor<"float64">> = {};
   for (const { name, shape } of declared(graph))
     values[name] = randomTensor(name, evalShape(shape, symbols), domain, seed);

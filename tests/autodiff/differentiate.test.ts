@@ -107,6 +107,26 @@ test("outputs: what is kept, then gradients in the order of declaration or as as
   assert.deepEqual(names({ loss: "product", keep: [], wrt: ["second", "first"] }), ["grad.second", "grad.first"]);
 });
 
+test("frozen parameters have no gradient, and nothing is computed that only theirs would need", () => {
+  const b = new GraphBuilder();
+  const x = b.input("x", "real", ["N", 4]);
+  const below = b.tanh(b.matmul(x, b.parameter("below", [4, 4])));
+  const above = b.matmul(below, b.parameter("above", [4, 2]));
+  b.output("loss", b.reduceSum(b.mul(above, above), [0, 1]));
+  const graph = b.build();
+  const products = (frozen: readonly string[]): number =>
+    differentiate(graph, { loss: "loss", frozen }).nodes.filter(({ op }) => op === "matmul").length;
+  assert.equal(products([]), 5, "two forward; one for each weight, and one for what is between them");
+  assert.equal(products(["below"]), 3, "the walk does not go below the lowest weight that learns");
+  assert.equal(products(["above"]), 4);
+  assert.deepEqual(
+    [...differentiate(graph, { loss: "loss", frozen: ["below"] }).outputs.keys()],
+    ["loss", "grad.above"],
+  );
+  assert.throws(() => differentiate(graph, { loss: "loss", frozen: ["x"] }), /no parameter x to freeze/);
+  assert.throws(() => differentiate(graph, { loss: "loss", frozen: ["below"], wrt: ["below"] }), /below is frozen/);
+});
+
 test("a tied table's dense gradient comes first, then its rows in the order of the forward pass", () => {
   const b = new GraphBuilder();
   const table = b.parameter("table", [5, 2]);

@@ -31,7 +31,16 @@ for (const op of Object.keys(CASES) as OpName[]) {
 }
 
 /** Real operands of operators that have several. */
-const OPERANDS: Partial<Record<OpName, number>> = { add: 2, sub: 2, mul: 2, div: 2, matmul: 2, layerNorm: 3 };
+const OPERANDS: Partial<Record<OpName, number>> = {
+  add: 2,
+  sub: 2,
+  mul: 2,
+  div: 2,
+  matmul: 2,
+  layerNorm: 3,
+  rmsNorm: 2,
+  concat: 3,
+};
 
 /** The rules, except that one cotangent of one operator is scaled a little. */
 function spoiled(op: OpName, wrong: number): RuleTable {
@@ -66,4 +75,19 @@ test("what is a gradient already cannot be differentiated again", () => {
   const z = relu.parameter("z", [3]);
   relu.output("loss", relu.reduceSum(relu.reluGrad(z, z), [0]));
   assert.throws(() => differentiate(relu.build(), { loss: "loss" }), /reluGrad is part of a gradient/);
+  const entropy = new GraphBuilder();
+  const logits = entropy.parameter("logits", [3, 2]);
+  const { loss, logProbs } = entropy.crossEntropy(logits, entropy.input("labels", "int", [3]));
+  const again = entropy.crossEntropyGrad(logProbs, 1, loss);
+  entropy.output("loss", entropy.reduceSum(again, [0, 1]));
+  assert.throws(() => differentiate(entropy.build(), { loss: "loss" }), /crossEntropyGrad is part of a gradient/);
+});
+
+test("the tables of a rotation have no gradient, and say so where one is asked for", () => {
+  const b = new GraphBuilder();
+  const cos = b.parameter("cos", [3, 1]);
+  const turned = b.rotary(b.parameter("x", [1, 1, 2, 2]), b.input("positions", "int", [1, 2]), cos, cos);
+  b.output("loss", b.reduceSum(turned, [0, 1, 2, 3]));
+  assert.throws(() => differentiate(b.build(), { loss: "loss" }), /the tables of rotary have no gradient/);
+  assert.deepEqual([...differentiate(b.build(), { loss: "loss", frozen: ["cos"] }).outputs.keys()], ["loss", "grad.x"]);
 });

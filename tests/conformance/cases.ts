@@ -38,9 +38,11 @@ const y = reals([B, T, 8], 2);
 const positive = { ...x, data: x.data.map((value) => Math.abs(value) + 0.1) };
 const ids = ints([B, T], [0, 3, 3, 6, 1, 3, 0, 2, 2, 5]);
 
-const unary = (
-  op: "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "relu" | "erf" | "gelu" | "softmax" | "logSoftmax",
-): Case => ({
+const UNARY = [
+  ...(["neg", "exp", "log", "sqrt", "reciprocal", "tanh", "relu", "erf", "sigmoid", "softplus"] as const),
+  ...(["geluTanh", "gelu", "softmax", "logSoftmax"] as const),
+];
+const unary = (op: (typeof UNARY)[number]): Case => ({
   name: op,
   covers: [op],
   symbols,
@@ -77,9 +79,17 @@ const both = [false, true];
 
 export const OPERATORS: readonly Case[] = [
   ...(["add", "sub", "mul", "div", "geluGrad", "reluGrad"] as const).map(binary),
-  ...(["neg", "exp", "log", "sqrt", "reciprocal", "tanh", "relu", "erf", "gelu", "softmax", "logSoftmax"] as const).map(
-    unary,
-  ),
+  ...UNARY.map(unary),
+  {
+    name: "sigmoid and softplus far out",
+    covers: ["sigmoid", "softplus"],
+    symbols: {},
+    graph: graphOf((b) => {
+      const value = b.input("x", "real", [6]);
+      return { sigmoid: b.sigmoid(value), softplus: b.softplus(value) };
+    }),
+    inputs: { x: { dtype: "float32", shape: [6], data: Float32Array.of(-300, -90, -20, 20, 90, 300) } },
+  },
   ...both.flatMap((transA) =>
     both.flatMap((transB) =>
       ([2, 3] as const).flatMap((rank) => [1, 0.25].map((alpha) => matmul(transA, transB, alpha, rank))),
@@ -161,6 +171,81 @@ export const OPERATORS: readonly Case[] = [
     })),
     inputs: { x },
   },
+  {
+    name: "rmsNorm with and without its inverse deviation",
+    covers: ["rmsNorm"],
+    symbols,
+    graph: graphOf((b) => {
+      const [value, gamma] = [b.input("x", "real", ["B", "T", 8]), b.parameter("gamma", [8])];
+      const { y, invRms } = b.rmsNorm(value, gamma, { epsilon: 1e-6 });
+      return { y, invRms, alone: b.rmsNorm(value, gamma, { epsilon: 1e-5 }).y };
+    }),
+    inputs: { x },
+  },
+  {
+    name: "rotary by positions in any order, and back",
+    covers: ["rotary"],
+    symbols: { ...symbols, M: 6 },
+    graph: graphOf((b) => {
+      const [value, positions] = [b.input("x", "real", ["B", 2, "T", 10]), b.input("positions", "int", ["B", "T"])];
+      const [cos, sin] = [b.input("cos", "real", ["M", 5]), b.input("sin", "real", ["M", 5])];
+      const turned = b.rotary(value, positions, cos, sin);
+      return { turned, back: b.rotary(turned, positions, cos, b.neg(sin)) };
+    }),
+    inputs: {
+      x: reals([B, 2, T, 10], 21),
+      positions: ints([B, T], [0, 5, 3, 3, 1, 2, 4, 0]),
+      cos: reals([6, 5], 22),
+      sin: reals([6, 5], 23),
+    },
+  },
+  {
+    name: "cross-entropy by label, some of which do not count",
+    covers: ["crossEntropy", "crossEntropyGrad"],
+    symbols: { N: 6 },
+    graph: graphOf((b) => {
+      const [logits, labels] = [b.input("logits", "real", ["N", 9]), b.input("labels", "int", ["N"])];
+      const { loss, logProbs } = b.crossEntropy(logits, labels);
+      const alone = b.crossEntropy(b.neg(logits), labels).loss;
+      return { loss, logProbs, alone, grad: b.crossEntropyGrad(logProbs, labels, b.input("dy", "real", ["N"])) };
+    }),
+    inputs: { logits: reals([6, 9], 24, 3), labels: ints([6], [8, -100, 0, 3, 3, -1]), dy: reals([6], 25) },
+  },
+  {
+    name: "slice with static and symbolic bounds",
+    covers: ["slice"],
+    symbols: { ...symbols, P: 2 },
+    graph: graphOf((b) => {
+      const [value, longer] = [b.input("x", "real", ["B", "T", 8]), b.input("longer", "real", ["P+T", 3])];
+      return {
+        middle: b.slice(value, 2, { start: 2, end: 5 }),
+        none: b.slice(value, 1, { start: "T" }),
+        rest: b.slice(longer, 0, { start: "T" }),
+        first: b.slice(longer, 0, { end: "P" }),
+      };
+    }),
+    inputs: { x, longer: reals([T + 2, 3], 26) },
+  },
+  ...[0, 2].map((past) => ({
+    name: `concat with ${past} that came before; pad`,
+    covers: ["concat", "pad"] as const,
+    symbols: { ...symbols, P: past },
+    graph: graphOf((b) => {
+      const [before, now] = [b.input("before", "real", ["B", "P", 8]), b.input("x", "real", ["B", "T", 8])];
+      const all = b.concat([before, now], 1);
+      return {
+        all,
+        thrice: b.concat(
+          [now, b.parameter("w", [8]), now].map((id) => b.reshape(id, [-1])),
+          0,
+        ),
+        padded: b.pad(now, 1, { before: "P", after: 1 }),
+        wide: b.pad(now, 2, { before: 3 }),
+        products: b.matmul(now, all, { transB: true }),
+      };
+    }),
+    inputs: { x, before: reals([B, past, 8], 27) },
+  })),
   {
     name: "reshape, transpose",
     covers: ["reshape", "transpose"],

@@ -27,7 +27,19 @@ interface Example {
 }
 const M = [1, 2, 3, 4, 5, 6];
 const unary = (
-  op: "neg" | "exp" | "log" | "sqrt" | "reciprocal" | "tanh" | "relu" | "erf" | "gelu",
+  op:
+    | "neg"
+    | "exp"
+    | "log"
+    | "sqrt"
+    | "reciprocal"
+    | "tanh"
+    | "relu"
+    | "erf"
+    | "sigmoid"
+    | "softplus"
+    | "geluTanh"
+    | "gelu",
   x: readonly number[],
   expected: readonly number[],
 ): readonly Example[] => [{ operands: [f64([x.length], x)], write: (b, value) => b[op](value), expected }];
@@ -61,6 +73,13 @@ const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropo
   tanh: unary("tanh", [0.5, -30], [0.46211715726000976, -1]),
   relu: unary("relu", [-1, 0, 2], [0, 0, 2]),
   erf: unary("erf", [0.5, -1, 3], [0.5204998778130465, -0.8427007929497149, 0.9999779095030014]),
+  sigmoid: unary("sigmoid", [0, 2, -1, -800], [0.5, 0.8807970779778823, 0.2689414213699951, 0]),
+  softplus: unary(
+    "softplus",
+    [0, 2, -1, 800, -800],
+    [0.6931471805599453, 2.1269280110429727, 0.31326168751822286, 800, 0],
+  ),
+  geluTanh: unary("geluTanh", [1, -1, 0, 3], [0.8411919906082768, -0.15880800939172324, 0, 2.996362607918227]),
   gelu: unary("gelu", [1, -1, 0, 3], [0.8413447460685429, -0.15865525393145705, 0, 2.99595030590511]),
   geluGrad: [
     {
@@ -124,6 +143,68 @@ const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropo
         return b.mul(mean, invStd);
       },
       expected: [1, 5 / Math.sqrt(3)],
+    },
+  ],
+  rmsNorm: [
+    {
+      operands: [f64([2, 2], [1, 7, 3, 3]), f64([2], [1, 2])],
+      write: (b, x, g) => b.rmsNorm(x, g, { epsilon: 24 }).y, // √(25 + 24) = 7, √(9 + 24)
+      expected: [1 / 7, 2, 3 / Math.sqrt(33), 6 / Math.sqrt(33)],
+    },
+    {
+      operands: [f64([1, 2], [1, 7]), f64([2], [1, 2])],
+      write: (b, x, g) => b.rmsNorm(x, g, { epsilon: 24 }).invRms,
+      expected: [1 / 7],
+    },
+  ],
+  rotary: [
+    {
+      // the pairs are (1, 3) and (2, 4): the half-rotation layout
+      operands: [
+        f64([1, 1, 2, 4], [1, 2, 3, 4, 1, 2, 3, 4]),
+        i32([1, 2], [1, 0]),
+        f64([2, 2], [1, 1, 0, 0.6]),
+        f64([2, 2], [0, 0, 1, 0.8]),
+      ],
+      write: (b, x, positions, cos, sin) => b.rotary(x, positions, cos, sin),
+      expected: [-3, 2 * 0.6 - 4 * 0.8, 1, 4 * 0.6 + 2 * 0.8, 1, 2, 3, 4],
+    },
+  ],
+  crossEntropy: [
+    {
+      operands: [f64([3, 2], M), i32([3], [1, -100, 0])],
+      write: (b, x, labels) => b.crossEntropy(x, labels).loss,
+      expected: [0.31326168751822286, 0, 1.3132616875182228],
+    },
+    {
+      operands: [f64([1, 2], [1, 2]), i32([1], [-1])],
+      write: (b, x, labels) => b.crossEntropy(x, labels).logProbs,
+      expected: [-1.3132616875182228, -0.31326168751822286],
+    },
+  ],
+  crossEntropyGrad: [
+    {
+      operands: [f64([2, 2], [Math.log(0.25), Math.log(0.75), -1, -1]), i32([2], [1, -100]), f64([2], [2, 5])],
+      write: (b, logProbs, labels, dy) => b.crossEntropyGrad(logProbs, labels, dy),
+      expected: [0.5, -0.5, 0, 0],
+    },
+  ],
+  slice: [
+    { operands: [f64([2, 3], M)], write: (b, x) => b.slice(x, 1, { start: 1 }), expected: [2, 3, 5, 6] },
+    { operands: [f64([3, 2], M)], write: (b, x) => b.slice(x, 0, { start: 1, end: 2 }), expected: [3, 4] },
+  ],
+  pad: [
+    {
+      operands: [f64([2, 2], [1, 2, 3, 4])],
+      write: (b, x) => b.pad(x, 1, { before: 1, after: 2 }),
+      expected: [0, 1, 2, 0, 0, 0, 3, 4, 0, 0],
+    },
+  ],
+  concat: [
+    {
+      operands: [f64([2, 1], [1, 2]), f64([2, 2], [3, 4, 5, 6])],
+      write: (b, x, y) => b.concat([x, y, x], 1),
+      expected: [1, 3, 4, 1, 2, 5, 6, 2],
     },
   ],
   reshape: [{ operands: [f64([2, 3], M)], write: (b, x) => b.reshape(x, [3, 2]), expected: M }],
@@ -278,6 +359,28 @@ test("what does not fit the program is refused before anything is written", asyn
   await session.dispose();
   await session.dispose();
   await assert.rejects(session.run(INPUTS, { y }), /disposed/);
+});
+
+test("a label that is no class and a position outside the rotary tables are refused", async () => {
+  const b = new GraphBuilder();
+  b.output("loss", b.crossEntropy(b.input("logits", "real", ["N", 2]), b.input("labels", "int", ["N"])).loss);
+  const session = await load(b.build());
+  await assert.rejects(
+    session.run({ logits: f64([1, 2], [0, 0]), labels: i32([1], [2]) }, { loss: f64([1], [0]) }),
+    refused("INPUT_INVALID", /crossEntropy: row 2 is outside 0..1/),
+  );
+  const turn = new GraphBuilder();
+  const tables = ["cos", "sin"].map((name) => turn.input(name, "real", [3, 1])) as [ValueId, ValueId];
+  turn.output("y", turn.rotary(turn.input("x", "real", [1, 1, 1, 2]), turn.input("at", "int", [1, 1]), ...tables));
+  const rotate = await load(turn.build());
+  const table = f64([3, 1], [1, 1, 1]);
+  await assert.rejects(
+    rotate.run(
+      { cos: table, sin: table, x: f64([1, 1, 1, 2], [0, 0]), at: i32([1, 1], [3]) },
+      { y: f64([1, 1, 1, 2], [0, 0]) },
+    ),
+    refused("INPUT_INVALID", /rotary: row 3 is outside 0..2/),
+  );
 });
 
 test("a row outside a table is refused", async () => {

@@ -15,6 +15,11 @@ export interface DifferentiateOptions {
    * cotangents' outputs depend on
    */
   readonly wrt?: readonly string[];
+  /**
+   * Names of parameters that keep their values: they have no gradient, and nothing is computed that only theirs would
+   * need. @default none
+   */
+  readonly frozen?: readonly string[];
   /** Outputs of the forward graph that the new graph gives too. @default all */
   readonly keep?: readonly string[];
   /**
@@ -45,7 +50,7 @@ export function differentiateBy(rules: RuleTable, graph: Graph, options: Differe
     throw invalid("differentiate needs a loss or cotangents");
   if (loss !== undefined) walk.seedLoss(loss);
   for (const [output, input] of Object.entries(cotangents)) walk.seedInput(output, input);
-  const targets = walk.targets(options.wrt);
+  const targets = walk.targets(options.wrt, new Set(options.frozen));
   walk.run(targets.map(({ value }) => value));
   for (const name of keep) walk.b.output(name, outputOf(graph, name));
   for (const { name, value } of targets) walk.b.output(`grad.${name}`, walk.gradient(name, value));
@@ -81,15 +86,23 @@ class ReverseWalk {
   }
 
   /** What to differentiate by, in the order of declaration (or as asked for). */
-  targets(wrt: readonly string[] | undefined): { readonly name: string; readonly value: ValueId }[] {
+  targets(
+    wrt: readonly string[] | undefined,
+    frozen: ReadonlySet<string>,
+  ): { readonly name: string; readonly value: ValueId }[] {
     const declared = this.#graph.nodes.flatMap((node) =>
       node.op === "parameter" || node.op === "input"
         ? [{ op: node.op, name: node.attributes.name, value: node.outputs[0] as ValueId }]
         : [],
     );
     const reached = this.#reached();
-    if (wrt === undefined) return declared.filter(({ op, value }) => op === "parameter" && reached.has(value));
+    for (const name of frozen)
+      if (!declared.some((one) => one.op === "parameter" && one.name === name))
+        throw invalid(`there is no parameter ${name} to freeze`, { name });
+    if (wrt === undefined)
+      return declared.filter(({ op, name, value }) => op === "parameter" && reached.has(value) && !frozen.has(name));
     return wrt.map((name) => {
+      if (frozen.has(name)) throw invalid(`${name} is frozen, and has no gradient to ask for`, { name });
       const found = declared.find((candidate) => candidate.name === name);
       if (found === undefined || this.b.typeOf(found.value) !== "real")
         throw invalid(`there is no parameter or real input ${name} to differentiate by`, { name });

@@ -9,8 +9,10 @@ import {
   type GraphBuilder,
   type Node,
   type OpName,
+  addDims,
   mulDims,
   shapesEqual,
+  subDims,
   type ValueId,
 } from "../graph/index.ts";
 
@@ -30,6 +32,8 @@ type Cotangent = (() => ValueId) | null;
 type Rule<Op extends OpName> = (site: Site<Op>) => readonly Cotangent[];
 
 const TWO_OVER_SQRT_PI = 1.1283791670955126; // 2/√π
+const GELU_TANH_LINEAR = 1.5957691216057308; // 2√(2/π)
+const GELU_TANH_CUBIC = 0.07135481627260025; // 2√(2/π) · 0.044715
 
 const none = (): readonly Cotangent[] => [];
 const notAgain = ({ node }: Site<OpName>): never => {
@@ -79,6 +83,9 @@ export const RULES: RuleTable = {
   erf: ({ b, x: [x], dy }) => [
     () => b.mul(b.mul(dy(), b.constant(TWO_OVER_SQRT_PI)), b.exp(b.neg(b.mul(id(x), id(x))))),
   ],
+  sigmoid: ({ b, y: [y], dy }) => [() => b.mul(dy(), b.sub(id(y), b.mul(id(y), id(y))))],
+  softplus: ({ b, x: [x], dy }) => [() => b.mul(dy(), b.sigmoid(id(x)))],
+  geluTanh: ({ b, x: [x], dy }) => [() => b.mul(dy(), geluTanhSlope(b, id(x)))],
   gelu: ({ b, x: [x], dy }) => [() => b.geluGrad(id(x), dy())],
   geluGrad: notAgain,
   reluGrad: notAgain,
@@ -94,6 +101,16 @@ export const RULES: RuleTable = {
   // dx = dy − softmax(x)·Σ dy, and softmax(x) = exp(y)
   logSoftmax: ({ b, y: [y], dy }) => [() => b.sub(dy(), b.mul(b.exp(id(y)), sumLast(b, dy())))],
   layerNorm: layerNormRule,
+  rmsNorm: rmsNormRule,
+  // the inverse of a rotation is its transpose: the same angles, negated
+  rotary: ({ b, node, x: [, positions, cos, sin], dy }) => [
+    () => b.rotary(dy(), id(positions), id(cos), b.neg(id(sin))),
+    null,
+    () => noTableGradient(node),
+    () => noTableGradient(node),
+  ],
+  crossEntropy: crossEntropyRule,
+  crossEntropyGrad: notAgain,
 
   reshape: ({ b, x: [x], dy }) => [() => b.reshape(dy(), b.shapeOf(id(x)))],
   expand: ({ b, x: [x], dy }) => [() => sumTo(b, dy(), x)],
@@ -104,6 +121,27 @@ export const RULES: RuleTable = {
         node.attributes.perm.map((_, axis) => node.attributes.perm.indexOf(axis)),
       ),
   ],
+  slice: ({ b, node, x: [x], dy }) => [
+    () => {
+      const { axis, start, end } = node.attributes;
+      const after = subDims(b.shapeOf(id(x))[axis] as Dim, end) as Dim; // the end lies within the axis
+      return b.pad(dy(), axis, { before: start, after });
+    },
+  ],
+  pad: ({ b, node, x: [x], dy }) => [
+    () => {
+      const { axis, before } = node.attributes;
+      return b.slice(dy(), axis, { start: before, end: addDims(before, b.shapeOf(id(x))[axis] as Dim) });
+    },
+  ],
+  concat: ({ b, node, x, dy }) => {
+    const { axis } = node.attributes;
+    const sizes = x.map((value) => b.shapeOf(value)[axis] as Dim);
+    return x.map((value, operand) => () => {
+      const start = addDims(...sizes.slice(0, operand));
+      return b.slice(dy(), axis, { start, end: addDims(start, sizes[operand] as Dim) });
+    });
+  },
   reduceSum: ({ b, node, x: [x], dy }) => [
     () => {
       const shape = b.shapeOf(id(x));
@@ -129,6 +167,12 @@ export const RULES: RuleTable = {
   ],
   embeddingGrad: notAgain,
 };
+
+function noTableGradient({ op }: Node): never {
+  throw new LockstepError("GRAPH_INVALID", `the tables of ${op} have no gradient; name what to differentiate by`, {
+    op,
+  });
+}
 
 /** Operands exist: the arity of every node was verified. */
 function id(value: ValueId | undefined): ValueId {
@@ -211,21 +255,19 @@ function matmulRule({ b, node, x: [left, right], dy }: Site<"matmul">): readonly
  * With x̂ = (x − mean)·invStd and g = dy·gamma: dx = invStd·(g − Σg/C − x̂·Σ(g·x̂)/C), sums over the last axis. The
  * rare cotangents of the saved statistics add dmean/C and −x̂·invStd²·dinvStd/C.
  */
-function layerNormRule({ b, x: [x, gamma], y: [, mean, invStd], dy, dyOf }: Site<"layerNorm">): readonly Cotangent[] {
+function layerNormRule({
+  b,
+  node,
+  x: [x, gamma],
+  y: [, mean, invStd],
+  dy,
+  dyOf,
+}: Site<"layerNorm">): readonly Cotangent[] {
   const shape = b.shapeOf(id(x));
   const rows = [...shape.keys()].slice(0, -1);
   const perChannel = (value: ValueId): ValueId => (rows.length === 0 ? value : b.reduceSum(value, rows));
-  const channels = shape.at(-1) as Dim;
+  const average = averageOver(b, node, shape.at(-1) as Dim);
   const normalized = (): ValueId => b.mul(b.sub(id(x), id(mean)), id(invStd));
-  const average = (value: ValueId): ValueId => {
-    if (typeof channels !== "number")
-      throw new LockstepError(
-        "GRAPH_INVALID",
-        `layerNorm over an axis of unknown length ${channels} cannot be differentiated`,
-        { op: "layerNorm", channels },
-      );
-    return b.mul(value, b.constant(1 / channels));
-  };
   return [
     () => {
       const xHat = normalized();
@@ -241,4 +283,66 @@ function layerNormRule({ b, x: [x, gamma], y: [, mean, invStd], dy, dyOf }: Site
     () => perChannel(b.mul(dy(), normalized())),
     () => perChannel(dy()),
   ];
+}
+
+/** With x̂ = x·invRms and g = dy·gamma: dx = invRms·(g − x̂·Σ(g·x̂)/C); a cotangent of invRms adds −x̂·invRms²·it/C. */
+function rmsNormRule({ b, node, x: [x, gamma], y: [, invRms], dy, dyOf }: Site<"rmsNorm">): readonly Cotangent[] {
+  const shape = b.shapeOf(id(x));
+  const rows = [...shape.keys()].slice(0, -1);
+  const average = averageOver(b, node, shape.at(-1) as Dim);
+  const normalized = (): ValueId => b.mul(id(x), id(invRms));
+  return [
+    () => {
+      const xHat = normalized();
+      const g = b.mul(dy(), id(gamma));
+      const along = average(sumLast(b, b.mul(g, xHat)));
+      const dx = b.mul(b.sub(g, b.mul(xHat, along)), id(invRms));
+      const dInvRms = dyOf(1);
+      return dInvRms === undefined
+        ? dx
+        : b.sub(dx, b.mul(xHat, average(b.mul(dInvRms, b.mul(id(invRms), id(invRms))))));
+    },
+    () => {
+      const weighted = b.mul(dy(), normalized());
+      return rows.length === 0 ? weighted : b.reduceSum(weighted, rows);
+    },
+  ];
+}
+
+/** The mean of what was summed over an axis of C elements. */
+function averageOver(b: GraphBuilder, { op }: Node, channels: Dim): (sum: ValueId) => ValueId {
+  return (sum) => {
+    if (typeof channels !== "number")
+      throw new LockstepError(
+        "GRAPH_INVALID",
+        `${op} over an axis of unknown length ${channels} cannot be differentiated`,
+        { op, channels },
+      );
+    return b.mul(sum, b.constant(1 / channels));
+  };
+}
+
+/** The loss's part, and that of the log-probabilities where they are used for something else (label smoothing). */
+function crossEntropyRule({ b, x: [, labels], y: [, logProbs], dy, dyOf }: Site<"crossEntropy">): readonly Cotangent[] {
+  return [
+    () => {
+      const fromLoss = b.crossEntropyGrad(id(logProbs), id(labels), dy());
+      const other = dyOf(1);
+      return other === undefined
+        ? fromLoss
+        : b.add(fromLoss, b.sub(other, b.mul(b.exp(id(logProbs)), sumLast(b, other))));
+    },
+    null,
+  ];
+}
+
+/**
+ * d/dx of x·σ(w) with w = x·(A + B·x²), which is the GELU with tanh since (1 + tanh u)/2 = σ(2u): σ + x·w'·σ·(1 − σ),
+ * w' = A + 3B·x².
+ */
+function geluTanhSlope(b: GraphBuilder, x: ValueId): ValueId {
+  const cubic = b.mul(b.mul(x, x), b.constant(GELU_TANH_CUBIC));
+  const sigma = b.sigmoid(b.mul(x, b.add(cubic, b.constant(GELU_TANH_LINEAR))));
+  const slope = b.mul(x, b.add(b.mul(cubic, b.constant(3)), b.constant(GELU_TANH_LINEAR)));
+  return b.add(sigma, b.mul(slope, b.sub(sigma, b.mul(sigma, sigma))));
 }

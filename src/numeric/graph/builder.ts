@@ -3,7 +3,7 @@
  * written.
  */
 import { invariant, LockstepError } from "../../base/index.ts";
-import { canonicalShape, divDims, mulDims, shapesEqual } from "./dim.ts";
+import { canonicalDim, canonicalShape, divDims, mulDims, shapesEqual } from "./dim.ts";
 import { declaredShape, inferShapes, type TypedShape } from "./infer.ts";
 import type { Dim, Graph, Node, OpAttributes, OpName, Shape, Value, ValueId, ValueType } from "./types.ts";
 import { verify } from "./verify.ts";
@@ -21,6 +21,16 @@ export interface LayerNormOutputs {
   readonly y: ValueId;
   readonly mean: ValueId;
   readonly invStd: ValueId;
+}
+
+export interface RmsNormOutputs {
+  readonly y: ValueId;
+  readonly invRms: ValueId;
+}
+
+export interface CrossEntropyOutputs {
+  readonly loss: ValueId;
+  readonly logProbs: ValueId;
 }
 
 export class GraphBuilder {
@@ -99,6 +109,15 @@ export class GraphBuilder {
   erf(x: ValueId): ValueId {
     return this.apply("erf", {}, [x]);
   }
+  sigmoid(x: ValueId): ValueId {
+    return this.apply("sigmoid", {}, [x]);
+  }
+  softplus(x: ValueId): ValueId {
+    return this.apply("softplus", {}, [x]);
+  }
+  geluTanh(x: ValueId): ValueId {
+    return this.apply("geluTanh", {}, [x]);
+  }
   gelu(x: ValueId): ValueId {
     return this.apply("gelu", {}, [x]);
   }
@@ -124,6 +143,23 @@ export class GraphBuilder {
     const [y, mean, invStd] = this.applyMany("layerNorm", { epsilon }, [x, gamma, beta]) as [ValueId, ValueId, ValueId];
     return { y, mean, invStd };
   }
+  /** (x[..., C], gamma[C]) → y[..., C], invRms[..., 1]. */
+  rmsNorm(x: ValueId, gamma: ValueId, { epsilon }: { readonly epsilon: number }): RmsNormOutputs {
+    const [y, invRms] = this.applyMany("rmsNorm", { epsilon }, [x, gamma]) as [ValueId, ValueId];
+    return { y, invRms };
+  }
+  /** Rotary position embedding of x[B, H, T, D] with the rows `positions`[B, T] of the tables [M, D/2]. */
+  rotary(x: ValueId, positions: ValueId, cos: ValueId, sin: ValueId): ValueId {
+    return this.apply("rotary", {}, [x, positions, cos, sin]);
+  }
+  /** (logits[N, V], labels int[N]) → loss[N], 0 where the label is negative; logProbs[N, V]. */
+  crossEntropy(logits: ValueId, labels: ValueId): CrossEntropyOutputs {
+    const [loss, logProbs] = this.applyMany("crossEntropy", {}, [logits, labels]) as [ValueId, ValueId];
+    return { loss, logProbs };
+  }
+  crossEntropyGrad(logProbs: ValueId, labels: ValueId, dy: ValueId): ValueId {
+    return this.apply("crossEntropyGrad", {}, [logProbs, labels, dy]);
+  }
 
   /** One dimension may be -1: it is what the others leave. */
   reshape(x: ValueId, shape: Shape): ValueId {
@@ -139,6 +175,18 @@ export class GraphBuilder {
   }
   transpose(x: ValueId, perm: readonly number[]): ValueId {
     return this.apply("transpose", { perm: [...perm] }, [x]);
+  }
+  /** Elements start..end-1 along `axis`; the end is that of the axis by default. */
+  slice(x: ValueId, axis: number, { start = 0, end }: { readonly start?: Dim; readonly end?: Dim }): ValueId {
+    const until = end ?? this.shapeOf(x)[axis] ?? 0;
+    return this.apply("slice", { axis, start: canonicalDim(start), end: canonicalDim(until) }, [x]);
+  }
+  /** Zeros before and after along `axis`. */
+  pad(x: ValueId, axis: number, { before = 0, after = 0 }: { readonly before?: Dim; readonly after?: Dim }): ValueId {
+    return this.apply("pad", { axis, before: canonicalDim(before), after: canonicalDim(after) }, [x]);
+  }
+  concat(values: readonly ValueId[], axis: number): ValueId {
+    return this.apply("concat", { axis }, values);
   }
   /** `keepDims` is false by default: the summed axes disappear. */
   reduceSum(x: ValueId, axes: readonly number[], { keepDims = false }: { readonly keepDims?: boolean } = {}): ValueId {

@@ -11,6 +11,7 @@ export type {
   ValueType,
 } from "./types.ts";
 export {
+  addDims,
   bindShapes,
   bindSymbols,
   canonicalDim,
@@ -21,11 +22,18 @@ export {
   evalShape,
   mulDims,
   shapesEqual,
+  subDims,
   symbolsOf,
   type SymbolBindings,
 } from "./dim.ts";
 export { broadcastShapes, inferNode, inferShapes, showShape, type TypedShape } from "./infer.ts";
-export { GraphBuilder, type LayerNormOutputs, type MatmulOptions } from "./builder.ts";
+export {
+  type CrossEntropyOutputs,
+  GraphBuilder,
+  type LayerNormOutputs,
+  type MatmulOptions,
+  type RmsNormOutputs,
+} from "./builder.ts";
 export { verify } from "./verify.ts";
 export { print } from "./print.ts";
 export { simplify } from "./simplify.ts";

@@ -3,7 +3,7 @@
  * builder uses it while a graph is written, the verifier to check one that was made elsewhere.
  */
 import { LockstepError } from "../../base/index.ts";
-import { canonicalShape, dimsEqual, mulDims, shapesEqual, symbolsOf } from "./dim.ts";
+import { addDims, canonicalShape, dimsEqual, mulDims, shapesEqual, subDims, symbolsOf } from "./dim.ts";
 import type { Dim, Node, OpAttributes, OpName, Shape, ValueType } from "./types.ts";
 
 export interface TypedShape {
@@ -39,10 +39,15 @@ export function inferShapes<Op extends OpName>(
     });
   };
   const { types, infer } = RULES[op];
-  if (inputs.length !== types.length) fail(`takes ${types.length} operand(s), not ${inputs.length}`);
-  types.forEach((type, i) => {
-    if (type !== "any" && inputs[i]?.type !== type) fail(`operand ${i + 1} must be ${type}`);
-  });
+  if (types === "same") {
+    if (inputs.length === 0) fail("takes at least one operand");
+    if (inputs.some(({ type }) => type !== inputs[0]?.type)) fail("operands must have one type");
+  } else {
+    if (inputs.length !== types.length) fail(`takes ${types.length} operand(s), not ${inputs.length}`);
+    types.forEach((type, i) => {
+      if (type !== "any" && inputs[i]?.type !== type) fail(`operand ${i + 1} must be ${type}`);
+    });
+  }
   return infer(attributes, inputs, fail);
 }
 
@@ -88,7 +93,8 @@ const overLastAxis = {
 } as const satisfies Entry<"softmax">;
 
 interface Entry<Op extends OpName> {
-  readonly types: readonly (ValueType | "any")[];
+  /** Of each operand; "same": any number of operands of one type. */
+  readonly types: readonly (ValueType | "any")[] | "same";
   readonly infer: Rule<Op>;
 }
 
@@ -113,6 +119,9 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
   tanh: elementwise,
   relu: elementwise,
   erf: elementwise,
+  sigmoid: elementwise,
+  softplus: elementwise,
+  geluTanh: elementwise,
   gelu: elementwise,
   geluGrad: pointwiseGrad,
   reluGrad: pointwiseGrad,
@@ -149,6 +158,46 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
       return [real(x), row, row];
     },
   },
+  rmsNorm: {
+    types: ["real", "real"],
+    infer: ({ epsilon }, inputs, fail) => {
+      const x = at(inputs, 0).shape;
+      const channels = x.at(-1);
+      if (channels === undefined) return fail("needs at least one axis");
+      if (!(epsilon > 0)) fail("epsilon must be positive");
+      if (!shapesEqual(at(inputs, 1).shape, [channels])) fail(`gamma must have shape [${channels}]`);
+      return [real(x), real([...x.slice(0, -1), 1])];
+    },
+  },
+  rotary: {
+    types: ["real", "int", "real", "real"],
+    infer: (_, inputs, fail) => {
+      const [x, positions, cos, sin] = inputs.map(({ shape }) => shape) as [Shape, Shape, Shape, Shape];
+      const [rows, , tokens, width] = x;
+      if (x.length !== 4 || rows === undefined || tokens === undefined) return fail("x must have four axes");
+      if (typeof width !== "number" || width % 2 !== 0) return fail("x's last axis must have an even length");
+      if (!shapesEqual(positions, [rows, tokens])) fail(`positions must have shape [${rows}, ${tokens}]`);
+      if (cos.length !== 2 || cos[1] !== width / 2 || !shapesEqual(cos, sin))
+        fail(`the tables must have one shape, [rows, ${width / 2}]`);
+      return [at(inputs, 0)];
+    },
+  },
+  crossEntropy: {
+    types: ["real", "int"],
+    infer: (_, inputs, fail) => {
+      const [rows] = matrix(at(inputs, 0).shape, fail);
+      if (!shapesEqual(at(inputs, 1).shape, [rows])) fail("there must be one label for each row");
+      return [real([rows]), at(inputs, 0)];
+    },
+  },
+  crossEntropyGrad: {
+    types: ["real", "int", "real"],
+    infer: (_, inputs, fail) => {
+      const [rows] = matrix(at(inputs, 0).shape, fail);
+      if ([1, 2].some((i) => !shapesEqual(at(inputs, i).shape, [rows]))) fail("labels and dy must have one row each");
+      return [at(inputs, 0)];
+    },
+  },
 
   reshape: {
     types: ["any"],
@@ -176,6 +225,36 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
       if (perm.length !== shape.length || shape.some((_, axis) => !perm.includes(axis)))
         fail(`perm [${perm.join(", ")}] is not a permutation of ${shape.length} axes`);
       return [{ type, shape: perm.map((axis) => shape[axis] as Dim) }];
+    },
+  },
+  slice: {
+    types: ["any"],
+    infer: ({ axis, start, end }, inputs, fail) => {
+      const { type, shape } = at(inputs, 0);
+      const size = shape[axis] ?? fail(`there is no axis ${axis}`);
+      const length = subDims(end, start);
+      if (length === undefined || subDims(size, end) === undefined)
+        return fail(`${start} to ${end} is not within an axis of length ${size} whatever the symbols are`);
+      return [{ type, shape: shape.with(axis, length) }];
+    },
+  },
+  pad: {
+    types: ["real"],
+    infer: ({ axis, before, after }, inputs, fail) => {
+      const { shape } = at(inputs, 0);
+      const size = shape[axis] ?? fail(`there is no axis ${axis}`);
+      return [real(shape.with(axis, addDims(before, size, after)))];
+    },
+  },
+  concat: {
+    types: "same",
+    infer: ({ axis }, inputs, fail) => {
+      const { type, shape } = at(inputs, 0);
+      if (shape[axis] === undefined) return fail(`there is no axis ${axis}`);
+      const others = (one: Shape): Shape => one.with(axis, 1);
+      if (inputs.some((one) => one.shape.length !== shape.length || !shapesEqual(others(one.shape), others(shape))))
+        fail(`the shapes may differ along axis ${axis} only`);
+      return [{ type, shape: shape.with(axis, addDims(...inputs.map((one) => one.shape[axis] as Dim))) }];
     },
   },
   reduceSum: {

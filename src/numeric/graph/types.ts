@@ -4,7 +4,7 @@
  * runs them. Everything is row-major; axes are non-negative.
  */
 
-/** A product of named symbols and an integer: `32`, `"T"`, `"2*B*T"` (factor first, symbols sorted). See dim.ts. */
+/** An integer, a product of symbols and an integer, or a sum of those: `32`, `"T"`, `"2*B*T"`, `"P+T"`. See dim.ts. */
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
@@ -45,6 +45,12 @@ export interface OpAttributes {
   tanh: NoAttributes;
   relu: NoAttributes;
   erf: NoAttributes;
+  /** 1/(1 + e^−x). */
+  sigmoid: NoAttributes;
+  /** ln(1 + e^x), also where e^x overflows. */
+  softplus: NoAttributes;
+  /** The approximation of GELU with tanh: x/2 · (1 + tanh(√(2/π)·(x + 0.044715·x³))). */
+  geluTanh: NoAttributes;
   /** Exact GELU, x·Φ(x). */
   gelu: NoAttributes;
   /** (x, dy) → dy·(Φ(x) + x·φ(x)). Not differentiable again. */
@@ -59,6 +65,21 @@ export interface OpAttributes {
   logSoftmax: NoAttributes;
   /** (x, gamma[C], beta[C]) → y, mean[..., 1], invStd[..., 1], over the last axis. Three outputs. */
   layerNorm: { readonly epsilon: number };
+  /** (x, gamma[C]) → x·invRms·gamma, invRms[..., 1] = 1/√(mean x² + epsilon), over the last axis. Two outputs. */
+  rmsNorm: { readonly epsilon: number };
+  /**
+   * (x[B, H, T, D], positions int[B, T], cos[M, D/2], sin[M, D/2]) → x, with the pair of elements i and i + D/2 turned
+   * by the angle whose cosine and sine are cos[positions, i] and sin[positions, i]. Positions are rows of the tables,
+   * which have no gradient.
+   */
+  rotary: NoAttributes;
+  /**
+   * (logits[N, V], labels int[N]) → loss[N] = −log softmax(logits)[label], logProbs[N, V]. A negative label's loss is
+   * 0; others are below V. Two outputs.
+   */
+  crossEntropy: NoAttributes;
+  /** (logProbs[N, V], labels int[N], dy[N]) → dy·(softmax − one-hot), 0 in rows of negative labels. Not again. */
+  crossEntropyGrad: NoAttributes;
 
   reshape: { readonly shape: Shape };
   /**
@@ -67,6 +88,12 @@ export interface OpAttributes {
    */
   expand: { readonly shape: Shape };
   transpose: { readonly perm: readonly number[] };
+  /** Elements start..end-1 along one axis. */
+  slice: { readonly axis: number; readonly start: Dim; readonly end: Dim };
+  /** Zeros before and after along one axis: the adjoint of slice. */
+  pad: { readonly axis: number; readonly before: Dim; readonly after: Dim };
+  /** Any number of operands of one type, one after another along one axis; their other axes are equal. */
+  concat: { readonly axis: number };
   /** Sums over `axes` (sorted). */
   reduceSum: { readonly axes: readonly number[]; readonly keepDims: boolean };
   /**

@@ -2,8 +2,8 @@
  * What every operator means, in float64 and in the plainest loops: the oracle that fast executors are compared with.
  * Its elementary functions are those of base, so its results are the same on every machine too.
  */
-import { erf, exp, fillDropoutMask, log, LockstepError, tanh } from "../../base/index.ts";
-import type { NoAttributes, OpAttributes, OpName, Shape } from "../graph/index.ts";
+import { erf, exp, fillDropoutMask, log, log1p, LockstepError, tanh } from "../../base/index.ts";
+import type { Dim, NoAttributes, OpAttributes, OpName, Shape } from "../graph/index.ts";
 import { elements, type HostTensor, tensor } from "../tensor/index.ts";
 import type { RandomKey } from "./contract.ts";
 import { broadcast, broadcastStrides, copyStrided, reals, type RefTensor, stridesOf, walk } from "./reference-loops.ts";
@@ -29,6 +29,10 @@ const SQRT_HALF = 0.7071067811865476;
 const ONE_OVER_SQRT_TWO_PI = 0.3989422804014327;
 
 const distribution = (x: number): number => 0.5 * (1 + erf(x * SQRT_HALF)); // Φ
+const sigmoid = (x: number): number => (x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x)));
+const softplus = (x: number): number => (x > 0 ? x : 0) + log1p(exp(-Math.abs(x)));
+const SQRT_TWO_OVER_PI = 0.7978845608028654;
+const geluTanh = (x: number): number => 0.5 * x * (1 + tanh(SQRT_TWO_OVER_PI * (x + 0.044715 * x * x * x)));
 const density = (x: number): number => ONE_OVER_SQRT_TWO_PI * exp(-0.5 * x * x); // φ
 
 export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
@@ -48,6 +52,9 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
   tanh: unary(tanh),
   relu: unary((x) => (x > 0 ? x : 0)),
   erf: unary(erf),
+  sigmoid: unary(sigmoid),
+  softplus: unary(softplus),
+  geluTanh: unary(geluTanh),
   gelu: unary((x) => x * distribution(x)),
   geluGrad: binary((x, dy) => dy * (distribution(x) + x * density(x))),
   reluGrad: binary((x, dy) => (x > 0 ? dy : 0)),
@@ -61,15 +68,12 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
       });
     }),
   ],
-  logSoftmax: (_, [x]) => [
-    mapRows(real(x), (row, out) => {
-      const { shifted, total } = shiftedExp(row);
-      shifted.forEach((value, i) => {
-        out[i] = value - log(total);
-      });
-    }),
-  ],
+  logSoftmax: (_, [x]) => [mapRows(real(x), writeLogSoftmax)],
   layerNorm: ({ epsilon }, [x, gamma, beta]) => layerNorm(real(x), real(gamma), real(beta), epsilon),
+  rmsNorm: ({ epsilon }, [x, gamma]) => rmsNorm(real(x), real(gamma), epsilon),
+  rotary: (_, [x, positions, cos, sin]) => [rotary(real(x), int(positions), real(cos), real(sin))],
+  crossEntropy: (_, [logits, labels]) => crossEntropy(real(logits), int(labels)),
+  crossEntropyGrad: (_, [logProbs, labels, dy]) => [crossEntropyGrad(real(logProbs), int(labels), real(dy))],
 
   reshape: ({ shape }, [x], run) => [sameData(any(x), run.sizes(shape))],
   expand: ({ shape }, [x], run) => [
@@ -85,6 +89,16 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
       ),
     ];
   },
+  slice: ({ axis, start, end }, [x], run) => {
+    const [from, to] = run.sizes([start, end]) as [number, number];
+    return [copyAlong([any(x)], axis, to - from, from)];
+  },
+  pad: ({ axis, before, after }, [x], run) => {
+    const zeros = (size: Dim): RefTensor => reals(real(x).shape.with(axis, run.sizes([size])[0] as number));
+    const parts = [zeros(before), any(x), zeros(after)];
+    return [copyAlong(parts, axis, lengthAlong(parts, axis))];
+  },
+  concat: ({ axis }, parts) => [copyAlong(parts, axis, lengthAlong(parts, axis))],
   reduceSum: ({ axes, keepDims }, [x]) => [reduceSum(real(x), axes, keepDims)],
 
   oneHot: ({ depth, on, off }, [ids], run) => {
@@ -197,6 +211,13 @@ function shiftedExp(row: Float64Array): { shifted: Float64Array; total: number }
   return { shifted, total: shifted.reduce((sum, value) => sum + exp(value), 0) };
 }
 
+function writeLogSoftmax(row: Float64Array, out: Float64Array): void {
+  const { shifted, total } = shiftedExp(row);
+  shifted.forEach((value, i) => {
+    out[i] = value - log(total);
+  });
+}
+
 function layerNorm(
   x: HostTensor<"float64">,
   gamma: HostTensor<"float64">,
@@ -218,6 +239,102 @@ function layerNorm(
     });
   }
   return [y, mean, invStd];
+}
+
+function rmsNorm(x: HostTensor<"float64">, gamma: HostTensor<"float64">, epsilon: number): readonly RefTensor[] {
+  const width = gamma.data.length;
+  const [y, invRms] = [reals(x.shape), reals([...x.shape.slice(0, -1), 1])];
+  for (let row = 0; row < invRms.data.length; row++) {
+    const values = x.data.subarray(row * width, (row + 1) * width);
+    const meanSquare = values.reduce((sum, value) => sum + value * value, 0) / width;
+    const inverse = 1 / Math.sqrt(meanSquare + epsilon);
+    invRms.data[row] = inverse;
+    values.forEach((value, i) => {
+      y.data[row * width + i] = value * inverse * (gamma.data[i] as number);
+    });
+  }
+  return [y, invRms];
+}
+
+function rotary(
+  x: HostTensor<"float64">,
+  positions: HostTensor<"int32">,
+  cos: HostTensor<"float64">,
+  sin: HostTensor<"float64">,
+): HostTensor<"float64"> {
+  const [rows, heads, tokens, width] = x.shape as [number, number, number, number];
+  const half = width / 2;
+  const out = reals(x.shape);
+  for (let row = 0; row < rows; row++)
+    for (let head = 0; head < heads; head++)
+      for (let token = 0; token < tokens; token++) {
+        const position = positions.data[row * tokens + token] as number;
+        inRange("rotary", position, cos.shape[0] ?? 0);
+        const at = ((row * heads + head) * tokens + token) * width;
+        for (let i = 0; i < half; i++) {
+          const [c, s] = [cos.data[position * half + i] as number, sin.data[position * half + i] as number];
+          const [left, right] = [x.data[at + i] as number, x.data[at + half + i] as number];
+          out.data[at + i] = left * c - right * s;
+          out.data[at + half + i] = right * c + left * s;
+        }
+      }
+  return out;
+}
+
+function crossEntropy(logits: HostTensor<"float64">, labels: HostTensor<"int32">): readonly RefTensor[] {
+  const width = logits.shape[1] ?? 0;
+  const logProbs = mapRows(logits, writeLogSoftmax);
+  const loss = reals([labels.data.length]);
+  labels.data.forEach((label, row) => {
+    if (label < 0) return;
+    inRange("crossEntropy", label, width);
+    loss.data[row] = -(logProbs.data[row * width + label] as number);
+  });
+  return [loss, logProbs];
+}
+
+function crossEntropyGrad(
+  logProbs: HostTensor<"float64">,
+  labels: HostTensor<"int32">,
+  dy: HostTensor<"float64">,
+): HostTensor<"float64"> {
+  const width = logProbs.shape[1] ?? 0;
+  const out = reals(logProbs.shape);
+  labels.data.forEach((label, row) => {
+    if (label < 0) return;
+    inRange("crossEntropyGrad", label, width);
+    for (let i = 0; i < width; i++) {
+      const probability = exp(logProbs.data[row * width + i] as number);
+      out.data[row * width + i] = (dy.data[row] as number) * (i === label ? probability - 1 : probability);
+    }
+  });
+  return out;
+}
+
+function lengthAlong(parts: readonly RefTensor[], axis: number): number {
+  return parts.reduce((sum, { shape }) => sum + (shape[axis] as number), 0);
+}
+
+/** The parts one after another along an axis, from element `start` on, `length` elements. */
+function copyAlong(parts: readonly RefTensor[], axis: number, length: number, start = 0): RefTensor {
+  const [first] = parts as [RefTensor];
+  const shape = first.shape.with(axis, length);
+  const out: RefTensor =
+    first.dtype === "float64" ? reals(shape) : tensor("int32", shape, new Int32Array(elements(shape)));
+  const inner = elements(first.shape.slice(axis + 1));
+  const outer = elements(first.shape.slice(0, axis));
+  for (let block = 0; block < outer; block++) {
+    let position = -start;
+    for (const { data, shape: own } of parts) {
+      const size = own[axis] as number;
+      for (let i = 0; i < size; i++, position++) {
+        if (position < 0 || position >= length) continue;
+        for (let k = 0; k < inner; k++)
+          out.data[(block * length + position) * inner + k] = data[(block * size + i) * inner + k] as number;
+      }
+    }
+  }
+  return out;
 }
 
 function reduceSum(x: HostTensor<"float64">, axes: readonly number[], keepDims: boolean): HostTensor<"float64"> {

@@ -50,6 +50,9 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
   tanh: plain("Tanh"),
   relu: plain("Relu"),
   erf: plain("Erf"),
+  sigmoid: plain("Sigmoid"),
+  softplus: plain("Softplus"),
+  geluTanh: plain("FastGelu", MICROSOFT),
   gelu: plain("Gelu", MICROSOFT),
 
   // dy·(Φ(x) + x·φ(x)) with t = x/√2: Φ = (1 + erf t)/2 (HardSigmoid is just that affine map, in one pass) and
@@ -84,6 +87,38 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
       attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
     });
   },
+  // ONNX has RMSNormalization from operator set 23 on; this is the library's own, in the domain of ONNX
+  rmsNorm: (emit, { inputs, outputs }, { epsilon }) => {
+    emit.node("SimplifiedLayerNormalization", inputs, {
+      outputs,
+      attributes: { axis: { int: -1 }, epsilon: { float: epsilon } },
+    });
+  },
+  rotary: (emit, { inputs, outputs }) => {
+    const [x, positions, cos, sin] = [0, 1, 2, 3].map((i) => at(inputs, i)) as [string, string, string, string];
+    emit.node("RotaryEmbedding", [x, emit.cast(positions, "int64"), cos, sin], { outputs, domain: MICROSOFT });
+  },
+  // a negative label picks element 0, and what is made of it is set to 0
+  crossEntropy: (emit, { inputs, outputs }) => {
+    const [logits, labels] = [at(inputs, 0), at(inputs, 1)];
+    const [loss, wanted] = [at(outputs, 0), at(outputs, 1)];
+    const logProbs = wanted === "" ? emit.fresh() : wanted;
+    emit.node("LogSoftmax", [logits], { outputs: [logProbs], attributes: { axis: { int: -1 } } });
+    const { index, ignored } = labelIndex(emit, labels);
+    const picked = emit.node("GatherElements", [logProbs, index], { attributes: { axis: { int: 1 } } });
+    const row = emit.node("Neg", [emit.node("Squeeze", [picked, emit.longs([1])])]);
+    emit.node("Where", [ignored, emit.real(0), row], { outputs: [loss] });
+  },
+  crossEntropyGrad: (emit, { inputs, outputs }) => {
+    const [logProbs, labels, dy] = [at(inputs, 0), at(inputs, 1), at(inputs, 2)];
+    const { index, ignored } = labelIndex(emit, labels);
+    const slope = emit.node("Unsqueeze", [emit.node("Where", [ignored, emit.real(0), dy]), emit.longs([1])]);
+    const weighted = emit.node("Mul", [emit.node("Exp", [logProbs]), slope]);
+    emit.node("ScatterElements", [weighted, index, emit.node("Neg", [slope])], {
+      outputs,
+      attributes: { axis: { int: 1 }, reduction: { string: "add" } },
+    });
+  },
 
   reshape: (emit, { inputs, outputs }, { shape }) => {
     emit.node("Reshape", [at(inputs, 0), emit.shape(shape)], { outputs });
@@ -93,6 +128,15 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
   },
   transpose: (emit, { inputs, outputs }, { perm }) => {
     emit.node("Transpose", inputs, { outputs, attributes: { perm: { ints: perm } } });
+  },
+  slice: (emit, { inputs, outputs }, { axis, start, end }) => {
+    emit.node("Slice", [at(inputs, 0), emit.shape([start]), emit.shape([end]), emit.longs([axis])], { outputs });
+  },
+  pad: (emit, { inputs, outputs }, { axis, before, after }) => {
+    emit.node("Pad", [at(inputs, 0), emit.shape([before, after]), emit.real(0), emit.longs([axis])], { outputs });
+  },
+  concat: (emit, { inputs, outputs }, { axis }) => {
+    emit.node("Concat", inputs, { outputs, attributes: { axis: { int: axis } } });
   },
   reduceSum: (emit, { inputs, outputs }, { axes, keepDims }) => {
     emit.node("ReduceSum", [at(inputs, 0), emit.longs(axes)], { outputs, attributes: { keepdims: flag(keepDims) } });
@@ -123,3 +167,10 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
     emit.node("ScatterND", [zeros, indices, dy], { outputs, attributes: { reduction: { string: "add" } } });
   },
 };
+
+/** Labels as indices along a row, [N, 1], and which rows do not count. */
+function labelIndex(emit: Emitter, labels: string): { readonly index: string; readonly ignored: string } {
+  const ignored = emit.node("Less", [labels, emit.int(0)]);
+  const index = emit.node("Where", [ignored, emit.int(0), labels]);
+  return { index: emit.node("Unsqueeze", [index, emit.longs([1])]), ignored };
+}
