@@ -16,7 +16,8 @@ const GOLDEN = join(import.meta.dirname, "../fixtures/golden");
 export interface GoldenBatch {
   readonly input_ids: number[][];
   readonly attention_mask: number[][];
-  readonly token_type_ids: number[][];
+  /** Where the family has them. */
+  readonly token_type_ids?: number[][];
   readonly labels: number[] | number[][];
 }
 export interface GoldenCase {
@@ -31,18 +32,26 @@ export interface GoldenCase {
 }
 
 export const BERT_CASES = ["bert-sequence-classification", "bert-masked-lm", "bert-token-classification"] as const;
+export const ENCODER_CASES = [
+  ...BERT_CASES,
+  "distilbert-sequence-classification",
+  "distilbert-masked-lm",
+  "distilbert-token-classification",
+  "roberta-sequence-classification",
+  "roberta-masked-lm",
+  "roberta-token-classification",
+] as const;
 
-export async function goldenCase(name: (typeof BERT_CASES)[number]): Promise<GoldenCase> {
+export async function goldenCase(name: (typeof ENCODER_CASES)[number]): Promise<GoldenCase> {
   const folder = join(GOLDEN, name);
   const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, file), "utf8"));
   const { config, labels } = parseModelConfig(json("config.json"));
   const count = labels?.length ?? 0;
-  const head: GoldenCase["head"] =
-    name === "bert-masked-lm"
-      ? { kind: "masked-lm" }
-      : name === "bert-sequence-classification"
-        ? { kind: "sequence", labels: count, pooling: "first" }
-        : { kind: "token", labels: count };
+  const head: GoldenCase["head"] = name.endsWith("masked-lm")
+    ? { kind: "masked-lm" }
+    : name.endsWith("sequence-classification")
+      ? { kind: "sequence", labels: count, pooling: "first" }
+      : { kind: "token", labels: count };
   const { tensors: weights } = readSafetensors(join(folder, "model.safetensors"));
   const { tensors: expected } = readSafetensors(join(folder, "expected.safetensors"));
   const { losses } = json("expected.json") as { losses: number[] };
@@ -58,6 +67,9 @@ export async function goldenCase(name: (typeof BERT_CASES)[number]): Promise<Gol
   };
 }
 
+/** Families in which the reference numbers padding too, and its logits are compared there. */
+const NUMBERS_PADDING: Readonly<Record<string, boolean>> = { bert: true, distilbert: true };
+
 /** The inputs of a loss program; masked LM selects every position of the padded batch, so that logits compare whole. */
 export function goldenInputs(
   golden: GoldenCase,
@@ -67,10 +79,10 @@ export function goldenInputs(
   const lengths = batch.attention_mask.map((row) => row.reduce((sum, bit) => sum + bit, 0));
   const rows = batch.input_ids.map((row, b) => ({
     ids: Int32Array.from(row.slice(0, lengths[b])),
-    typeIds: Int32Array.from((batch.token_type_ids[b] ?? []).slice(0, lengths[b])),
+    typeIds: Int32Array.from((batch.token_type_ids?.[b] ?? []).slice(0, lengths[b])),
   }));
   const T = batch.input_ids[0]!.length;
-  const inputs = batchInputs(rows, golden.config, golden.head, { tokens: T, padId: 0, real });
+  const inputs = batchInputs(rows, golden.config, golden.head, { tokens: T, padId: golden.config.pad_token_id, real });
   const labels = Int32Array.from(batch.labels.flat());
   const weights = Array.from(labels, (label) => (label === -100 ? 0 : 1));
   const total = weights.reduce((sum: number, weight) => sum + weight, 0);
@@ -80,12 +92,15 @@ export function goldenInputs(
       : tensor("float64", shape, Float64Array.from(values));
   return {
     ...inputs,
-    // the reference numbers padding too, and its logits are compared there
-    position_ids: tensor(
-      "int32",
-      [rows.length, T],
-      Int32Array.from({ length: rows.length * T }, (_, i) => i % T),
-    ),
+    ...(NUMBERS_PADDING[golden.config.model_type] === true
+      ? {
+          position_ids: tensor(
+            "int32",
+            [rows.length, T],
+            Int32Array.from({ length: rows.length * T }, (_, i) => i % T),
+          ),
+        }
+      : {}),
     ...(golden.head.kind === "masked-lm"
       ? {
           positions: tensor(

@@ -4,5 +4,5 @@ import { parseModelConfig, type ModelConfig } from "../../src/language/models/in
 export type BertConfig = Extract<ModelConfig, { model_type: "bert" }>;
 
 export function bertConfig(fields: object): BertConfig {
-  return parseModelConfig({ ...fields, model_type: "bert" }).config;
+  return parseModelConfig({ ...fields, model_type: "bert" }).config as BertConfig;
 }

@@ -80,7 +80,7 @@ describe("config.json", () => {
 
   test("what is not a BERT encoder as it is built here is refused by name", () => {
     const cases: readonly (readonly [string, unknown])[] = [
-      ["model_type", "roberta"],
+      ["model_type", "deberta-v2"],
       ["model_type", undefined],
       ["model_type", ["bert"]],
       ["is_encoder_decoder", true],

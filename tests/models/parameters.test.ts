@@ -14,7 +14,7 @@ import {
   type Head,
 } from "../../src/language/models/index.ts";
 import { digestTensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
-import { BERT_CASES, goldenCase } from "../golden/cases.ts";
+import { ENCODER_CASES, goldenCase } from "../golden/cases.ts";
 import { bertConfig } from "./bert-config.ts";
 
 const CONFIG = bertConfig({
@@ -36,7 +36,7 @@ const HEADS: readonly Head[] = [
 ];
 
 describe("parameters", () => {
-  for (const name of BERT_CASES) {
+  for (const name of ENCODER_CASES) {
     test(`${name}: names and shapes are those of the reference file`, async () => {
       const { parameters, weights } = await goldenCase(name);
       const listed = (entries: Iterable<readonly [string, readonly number[]]>) =>

@@ -1,6 +1,6 @@
 /**
- * The fields of a BERT folder's `config.json` beside those that every family shares. From published folders and
- * `models/bert/configuration_bert.py` of https://github.com/huggingface/transformers.
+ * The fields of the `config.json` of BERT and its kin beside those that every family shares. From published folders and
+ * `models/bert/configuration_bert.py` (and RoBERTa's) of https://github.com/huggingface/transformers.
  */
 import {
   followed,
@@ -9,12 +9,13 @@ import {
   oneOf,
   only,
   SHARED_FIELDS,
+  type FieldRow,
   type FieldRule,
   type FieldRules,
 } from "./config-fields.ts";
 
 const TOKENIZERS: readonly string[] = [
-  ...["Bert", "DistilBert", "Electra", "XLMRoberta"].flatMap((family) => [
+  ...["Bert", "DistilBert", "Electra", "Roberta", "XLMRoberta"].flatMap((family) => [
     `${family}Tokenizer`,
     `${family}TokenizerFast`,
   ]),
@@ -22,23 +23,34 @@ const TOKENIZERS: readonly string[] = [
   "TokenizersBackend",
 ];
 
-export const BERT_FIELDS: FieldRules = new Map<string, FieldRule>([
+/** Of every encoder here. */
+export const ENCODER_FIELDS: readonly FieldRow[] = [
   ...SHARED_FIELDS,
+  ...only("tokenizer_class", oneOf(...TOKENIZERS), "this tokenizer does more than its tokenizer.json says"),
+  // The decoder of masked LM is always tied, and a classifier has none.
+  ...harmless("tie_word_embeddings"),
+  ...only("is_decoder", oneOf(false), "a token sees the whole text here"),
+];
+
+const SIZES: readonly FieldRow[] = [
+  ...ENCODER_FIELDS,
   ...followed(
     `vocab_size hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings
      type_vocab_size layer_norm_eps initializer_range hidden_dropout_prob attention_probs_dropout_prob
      classifier_dropout pad_token_id`,
   ),
-  // The decoder of masked LM is always tied, and a classifier has none.
-  ...harmless("tie_word_embeddings"),
+  ...only("hidden_act", oneOf("gelu", "gelu_python"), "the feed-forward layers have the exact GELU here"),
+  ...only("position_embedding_type", oneOf("absolute"), "positions are absolute here"),
+];
+
+export const ROBERTA_FIELDS: FieldRules = new Map<string, FieldRule>(SIZES);
+
+export const BERT_FIELDS: FieldRules = new Map<string, FieldRule>([
+  ...SIZES,
   // Of the original TensorFlow release: no implementation of BERT's classifier in PyTorch reads them.
   ...harmless(
     `directionality pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type`,
   ),
-  ...only("hidden_act", oneOf("gelu", "gelu_python"), "the feed-forward layers have the exact GELU here"),
-  ...only("position_embedding_type", oneOf("absolute"), "positions are absolute here"),
-  ...only("is_decoder", oneOf(false), "a token sees the whole text here"),
-  ...only("tokenizer_class", oneOf(...TOKENIZERS), "this tokenizer does more than its tokenizer.json says"),
   // Left by distillations: the width of word vectors before a projection, and parts that they wrote empty.
   ...["emb_size", "embedding_size"].flatMap((name) =>
     only(name, (value, all) => value === all["hidden_size"], "word vectors are as wide as the layers here"),

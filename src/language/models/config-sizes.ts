@@ -10,12 +10,14 @@ export function invalidField(field: string, because: string): LockstepError {
   return new LockstepError("MODEL_INVALID", `config.json: ${field === "" ? "" : `"${field}": `}${because}`, { field });
 }
 
-/** @throws MODEL_INVALID where the width is not a multiple of the number of heads */
-export function requireWholeHeads(sizes: { readonly hidden_size: number; readonly num_attention_heads: number }): void {
-  const { hidden_size, num_attention_heads } = sizes;
+/**
+ * `names` are the fields in the file.
+ * @throws MODEL_INVALID where the width is not a multiple of the number of heads
+ */
+export function requireWholeHeads(
+  { hidden_size, num_attention_heads }: { readonly hidden_size: number; readonly num_attention_heads: number },
+  names: { readonly width: string; readonly heads: string } = { width: "hidden_size", heads: "num_attention_heads" },
+): void {
   if (hidden_size % num_attention_heads !== 0)
-    throw invalidField(
-      "hidden_size",
-      `${hidden_size} is not a multiple of "num_attention_heads" ${num_attention_heads}`,
-    );
+    throw invalidField(names.width, `${hidden_size} is not a multiple of "${names.heads}" ${num_attention_heads}`);
 }

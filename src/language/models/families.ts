@@ -6,15 +6,21 @@ import { LockstepError } from "../../base/index.ts";
 import { GraphBuilder, type Graph, type ValueId } from "../../numeric/graph/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { pad, headInputs, type BatchShape, type TokenRow } from "./batch.ts";
-import { BERT, type BertConfig } from "./bert.ts";
+import type { BertConfig } from "./bert-encoder.ts";
+import { BERT } from "./bert.ts";
+import { DISTILBERT, type DistilBertConfig } from "./distilbert.ts";
 import type { CommonConfig, DropoutRates, Family, NewModel } from "./family.ts";
 import type { Head, HeadKind, Pooling } from "./head.ts";
 import { LayerContext, pool } from "./layers.ts";
 import type { ParameterInfo } from "./parameters.ts";
+import { ROBERTA, XLM_ROBERTA, type RobertaConfig } from "./roberta.ts";
 import type { FieldRules } from "./config-fields.ts";
 
 interface FamilyConfigs {
   readonly bert: BertConfig;
+  readonly distilbert: DistilBertConfig;
+  readonly roberta: RobertaConfig;
+  readonly "xlm-roberta": RobertaConfig;
 }
 export type FamilyName = keyof FamilyConfigs;
 type Named<F extends FamilyName> = { readonly [Name in F]: { readonly model_type: Name } & FamilyConfigs[Name] }[F];
@@ -24,6 +30,9 @@ export type ModelConfig = Named<FamilyName>;
 
 const FAMILIES: { readonly [F in FamilyName]: Family<FamilyConfigs[F]> } = {
   bert: BERT,
+  distilbert: DISTILBERT,
+  roberta: ROBERTA,
+  "xlm-roberta": XLM_ROBERTA,
 };
 export const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
 

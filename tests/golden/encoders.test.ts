@@ -1,6 +1,6 @@
 /**
- * The golden ladder for BERT in every executor: logits, loss, every gradient, ten losses, the weights after ten AdamW
- * steps.
+ * The golden ladder for encoders in every executor: logits, loss, every gradient, ten losses, the weights after ten
+ * steps of AdamW.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { compileKernels, createKernels } from "../../src/numeric/kernels/index.t
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
 import { Arena, elements, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { biasCorrection } from "../../src/work/train/schedule.ts";
-import { BERT_CASES, difference, floorOf, goldenCase, goldenInputs, type GoldenCase } from "./cases.ts";
+import { ENCODER_CASES, difference, floorOf, goldenCase, goldenInputs, type GoldenCase } from "./cases.ts";
 
 const ADAMW = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 };
 const BARS = { float32: { logits: 5e-6, weights: 1e-3 }, float64: { logits: 1e-9, weights: 1e-6 } };
@@ -92,7 +92,7 @@ function plainOptimizer(golden: GoldenCase): Optimized {
   };
 }
 
-for (const name of BERT_CASES) {
+for (const name of ENCODER_CASES) {
   for (const executorName of ["reference", "native", "portable"] satisfies ExecutorName[]) {
     test(`${name} in ${executorName}`, async (t) => {
       const golden = await goldenCase(name);
