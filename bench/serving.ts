@@ -39,6 +39,7 @@ async function compare(what: string, task: Task, texts: readonly string[], round
     weights,
   } = task;
   const version: Version = {
+    task: "classify",
     config,
     head: { kind: "sequence", labels, pooling },
     labels: task.labels,

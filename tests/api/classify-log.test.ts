@@ -3,12 +3,13 @@
  * five answers of the portable executor, one of them erased. It is verified and replayed as what it is, for good.
  */
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { cpSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { replay, requireReplayed } from "../../src/edge/api/index.ts";
+import { replay, requireReplayed, serve } from "../../src/edge/api/index.ts";
 import { LogReader } from "../../src/work/audit/reader.ts";
 
 const STORED = join(import.meta.dirname, "../fixtures/classify-log");
@@ -22,6 +23,18 @@ const HASHES = [
   "e6df0332123ae701a623d6e0eb9457c1ff93bc3d0978c252ef11dcd7e05ab9d0",
   "4f85c5a0a511fe4fd4e19bbd6f607d9d87b158109f0d6f7115b4c589235642ca",
 ];
+
+/** Header of an Ed25519 key in PKCS #8; the key itself follows. */
+const PKCS8 = "302e020100300506032b657004220420";
+const SECRET = "a test's key, which signs no log";
+
+async function key(store: string): Promise<string> {
+  const der = Buffer.concat([Buffer.from(PKCS8, "hex"), Buffer.from(SECRET)]);
+  const pem = createPrivateKey({ key: der, format: "der", type: "pkcs8" }).export({ format: "pem", type: "pkcs8" });
+  const path = join(store, "..", "key.pem");
+  await writeFile(path, pem, { mode: 0o600 });
+  return path;
+}
 
 async function stored(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-log-"));
@@ -53,4 +66,33 @@ test("its hashes are what they were when it was written", async (t) => {
   using reader = new LogReader(join(await stored(t), "receipts.sqlite"));
   const hashes = [...reader.pages()].flat().map((receipt) => receipt?.hash);
   assert.deepEqual(hashes, HASHES);
+});
+
+test("answers that are added to it name their task, and all of them replay", async (t) => {
+  const store = await stored(t);
+  const server = await serve(store, {
+    executor: "portable",
+    threads: 1,
+    http: { port: 0 },
+    auditKey: await key(store),
+  });
+  const response = await fetch(`${server.url}/v1/classify`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ text: "my card has not arrived", top_k: 2 }),
+  });
+  await response.arrayBuffer();
+  await server.close();
+  using reader = new LogReader(join(store, "receipts.sqlite"));
+  const [old, ...rest] = [...reader.pages()].flat();
+  const added = rest.at(-1);
+  assert.deepEqual(JSON.parse(added!.request!), {
+    task: "classify",
+    format: 1,
+    text: "my card has not arrived",
+    top_k: 2,
+  });
+  assert.equal(added!.answerDigest, old!.answerDigest, "the same bits as when it was first asked");
+  const { same, different, erased, notReplayable } = await replay(store, { publicKey: KEY });
+  assert.deepEqual({ same, different, erased, notReplayable }, { same: 5, different: 0, erased: 1, notReplayable: 0 });
 });

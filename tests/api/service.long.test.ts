@@ -42,7 +42,7 @@ test("publishing at once, and answers meanwhile", async () => {
     answers.push(
       ...(await Promise.all(
         Array.from({ length: 4 }, (_, i) =>
-          service.classify([`is my card number ${i} on its way`], { topK: 2, signal }),
+          service.ask("classify", { questions: [`is my card number ${i} on its way`], options: { topK: 2 }, signal }),
         ),
       )),
     );
@@ -64,7 +64,11 @@ test("publishing at once, and answers meanwhile", async () => {
   assert.equal(seen.size, 2, "both versions answered");
 
   const { signal } = new AbortController();
-  const long = await service.classify(["where is it?", "card ".repeat(1000)], { topK: 1, signal });
+  const long = await service.ask("classify", {
+    questions: ["where is it?", "card ".repeat(1000)],
+    options: { topK: 1 },
+    signal,
+  });
   assert.deepEqual(
     long.map(({ truncated }) => truncated),
     [false, true],
@@ -77,9 +81,10 @@ test("publishing at once, and answers meanwhile", async () => {
     "and so does its receipt",
   );
   await assert.rejects(
-    service.classify(["hello"], {
+    service.ask("classify", {
+      questions: ["hello"],
+      options: { topK: 1 },
       model: executors.get(model.version) === "native" ? portable : tiny.versions[0],
-      topK: 1,
       signal: new AbortController().signal,
     }),
     { code: "NOT_FOUND" },

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { ServingFigures } from "../../src/edge/api/figures.ts";
 import { Service } from "../../src/edge/api/service.ts";
 import { openSource } from "../../src/edge/api/source.ts";
+import type { WireAnswer } from "../../src/edge/http/index.ts";
 import { openAuditLog, type AuditLog } from "../../src/work/audit/index.ts";
 import { Model, type ModelOptions } from "../../src/work/model/index.ts";
 import { openStore, type FileSystem } from "../../src/work/store/index.ts";
@@ -52,7 +53,7 @@ export interface Served extends AsyncDisposable {
   readonly service: Service;
   readonly audit: AuditLog | undefined;
   readonly errors: Error[];
-  ask(text: string, model?: string): ReturnType<Service["classify"]>;
+  ask(text: string, model?: string): Promise<readonly WireAnswer<"classify">[]>;
 }
 
 /** With `fs` the service's own writing goes through it; with `receipts` answers are recorded there. */
@@ -76,7 +77,13 @@ export async function served(
     service,
     audit,
     errors,
-    ask: (text, wanted) => service.classify([text], { model: wanted, topK: 2, signal: new AbortController().signal }),
+    ask: (text, wanted) =>
+      service.ask("classify", {
+        questions: [text],
+        options: { topK: 2 },
+        model: wanted,
+        signal: new AbortController().signal,
+      }),
     async [Symbol.asyncDispose]() {
       await service[Symbol.asyncDispose]();
       await audit?.close();

@@ -58,7 +58,8 @@ test("a model refuses what is no text, and what it is given to publish and to le
   using pinned = await model.pin();
   const ways: Readonly<Record<string, Call>> = {
     classify: (given) => model.classify(given),
-    classifyOnProfile: (given) => model.classifyOnProfile(given),
+    ask: (given) => model.ask("classify", given),
+    "ask, its task": (given) => model.ask(given, ["my card"] as never),
     logits: (given) => model.logits([given, "my card"]),
     "logits, its list": (given) => (Array.isArray(given) ? model.logits([given] as never) : model.logits(given)),
     publish: (given) => model.publish(given),

@@ -24,16 +24,26 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
   "work/store": ["language/*", "threads/*", "numeric/*"],
   "work/infer": ["work/store", "language/*", "threads/*", "numeric/*"],
+  "work/tasks": ["work/infer", "language/*", "threads/*", "numeric/*"],
   "work/train": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
-  "work/audit": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
-  "work/serve": ["work/infer", "work/audit", "language/*", "threads/*", "numeric/*"],
-  "work/model": ["work/serve", "work/train", "work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
-  "work/evaluate": ["work/infer", "language/*", "threads/*", "numeric/*"],
+  "work/audit": ["work/tasks", "work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
+  "work/serve": ["work/tasks", "work/infer", "work/audit", "language/*", "threads/*", "numeric/*"],
+  "work/model": [
+    "work/serve",
+    "work/tasks",
+    "work/train",
+    "work/infer",
+    "work/store",
+    "language/*",
+    "threads/*",
+    "numeric/*",
+  ],
+  "work/evaluate": ["work/tasks", "work/infer", "language/*", "threads/*", "numeric/*"],
   "work/compress": ["work/train", "work/infer", "language/*", "threads/*", "numeric/*"],
   "work/cluster": ["work/serve", "language/*", "threads/*", "numeric/*"],
 
-  // Routes and contract only: what computes answers is handed in as an interface.
-  "edge/http": [],
+  // Routes and contract only: what computes answers is handed in as an interface. What can be asked, the tasks say.
+  "edge/http": ["work/tasks"],
   "edge/api": ["edge/http", "work/*", "language/*", "threads/*", "numeric/*"],
   "edge/cli": ["edge/api"],
 };

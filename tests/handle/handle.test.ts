@@ -36,7 +36,7 @@ describe("the same API", () => {
     assert.deepEqual(attached.info, info);
     const one = await attached.classify(TEXTS[0]!, { topK: 2 });
     assert.equal(one.top.length, 2);
-    const { answers, profile } = await attached.classifyOnProfile([TEXTS[0]!], { topK: 2, id: "named" });
+    const { answers, profile } = await attached.ask("classify", [TEXTS[0]!], { topK: 2, id: "named" });
     assert.deepEqual([answers, profile], [[one], model.profile]);
     const second = await tiny(2);
     await model.publish(second);
@@ -158,17 +158,20 @@ describe("errors", () => {
       "classify",
       {},
       { kind: "nothing", id: 1 },
-      { kind: "classify", id: 2, texts: "card", options: {} },
-      { kind: "classify", id: 3, texts: ["card"], options: { topK: 1, signal: {} } },
-      { kind: "classify", id: 4, texts: ["card"], pin: 9, options: { topK: 1 } },
+      { kind: "ask", task: "classify", id: 2, questions: "card", options: {} },
+      { kind: "ask", task: "classify", id: 3, questions: ["card"], options: { topK: 1, signal: {} } },
+      { kind: "ask", task: "classify", id: 4, questions: ["card"], pin: 9, options: { topK: 1 } },
+      { kind: "ask", task: "classify", id: 7, questions: ["card", 7], options: {} },
+      { kind: "ask", task: "classify", id: 8, questions: ["card"], options: { topK: 0 } },
+      { kind: "ask", task: "nothing", id: 9, questions: ["card"], options: {} },
       { kind: "learn", id: 5, examples: [], options: {} },
       { kind: "derive", port: {}, bell: 1, maxInFlight: 1 },
-      { kind: "classify", id: -1, texts: ["card"], options: { topK: 1 } },
+      { kind: "ask", task: "classify", id: -1, questions: ["card"], options: { topK: 1 } },
     ];
     for (const message of wrong) handle.port.postMessage(message);
     handle.port.postMessage({ kind: "cancel", id: 77 }); // answered already, as far as the owner can know
-    handle.port.postMessage({ kind: "classify", id: 6, texts: ["card"], options: { topK: 1 } });
-    handle.port.postMessage({ kind: "classify", id: 6, texts: ["card"], options: { topK: 1 } });
+    handle.port.postMessage({ kind: "ask", task: "classify", id: 6, questions: ["card"], options: { topK: 1 } });
+    handle.port.postMessage({ kind: "ask", task: "classify", id: 6, questions: ["card"], options: { topK: 1 } });
     await until(() => replies.some(({ kind }) => kind === "answers"));
     const failures = replies.filter((reply) => reply.kind === "failure");
     assert.equal(failures.length, wrong.length + 1);

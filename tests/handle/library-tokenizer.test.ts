@@ -67,7 +67,7 @@ test("the profile names the library; the bits are those of our own code", async 
   assert.match(tokenizer!, /^tokenizers \d+\.\d+\.\d+$/);
   assert.notEqual(id, own.profile.id);
   assert.deepEqual({ ...rest, id: own.profile.id }, own.profile);
-  const given = await model.classifyOnProfile(TEXTS);
+  const given = await model.ask("classify", TEXTS);
   assert.equal(given.profile.id, id, "and so do its answers' receipts");
   const digests = (await own.classify(TEXTS)).map(({ digest }) => digest);
   assert.deepEqual(

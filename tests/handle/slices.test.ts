@@ -18,6 +18,7 @@ test("no more than a slice between two turns of the event loop, in order, each o
       seen.set(turn, [...(seen.get(turn) ?? []), text.length]);
       return text.length;
     },
+    (text) => text.length,
   );
   over = true;
   assert.deepEqual(mapped, lengths);

@@ -2,14 +2,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { LockstepError } from "../../src/base/index.ts";
 import type {
-  ClassifyAnswer,
-  ClassifyOptions,
   HttpDeps,
+  HttpRequest,
   ModelInfo,
   PublishRequest,
   Status,
   TrainingStatus,
+  WireAnswer,
 } from "../../src/edge/http/index.ts";
+import type { TaskName } from "../../src/work/tasks/index.ts";
 
 export const MODEL: ModelInfo = {
   version: "v1-5f2c0a9be71d",
@@ -44,6 +45,13 @@ export const SERVING: Status = {
   examples: ["I am still waiting on my card?", "Why was I charged a fee for a transfer?", "How do I change my PIN?"],
 };
 
+interface Asked {
+  readonly model: string | undefined;
+  readonly topK: number;
+  readonly seed: number | undefined;
+  readonly signal: AbortSignal;
+}
+
 export class FakeDeps implements HttpDeps {
   status_: Status = SERVING;
   isReady = true;
@@ -51,11 +59,18 @@ export class FakeDeps implements HttpDeps {
   delayMs = 0;
   label = "card_arrival";
   failure: Error | undefined;
-  readonly asked: { texts: readonly string[]; options: ClassifyOptions }[] = [];
+  readonly asked: { texts: readonly string[]; options: Asked }[] = [];
   readonly published: PublishRequest[] = [];
   readonly listeners = new Set<(status: Status) => void>();
 
-  async classify(texts: readonly string[], options: ClassifyOptions): Promise<readonly ClassifyAnswer[]> {
+  async ask<T extends TaskName>(task: T, request: HttpRequest<T>): Promise<readonly WireAnswer<T>[]> {
+    const name: TaskName = task;
+    if (name !== "classify") throw new Error("the fake only classifies");
+    return await this.#classify(request);
+  }
+
+  async #classify({ questions: texts, ...request }: HttpRequest<"classify">): Promise<WireAnswer<"classify">[]> {
+    const options = { model: request.model, topK: request.options.topK, seed: request.seed, signal: request.signal };
     this.asked.push({ texts, options });
     if (this.failure !== undefined) throw this.failure;
     if (this.delayMs > 0) await delay(this.delayMs, undefined, { signal: options.signal });

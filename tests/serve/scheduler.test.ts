@@ -21,7 +21,7 @@ test("an answer has its version, its rows in order, and is that version's own", 
   const answer = await scheduler.submit(one(...rows));
   assert.equal(answer.version.name, "v1");
   assert.deepEqual(
-    answer.logits,
+    answer.outputs,
     rows.map((each) => truth(version(1), each)),
   );
   await scheduler.close();
@@ -314,7 +314,7 @@ test(
                     answers++;
                     assert.equal(got.version, pinned);
                     assert.deepEqual(
-                      got.logits,
+                      got.outputs,
                       rows.map((each) => truth(pinned, each)),
                     );
                     if (verifySample === 1) assert.equal(got.verified, rows.length);

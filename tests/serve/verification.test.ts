@@ -57,14 +57,14 @@ test("a replica that computes other bits is outvoted, retired and replaced; ever
     });
     await scheduler.publish(version(1));
     const answer = await scheduler.submit(ask("x", row(4)));
-    assert.deepEqual(answer.logits, [truth(version(1), row(4))]);
+    assert.deepEqual(answer.outputs, [truth(version(1), row(4))]);
     await settle();
     assert.deepEqual(
       replicas.map((replica) => replica.closed),
       [bad === 0, bad === 1, false],
     );
     for (let i = 0; i < 10; i++)
-      assert.deepEqual((await scheduler.submit(ask(`${i}`, row(i + 1)))).logits, [truth(version(1), row(i + 1))]);
+      assert.deepEqual((await scheduler.submit(ask(`${i}`, row(i + 1)))).outputs, [truth(version(1), row(i + 1))]);
     assert.equal(mismatches.at(-1)?.odd, bad);
     assert.deepEqual(retired.at(-1), { version: "v1", replica: bad, reason: "mismatch" });
     assert.equal(replicas.length, 3);
@@ -79,7 +79,7 @@ test("a lone replica whose row depends on its mates is caught by the second comp
   (replicas[0] as FakeReplica).corrupt = (logits, batch) => (batch.length > 1 ? nudge(logits) : logits);
   const answers = await Promise.all([scheduler.submit(ask("a", row(4))), scheduler.submit(ask("b", row(4, 2)))]);
   assert.deepEqual(
-    answers.map((answer) => answer.logits[0]),
+    answers.map((answer) => answer.outputs[0]),
     [truth(version(1), row(4)), truth(version(1), row(4, 2))],
   );
   await settle();
@@ -115,7 +115,7 @@ test("a dying replica loses no row: they run again, alone, on what is left; anot
   await scheduler.publish(version(1));
   const answers = await Promise.all(Array.from({ length: 6 }, (_, i) => scheduler.submit(ask(`${i}`, row(4, i)))));
   assert.deepEqual(
-    answers.map((answer) => answer.logits[0]),
+    answers.map((answer) => answer.outputs[0]),
     Array.from({ length: 6 }, (_, i) => truth(version(1), row(4, i))),
   );
   await settle();
@@ -175,7 +175,7 @@ test("when no replica can be opened the rows fail, and the next request tries ag
   await assert.rejects(scheduler.submit(ask("a", row(4))), code("RUNTIME_FAILED"));
   assert.equal(errors.length, 1);
   broken = false;
-  assert.deepEqual((await scheduler.submit(ask("b", row(4)))).logits, [truth(version(1), row(4))]);
+  assert.deepEqual((await scheduler.submit(ask("b", row(4)))).outputs, [truth(version(1), row(4))]);
   await scheduler.close();
 });
 

@@ -36,12 +36,12 @@ test(`${SECONDS} seconds of everything at once`, async (t) => {
     for (let i = 0; going(); i++) {
       const signal = i % 5 === which ? AbortSignal.timeout(i % 3) : undefined;
       try {
-        const { version, logits } = await scheduler.submit({
+        const { version, outputs } = await scheduler.submit({
           id: `${which} ${i}`,
           encode: () => [{ ids }],
           ...(signal === undefined ? {} : { signal }),
         });
-        const bits = Buffer.from(logits[0]!.buffer).toString("hex");
+        const bits = Buffer.from(outputs[0]!.buffer).toString("hex");
         if (!expected.has(version.of)) expected.set(version.of, bits);
         assert.equal(bits, expected.get(version.of));
         done.answers++;

@@ -13,7 +13,8 @@ import {
   negativeLogLikelihood,
   predictedClasses,
   runLinearBaseline,
-  type Accuracy,
+  scoresOf,
+  shareOf,
   type Confidence,
   type Scores,
 } from "../../work/evaluate/index.ts";
@@ -21,7 +22,7 @@ import type { Calibration } from "../../work/infer/index.ts";
 import { Model } from "../../work/model/index.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Stage } from "./train-options.ts";
-import type { Metrics, Share } from "./version-files.ts";
+import type { Metrics } from "./version-files.ts";
 
 export interface TestTable {
   readonly texts: readonly string[];
@@ -90,7 +91,7 @@ async function calibrate(
     );
   if (held === 0) return { calibration: NO_CALIBRATION, validation: undefined };
   const expected = split.validation.map((row) => ids[row]!);
-  const scores = await scoresOf(
+  const scores = await logitsOf(
     model,
     split.validation.map((row) => table.texts[row]!),
   );
@@ -123,7 +124,7 @@ async function measure(
   { texts, labels: expected, sha256 }: TestTable,
   { temperature }: Calibration,
 ): Promise<NonNullable<Metrics["test"]>> {
-  const scores = await scoresOf(model, texts);
+  const scores = await logitsOf(model, texts);
   const predicted = predictedClasses(scores);
   return {
     accuracy: shareOf(accuracy(predicted, expected)),
@@ -153,16 +154,10 @@ async function measureBaseline(
 }
 
 /** Logits of every text, in order: [texts, classes] as one array. */
-export async function scoresOf(model: Model, texts: readonly string[], signal?: AbortSignal): Promise<Scores> {
-  const rows = await model.logits(texts, signal);
-  const numClasses = model.labels.length;
-  const logits = new Float32Array(texts.length * numClasses);
-  rows.forEach((row, index) => {
-    logits.set(row, index * numClasses);
-  });
-  return { logits, numClasses };
-}
-
-export function shareOf({ value, interval: [low, high], total }: Accuracy): Share {
-  return { value, low, high, total };
+async function logitsOf(model: Model, texts: readonly string[]): Promise<Scores> {
+  const rows = await model.logits(texts);
+  return scoresOf(
+    rows.map((row) => [row]),
+    model.labels.length,
+  );
 }

@@ -4,8 +4,10 @@ export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-opt
 export { loadModel } from "./load-model.ts";
 export { attachModel, type AttachedModel, type Model, type ModelOptions } from "../../work/model/index.ts";
 export type {
+  Answers,
+  Askable,
+  AskOptions,
   Classification,
-  Classifier,
   ClassifyOptions,
   Example,
   HandleOptions,
@@ -14,9 +16,17 @@ export type {
   ModelCaller,
   ModelHandle,
   PinnedModel,
-  ProfiledAnswers,
+  SyncOptions,
   VersionFacts,
 } from "../../work/model/index.ts";
+export {
+  mainTask,
+  TASK_NAMES,
+  type AnswerOf,
+  type Question,
+  type TaskName,
+  type TaskOptions,
+} from "../../work/tasks/index.ts";
 export { serve, type ServeOptions, type Server } from "./serve.ts";
 export { start, type StartEvent, type StartOptions } from "./start.ts";
 export {
@@ -31,7 +41,7 @@ export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 export { list, type ListedVersion, type StoreListing } from "./list.ts";
 export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
 export { remove, removeAlias, type RemoveAliasResult, type RemoveOptions, type RemoveResult } from "./remove.ts";
-export { classifyEach, textsOf, type TextClassification } from "./predict.ts";
+export { askEach, askTexts, classifyEach, textsOf, type QuestionAnswer, type TextClassification } from "./predict.ts";
 export {
   completeRecipeFile,
   mergeRecipeFiles,
@@ -48,7 +58,8 @@ export { replay, type ReplayOptions } from "./replay.ts";
 export { erase, type EraseOptions } from "./erase.ts";
 export { checkExport, exportLog, type CheckExportOptions, type ExportLogOptions } from "./export-log.ts";
 export { requireReplayed, requireTrusted, type TrustOptions } from "./trust.ts";
-export type { Metrics, Share } from "./version-files.ts";
+export type { Share } from "../../work/evaluate/index.ts";
+export type { Metrics } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";
 export type { Recipe, RecipeInput } from "../../work/train/index.ts";
 export type { ErasureResult, ReplayReport, VerifyReport as LogReport } from "../../work/audit/index.ts";

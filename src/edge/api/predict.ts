@@ -8,37 +8,65 @@ import { LockstepError } from "../../base/index.ts";
 import { LineSplitter, readTable, type ReadTableOptions } from "../../language/data/index.ts";
 import { requirePath } from "./options.ts";
 import { trainedColumns } from "./trained-columns.ts";
-import { checkQuestion, type Classification, type ClassifyOptions, type Model } from "../../work/model/index.ts";
+import type { AskOptions, Classification, ClassifyOptions, Model } from "../../work/model/index.ts";
+import { checkQuestions, textQuestions, type AnswerOf, type Question, type TaskName } from "../../work/tasks/index.ts";
 
 /** Texts read ahead of the answers: enough to keep every replica's batches full. */
 const AHEAD = 256;
 /** Characters of a line; a longer one is not a text. */
 const MAX_LINE = 16 << 20;
 
+/** An answer with what was asked. */
+export type QuestionAnswer<T extends TaskName> = AnswerOf<T> & { readonly question: Question<T> };
+
 export interface TextClassification extends Classification {
   readonly text: string;
 }
 
-type Texts = Iterable<string> | AsyncIterable<string>;
+type Stream<T> = Iterable<T> | AsyncIterable<T>;
 
 /** A list is checked as a whole before the first answer; a stream as it comes. @throws as `Model.classify` */
 export async function* classifyEach(
   model: Model,
-  texts: Texts,
+  texts: Stream<string>,
   options: Omit<ClassifyOptions, "id"> = {},
 ): AsyncGenerator<TextClassification> {
   requireTexts(texts);
-  if (Array.isArray(texts))
-    texts.forEach((text: string, index) => {
-      checkQuestion(text, texts.length === 1 ? "the text" : `text ${index + 1}`);
-    });
-  const iterator = Symbol.asyncIterator in texts ? texts[Symbol.asyncIterator]() : texts[Symbol.iterator]();
-  const read = async (): Promise<{ readonly text: string | undefined }> => {
-    const next: IteratorResult<string, unknown> = await iterator.next();
-    return { text: next.done === true ? undefined : next.value };
+  for await (const { question, ...answer } of askEach(model, "classify", texts, options))
+    yield { text: question, ...answer };
+}
+
+/** Any task's answers to texts, each a question. @throws as `Model.ask`; INPUT_INVALID: it takes more than a text */
+export async function* askTexts<T extends TaskName>(
+  model: Model,
+  task: T,
+  texts: Stream<string>,
+  options: Omit<AskOptions<T>, "id">,
+): AsyncGenerator<QuestionAnswer<T>> {
+  requireTexts(texts);
+  yield* askEach(model, task, Array.isArray(texts) ? textQuestions(task, texts) : asQuestions(task, texts), options);
+}
+
+async function* asQuestions<T extends TaskName>(task: T, texts: Stream<string>): AsyncGenerator<Question<T>> {
+  for await (const text of texts) yield* textQuestions(task, [text]);
+}
+
+/** Any task's answers to a list or a stream of questions, in their order. @throws as `Model.ask` */
+export async function* askEach<T extends TaskName>(
+  model: Model,
+  task: T,
+  questions: Stream<Question<T>>,
+  options: Omit<AskOptions<T>, "id">,
+): AsyncGenerator<QuestionAnswer<T>> {
+  if (Array.isArray(questions) && questions.length > 0) checkQuestions(task, questions, 1);
+  const iterator = Symbol.asyncIterator in questions ? questions[Symbol.asyncIterator]() : questions[Symbol.iterator]();
+  const read = async (): Promise<Read<Question<T>>> => ({ kind: "read", ...(await iterator.next()) });
+  const ask = async (question: Question<T>): Promise<Ready<QuestionAnswer<T>>> => {
+    const { answers } = await model.ask(task, [question], options as AskOptions<T>);
+    return { kind: "answered", answer: { ...answers[0]!, question } };
   };
-  const waiting: Promise<TextClassification>[] = [];
-  let reading: Promise<{ readonly text: string | undefined }> | undefined = inItsTurn(read());
+  const waiting: Promise<Ready<QuestionAnswer<T>>>[] = [];
+  let reading: Promise<Read<Question<T>>> | undefined = inItsTurn(read());
   try {
     while (reading !== undefined || waiting.length > 0) {
       const [first] = waiting;
@@ -46,13 +74,13 @@ export async function* classifyEach(
         ...(reading !== undefined && waiting.length < AHEAD ? [reading] : []),
         ...(first === undefined ? [] : [first]),
       ]);
-      if ("version" in event) {
+      if (event.kind === "answered") {
         void waiting.shift();
-        yield event;
-      } else if (event.text === undefined) {
+        yield event.answer;
+      } else if (event.done === true) {
         reading = undefined;
       } else {
-        waiting.push(classifyOne(model, event.text, options));
+        waiting.push(inItsTurn(ask(event.value)));
         reading = inItsTurn(read());
       }
     }
@@ -67,8 +95,10 @@ function requireTexts(texts: unknown): void {
   throw new LockstepError("INPUT_INVALID", "expected a list or a stream of texts; ask a single text with classify");
 }
 
-function classifyOne(model: Model, text: string, options: Omit<ClassifyOptions, "id">): Promise<TextClassification> {
-  return inItsTurn(model.classify(text, options).then((found) => ({ text, ...found })));
+type Read<Q> = { readonly kind: "read" } & IteratorResult<Q, unknown>;
+interface Ready<Answer> {
+  readonly kind: "answered";
+  readonly answer: Answer;
 }
 
 /** A failure before its turn waits for it. */

@@ -2,10 +2,10 @@
 import { z } from "zod";
 import { isLockstepError, parseOptions } from "../../base/index.ts";
 import { replayLog, type Receipt, type Recomputed, type ReplayReport } from "../../work/audit/index.ts";
-import { Model } from "../../work/model/index.ts";
+import { Model, type AskOptions } from "../../work/model/index.ts";
+import { recalled, TASKS, type RecalledOf, type Task, type TaskName, type TypesOf } from "../../work/tasks/index.ts";
 import { callbackSchema, pathSchema, requirePath, signalSchema, threadsSchema } from "./options.ts";
 import { keptHeads, ownPublicKey, receiptsPath } from "./receipts.ts";
-import { summaryOf } from "./service.ts";
 import { isStore, openSource } from "./source.ts";
 
 const replaySchema = z.strictObject({
@@ -41,16 +41,14 @@ export interface ReplayOptions {
   readonly from?: number | undefined;
   /** Most receipts. @default all */
   readonly limit?: number | undefined;
-  /** Across profiles: most difference of two probabilities. @default 1e-4 */
+  /**
+   * Across profiles: most difference of two numbers of an answer, absolute below 1 and relative above. @default 1e-4
+   */
   readonly tolerance?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
-/** Fields that summaries have not always had. */
-const LATER_FIELDS: readonly string[] = ["truncated"];
-
-const recordedRequest = z.object({ text: z.string(), top_k: z.int().min(1) });
 const recordedProfile = z.object({ executor: z.enum(["native", "portable"]) });
 
 /**
@@ -76,18 +74,13 @@ export async function replay(store: string, options: ReplayOptions = {}): Promis
     return known;
   };
   const recompute = async (receipt: Receipt, request: unknown): Promise<Recomputed | undefined> => {
-    const { text, top_k: topK } = recordedRequest.parse(request);
+    const question = recalled(request);
     const model = await modelOf(
       receipt.version,
       executor ?? recordedProfile.parse(JSON.parse(receipt.profile)).executor,
     );
     if (model === undefined) return undefined;
-    const answer = await model.classify(text, { topK });
-    return {
-      answerDigest: answer.digest,
-      summary: comparable(receipt, summaryOf(answer)),
-      profileId: model.profile.id,
-    };
+    return { ...(await answerAgain(model, question, receipt)), profileId: model.profile.id };
   };
   try {
     return await replayLog(
@@ -102,10 +95,21 @@ export async function replay(store: string, options: ReplayOptions = {}): Promis
   }
 }
 
-/** Without what a summary says today and did not say when the receipt was written. */
-function comparable(receipt: Receipt, summary: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+/** The summary is without what it says today and did not say when the receipt was written. */
+async function answerAgain<T extends TaskName>(
+  model: Model,
+  { task: name, question, options }: RecalledOf<T>,
+  receipt: Receipt,
+): Promise<Omit<Recomputed, "profileId">> {
+  const task: Task<T, TypesOf[T]> = TASKS[name];
+  const {
+    answers: [answer],
+  } = await model.ask(name, [question], options as AskOptions<T>);
   const recorded = JSON.parse(receipt.summary ?? "{}") as object;
-  return Object.fromEntries(Object.entries(summary).filter(([key]) => key in recorded || !LATER_FIELDS.includes(key)));
+  const summary = Object.entries(task.summary(answer!)).filter(
+    ([key]) => key in recorded || !task.laterFields.includes(key),
+  );
+  return { answerDigest: answer!.digest, summary: Object.fromEntries(summary) };
 }
 
 /** Undefined: that version is not there any more. */

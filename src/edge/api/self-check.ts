@@ -5,6 +5,7 @@
 import { LockstepError } from "../../base/index.ts";
 import type { LoadedVersion } from "../../work/store/index.ts";
 import { Model } from "../../work/model/index.ts";
+import { mainTask, textQuestions } from "../../work/tasks/index.ts";
 
 export interface SelfCheckReport {
   readonly texts: number;
@@ -21,23 +22,20 @@ export async function selfCheck(
   threads: number,
 ): Promise<SelfCheckReport> {
   const alone: string[] = [];
-  for (const text of texts) alone.push((await model.classify(text)).digest);
+  for (const text of texts) alone.push(...(await digestsOf(model, [text])));
   const ways: [string, readonly string[]][] = [
-    [`in one batch on ${threads} threads`, (await model.classify(texts)).map(({ digest }) => digest)],
+    [`in one batch on ${threads} threads`, await digestsOf(model, texts)],
     [
       `each by itself, all at once, on ${threads} threads`,
-      (await Promise.all(texts.map((text) => model.classify(text)))).map(({ digest }) => digest),
+      (await Promise.all(texts.map((text) => digestsOf(model, [text])))).flat(),
     ],
   ];
   await using single = await Model.open(source, {
     threads: 1,
     executor: model.profile.executor === "portable" ? "portable" : "native",
   });
-  ways.push(["in one batch on 1 thread", (await single.classify(texts)).map(({ digest }) => digest)]);
-  ways.push([
-    "in reverse order on 1 thread",
-    (await single.classify([...texts].reverse())).map(({ digest }) => digest).reverse(),
-  ]);
+  ways.push(["in one batch on 1 thread", await digestsOf(single, texts)]);
+  ways.push(["in reverse order on 1 thread", (await digestsOf(single, [...texts].reverse())).reverse()]);
   for (const [way, digests] of ways) {
     const bad = digests.findIndex((digest, index) => digest !== alone[index]);
     if (bad >= 0)
@@ -48,4 +46,10 @@ export async function selfCheck(
       );
   }
   return { texts: texts.length, threads, comparisons: ways.length * texts.length };
+}
+
+async function digestsOf(model: Model, texts: readonly string[]): Promise<string[]> {
+  const task = mainTask(model.info);
+  const { answers } = await model.ask(task, textQuestions(task, texts));
+  return answers.map(({ digest }) => digest);
 }

@@ -8,22 +8,24 @@ import { modelParameters, parameterCount } from "../../language/models/index.ts"
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
 import { isAlias, type Store, type StoredVersion } from "../../work/store/index.ts";
+import { recordOf, TASKS, type AnswerOf, type Task, type TaskName, type TypesOf } from "../../work/tasks/index.ts";
 import type {
-  ClassifyAnswer,
-  ClassifyOptions,
   HttpDeps,
+  HttpRequest,
   MetricSample,
   ModelInfo,
   PublishRequest,
   ServingStatus,
   Status,
+  WireAnswer,
 } from "../http/index.ts";
 import type { ServingFigures } from "./figures.ts";
 import { LogHealth } from "./log-health.ts";
-import type { Classification, Model, PinnedModel } from "../../work/model/index.ts";
+import type { AskOptions, Model, PinnedModel } from "../../work/model/index.ts";
 import { notPublishable } from "./publishable.ts";
 import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
-import type { Metrics, Share } from "./version-files.ts";
+import type { Share } from "../../work/evaluate/index.ts";
+import type { Metrics } from "./version-files.ts";
 
 export interface ServiceOptions {
   readonly status: Status;
@@ -31,26 +33,6 @@ export interface ServiceOptions {
   /** Questions to offer on the page. */
   readonly examples?: readonly string[];
   readonly onError?: (error: LockstepError) => void;
-}
-
-/** The normalized request, as a receipt commits to it and replay reads it. */
-export interface RecordedRequest {
-  readonly text: string;
-  readonly top_k: number;
-}
-
-/**
- * What a receipt keeps of an answer. `truncated` (only a part of the text was read) is not in receipts of before.
- */
-export function summaryOf(answer: Classification): Readonly<Record<string, unknown>> {
-  const { label, probability, abstained, top, truncated } = answer;
-  return {
-    label,
-    probability,
-    abstained,
-    top: top.map((one) => ({ label: one.label, probability: one.probability })),
-    truncated,
-  };
 }
 
 interface Serving {
@@ -154,27 +136,25 @@ export class Service implements HttpDeps, AsyncDisposable {
     for (const listener of this.#listeners) listener(event);
   }
 
-  async classify(
-    texts: readonly string[],
-    { model: wanted, topK, seed, signal }: ClassifyOptions,
-  ): Promise<readonly ClassifyAnswer[]> {
+  async ask<T extends TaskName>(
+    name: T,
+    { questions, options, model: wanted, seed, signal }: HttpRequest<T>,
+  ): Promise<readonly WireAnswer<T>[]> {
     const serving = this.#require();
+    const task: Task<T, TypesOf[T]> = TASKS[name];
     const started = performance.now();
     using held = wanted === undefined ? undefined : await this.#holding(serving, wanted, signal);
-    const { answers, profile } = await (held ?? serving.model).classifyOnProfile(texts, { topK, signal });
+    const asked = { ...options, signal } as AskOptions<T>;
+    const { answers, profile } = await (held ?? serving.model).ask(name, questions, asked);
     const receipts = await Promise.all(
       answers.map((answer, index) =>
-        this.#record(serving.audit, answer, profile, { text: texts[index]!, top_k: topK }, seed),
+        this.#record(serving.audit, name, answer, profile, recordOf(name, questions[index]!, options), seed),
       ),
     );
     const latency_ms = Math.round((performance.now() - started) * 1000) / 1000;
-    return answers.map(({ label, probability, abstained, truncated, top, version }, index) => ({
-      label: abstained ? null : label,
-      probability,
-      abstained,
-      truncated,
-      top: [...top],
-      version,
+    return answers.map((answer, index) => ({
+      ...task.toWire(answer),
+      version: answer.version,
       receipt: receipts[index] ?? null,
       latency_ms,
     }));
@@ -239,21 +219,23 @@ export class Service implements HttpDeps, AsyncDisposable {
     return info;
   }
 
-  async #record(
+  async #record<T extends TaskName>(
     audit: AuditLog | undefined,
-    answer: Classification,
+    name: T,
+    answer: AnswerOf<T>,
     profile: Profile,
-    request: RecordedRequest,
+    request: Readonly<Record<string, unknown>>,
     seed: number | undefined,
   ): Promise<string | null> {
     if (audit === undefined) return null;
+    const task: Task<T, TypesOf[T]> = TASKS[name];
     const receipt = await (this.#health ?? audit).append({
       requestId: randomUUID(),
       version: answer.version,
       profile,
       request: canonicalJson(request),
       answerDigest: answer.digest,
-      summary: summaryOf(answer),
+      summary: task.summary(answer),
       at: timestamp(),
       ...(seed === undefined ? {} : { seed }),
     });

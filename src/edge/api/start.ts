@@ -9,6 +9,7 @@ import { openStore } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
 import { Model } from "../../work/model/index.ts";
+import { mainTask, TASKS } from "../../work/tasks/index.ts";
 import { aliasSchema, callbackSchema, defaultThreads, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 import { selfCheck, type SelfCheckReport } from "./self-check.ts";
 import { closeAll, openReceipts, runningServer, withKeyFile, type Server } from "./serve.ts";
@@ -55,7 +56,13 @@ export type StartEvent =
   | { readonly kind: "found"; readonly version: string; readonly metrics: Metrics }
   | { readonly kind: "trained"; readonly result: TrainResult }
   | ({ readonly kind: "checked" } & SelfCheckReport)
-  | { readonly kind: "serving"; readonly url: string; readonly version: string; readonly question: string }
+  | {
+      readonly kind: "serving";
+      readonly url: string;
+      readonly route: string;
+      readonly version: string;
+      readonly question: string;
+    }
   | TrainProgress;
 
 const EXAMPLES = 6;
@@ -119,7 +126,8 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     service.offer(questions.slice(0, EXAMPLES));
     parts.push(service);
     await service.begin(model, log);
-    onEvent?.({ kind: "serving", url: server.url, version: model.version, question: questions[0] ?? "" });
+    const { route } = TASKS[mainTask(model.info)];
+    onEvent?.({ kind: "serving", url: server.url, route, version: model.version, question: questions[0] ?? "" });
     return runningServer(server, model, log?.path, parts.slice(1));
   } catch (thrown) {
     const { code, message } = toLockstepError(thrown);

@@ -8,6 +8,7 @@ import { LockstepError, parseOptions } from "../../base/index.ts";
 import { availableExecutors, type Profile } from "../../numeric/runtime/index.ts";
 import {
   BATCH_SIZES,
+  cutRows,
   firstOf,
   invarianceRows,
   openInvariancePool,
@@ -161,7 +162,7 @@ async function verifyDirect(
   });
   await pool.ready();
   const requestOptions = signal === undefined ? {} : { signal };
-  const { profile, classes, logits } = await pool.request(0, { kind: "alone" }, requestOptions);
+  const { profile, sets: joined } = await pool.request(0, { kind: "alone" }, requestOptions);
   const checks: VerifyCheck[] = [];
   for (const [set, { tokens }] of sets.entries()) {
     const check = `batches of rows of ${tokens} tokens`;
@@ -195,9 +196,7 @@ async function verifyDirect(
   }
   onRows = report("negative control");
   const control = await pool.request(0, { kind: "control" }, requestOptions);
-  const alone = logits.map((flat, set) =>
-    (sets[set]?.rows ?? []).map((_, row) => flat.slice(row * classes, (row + 1) * classes)),
-  );
+  const alone = joined.map(cutRows);
   return { profile, alone, checks, caught: control.difference !== null };
 }
 
@@ -256,13 +255,13 @@ async function verifyScheduled(
   const ask = async (): Promise<void> => {
     for (const request of requests) {
       const rows = request.map((ref) => rowAt(sets, ref));
-      const { logits } = await scheduler.submit({
+      const { outputs } = await scheduler.submit({
         id: "verify",
         rows: rows.length,
         encode: () => rows,
         ...(signal === undefined ? {} : { signal }),
       });
-      outcome ??= firstOf(sets, alone, request, logits);
+      outcome ??= firstOf(sets, alone, request, outputs);
     }
   };
   await Promise.all(Array.from({ length: REQUESTS_AT_ONCE * threads }, ask));

@@ -6,16 +6,9 @@ import { canonicalJson } from "../../base/index.ts";
 import { formatModelConfig, type ModelConfig } from "../../language/models/index.ts";
 import type { Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, encodeSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
+import type { Share } from "../../work/evaluate/index.ts";
 import type { Calibration, LockstepFile } from "../../work/infer/index.ts";
 import { recipeHash, type Recipe } from "../../work/train/index.ts";
-
-/** A share with its 95 % interval (Wilson), and of how many. */
-export interface Share {
-  readonly value: number;
-  readonly low: number;
-  readonly high: number;
-  readonly total: number;
-}
 
 /** Measured figures that are kept in the version. */
 export interface Metrics {

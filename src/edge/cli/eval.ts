@@ -1,9 +1,10 @@
 /** `lockstep eval`: a version measured on a labelled table. */
 import type { Command } from "commander";
-import { evaluate, type Evaluation } from "../api/index.ts";
+import { evaluate, type Evaluation, type TaskName } from "../api/index.ts";
 import { formatDuration } from "../../base/index.ts";
 import { addModelFlags, integer, JSON_FLAG, MODEL_ARGUMENT, type ModelFlags } from "./flags.ts";
-import { createOutput, percent, withInterval, type Output } from "./output.ts";
+import { viewOf } from "./answers.ts";
+import { createOutput, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface EvalFlags extends ModelFlags {
@@ -35,19 +36,12 @@ export function addEval(program: Command): void {
     });
 }
 
-function printReport(report: Evaluation, output: Output): void {
+function printReport<T extends TaskName>(report: Evaluation<T>, output: Output): void {
+  const { figures, mistakes } = viewOf(report.task);
   output.print(`version              ${report.version}`);
-  output.print(`accuracy             ${withInterval(report.accuracy)} of ${report.data.rows}`);
-  output.print(`macro-F1             ${report.macroF1.toFixed(4)}`);
-  output.print(`calibration error    ${report.expectedCalibrationError.toFixed(4)}`);
-  output.print(`negative log-lik.    ${report.negativeLogLikelihood.toFixed(4)} nats a text`);
-  if (report.abstained > 0)
-    output.print(
-      `abstained            ${percent(report.abstained)}; right where it answered: ` +
-        (report.answeredAccuracy === undefined ? "-" : percent(report.answeredAccuracy)),
-    );
+  for (const line of figures(report)) output.print(line);
   output.print(`time                 ${formatDuration(report.seconds * 1000)}`);
-  if (report.confusions.length > 0) output.print("most frequent mistakes");
-  for (const { expected, predicted, count } of report.confusions)
-    output.print(`  ${String(count).padStart(4)} × ${expected} taken for ${predicted}`);
+  const lines = mistakes(report);
+  if (lines.length > 0) output.print("most frequent mistakes");
+  for (const line of lines) output.print(`  ${line}`);
 }

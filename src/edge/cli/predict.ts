@@ -1,9 +1,10 @@
 /** `lockstep predict`: answers to texts, in their order, as they come. */
 import type { Command } from "commander";
-import { classifyEach, loadModel, textsOf, type TextClassification } from "../api/index.ts";
+import { askTexts, loadModel, mainTask, textsOf, type AskOptions, type Model, type TaskName } from "../api/index.ts";
 import { formatCount, formatDuration, LockstepError } from "../../base/index.ts";
 import { addModelFlags, integer, MODEL_ARGUMENT, type ModelFlags } from "./flags.ts";
-import { createOutput, FailedMidway, percent, type Output } from "./output.ts";
+import { viewOf } from "./answers.ts";
+import { createOutput, FailedMidway, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
 interface PredictFlags extends ModelFlags {
@@ -50,11 +51,8 @@ Examples:
       await using model = await loadModel(path, options);
       const source = file === undefined ? texts : await textsOf(file, column, interrupted.signal, model);
       const started = performance.now();
-      const count = await answerAll(
-        classifyEach(model, source, { topK: top, signal: interrupted.signal }),
-        output,
-        csv === true,
-      );
+      const signal = interrupted.signal;
+      const count = await answerAll(model, mainTask(model.info), source, { top, signal }, output, csv === true);
       if (file !== undefined)
         output.note(
           `${formatCount(count)} ${count === 1 ? "text" : "texts"} in ${formatDuration(performance.now() - started)}`,
@@ -62,15 +60,23 @@ Examples:
     });
 }
 
-async function answerAll(answers: AsyncIterable<TextClassification>, output: Output, csv: boolean): Promise<number> {
+async function answerAll<T extends TaskName>(
+  model: Model,
+  task: T,
+  texts: Iterable<string> | AsyncIterable<string>,
+  { top, signal }: { readonly top: number | undefined; readonly signal: AbortSignal },
+  output: Output,
+  csv: boolean,
+): Promise<number> {
+  const { columns, cells, lines, json, options } = viewOf(task);
   let count = 0;
-  if (csv) process.stdout.write("text,label,probability,abstained,version\n");
+  if (csv) process.stdout.write(`${columns.join(",")}\n`);
   try {
-    for await (const answer of answers) {
+    for await (const answer of askTexts(model, task, texts, { ...options(top), signal } as AskOptions<T>)) {
       count++;
-      output.result(answer);
-      if (csv) process.stdout.write(`${csvLine(answer)}\n`);
-      else print(answer, output);
+      output.result(json(answer));
+      if (csv) process.stdout.write(`${cells(answer).map(cellOf).join(",")}\n`);
+      else for (const line of lines(answer)) output.print(line);
       await output.drained();
     }
   } catch (thrown) {
@@ -79,16 +85,8 @@ async function answerAll(answers: AsyncIterable<TextClassification>, output: Out
   return count;
 }
 
-function print({ text, abstained, top }: TextClassification, output: Output): void {
-  output.print(text);
-  output.print(
-    `  ${abstained ? "(abstains) " : ""}` +
-      top.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", "),
-  );
-}
-
-function csvLine({ text, label, probability, abstained, version }: TextClassification): string {
-  return [quoted(text), quoted(label), probability, abstained, version].join(",");
+function cellOf(cell: string | number | boolean): string {
+  return typeof cell === "string" ? quoted(cell) : String(cell);
 }
 
 function quoted(cell: string): string {

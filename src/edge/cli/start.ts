@@ -52,9 +52,9 @@ while serving it exits with 0.`,
       const http = addressOf(flags);
       const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping");
-      let question = "";
+      let asked = { route: "", question: "" };
       const onEvent = (event: StartEvent): void => {
-        if (event.kind === "serving") question = event.question;
+        if (event.kind === "serving") asked = event;
         show(event, display, output);
       };
       try {
@@ -69,7 +69,7 @@ while serving it exits with 0.`,
         });
         output.result({ url: server.url, version: server.model.version, receipts: server.auditPath ?? null });
         warnOfExposure(output, flags.host, server.port);
-        if (flags.check === true) await check(server, question, output);
+        if (flags.check === true) await check(server, asked, output);
         else await interrupted.done;
       } finally {
         display.clear();
@@ -95,7 +95,7 @@ function show(event: StartEvent, display: ProgressDisplay, output: Output): void
     case "serving":
       display.line(`serving version ${event.version.slice(0, 12)} at ${event.url}`);
       return output.print(
-        `curl -s ${event.url}/v1/classify -H 'content-type: application/json' -d '` +
+        `curl -s ${event.url}${event.route} -H 'content-type: application/json' -d '` +
           `${JSON.stringify({ text: event.question }).replaceAll("'", "\\u0027")}'`,
       );
     default:
@@ -109,14 +109,18 @@ function printMetrics(output: Output, { test, baseline }: Metrics): void {
 }
 
 /** Through real sockets: an answer, the same answer again, its receipt, and the pages around it. */
-async function check({ url, model }: Server, question: string, output: Output): Promise<void> {
+async function check(
+  { url, model }: Server,
+  { route, question }: { readonly route: string; readonly question: string },
+  output: Output,
+): Promise<void> {
   const ask = async (): Promise<{
     label: string | null;
     probability: number;
     version: string;
     receipt: string | null;
   }> => {
-    const response = await fetch(`${url}/v1/classify`, {
+    const response = await fetch(`${url}${route}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ text: question }),
@@ -127,7 +131,7 @@ async function check({ url, model }: Server, question: string, output: Output): 
     if (!response.ok || body.answers === undefined)
       throw new LockstepError(
         "CHECK_FAILED",
-        `POST /v1/classify answered ${response.status}: ${JSON.stringify(body).slice(0, 300)}`,
+        `POST ${route} answered ${response.status}: ${JSON.stringify(body).slice(0, 300)}`,
       );
     return body.answers[0];
   };

@@ -5,38 +5,10 @@
  */
 import { z } from "zod";
 import type { LockstepError } from "../../base/index.ts";
+import { TASKS, type Question, type TaskName, type TypesOf } from "../../work/tasks/index.ts";
 
-export const MAX_TEXTS = 64;
-export const MAX_TEXT_LENGTH = 10_000;
-
-const text = z
-  .string()
-  .max(MAX_TEXT_LENGTH, `expected at most ${MAX_TEXT_LENGTH} characters`)
-  .refine((value) => value.isWellFormed(), "expected well-formed Unicode (there is half of a surrogate pair)")
-  .refine((value) => value.trim() !== "", "expected a text that is not blank")
-  .meta({ description: "A text to classify." });
-const versionName = z.string().min(1).max(200).meta({ description: "An alias (champion) or a version's name." });
-
-export const classifyRequest = z
-  .strictObject({
-    text: text.optional(),
-    texts: z.array(text).min(1).max(MAX_TEXTS).optional(),
-    model: versionName.optional(),
-    top_k: z.int().min(1).max(1000).default(5).meta({ description: "How many labels to give, most probable first." }),
-    seed: z.int().min(0).max(0xffff_ffff).optional().meta({ description: "Kept in the receipt." }),
-  })
-  .refine((body) => (body.text === undefined) !== (body.texts === undefined), "expected exactly one of text and texts");
-
-const scored = z.object({ label: z.string(), probability: z.number() });
-
-export const classifyAnswer = z.object({
-  label: z.string().nullable().meta({ description: "The most probable label; null when the model abstained." }),
-  probability: z.number().meta({ description: "Of the most probable label." }),
-  abstained: z.boolean().meta({ description: "Whether the most probable label lies below the version's threshold." }),
-  truncated: z
-    .boolean()
-    .meta({ description: "Whether the text had more tokens than the version reads, so that only a part was read." }),
-  top: z.array(scored),
+/** What the server adds to every answer. */
+const delivered = z.object({
   version: z.string().meta({ description: "The one version that the whole answer comes from." }),
   receipt: z
     .string()
@@ -44,7 +16,14 @@ export const classifyAnswer = z.object({
     .meta({ description: "Names the record that the answer can be replayed from; null if none is kept." }),
   latency_ms: z.number(),
 });
-export const classifyResponse = z.object({ answers: z.array(classifyAnswer), model: z.string() });
+
+/** An answer of a task over HTTP. */
+export type WireAnswer<T extends TaskName> = TypesOf[T]["wire"] & z.output<typeof delivered>;
+
+export function responseOf(task: TaskName): z.ZodObject {
+  const answer = TASKS[task].wire.extend(delivered.shape);
+  return z.object({ answers: z.array(answer), model: z.string() });
+}
 
 export const modelInfo = z.object({
   version: z.string(),
@@ -141,7 +120,7 @@ export const receiptResponse = z.object({
   commitment: sha256.meta({ description: "To the request: what stays when its text is erased." }),
   summaryCommitment: sha256.meta({ description: "To the summary." }),
   seed: z.string().nullable().meta({ description: "As the request gave it." }),
-  answerDigest: z.string().meta({ description: "SHA-256 of the bits of the logits." }),
+  answerDigest: z.string().meta({ description: "SHA-256 of the bits of what the version's program gave." }),
   at: z.string(),
   request: z.string().nullable().meta({ description: "The request, as canonical JSON; null once it is erased." }),
   summary: z.string().nullable().meta({ description: "The answer, as canonical JSON; null once it is erased." }),
@@ -152,7 +131,6 @@ export const receiptResponse = z.object({
     .meta({ description: "An answer; or the record that texts of answers were erased, which its request lists." }),
 });
 
-export type ClassifyAnswer = z.output<typeof classifyAnswer>;
 export type ModelInfo = z.output<typeof modelInfo>;
 export type PublishRequest = z.output<typeof publishRequest>;
 export type TrainingStatus = z.output<typeof trainingStatus>;
@@ -160,9 +138,11 @@ export type ServingStatus = z.output<typeof servingStatus>;
 export type FailedStatus = z.output<typeof failedStatus>;
 export type Status = z.output<typeof statusResponse>;
 
-export interface ClassifyOptions {
+/** A request of a task, with what every request may say. */
+export interface HttpRequest<T extends TaskName> {
+  readonly questions: readonly Question<T>[];
+  readonly options: TypesOf[T]["options"];
   readonly model?: string | undefined;
-  readonly topK: number;
   readonly seed?: number | undefined;
   /** Aborted when the client has gone or the time limit has passed. */
   readonly signal: AbortSignal;
@@ -178,8 +158,8 @@ export interface MetricSample {
 }
 
 export interface HttpDeps {
-  /** One answer a text, in their order, all from one version. Throws LockstepErrors. */
-  classify(texts: readonly string[], options: ClassifyOptions): Promise<readonly ClassifyAnswer[]>;
+  /** One answer a question, in their order, all from one version. Throws LockstepErrors. */
+  ask<T extends TaskName>(task: T, request: HttpRequest<T>): Promise<readonly WireAnswer<T>[]>;
   models(): readonly ModelInfo[];
   status(): Status;
   /** Calls `listener` at every change of status (its `history` left out); the result ends that. */

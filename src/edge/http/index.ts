@@ -1,14 +1,14 @@
 export { createHttpServer, type HttpHooks, type HttpServer } from "./server.ts";
 export { httpOptions, type HttpOptions } from "./options.ts";
 export type {
-  ClassifyAnswer,
-  ClassifyOptions,
   FailedStatus,
   HttpDeps,
+  HttpRequest,
   MetricSample,
   ModelInfo,
   PublishRequest,
   ServingStatus,
   Status,
   TrainingStatus,
+  WireAnswer,
 } from "./contract.ts";

@@ -1,20 +1,30 @@
 /** The OpenAPI 3.1 document, made from the very schemas that requests are parsed by. */
 import { z } from "zod";
+import { TASK_NAMES, TASKS, type TaskName } from "../../work/tasks/index.ts";
 import {
-  classifyRequest,
-  classifyResponse,
   errorResponse,
   modelInfo,
   modelsResponse,
   publishRequest,
   readyResponse,
   receiptResponse,
+  responseOf,
   statusResponse,
 } from "./contract.ts";
 
-const SCHEMAS = {
-  ClassifyRequest: classifyRequest,
-  ClassifyResponse: classifyResponse,
+/** `token-classify` as `TokenClassify`. */
+function typeName(task: TaskName): string {
+  return task.replace(/(^|-)([a-z])/g, (_, _dash, letter: string) => letter.toUpperCase());
+}
+
+const TASK_SCHEMAS = Object.fromEntries(
+  TASK_NAMES.flatMap((task): readonly (readonly [string, z.ZodType])[] => [
+    [`${typeName(task)}Request`, TASKS[task].body],
+    [`${typeName(task)}Response`, responseOf(task)],
+  ]),
+);
+
+const OTHER_SCHEMAS = {
   ErrorResponse: errorResponse,
   ModelInfo: modelInfo,
   ModelsResponse: modelsResponse,
@@ -23,7 +33,8 @@ const SCHEMAS = {
   Receipt: receiptResponse,
   Status: statusResponse,
 } as const;
-type SchemaName = keyof typeof SCHEMAS;
+/** A name in one of the two tables above. */
+type SchemaName = keyof typeof OTHER_SCHEMAS | `${string}Request` | `${string}Response`;
 
 interface Operation {
   readonly summary: string;
@@ -36,15 +47,17 @@ interface Operation {
   readonly key?: true;
 }
 
+function asking(task: TaskName): Operation {
+  return {
+    summary: TASKS[task].about,
+    body: `${typeName(task)}Request`,
+    answer: `${typeName(task)}Response`,
+    refusals: [400, 403, 404, 413, 415, 429, 503, 504],
+  };
+}
+
 const PATHS: Readonly<Record<string, Readonly<Partial<Record<"get" | "post", Operation>>>>> = {
-  "/v1/classify": {
-    post: {
-      summary: "Classifies one text or up to 64.",
-      body: "ClassifyRequest",
-      answer: "ClassifyResponse",
-      refusals: [400, 403, 404, 413, 415, 429, 503, 504],
-    },
-  },
+  ...Object.fromEntries(TASK_NAMES.map((task) => [TASKS[task].route, { post: asking(task) }])),
   "/v1/models": { get: { summary: "The versions that this server has.", answer: "ModelsResponse" } },
   "/v1/models/publish": {
     post: {
@@ -129,7 +142,7 @@ export function openApi(): object {
     ),
     components: {
       schemas: Object.fromEntries(
-        Object.entries(SCHEMAS).map(([name, schema]) => [
+        Object.entries({ ...TASK_SCHEMAS, ...OTHER_SCHEMAS }).map(([name, schema]) => [
           name,
           withoutDialect(z.toJSONSchema(schema, { io: /Request$/.test(name) ? "input" : "output" })),
         ]),

@@ -1,7 +1,8 @@
 /** The JSON routes: parse, hand over, answer. Everything that they share (guards, limits, errors) is in server.ts. */
 import type { FastifyInstance, FastifyReply } from "fastify";
 import { LockstepError, parseOptions } from "../../base/index.ts";
-import { classifyRequest, publishRequest, type HttpDeps } from "./contract.ts";
+import { rowsOf, TASK_NAMES, TASKS, type Task, type TaskName, type TypesOf } from "../../work/tasks/index.ts";
+import { publishRequest, type HttpDeps } from "./contract.ts";
 import { errorBody } from "./errors.ts";
 import { checkKey } from "./key.ts";
 import type { Metrics } from "./metrics.ts";
@@ -20,19 +21,9 @@ export interface RouteContext {
   readonly isDraining: () => boolean;
 }
 
-export function addRoutes(
-  app: FastifyInstance,
-  { deps, metrics, streams, underWay, key, requestTimeoutMs, isDraining }: RouteContext,
-): void {
-  app.post("/v1/classify", async (request, reply) => {
-    const body = parseOptions(classifyRequest, request.body, "the request", "INPUT_INVALID");
-    const texts = body.texts ?? [body.text!];
-    const answers = await withinTime(reply, requestTimeoutMs, (signal) =>
-      deps.classify(texts, { model: body.model, topK: body.top_k, seed: body.seed, signal }),
-    );
-    metrics.texts(answers.length);
-    return { answers, model: answers[0]!.version };
-  });
+export function addRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { deps, metrics, streams, underWay, key, isDraining } = context;
+  for (const name of TASK_NAMES) addTask(app, name, context);
 
   app.get("/v1/models", () => ({ models: deps.models() }));
 
@@ -72,6 +63,24 @@ export function addRoutes(
   app.get("/metrics", async (_request, reply) => reply.type(metrics.contentType).send(await metrics.render()));
 
   app.get("/openapi.json", () => openApi());
+}
+
+function addTask<T extends TaskName>(
+  app: FastifyInstance,
+  name: T,
+  { deps, metrics, requestTimeoutMs }: RouteContext,
+): void {
+  const task: Task<T, TypesOf[T]> = TASKS[name];
+  app.post(task.route, async (request, reply) => {
+    const body = parseOptions(task.body, request.body, "the request", "INPUT_INVALID");
+    const { questions, options } = task.ofBody(body);
+    const { model, seed } = body;
+    const answers = await withinTime(reply, requestTimeoutMs, (signal) =>
+      deps.ask(name, { questions, options, model, seed, signal }),
+    );
+    metrics.texts(rowsOf(name, questions));
+    return { answers, model: answers[0]!.version };
+  });
 }
 
 /** Runs `work` with a signal that is aborted when the client has gone; throws TIMEOUT when it takes too long. */

@@ -94,24 +94,17 @@ async function replayOne(
       ? { index, requestId, version, verdict: "notReplayable", reason: `${when}, which nothing signed says` }
       : { index, requestId, version, verdict: "erased", reason: when };
   }
-  const again = await orUndefined(() => recompute(receipt, requestOf(receipt)));
-  if (again === undefined)
-    return {
-      index,
-      requestId,
-      version,
-      verdict: "notReplayable",
-      reason: "its version or a profile to compare with is not available here",
-    };
+  const again = await orWhyNot(() => recompute(receipt, requestOf(receipt)));
+  if (typeof again === "string") return { index, requestId, version, verdict: "notReplayable", reason: again };
   const summary: unknown = JSON.parse(receipt.summary);
   return { index, requestId, version, ...compareAnswers({ ...receipt, summary }, again, tolerance) };
 }
 
-async function orUndefined(recompute: () => Promise<Recomputed | undefined>): Promise<Recomputed | undefined> {
+async function orWhyNot(recompute: () => Promise<Recomputed | undefined>): Promise<Recomputed | string> {
   try {
-    return await recompute();
+    return (await recompute()) ?? "its version or a profile to compare with is not available here";
   } catch (error) {
-    if (isLockstepError(error) && error.code === "NOT_FOUND") return undefined;
+    if (isLockstepError(error) && error.code === "NOT_FOUND") return error.message;
     throw error;
   }
 }

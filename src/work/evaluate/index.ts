@@ -4,10 +4,12 @@ export {
   classScores,
   confusionPairs,
   macroF1,
+  shareOf,
   wilsonInterval,
   type Accuracy,
   type ClassScores,
   type Confusion,
+  type Share,
 } from "./metrics.ts";
 export {
   confidences,
@@ -20,3 +22,6 @@ export {
 } from "./probabilities.ts";
 export { chooseThreshold, fitTemperature, TEMPERATURE_RANGE, type Threshold } from "./calibrate.ts";
 export { runLinearBaseline, trainLinearBaseline, type BaselineTask, type LinearBaseline } from "./baseline.ts";
+export { scoresOf } from "./measure-classes.ts";
+export { MEASURES, type FiguresOf } from "./measures.ts";
+export type { MeasureOptions, TableColumns } from "./measure.ts";

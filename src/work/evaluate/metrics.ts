@@ -11,6 +11,18 @@ export interface Accuracy {
   readonly interval: readonly [number, number];
 }
 
+/** A share with its 95 % interval (Wilson), and of how many: an accuracy as it is said. */
+export interface Share {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly total: number;
+}
+
+export function shareOf({ value, interval: [low, high], total }: Accuracy): Share {
+  return { value, low, high, total };
+}
+
 /** Throws DATA_INVALID for no rows or unequal lengths. */
 export function accuracy(predicted: ArrayLike<number>, expected: ArrayLike<number>): Accuracy {
   checkLengths(predicted, expected);

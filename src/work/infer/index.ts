@@ -1,15 +1,12 @@
-export { digestLogits, probabilities, toAnswer, type Answer, type LabelProbability } from "./answer.ts";
+export { cutRows, joinRows, type JoinedRows } from "./joined.ts";
 export { openPredictor, rowLength, type Predictor, type PredictorOptions, type TokenRow } from "./predictor.ts";
 export {
   checkWeightsSize,
-  lockstepFileSchema,
   readEncoder,
   readLockstepFile,
   readVersion,
   readVersionInfo,
-  type Calibration,
   type Encoder,
-  type LockstepFile,
   type Version,
   type VersionFiles,
   type VersionInfo,
@@ -32,3 +29,4 @@ export {
 export { invarianceRows } from "./invariance-rows.ts";
 export { openInvariancePool } from "./invariance-pool.ts";
 export { openFeatures, type FeatureExtractor } from "./features.ts";
+export { type Calibration, type LockstepFile, type VersionTask } from "./lockstep-file.ts";

@@ -1,6 +1,7 @@
 /** What passes between `checkInvariance` and its worker thread. */
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { ComparedRuns, RowSet } from "./invariance.ts";
+import type { JoinedRows } from "./joined.ts";
 import type { VersionFiles } from "./version.ts";
 
 export interface InvarianceSetup {
@@ -19,13 +20,8 @@ export type InvarianceRequest =
   | { readonly kind: "control" };
 
 export type InvarianceReply =
-  /** logits[set] [rows, classes] */
-  | {
-      readonly kind: "alone";
-      readonly profile: Profile;
-      readonly classes: number;
-      readonly logits: readonly Float32Array[];
-    }
+  /** Outputs of each set's rows. */
+  | { readonly kind: "alone"; readonly profile: Profile; readonly sets: readonly JoinedRows[] }
   | ({ readonly kind: "batches" } & ComparedRuns)
   | ({ readonly kind: "mixed" } & ComparedRuns)
   | ({ readonly kind: "intraOp" } & ComparedRuns)

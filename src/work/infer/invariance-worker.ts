@@ -17,6 +17,7 @@ import {
   type RunRows,
 } from "./invariance.ts";
 import type { InvarianceEvent, InvarianceReply, InvarianceRequest, InvarianceSetup } from "./invariance-messages.ts";
+import { joinRows } from "./joined.ts";
 import { openPredictor, type Predictor } from "./predictor.ts";
 import { readVersion } from "./version.ts";
 
@@ -61,8 +62,7 @@ await serveWorker<InvarianceRequest, InvarianceReply, InvarianceEvent>(
       {
         alone: async (_, context) => {
           alone = await runAlone(runner(predictor), sets, reporter(context));
-          const logits = alone.map((rows) => Float32Array.from(rows.flatMap((row) => Array.from(row))));
-          return { kind: "alone", profile: predictor.profile, classes: predictor.classes, logits };
+          return { kind: "alone", profile: predictor.profile, sets: alone.map(joinRows) };
         },
         batches: async ({ set, windows }, context) => ({
           kind: "batches",

@@ -12,7 +12,7 @@ import {
   type Profile,
   type Session,
 } from "../../numeric/runtime/index.ts";
-import { tensor } from "../../numeric/tensor/index.ts";
+import { elements, tensor } from "../../numeric/tensor/index.ts";
 import type { Version } from "./version.ts";
 
 export type { TokenRow } from "../../language/models/index.ts";
@@ -30,8 +30,7 @@ export interface PredictorOptions {
 
 export interface Predictor {
   readonly profile: Profile;
-  readonly classes: number;
-  /** Logits [classes] of each row, in order. Rows are grouped by padded length; mates never change a bit. */
+  /** Outputs of each row, in order: logits [classes]. Rows are grouped by padded length; mates never change a bit. */
   run(rows: readonly TokenRow[]): Promise<Float32Array[]>;
   dispose(): Promise<void>;
 }
@@ -76,7 +75,6 @@ export function rowLength(row: TokenRow): number {
 
 class PackedPredictor implements Predictor {
   readonly profile: Profile;
-  readonly classes: number;
   readonly #version: Version;
   readonly #session: Session;
   readonly #maxRows: number;
@@ -84,7 +82,6 @@ class PackedPredictor implements Predictor {
 
   constructor(version: Version, session: Session, options: PredictorOptions) {
     this.profile = session.profile;
-    this.classes = version.labels.length;
     this.#version = version;
     this.#session = session;
     this.#maxRows = options.maxRows ?? 64;
@@ -93,6 +90,7 @@ class PackedPredictor implements Predictor {
 
   async run(rows: readonly TokenRow[]): Promise<Float32Array[]> {
     const answers = new Array<Float32Array>(rows.length);
+    const width = this.#version.labels.length;
     for (const [tokens, group] of byLength(rows)) {
       const most = Math.max(1, Math.min(this.#maxRows, Math.floor(this.#maxTokens / tokens)));
       for (let at = 0; at < group.length; at += most) {
@@ -102,14 +100,14 @@ class PackedPredictor implements Predictor {
           tokens,
         );
         part.forEach((index, row) => {
-          answers[index] = logits.slice(row * this.classes, (row + 1) * this.classes);
+          answers[index] = logits.slice(row * width, (row + 1) * width);
         });
       }
     }
     return answers;
   }
 
-  /** rows [B] padded to T tokens → logits [B, classes] */
+  /** rows [B] padded to T tokens → logits [B, L] */
   async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
     const inputs = batchInputs(rows, this.#version.config, this.#version.head, {
       tokens,
@@ -117,9 +115,10 @@ class PackedPredictor implements Predictor {
       padId: this.#version.tokenizer.special.pad,
       real: "float32",
     });
-    const logits = new Float32Array(rows.length * this.classes);
-    await this.#session.run(inputs, { logits: tensor("float32", [rows.length, this.classes], logits) });
-    return logits;
+    const shape = [rows.length, this.#version.labels.length];
+    const logits = tensor("float32", shape, new Float32Array(elements(shape)));
+    await this.#session.run(inputs, { logits });
+    return logits.data;
   }
 
   dispose(): Promise<void> {

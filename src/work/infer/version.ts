@@ -2,8 +2,7 @@
  * What a version's files say: the one place where a folder in the Hugging Face layout, with or without `lockstep.json`,
  * becomes something that can be loaded. Nothing is trusted: every file is checked before it is used.
  */
-import { z } from "zod";
-import { formatBytes, LABEL_LIMITS, LockstepError, parseStrictJson } from "../../base/index.ts";
+import { formatBytes, LockstepError, parseStrictJson } from "../../base/index.ts";
 import {
   classifierLabels,
   classifierName,
@@ -20,43 +19,22 @@ import {
   type ParsedConfig,
   type Pooling,
 } from "../../language/models/index.ts";
+import {
+  LOCKSTEP_FILE,
+  parseLockstepFile,
+  type Calibration,
+  type LockstepFile,
+  type VersionTask,
+} from "./lockstep-file.ts";
 import { openTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { readSafetensors, type HostTensor, type Safetensors } from "../../numeric/tensor/index.ts";
 
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 
-/**
- * `lockstep.json`: what the Hugging Face layout has no place for. Everything in it is decided by the recipe, never by a
- * clock.
- */
-export const lockstepFileSchema = z.looseObject({
-  format: z.literal(1),
-  task: z.literal("classify"),
-  labels: z
-    .array(z.string().min(1).max(LABEL_LIMITS.length))
-    .min(2)
-    .max(LABEL_LIMITS.count)
-    .refine((labels) => new Set(labels).size === labels.length, "a label is there twice"),
-  pooling: z.enum(["first", "mean", "last"]),
-  max_tokens: z.int().min(2).max(131_072),
-  calibration: z.strictObject({
-    /** Logits are divided by it before the softmax. */
-    temperature: z.number().positive().max(1000),
-    /** Below this probability an answer abstains; 0 never does. */
-    threshold: z.number().min(0).max(1),
-  }),
-  weights_sha256: z.string(),
-  recipe_sha256: z.string().optional(),
-});
-export type LockstepFile = z.infer<typeof lockstepFileSchema>;
-
-export interface Calibration {
-  readonly temperature: number;
-  readonly threshold: number;
-}
-
 /** All of a version but its weights. */
 export interface VersionInfo {
+  /** What it was made for. */
+  readonly task: VersionTask;
   readonly config: ModelConfig;
   readonly head: Extract<Head, { kind: "sequence" }>;
   /** By class id. */
@@ -94,6 +72,7 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   checkVocabulary(config, tokenizer);
   const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? familyPooling(config) } as const;
   return {
+    task: own?.task ?? "classify",
     config,
     head,
     labels,
@@ -152,7 +131,7 @@ function requireRows(
   tensors: ReadonlyMap<string, HostTensor>,
 ): void {
   const { labels: named, numLabels } = parseModelConfig(parseJson(files, "config.json"));
-  if (files.has("lockstep.json") || named !== undefined || numLabels !== undefined) return;
+  if (files.has(LOCKSTEP_FILE) || named !== undefined || numLabels !== undefined) return;
   const name = `${classifierName(config)}.weight`;
   const rows = tensors.get(name)?.shape[0];
   if (rows === labels) return;
@@ -247,19 +226,7 @@ function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer): void {
 
 /** `lockstep.json` of a folder that has one. @throws MODEL_INVALID */
 export function readLockstepFile(files: VersionFiles): LockstepFile | undefined {
-  return files.has("lockstep.json") ? parseLockstepFile(files) : undefined;
-}
-
-function parseLockstepFile(files: VersionFiles): LockstepFile {
-  const parsed = lockstepFileSchema.safeParse(parseJson(files, "lockstep.json"));
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new LockstepError(
-    "MODEL_INVALID",
-    `lockstep.json: "${issue?.path.join(".") ?? ""}" is not as this version of Lockstep writes it: ` +
-      (issue?.message ?? "invalid"),
-    { field: issue?.path.join(".") ?? "" },
-  );
+  return files.has(LOCKSTEP_FILE) ? parseLockstepFile(parseJson(files, LOCKSTEP_FILE)) : undefined;
 }
 
 function need(files: VersionFiles, name: string): Uint8Array {

@@ -8,9 +8,11 @@
 import { MessageChannel, receiveMessageOnPort, threadId, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError, parseOptions } from "../../base/index.ts";
 import { EventCount } from "../../threads/sync/index.ts";
+import { checkQuestions, rowsOf, taskNamed, type AnswerOf, type Question, type TaskName } from "../tasks/index.ts";
 import type {
+  Answers,
+  AskOptions,
   Classification,
-  ClassifyOptions,
   Example,
   HandleOptions,
   LearnOptions,
@@ -18,11 +20,11 @@ import type {
   ModelCaller,
   ModelHandle,
   PinnedModel,
-  ProfiledAnswers,
+  SyncOptions,
   VersionFacts,
 } from "./contract.ts";
-import { ClosableClassifier, listOf } from "./classifier.ts";
-import { classifySchema, examplesSchema, handleSchema, learnSchema } from "./contract.ts";
+import { ClosableAskable, listOf, oneOrMany } from "./askable.ts";
+import { examplesSchema, handleSchema, learnSchema, parseAskOptions } from "./contract.ts";
 import { requireRoom, type FromOwner, type ToOwner } from "./messages.ts";
 import { HeldVersion } from "./held-version.ts";
 
@@ -36,8 +38,8 @@ interface Waiting {
   readonly settle: (reply: Reply | LockstepError) => void;
 }
 
-interface AskOptions {
-  /** Texts and examples in it. @default 0 */
+interface SendOptions {
+  /** Rows and examples in it. @default 0 */
   readonly weight?: number;
   /** @default none */
   readonly timeoutMs?: number | undefined;
@@ -46,7 +48,7 @@ interface AskOptions {
   readonly patient?: boolean;
 }
 
-export class AttachedModel extends ClosableClassifier implements ModelCaller {
+export class AttachedModel extends ClosableAskable implements ModelCaller {
   readonly #port: MessagePort;
   readonly #handle: ModelHandle;
   readonly #waiting = new Map<number, Waiting>();
@@ -76,44 +78,62 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
     return this.#facts;
   }
 
-  protected override answer(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers> {
-    return this.#classify(texts, options);
+  protected override answer<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+  ): Promise<Answers<T>> {
+    return this.#askOwner(task, questions, options);
   }
 
-  classifySync(text: string, options?: Omit<ClassifyOptions, "signal">): Classification;
-  classifySync(texts: readonly string[], options?: Omit<ClassifyOptions, "signal">): readonly Classification[];
   /**
-   * As `classify`, blocking this thread until the answer is there: for workers that are synchronous. No signal can fire
+   * As `ask`, blocking this thread until the answers are there: for workers that are synchronous. No signal can fire
    * meanwhile; the time limit does, and the end of the owner's thread (OWNER_DIED).
-   * @throws as `classify`; DEADLOCK in the thread that owns the model, which would wait for itself
+   * @throws as `ask`; DEADLOCK in the thread that owns the model, which would wait for itself
    */
-  classifySync(
-    texts: string | readonly string[],
-    options: Omit<ClassifyOptions, "signal"> = {},
-  ): Classification | readonly Classification[] {
+  askSync<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: SyncOptions<T> = {} as SyncOptions<T>,
+  ): Answers<T> {
+    taskNamed(task);
     if (this.#handle.owner === threadId)
       throw new LockstepError(
         "DEADLOCK",
-        "classifySync would block the very thread that answers; await classify here, or ask from another thread",
+        `${task}Sync would block the very thread that answers; await ${task} here, or ask from another thread`,
       );
-    const list = [...listOf(texts)];
-    const { timeoutMs = this.#handle.timeoutMs, ...rest } = parseOptions(
-      classifySchema.omit({ signal: true }),
-      options,
-      "the options of classifySync",
-    );
-    const { answers } = this.#askSync(
-      { kind: "classify", texts: list, options: { ...rest, timeoutMs } },
-      list.length,
-      timeoutMs,
-    );
-    return typeof texts === "string" ? answers[0]! : answers;
+    const message = this.#message(task, listOf(questions, "a list of questions"), options as AskOptions<T>, true);
+    const { answers, profile } = this.#sendSync(
+      message,
+      rowsOf(task, questions),
+      message.options.timeoutMs,
+    ) as Answers<T>;
+    return { answers, profile };
+  }
+
+  classifySync(text: string, options?: SyncOptions<"classify">): Classification;
+  classifySync(texts: readonly string[], options?: SyncOptions<"classify">): readonly Classification[];
+  /** As `classify`, blocking this thread. @throws as `askSync` */
+  classifySync(
+    texts: string | readonly string[],
+    options?: SyncOptions<"classify">,
+  ): Classification | readonly Classification[] {
+    return this.#oneOrManySync("classify", texts, options);
+  }
+
+  #oneOrManySync<T extends TaskName>(
+    task: T,
+    texts: Question<T> | readonly Question<T>[],
+    options?: SyncOptions<T>,
+  ): AnswerOf<T> | readonly AnswerOf<T>[] {
+    const { answers } = this.askSync(task, oneOrMany(texts), options);
+    return Array.isArray(texts) ? answers : answers[0]!;
   }
 
   async pin(): Promise<PinnedModel> {
     const { pin, facts } = await this.#ask("pinned", { kind: "pin" });
     return new HeldVersion(facts, {
-      classify: (texts, options) => this.#classify(texts, options, pin),
+      ask: (task, questions, options) => this.#askOwner(task, questions, options, pin),
       release: async () => {
         if (this.#over === undefined) await this.#ask("done", { kind: "release", pin });
       },
@@ -170,26 +190,33 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
 
   #onIdle: () => void = () => undefined;
 
-  async #classify(texts: readonly string[], options: ClassifyOptions, pin?: number): Promise<ProfiledAnswers> {
-    const {
-      signal,
-      timeoutMs = this.#handle.timeoutMs,
-      ...rest
-    } = parseOptions(classifySchema, options, "the options of classify");
-    const message = {
-      kind: "classify",
-      texts: [...texts],
-      options: { ...rest, timeoutMs },
-      ...(pin === undefined ? {} : { pin }),
-    } as const;
-    const { answers, profile } = await this.#ask("answers", message, { weight: texts.length, timeoutMs, signal });
+  async #askOwner<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+    pin?: number,
+  ): Promise<Answers<T>> {
+    const message = this.#message(task, questions, options, false);
+    const { answers, profile } = (await this.#ask(
+      "answers",
+      { ...message, ...(pin === undefined ? {} : { pin }) },
+      { weight: rowsOf(task, questions), timeoutMs: message.options.timeoutMs, signal: options.signal },
+    )) as Answers<T>;
     return { answers, profile };
+  }
+
+  /** What is wrong with the options is said here, before anything is posted. */
+  #message<T extends TaskName>(task: T, questions: readonly Question<T>[], options: AskOptions<T>, sync: boolean) {
+    checkQuestions(task, questions);
+    const { id, timeoutMs = this.#handle.timeoutMs, own } = parseAskOptions(task, options, { sync });
+    const named = id === undefined ? {} : { id };
+    return { kind: "ask", task, questions: [...questions], options: { ...own, ...named, timeoutMs } } as const;
   }
 
   #ask<Kind extends Reply["kind"]>(
     kind: Kind,
     message: Request,
-    options: AskOptions = {},
+    options: SendOptions = {},
   ): Promise<Extract<Reply, { readonly kind: Kind }>> {
     if (this.#over !== undefined) return Promise.reject(this.#over);
     return this.#send(kind, message, options);
@@ -198,7 +225,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
   #send<Kind extends Reply["kind"]>(
     kind: Kind,
     message: Request,
-    { weight = 0, timeoutMs, signal, patient = false }: AskOptions,
+    { weight = 0, timeoutMs, signal, patient = false }: SendOptions,
   ): Promise<Extract<Reply, { readonly kind: Kind }>> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted === true) throw cancelled(signal);
@@ -229,7 +256,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
     });
   }
 
-  #askSync(message: Request, weight: number, timeoutMs: number): Extract<Reply, { readonly kind: "answers" }> {
+  #sendSync(message: Request, weight: number, timeoutMs: number): Extract<Reply, { readonly kind: "answers" }> {
     if (this.#over !== undefined) throw this.#over;
     const bell = EventCount.attach(this.#handle.bell);
     const deadline = performance.now() + timeoutMs;
@@ -255,7 +282,7 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
     const outcome: Reply | LockstepError = settled;
     if (outcome instanceof Error) throw outcome;
     if (outcome.kind !== "answers")
-      throw new LockstepError("INTERNAL", `the model answered "classify" with "${outcome.kind}"`);
+      throw new LockstepError("INTERNAL", `the model answered "${message.kind}" with "${outcome.kind}"`);
     return outcome;
   }
 
@@ -328,8 +355,8 @@ export class AttachedModel extends ClosableClassifier implements ModelCaller {
 }
 
 /**
- * How long `classifySync` sleeps before it looks whether the owner still lives, in milliseconds: a thread that ends
- * rings no bell, and the port says that it was closed only when it is asked.
+ * How long a synchronous question sleeps before it looks whether the owner still lives, in milliseconds: a thread that
+ * ends rings no bell, and the port says that it was closed only when it is asked.
  */
 const LIVENESS_MS = 50;
 

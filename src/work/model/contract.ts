@@ -5,41 +5,53 @@
  */
 import type { MessagePort } from "node:worker_threads";
 import { z } from "zod";
+import { parseOptions, type ErrorCode } from "../../base/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
-import type { Answer, VersionInfo } from "../infer/index.ts";
+import type { VersionInfo } from "../infer/index.ts";
+import { TASKS, type AnswerOf, type Question, type TaskName, type TaskOptions, type TypesOf } from "../tasks/index.ts";
 import type { EventCountHandle } from "../../threads/sync/index.ts";
 import type { LabelledText } from "../train/index.ts";
 import { signalSchema } from "./options.ts";
 
-export const classifySchema = z.strictObject({
-  topK: z.int().min(1).max(100_000).default(5),
+/** What a request of any task may say beside the task's own options. */
+export const askSchema = z.strictObject({
+  /** Names the request; a sample for verification is drawn by it. @default a fresh one */
   id: z.string().min(1).max(200).optional(),
+  /** Milliseconds from asking to answer. @default the model's */
   timeoutMs: z.int().min(1).optional(),
   signal: signalSchema,
 });
 
-export interface ClassifyOptions {
-  /** Likeliest labels to list. @default 5 */
-  readonly topK?: number | undefined;
-  /** Names the request; a sample for verification is drawn by it. @default a fresh one */
-  readonly id?: string | undefined;
-  /** Milliseconds from asking to answer. @default the model's */
-  readonly timeoutMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
+export type AskOptions<T extends TaskName> = Readonly<z.input<typeof askSchema> & TaskOptions<T>>;
+/** While a thread sleeps until the answer is there, no signal can reach it. */
+export type SyncOptions<T extends TaskName> = Omit<AskOptions<T>, "signal">;
+
+/** Options of a request, complete: the task's own, and those of every request. */
+export interface ParsedOptions<T extends TaskName> extends z.output<typeof askSchema> {
+  readonly own: TypesOf[T]["options"];
 }
 
-export interface Classification extends Answer {
-  /** The one version that the answer comes from. */
-  readonly version: string;
-  /** Whether the text had more tokens than the version reads (`info.maxTokens`), so that only a part was read. */
-  readonly truncated: boolean;
+/** @throws OPTION_INVALID, or `code` */
+export function parseAskOptions<T extends TaskName>(
+  task: T,
+  options: AskOptions<T>,
+  { code = "OPTION_INVALID", sync = false }: { readonly code?: ErrorCode; readonly sync?: boolean } = {},
+): ParsedOptions<T> {
+  const { signal: _, ...withoutSignal } = askSchema.shape;
+  const schema = z.strictObject({ ...TASKS[task].options.shape, ...(sync ? withoutSignal : askSchema.shape) });
+  const parsed = parseOptions(schema, options, `the options of ${task}${sync ? "Sync" : ""}`, code);
+  const { id, timeoutMs, signal, ...own } = parsed as z.output<typeof askSchema>;
+  return { id, timeoutMs, signal, own: own as TypesOf[T]["options"] };
 }
 
 /** Answers with what decided their bits. */
-export interface ProfiledAnswers {
-  readonly answers: readonly Classification[];
+export interface Answers<T extends TaskName> {
+  readonly answers: readonly AnswerOf<T>[];
   readonly profile: Profile;
 }
+
+export type ClassifyOptions = AskOptions<"classify">;
+export type Classification = AnswerOf<"classify">;
 
 /** A version as every thread knows it: plain data. */
 export interface VersionFacts {
@@ -59,28 +71,22 @@ export const examplesSchema = z
 
 /** The defaults were measured on a model of 77 classes; docs/guide.md says what they do there. */
 export const learnSchema = z.strictObject({
-  learningRate: z.number().positive().default(1),
-  steps: z.int().min(1).max(10_000).default(16),
-  l2: z.number().min(0).max(1).default(0.1),
-  store: z.boolean().optional(),
-  signal: signalSchema,
-});
-
-export interface LearnOptions {
   /** How far one step may move an example's logits, about. Any positive number. @default 1 */
-  readonly learningRate?: number | undefined;
+  learningRate: z.number().positive().default(1),
   /** Gradient steps over all the examples, 1 to 10,000. @default 16 */
-  readonly steps?: number | undefined;
+  steps: z.int().min(1).max(10_000).default(16),
   /** Pull back to where the update began, 0 (none) to 1, as a share of learningRate. @default 0.1 */
-  readonly l2?: number | undefined;
+  l2: z.number().min(0).max(1).default(0.1),
   /**
    * Write the version into the store that the model was opened from, so that its answers can be replayed later. No
    * alias moves. @default false: in memory only; true, and nothing else, where receipts are kept of its answers
    */
-  readonly store?: boolean | undefined;
+  store: z.boolean().optional(),
   /** Takes the update out of the queue while it has not begun; one that has begun is finished. */
-  readonly signal?: AbortSignal | undefined;
-}
+  signal: signalSchema,
+});
+
+export type LearnOptions = Readonly<z.input<typeof learnSchema>>;
 
 export interface LearnResult {
   /** The version that this update made. */
@@ -96,15 +102,15 @@ export interface LearnResult {
   readonly lossAfter: number;
 }
 
-export interface HandleOptions {
+export const handleSchema = z.strictObject({
   /**
    * Texts and examples that the handle may have under way at once; more are refused with OVERLOADED. 1 to 65,536.
    * @default 256
    */
-  readonly maxInFlight?: number | undefined;
-}
+  maxInFlight: z.int().min(1).max(65_536).default(256),
+});
 
-export const handleSchema = z.strictObject({ maxInFlight: z.int().min(1).max(65_536).default(256) });
+export type HandleOptions = Readonly<z.input<typeof handleSchema>>;
 
 /**
  * What is posted to another thread: `new Worker(file, { workerData: handle, transferList: [handle.port] })`, or
@@ -114,7 +120,7 @@ export const handleSchema = z.strictObject({ maxInFlight: z.int().min(1).max(65_
 export interface ModelHandle {
   readonly kind: "lockstep.model";
   readonly port: MessagePort;
-  /** Counts the messages that the owner has sent; what `classifySync` sleeps on. */
+  /** Counts the messages that the owner has sent; what a synchronous question sleeps on. */
   readonly bell: EventCountHandle;
   /** The thread that made it. */
   readonly owner: number;
@@ -125,32 +131,35 @@ export interface ModelHandle {
   readonly facts: VersionFacts;
 }
 
-/** Anything that classifies: a model, an attached one, or a version of either that is held. */
-export interface Classifier {
+/** Anything that answers: a model, an attached one, or a version of either that is held. */
+export interface Askable {
   /** Name of the version that new questions are answered by: 64 hexadecimal characters. */
   readonly version: string;
-  /** By class id. */
+  /** By class id; none where the version has no classes. */
   readonly labels: readonly string[];
   /** What decides the bits of its answers. */
   readonly profile: Profile;
   readonly info: Omit<VersionInfo, "tokenizer">;
+  /**
+   * One answer a question, all from one version, with what decided their bits: `profile` above may be another
+   * version's by the time they are there. What follows are skins of this.
+   */
+  ask<T extends TaskName>(task: T, questions: readonly Question<T>[], options?: AskOptions<T>): Promise<Answers<T>>;
   classify(text: string, options?: ClassifyOptions): Promise<Classification>;
   classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
-  /** As `classify`, with what decided the bits of these answers. */
-  classifyOnProfile(texts: readonly string[], options?: ClassifyOptions): Promise<ProfiledAnswers>;
 }
 
 /**
  * A version that is held: it answers, and stays in memory, whatever else is published, until it is released (`using`,
  * `await using`), its model is closed, or the thread that holds it ends.
  */
-export interface PinnedModel extends Classifier, Disposable, AsyncDisposable {
+export interface PinnedModel extends Askable, Disposable, AsyncDisposable {
   /** Lets the version go; questions under way are answered first. Idempotent. */
   release(): Promise<void>;
 }
 
 /** `Model` and `AttachedModel` alike. */
-export interface ModelCaller extends Classifier, AsyncDisposable {
+export interface ModelCaller extends Askable, AsyncDisposable {
   /** Holds the current version. @throws SHUTTING_DOWN, OVERLOADED */
   pin(): Promise<PinnedModel>;
   /**

@@ -8,17 +8,18 @@
 import { MessageChannel, threadId, type MessagePort } from "node:worker_threads";
 import { encodeError, LockstepError, parseOptions } from "../../base/index.ts";
 import { EventCount } from "../../threads/sync/index.ts";
+import { checkQuestions, rowsOf, type Question, type TaskName } from "../tasks/index.ts";
 import type {
-  ClassifyOptions,
+  Answers,
+  AskOptions,
   Example,
   HandleOptions,
   LearnOptions,
   LearnResult,
   ModelHandle,
-  ProfiledAnswers,
   VersionFacts,
 } from "./contract.ts";
-import { handleSchema } from "./contract.ts";
+import { handleSchema, parseAskOptions } from "./contract.ts";
 import { requireRoom, toOwnerSchema, type FromOwner, type ToOwner } from "./messages.ts";
 
 /** Handles of one model, and pins of one handle. */
@@ -31,7 +32,12 @@ export interface HostedModel<Pin extends HostedPin> {
   facts(): VersionFacts;
   factsOf(pin: Pin): VersionFacts;
   readonly timeoutMs: number;
-  ask(texts: readonly string[], options: ClassifyOptions, pin: Pin | undefined): Promise<ProfiledAnswers>;
+  ask<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+    pin: Pin | undefined,
+  ): Promise<Answers<T>>;
   pin(): Pin;
   learn(examples: readonly Example[], options: LearnOptions): Promise<LearnResult>;
 }
@@ -200,14 +206,8 @@ class Connection<Pin extends HostedPin> {
 
   #handle(message: ToOwner): void {
     switch (message.kind) {
-      case "classify": {
-        const { id, texts, pin, options } = message;
-        return this.#answer(id, texts.length, async (signal): Promise<FromOwner> => ({
-          kind: "answers",
-          id,
-          ...(await this.#model.ask(texts, { ...options, signal }, pin === undefined ? undefined : this.#held(pin))),
-        }));
-      }
+      case "ask":
+        return this.#ask(message);
       case "learn": {
         const { id, examples, options } = message;
         return this.#answer(id, examples.length, async (signal): Promise<FromOwner> => ({
@@ -232,6 +232,16 @@ class Connection<Pin extends HostedPin> {
         return this.close();
       }
     }
+  }
+
+  #ask({ id, task, questions: given, pin, options: own }: Extract<ToOwner, { readonly kind: "ask" }>): void {
+    checkQuestions(task, given);
+    parseAskOptions(task, own, { code: "INPUT_INVALID", sync: true });
+    this.#answer(id, rowsOf(task, given), async (signal): Promise<FromOwner> => ({
+      kind: "answers",
+      id,
+      ...(await this.#model.ask(task, given, { ...own, signal }, pin === undefined ? undefined : this.#held(pin))),
+    }));
   }
 
   #answer(id: number, weight: number, ask: (signal: AbortSignal) => Promise<FromOwner>): void {

@@ -1,16 +1,15 @@
-/**
- * A version that is held, as a classifier: the same for the thread that owns the model and for one that attached it.
- */
-import { ClassifierBase } from "./classifier.ts";
-import type { ClassifyOptions, PinnedModel, ProfiledAnswers, VersionFacts } from "./contract.ts";
+/** A version that is held: the same for the thread that owns the model and for one that attached it. */
+import type { Question, TaskName } from "../tasks/index.ts";
+import { AskableBase } from "./askable.ts";
+import type { Answers, AskOptions, PinnedModel, VersionFacts } from "./contract.ts";
 
 export interface PinBehind {
-  classify(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers>;
+  ask<T extends TaskName>(task: T, questions: readonly Question<T>[], options: AskOptions<T>): Promise<Answers<T>>;
   /** Called once. */
   release(): Promise<void>;
 }
 
-export class HeldVersion extends ClassifierBase implements PinnedModel {
+export class HeldVersion extends AskableBase implements PinnedModel {
   readonly #facts: VersionFacts;
   readonly #behind: PinBehind;
   #released: Promise<void> | undefined;
@@ -25,8 +24,12 @@ export class HeldVersion extends ClassifierBase implements PinnedModel {
     return this.#facts;
   }
 
-  protected override answer(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers> {
-    return this.#behind.classify(texts, options);
+  protected override answer<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+  ): Promise<Answers<T>> {
+    return this.#behind.ask(task, questions, options);
   }
 
   release(): Promise<void> {

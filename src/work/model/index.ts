@@ -3,10 +3,10 @@
  * changed (published, learned) in one line.
  */
 export {
-  checkQuestion,
   openModelReplica,
   Model,
   modelSchema,
+  type Computed,
   type ModelOptions,
   type ModelOrigin,
   type OpenedVersion,
@@ -14,8 +14,10 @@ export {
 export type { Publication } from "./change-queue.ts";
 export { attachModel, type AttachedModel } from "./attached-model.ts";
 export type {
+  Answers,
+  Askable,
+  AskOptions,
   Classification,
-  Classifier,
   ClassifyOptions,
   Example,
   HandleOptions,
@@ -24,7 +26,7 @@ export type {
   ModelCaller,
   ModelHandle,
   PinnedModel,
-  ProfiledAnswers,
+  SyncOptions,
   VersionFacts,
 } from "./contract.ts";
 export { defaultThreads, signalSchema, threadsSchema } from "./options.ts";

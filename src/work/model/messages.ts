@@ -6,28 +6,25 @@
 import { MessagePort } from "node:worker_threads";
 import { z } from "zod";
 import { LockstepError, type EncodedError } from "../../base/index.ts";
-import type { Profile } from "../../numeric/runtime/index.ts";
 import type { EventCountHandle } from "../../threads/sync/index.ts";
-import {
-  classifySchema,
-  examplesSchema,
-  learnSchema,
-  type Classification,
-  type LearnResult,
-  type VersionFacts,
-} from "./contract.ts";
+import { TASK_NAMES, type TaskName } from "../tasks/index.ts";
+import { examplesSchema, learnSchema, type Answers, type LearnResult, type VersionFacts } from "./contract.ts";
 
 /** Requests are answered by `id`; the sender numbers them. */
 const id = z.int().min(0);
 
 export const toOwnerSchema = z.discriminatedUnion("kind", [
-  /** `pin`: the number of a pin that this thread holds; without one, the current version answers. */
+  /**
+   * `pin`: the number of a pin that this thread holds; without one, the current version answers. What questions and
+   * options are, the task's own schemas say.
+   */
   z.strictObject({
-    kind: z.literal("classify"),
+    kind: z.literal("ask"),
     id,
-    texts: z.array(z.string()).min(1).max(65_536).readonly(),
+    task: z.enum(TASK_NAMES),
+    questions: z.array(z.unknown()).min(1).max(65_536).readonly(),
     pin: z.int().optional(),
-    options: classifySchema.omit({ signal: true }),
+    options: z.record(z.string(), z.unknown()),
   }),
   z.strictObject({
     kind: z.literal("learn"),
@@ -54,12 +51,7 @@ export type ToOwner = z.output<typeof toOwnerSchema>;
 export type FromOwner =
   /** Another version is published. */
   | { readonly kind: "facts"; readonly facts: VersionFacts }
-  | {
-      readonly kind: "answers";
-      readonly id: number;
-      readonly answers: readonly Classification[];
-      readonly profile: Profile;
-    }
+  | ({ readonly kind: "answers"; readonly id: number } & Answers<TaskName>)
   | { readonly kind: "learned"; readonly id: number; readonly result: LearnResult }
   | { readonly kind: "pinned"; readonly id: number; readonly pin: number; readonly facts: VersionFacts }
   /** Of `release` and `detach`. */

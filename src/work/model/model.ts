@@ -6,9 +6,9 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
-import { checkText, requireOwnTokenizer } from "../../language/text/index.ts";
+import { requireOwnTokenizer } from "../../language/text/index.ts";
 import { withTokenizer, type Profile, type ServingExecutor } from "../../numeric/runtime/index.ts";
-import { readLockstepFile, readVersionInfo, toAnswer, type LockstepFile, type VersionInfo } from "../infer/index.ts";
+import { readLockstepFile, readVersionInfo, type LockstepFile, type VersionInfo } from "../infer/index.ts";
 import {
   createScheduler,
   openThreadReplica,
@@ -18,8 +18,21 @@ import {
   type VersionPin,
 } from "../serve/index.ts";
 import type { LoadedVersion, Store } from "../store/index.ts";
+import {
+  checkQuestions,
+  requireLearning,
+  requireTask,
+  rowsOf,
+  TASKS,
+  type EncodedQuestion,
+  type Question,
+  type Task,
+  type TaskName,
+  type TypesOf,
+} from "../tasks/index.ts";
 import type {
-  ClassifyOptions,
+  Answers,
+  AskOptions,
   Example,
   HandleOptions,
   LearnOptions,
@@ -27,11 +40,10 @@ import type {
   ModelCaller,
   ModelHandle,
   PinnedModel,
-  ProfiledAnswers,
   VersionFacts,
 } from "./contract.ts";
-import { ClosableClassifier, listOf } from "./classifier.ts";
-import { classifySchema } from "./contract.ts";
+import { ClosableAskable, listOf } from "./askable.ts";
+import { parseAskOptions } from "./contract.ts";
 import { HandleHost } from "./handle-host.ts";
 import { ChangeQueue, type Publication } from "./change-queue.ts";
 import { HeldVersion } from "./held-version.ts";
@@ -39,41 +51,31 @@ import { defaultThreads, threadsSchema } from "./options.ts";
 import { inSlices } from "./slices.ts";
 
 export const modelSchema = z.strictObject({
-  version: z.string().min(1).optional(),
-  executor: z.enum(["native", "portable"]).optional(),
-  threads: threadsSchema.optional(),
-  intraOpThreads: z.int().min(1).max(256).default(1),
-  maxQueue: z.int().min(1).max(1_000_000).default(1024),
-  maxBatchRows: z.int().min(1).max(4096).default(32),
-  timeoutMs: z.int().min(1).max(3_600_000).default(30_000),
-  verifySample: z.number().min(0).max(1).default(0),
-  hooks: z.custom<ServeHooks>().optional(),
-});
-
-export interface ModelOptions {
   /**
    * An alias, a version's name, or at least four characters of one. @default the alias "champion", or the only version
    */
-  readonly version?: string | undefined;
+  version: z.string().min(1).optional(),
   /** @default the one that the version was made with */
-  readonly executor?: ServingExecutor | undefined;
+  executor: z.enum(["native", "portable"]).optional(),
   /** Replicas, each on a thread of its own; packed weights are shared where the executor can. @default all cores */
-  readonly threads?: number | undefined;
+  threads: threadsSchema.optional(),
   /**
    * Threads inside one operator of a replica, for few and long texts on idle cores; the bits are the same. The portable
    * executor has one. 1..256. @default 1
    */
-  readonly intraOpThreads?: number | undefined;
+  intraOpThreads: z.int().min(1).max(256).default(1),
   /** Texts that may wait; more are refused with OVERLOADED. @default 1024 */
-  readonly maxQueue?: number | undefined;
+  maxQueue: z.int().min(1).max(1_000_000).default(1024),
   /** Texts a batch at most. Batch mates never change an answer. @default 32 */
-  readonly maxBatchRows?: number | undefined;
+  maxBatchRows: z.int().min(1).max(4096).default(32),
   /** Milliseconds from asking to answer. @default 30000 */
-  readonly timeoutMs?: number | undefined;
+  timeoutMs: z.int().min(1).max(3_600_000).default(30_000),
   /** Share of texts computed a second time on another replica and compared bit for bit, 0 to 1. @default 0 */
-  readonly verifySample?: number | undefined;
-  readonly hooks?: ServeHooks | undefined;
-}
+  verifySample: z.number().min(0).max(1).default(0),
+  hooks: z.custom<ServeHooks>().optional(),
+});
+
+export type ModelOptions = Readonly<z.input<typeof modelSchema>>;
 
 /** Of a version in memory. */
 interface ModelVersion {
@@ -107,7 +109,7 @@ interface ModelParts {
   readonly maxQueue: number;
 }
 
-export class Model extends ClosableClassifier implements ModelCaller {
+export class Model extends ClosableAskable implements ModelCaller {
   readonly #scheduler: Scheduler<ModelVersion>;
   readonly #changes: ChangeQueue;
   readonly #host: HandleHost<VersionPin<ModelVersion>>;
@@ -133,10 +135,10 @@ export class Model extends ClosableClassifier implements ModelCaller {
     this.#host = new HandleHost({
       facts: () => factsOf(this.#current),
       timeoutMs,
-      ask: (texts, options, pin) => this.#answer(texts, options, pin),
+      ask: (task, questions, options, pin) => this.#answer(task, questions, options, pin),
       pin: () => this.#scheduler.pin(),
       factsOf: ({ version }) => factsOf(version),
-      learn: (examples, options) => this.#changes.learn(examples, options),
+      learn: (examples, options) => this.learn(examples, options),
     });
   }
 
@@ -205,31 +207,45 @@ export class Model extends ClosableClassifier implements ModelCaller {
     return factsOf(this.#current);
   }
 
-  protected override answer(texts: readonly string[], options: ClassifyOptions): Promise<ProfiledAnswers> {
-    return this.#answer(texts, options);
+  protected override answer<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+  ): Promise<Answers<T>> {
+    return this.#answer(task, questions, options);
+  }
+
+  /** Logits of any number of texts, in order: [texts][classes]. For measuring. */
+  async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
+    const asked = await this.outputs("classify", listOf(texts, "a list of texts"), signal);
+    return asked.map(({ outputs }) => outputs[0]!);
   }
 
   /**
-   * Logits of any number of texts, in order: [texts][classes]. For measuring; goes through the same queue and replicas
-   * as questions do.
+   * What the version's program gives for any number of questions, in order, and what their encoding found out. For
+   * measuring; goes through the same queue and replicas as questions do.
    */
-  async logits(texts: readonly string[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
-    listOf(texts, "a list of texts");
-    const rows = new Array<Float32Array>(texts.length);
+  async outputs<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    signal?: AbortSignal,
+  ): Promise<readonly Computed<T>[]> {
+    const all = new Array<Computed<T>>(questions.length);
     const chunk = Math.min(CHUNK, this.#maxQueue);
     const atOnce = Math.min(CHUNKS_AT_ONCE, Math.floor(this.#maxQueue / chunk));
     let next = 0;
     const take = async (): Promise<void> => {
-      for (let from = next; from < texts.length; from = next) {
+      for (let from = next; from < questions.length; from = next) {
         next = from + chunk;
-        const { logits } = await this.#ask(texts.slice(from, from + chunk), randomUUID(), undefined, signal);
-        logits.forEach((row, index) => {
-          rows[from + index] = row;
+        const part = questions.slice(from, from + chunk);
+        const { computed } = await this.#ask(task, part, { id: randomUUID(), signal });
+        computed.forEach((one, index) => {
+          all[from + index] = one;
         });
       }
     };
     await Promise.all(Array.from({ length: atOnce }, take));
-    return rows;
+    return all;
   }
 
   /**
@@ -268,7 +284,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
   async pin(): Promise<PinnedModel> {
     const pin = this.#scheduler.pin();
     return new HeldVersion(factsOf(pin.version), {
-      classify: (texts, options) => this.#answer(texts, options, pin),
+      ask: (task, questions, options) => this.#answer(task, questions, options, pin),
       release: async () => {
         pin.release();
       },
@@ -276,6 +292,7 @@ export class Model extends ClosableClassifier implements ModelCaller {
   }
 
   async learn(examples: readonly Example[], options: LearnOptions = {}): Promise<LearnResult> {
+    requireLearning(this.info);
     return await this.#changes.learn(examples, options);
   }
 
@@ -299,23 +316,19 @@ export class Model extends ClosableClassifier implements ModelCaller {
     for (const listener of this.#listeners) listener();
   }
 
-  async #answer(
-    texts: readonly string[],
-    options: ClassifyOptions,
+  async #answer<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
     pin?: VersionPin<ModelVersion>,
-  ): Promise<ProfiledAnswers> {
-    const {
-      topK,
-      id = randomUUID(),
-      timeoutMs,
-      signal,
-    } = parseOptions(classifySchema, options, "the options of classify");
-    const cut: boolean[] = [];
-    const { version, logits } = await this.#ask(texts, id, timeoutMs, signal, pin, cut);
-    const answers = logits.map((row, index) => ({
-      ...toAnswer(row, version.info.labels, version.info.calibration, topK),
+  ): Promise<Answers<T>> {
+    const { id = randomUUID(), timeoutMs, signal, own } = parseAskOptions(task, options);
+    const { version, computed } = await this.#ask(task, questions, { id, timeoutMs, signal, pin });
+    const entry: Task<T, TypesOf[T]> = TASKS[task];
+    const answers = computed.map(({ outputs, encoded: { notes, truncated } }) => ({
+      ...entry.answer(version.info, outputs, own, notes),
       version: version.name,
-      truncated: cut[index] === true,
+      truncated,
     }));
     return { answers, profile: profileOf(version) };
   }
@@ -326,31 +339,43 @@ export class Model extends ClosableClassifier implements ModelCaller {
     return current;
   }
 
-  #ask(
-    texts: readonly string[],
-    id: string,
-    timeoutMs: number | undefined,
-    signal: AbortSignal | undefined,
-    pin?: VersionPin<ModelVersion>,
-    cut: boolean[] = [],
-  ) {
-    if (texts.length === 0) throw new LockstepError("INPUT_INVALID", "there is no text to classify");
-    texts.forEach((text, index) => {
-      checkQuestion(text, texts.length === 1 ? "the text" : `text ${index}`);
-    });
-    return this.#scheduler.submit({
+  async #ask<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    { id, timeoutMs, signal, pin }: Asking,
+  ): Promise<{ readonly version: ModelVersion; readonly computed: readonly Computed<T>[] }> {
+    checkQuestions(task, questions);
+    const entry: Task<T, TypesOf[T]> = TASKS[task];
+    let encoded: readonly EncodedQuestion<TypesOf[T]["notes"]>[] = [];
+    const { version, outputs } = await this.#scheduler.submit({
       id,
-      rows: texts.length,
-      encode: async ({ info: { tokenizer } }) => {
-        const rows = await inSlices(texts, (text) => tokenizer.encode(text));
-        cut.push(...rows.map(({ truncated }) => truncated));
-        return rows;
+      rows: rowsOf(task, questions),
+      encode: async ({ info }) => {
+        requireTask(task, info);
+        encoded = await inSlices(questions, (question) => entry.encode(info, question), entry.length);
+        return encoded.flatMap(({ rows }) => rows);
       },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(signal === undefined ? {} : { signal }),
       ...(pin === undefined ? {} : { pin }),
     });
+    let from = 0;
+    const computed = encoded.map((one) => ({ encoded: one, outputs: outputs.slice(from, (from += one.rows.length)) }));
+    return { version, computed };
   }
+}
+
+interface Asking {
+  readonly id: string;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly pin?: VersionPin<ModelVersion> | undefined;
+}
+
+/** A question under one version: its rows, and what the program gave for each. */
+export interface Computed<T extends TaskName> {
+  readonly encoded: EncodedQuestion<TypesOf[T]["notes"]>;
+  readonly outputs: readonly Float32Array[];
 }
 
 /** Hooks that call those of everybody who observes at the time. */
@@ -372,12 +397,6 @@ function toAll(observers: ReadonlySet<ServeHooks>): ServeHooks {
       for (const hooks of observers) hooks.onError?.(error);
     },
   };
-}
-
-/** @throws INPUT_INVALID, INPUT_TOO_LARGE */
-export function checkQuestion(text: string, what: string): void {
-  checkText(text, what);
-  if (text.trim() === "") throw new LockstepError("INPUT_INVALID", `${what} is blank`, { what });
 }
 
 function factsOf(version: ModelVersion): VersionFacts {

@@ -4,17 +4,22 @@ import { setImmediate } from "node:timers/promises";
 /** Characters that are tokenized before other events get their turn: some milliseconds. */
 export const SLICE = 16_384;
 
-/** Maps texts one after another, giving way to other events after each SLICE of characters. */
-export async function inSlices<T>(texts: readonly string[], map: (text: string) => T | Promise<T>): Promise<T[]> {
+/** Maps items one after another, giving way to other events after each SLICE of characters (`lengthOf` an item). */
+export async function inSlices<Item, T>(
+  items: readonly Item[],
+  map: (item: Item) => T | Promise<T>,
+  lengthOf: (item: Item) => number,
+): Promise<T[]> {
   const all: T[] = [];
   let characters = 0;
-  for (const text of texts) {
-    if (characters > 0 && characters + text.length > SLICE) {
+  for (const item of items) {
+    const length = lengthOf(item);
+    if (characters > 0 && characters + length > SLICE) {
       await setImmediate();
       characters = 0;
     }
-    all.push(await map(text));
-    characters += text.length;
+    all.push(await map(item));
+    characters += length;
   }
   return all;
 }

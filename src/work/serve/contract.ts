@@ -1,7 +1,7 @@
 /**
- * What serving deals in: rows of tokens in, rows of logits out, of one published version. What a row means, and what is
- * made of its logits, is the caller's. `V` is whatever the caller needs of a version (tokenizer, labels …); serving
- * reads its name only.
+ * What serving deals in: rows of tokens in, a row of numbers out for each, of one published version. What a row means,
+ * and what is made of its outputs, is the caller's. `V` is whatever the caller needs of a version (tokenizer, labels
+ * …); serving reads its name only.
  */
 import type { Clock, ErrorCode } from "../../base/index.ts";
 import type { TokenRow } from "../infer/index.ts";
@@ -15,7 +15,7 @@ export interface NamedVersion {
 /** One worker with one version in it. */
 export interface ReplicaBackend {
   /**
-   * Logits of each row, in order. All rows are of one padded length. WORKER_DIED: the worker is gone, other errors: it
+   * Outputs of each row, in order. All rows are of one padded length. WORKER_DIED: the worker is gone, other errors: it
    * goes on. `signal`: nobody waits for the rows any more. A run that can be ended is, and rejects with CANCELLED.
    */
   run(rows: readonly EncodedRow[], signal?: AbortSignal): Promise<Float32Array[]>;
@@ -84,7 +84,8 @@ export interface VersionPin<V extends NamedVersion> {
 export interface ServeAnswer<V extends NamedVersion> {
   /** The version pinned at admission; every row is its answer. */
   readonly version: V;
-  readonly logits: readonly Float32Array[];
+  /** Of each row, in order. */
+  readonly outputs: readonly Float32Array[];
   /** How many of the rows were recomputed and compared. */
   readonly verified: number;
   /** From admission until the first of its rows began to run. */

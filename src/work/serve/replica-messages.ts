@@ -1,6 +1,6 @@
 /** What passes between a thread replica and its worker. */
 import type { PackedHandle, Profile } from "../../numeric/runtime/index.ts";
-import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
+import type { JoinedRows, PredictorOptions, VersionFiles } from "../infer/index.ts";
 import type { EncodedRow } from "./contract.ts";
 
 export interface ReplicaSetup {
@@ -17,6 +17,6 @@ export type ReplicaRequest =
   { readonly kind: "describe" } | { readonly kind: "run"; readonly rows: readonly EncodedRow[] };
 
 export type ReplicaReply =
-  | { readonly kind: "describe"; readonly profile: Profile; readonly classes: number }
-  /** logits [rows, classes], moved. */
-  | { readonly kind: "run"; readonly logits: Float32Array<ArrayBuffer> };
+  | { readonly kind: "describe"; readonly profile: Profile }
+  /** Outputs of the rows, moved. */
+  | ({ readonly kind: "run" } & JoinedRows);

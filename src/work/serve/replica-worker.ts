@@ -1,7 +1,7 @@
 /** A replica's thread: loads one version from its bytes, packed, and runs batches until it is asked to end. */
 import { createExecutor, type ScopeHandle } from "../../numeric/runtime/index.ts";
 import { markBusy, serveWorker, Transferred } from "../../threads/pool/index.ts";
-import { openPredictor, readVersion } from "../infer/index.ts";
+import { joinRows, openPredictor, readVersion } from "../infer/index.ts";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-messages.ts";
 
 await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
@@ -14,15 +14,13 @@ await serveWorker<ReplicaRequest, ReplicaReply>(async (context) => {
   const predictor = await markBusy(() =>
     openPredictor(version, executor, { ...setup.predictor, packed: setup.packed }),
   );
-  const { classes, profile } = predictor;
+  const { profile } = predictor;
   return [
     {
-      describe: () => ({ kind: "describe", profile, classes }),
+      describe: () => ({ kind: "describe", profile }),
       run: async ({ rows }) => {
-        const answers = await markBusy(() => predictor.run(rows));
-        const logits = new Float32Array(rows.length * classes); // [B, classes]
-        answers.forEach((answer, row) => logits.set(answer, row * classes));
-        return new Transferred({ kind: "run", logits }, [logits.buffer]);
+        const joined = joinRows(await markBusy(() => predictor.run(rows)));
+        return new Transferred({ kind: "run", ...joined }, [joined.values.buffer]);
       },
     },
     { onClose: () => markBusy(() => predictor.dispose()) },

@@ -5,7 +5,7 @@
 import { ownFile } from "../../base/index.ts";
 import { createPackedWeights, nativeScopes, type PackedWeights, type Profile } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
-import type { PredictorOptions, VersionFiles } from "../infer/index.ts";
+import { cutRows, type PredictorOptions, type VersionFiles } from "../infer/index.ts";
 import type { EncodedRow, ReplicaBackend } from "./contract.ts";
 import type { ReplicaReply, ReplicaRequest, ReplicaSetup } from "./replica-messages.ts";
 
@@ -22,7 +22,6 @@ export interface ThreadReplicaOptions {
 
 export interface ThreadReplica extends ReplicaBackend {
   readonly profile: Profile;
-  readonly classes: number;
 }
 
 /** @throws what reading the version throws, NUMERICS_UNTRUSTED from the self-check, RUNTIME_MISSING, WORKER_DIED */
@@ -54,8 +53,8 @@ export async function openThreadReplica({
   };
   try {
     await pool.ready();
-    const { profile, classes } = await pool.request(0, { kind: "describe" });
-    return { profile, classes, run: (rows, signal) => run(pool, rows, classes, signal), close };
+    const { profile } = await pool.request(0, { kind: "describe" });
+    return { profile, run: (rows, signal) => run(pool, rows, signal), close };
   } catch (thrown) {
     await close();
     throw thrown;
@@ -95,9 +94,7 @@ class SharedPacking {
 async function run(
   pool: Pool<ReplicaRequest, ReplicaReply>,
   rows: readonly EncodedRow[],
-  classes: number,
   signal: AbortSignal | undefined,
 ): Promise<Float32Array[]> {
-  const { logits } = await pool.request(0, { kind: "run", rows }, signal === undefined ? {} : { signal });
-  return rows.map((_, row) => logits.slice(row * classes, (row + 1) * classes));
+  return cutRows(await pool.request(0, { kind: "run", rows }, signal === undefined ? {} : { signal }));
 }

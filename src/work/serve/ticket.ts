@@ -22,7 +22,7 @@ export class Ticket<V extends NamedVersion> {
   /** Rows that are counted as waiting. */
   waiting: number;
   readonly #options: TicketOptions<V>;
-  readonly #logits: Float32Array[] = [];
+  readonly #outputs: Float32Array[] = [];
   readonly #settle: { resolve: (answer: ServeAnswer<V>) => void; reject: (error: unknown) => void };
   readonly #over = new AbortController();
   readonly #admittedAt: number;
@@ -67,17 +67,17 @@ export class Ticket<V extends NamedVersion> {
     this.#startedAt ??= this.#options.clock.elapsed();
   }
 
-  /** The verified or unverified logits of one row. */
-  give(row: number, logits: Float32Array, verified: boolean): void {
+  /** The verified or unverified outputs of one row. */
+  give(row: number, outputs: Float32Array, verified: boolean): void {
     if (this.#settled) return;
-    this.#logits[row] = logits;
+    this.#outputs[row] = outputs;
     if (verified) this.#verified++;
     if (--this.#missing > 0) return;
     const now = this.#options.clock.elapsed();
     this.#finish(null);
     this.#settle.resolve({
       version: this.#options.version,
-      logits: this.#logits,
+      outputs: this.#outputs,
       verified: this.#verified,
       queueMs: (this.#startedAt ?? now) - this.#admittedAt,
       totalMs: now - this.#admittedAt,

@@ -142,7 +142,7 @@ class Server {
   ): Promise<Told> {
     const asked = (options.pin?.version ?? this.scheduler.current)?.name ?? "";
     const told = this.scheduler.submit({ id: `r${token}`, encode: () => [row(token)], ...options }).then(
-      ({ version: { name, salt }, logits: [logits] }: ServeAnswer<Version>) => ({
+      ({ version: { name, salt }, outputs: [logits] }: ServeAnswer<Version>) => ({
         asked,
         version: name,
         right: logits?.[0] === truth(salt, token),

@@ -4,6 +4,9 @@
  */
 import { drawCurve } from "./draw.js";
 
+/** What the page asks, and where. */
+const TASK = { route: "/v1/classify", body: (text) => ({ text }) };
+
 const find = (id) => document.getElementById(id);
 const views = ["training", "serving", "failed"];
 const points = [];
@@ -132,10 +135,10 @@ async function ask(text) {
   if (text.trim() === "") return complain("Type a question first.");
   find("send").setAttribute("aria-disabled", "true");
   try {
-    const response = await fetch("/v1/classify", {
+    const response = await fetch(TASK.route, {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ text }),
+      body: JSON.stringify(TASK.body(text)),
       signal: mine.signal,
     });
     const body = await response.json();
@@ -193,9 +196,9 @@ function showAnswer(text, answer) {
 }
 
 function showCurl(text) {
-  const body = JSON.stringify({ text }).replaceAll("'", "'\\''");
+  const body = JSON.stringify(TASK.body(text)).replaceAll("'", "'\\''");
   find("curl").textContent =
-    `curl ${location.origin}/v1/classify \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
+    `curl ${location.origin}${TASK.route} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
   find("copied").textContent = "";
 }
 

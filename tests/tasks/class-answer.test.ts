@@ -4,7 +4,8 @@ import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { isLockstepError } from "../../src/base/index.ts";
-import { digestLogits, probabilities, toAnswer } from "../../src/work/infer/index.ts";
+import { probabilities, toAnswer } from "../../src/work/tasks/class-answer.ts";
+import { digestBits } from "../../src/work/tasks/index.ts";
 
 const PLAIN = { temperature: 1, threshold: 0 };
 const LABELS = ["a", "b", "c", "d"];
@@ -90,21 +91,21 @@ describe("toAnswer", () => {
 describe("digest", () => {
   test("SHA-256 of the bits, little end first", () => {
     assert.equal(
-      digestLogits(Float32Array.of(1, -2)),
+      digestBits(Float32Array.of(1, -2)),
       createHash("sha256").update(Buffer.from("0000803f000000c0", "hex")).digest("hex"),
     );
   });
 
   test("one bit, the sign of a zero, or the order changes it; where the numbers lie in memory does not", () => {
     const inside = new Float32Array([9, 0, 1, 9]).subarray(1, 3);
-    assert.equal(digestLogits(inside), digestLogits(Float32Array.of(0, 1)));
+    assert.equal(digestBits(inside), digestBits(Float32Array.of(0, 1)));
     const digests = [
       [0, 1],
       [-0, 1],
       [1, 0],
       [0, 1 + 2 ** -23],
       [0, 1, 0],
-    ].map((values) => digestLogits(Float32Array.from(values)));
+    ].map((values) => digestBits(Float32Array.from(values)));
     assert.equal(new Set(digests).size, digests.length);
   });
 });

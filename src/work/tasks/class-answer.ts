@@ -1,22 +1,21 @@
-/** From logits to an answer: calibrated probabilities, abstention, and the digest that a receipt keeps. */
-import { createHash } from "node:crypto";
+/** From one row of logits to an answer in classes: calibrated probabilities, their order, abstention. */
 import { exp, LockstepError } from "../../base/index.ts";
-import type { Calibration } from "./version.ts";
+import type { Calibration } from "../infer/index.ts";
+import { digestBits } from "./digest.ts";
+import type { TaskAnswer } from "./task.ts";
 
 export interface LabelProbability {
   readonly label: string;
   readonly probability: number;
 }
 
-export interface Answer {
+export interface ClassAnswer extends TaskAnswer {
   readonly label: string;
   readonly probability: number;
   /** The probability is below the version's threshold: the label is a guess that should not be acted on. */
   readonly abstained: boolean;
   /** The likeliest labels, falling; ties in the order of class ids. */
   readonly top: readonly LabelProbability[];
-  /** SHA-256 (hex) of the logits' float32 bits, little-endian: what replay compares. */
-  readonly digest: string;
 }
 
 /** Softmax of logits / temperature in float64, from + − × ÷ alone: the same on every machine. Shape [classes]. */
@@ -31,7 +30,12 @@ export function probabilities(logits: ArrayLike<number>, temperature: number): F
 }
 
 /** @throws NON_FINITE: a logit that is NaN or infinite is never turned into an answer. */
-export function toAnswer(logits: Float32Array, labels: readonly string[], calibration: Calibration, topK = 5): Answer {
+export function toAnswer(
+  logits: Float32Array,
+  labels: readonly string[],
+  calibration: Calibration,
+  topK = 5,
+): ClassAnswer {
   const bad = logits.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
     throw new LockstepError(
@@ -50,14 +54,6 @@ export function toAnswer(logits: Float32Array, labels: readonly string[], calibr
     probability: best.probability,
     abstained: best.probability < calibration.threshold,
     top,
-    digest: digestLogits(logits),
+    digest: digestBits(logits),
   };
-}
-
-export function digestLogits(logits: Float32Array): string {
-  const bytes = new DataView(new ArrayBuffer(logits.length * 4));
-  logits.forEach((value, i) => {
-    bytes.setFloat32(i * 4, value, true);
-  });
-  return createHash("sha256").update(new Uint8Array(bytes.buffer)).digest("hex");
 }

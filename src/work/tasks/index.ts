@@ -1,0 +1,23 @@
+/** What can be asked of a version: every task with its questions, answers and records. */
+export {
+  checkQuestions,
+  mainTask,
+  recalled,
+  recordOf,
+  requireLearning,
+  requireTask,
+  rowsOf,
+  taskNamed,
+  textQuestions,
+  TASK_NAMES,
+  TASKS,
+  type AnswerOf,
+  type RecalledOf,
+  type Question,
+  type TaskName,
+  type TaskOptions,
+  type TypesOf,
+} from "./table.ts";
+export type { EncodedQuestion, Task, TaskAnswer, TaskFacts, TaskTypes, WireRequest } from "./task.ts";
+export type { ClassAnswer, LabelProbability } from "./class-answer.ts";
+export { digestBits } from "./digest.ts";
