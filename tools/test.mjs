@@ -3,8 +3,8 @@
  * takes both kinds; a path or a part of one narrows either (`npm test -- tests/http`). Flags are passed on.
  */
 import { spawn } from "node:child_process";
-import { globSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { globSync, mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, sep } from "node:path";
 
 const root = dirname(import.meta.dirname);
@@ -33,6 +33,8 @@ const concurrency = all ? 1 : availableParallelism();
 // Most of the time of a small test is loading the sources, in its process and again in every worker: what Node compiles
 // is kept.
 const cache = join(root, "node_modules", ".cache", "compile");
+// Keys, kept heads and verdicts of a test are not those of whoever runs it.
+const home = mkdtempSync(join(tmpdir(), "lockstep-test-home-"));
 const child = spawn(
   process.execPath,
   [
@@ -44,8 +46,11 @@ const child = spawn(
     ...flags,
     ...files,
   ],
-  { cwd: root, stdio: "inherit", env: { NODE_COMPILE_CACHE: cache, ...process.env } },
+  { cwd: root, stdio: "inherit", env: { NODE_COMPILE_CACHE: cache, ...process.env, LOCKSTEP_HOME: home } },
 );
 process.on("SIGINT", () => {}); // The terminal sends it to the runner too, which then prints its summary.
 process.on("SIGTERM", () => child.kill("SIGTERM"));
-child.on("exit", (code) => process.exit(code ?? 1));
+child.on("exit", (code) => {
+  rmSync(home, { recursive: true, force: true });
+  process.exit(code ?? 1);
+});
