@@ -1,6 +1,6 @@
 /** BANKING77 ready to train on, by the default recipes: a small model from nothing, and MiniLM fine-tuned. */
 import { join } from "node:path";
-import { seedFrom } from "../src/base/index.ts";
+import { invariant, seedFrom } from "../src/base/index.ts";
 import { encodeDataset, labelSpace, readTable, splitByHash } from "../src/language/data/index.ts";
 import {
   modelParameters,
@@ -8,7 +8,6 @@ import {
   matchWeights,
   newModelConfig,
   withDropout,
-  type ModelConfig,
 } from "../src/language/models/index.ts";
 import { trainWordPiece, type Tokenizer } from "../src/language/text/index.ts";
 import type { HostTensor } from "../src/numeric/tensor/index.ts";
@@ -16,18 +15,18 @@ import { readEncoder } from "../src/work/infer/index.ts";
 import { openFolder } from "../src/work/store/index.ts";
 import { defaultValidationFraction, resolveRecipe, type Recipe } from "../src/work/train/index.ts";
 // Rooms' private parts: rounds of single steps cannot be had through the door, which trains to the end.
-import { headOf, type ObjectiveOptions } from "../src/work/train/objectives.ts";
+import { objectiveOf, type PhaseRecipe } from "../src/work/train/objectives/index.ts";
 import { Phase } from "../src/work/train/phase.ts";
-import { defaultShards, type PlanOptions, type TrainingData } from "../src/work/train/plan.ts";
+import { defaultShards } from "../src/work/train/plan.ts";
+import type { Context } from "../src/work/train/program.ts";
+import type { TrainingData } from "../src/work/train/training-data.ts";
 
-export interface Task {
+/** The last phase of a recipe. */
+export interface Task extends Context {
   readonly recipe: Recipe;
-  readonly config: ModelConfig;
+  readonly phase: Extract<PhaseRecipe, { readonly objective: "classify" }>;
   readonly tokenizer: Tokenizer;
-  readonly labels: readonly string[];
-  readonly data: TrainingData;
-  readonly plan: PlanOptions;
-  readonly objective: Extract<ObjectiveOptions, { kind: "classify" }>;
+  readonly names: readonly string[];
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
 }
 
@@ -65,22 +64,24 @@ export async function bankingTask(minilm?: string): Promise<Task> {
     labels: dataset.labels!,
     examples: shared(split.train),
   };
-  const {
-    batch_size: batchSize,
-    shards,
-    epochs,
-    label_smoothing: labelSmoothing,
-    token_dropout: tokenDropout,
-  } = recipe.finetune;
-  const plan = { batchSize, shards: shards ?? defaultShards(data, batchSize), epochs, seed: seedFrom(recipe.seed) };
-  const objective = {
-    kind: "classify",
-    labels: names.length,
+  const phase = recipe.phases.at(-1)!;
+  invariant(phase.objective === "classify", "the default recipe ends with classes");
+  const { batch_size: batchSize, epochs } = phase;
+  const context = {
+    phase,
+    config,
+    special: tokenizer.special,
     pooling: recipe.pooling,
-    labelSmoothing,
-    tokenDropout,
-  } as const;
-  const parameters = modelParameters(config, headOf(objective));
+    labels: names.length,
+    data,
+    plan: {
+      batchSize,
+      shards: phase.shards ?? defaultShards(data, batchSize),
+      epochs,
+      seed: seedFrom(recipe.seed),
+    },
+  };
+  const parameters = modelParameters(config, objectiveOf(phase).head(context));
   const known =
     encoder === undefined
       ? new Map<string, HostTensor<"float32">>()
@@ -89,16 +90,13 @@ export async function bankingTask(minilm?: string): Promise<Task> {
   const drawn = initializeParameters(
     parameters.filter(({ name }) => !known.has(name)),
     config.initializer_range,
-    plan.seed,
+    context.plan.seed,
   );
   return {
+    ...context,
     recipe,
-    config,
     tokenizer,
-    labels: names,
-    data,
-    plan,
-    objective,
+    names,
     weights: new Map(parameters.map(({ name }) => [name, known.get(name) ?? drawn.get(name)!])),
   };
 }
@@ -112,18 +110,11 @@ export async function openTraining(
 ): Promise<{ readonly phase: Phase; readonly trained: () => { tokens: number; loss: number } }> {
   let tokens = 0;
   let loss = 0;
-  const { recipe, config, tokenizer, objective, data, plan, weights } = task;
   const phase = await Phase.open({
-    name: "finetune",
+    ...task,
+    name: task.phase.objective,
     executor: "native",
-    config,
-    objective,
-    special: tokenizer.special,
-    data,
-    plan,
-    rates: recipe.finetune,
     threads,
-    weights,
     onStep: (report) => {
       tokens += report.tokens;
       loss = report.loss;

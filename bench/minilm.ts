@@ -98,26 +98,21 @@ async function compare(
 
 /** What the peer needs: the first steps' texts as our plan has them, and the recipe's rates. */
 async function peerJob(task: Task, folder: string, { rounds, threads }: BenchOptions): Promise<unknown> {
-  const { data, plan, recipe, objective } = task;
+  const { data, plan, recipe, phase, labels } = task;
   const schedule = new TrainingPlan(data, plan);
   return {
     weights: join(folder, "model.safetensors"),
     config: JSON.parse(await readFile(join(folder, "config.json"), "utf8")) as unknown,
-    labels: objective.labels,
-    label_smoothing: objective.labelSmoothing,
+    labels,
+    label_smoothing: phase.label_smoothing,
     dropout: recipe.hidden_dropout,
     threads,
-    head_multiplier: recipe.finetune.head_multiplier,
-    weight_decay: recipe.finetune.weight_decay,
-    max_grad_norm: recipe.finetune.max_grad_norm,
+    head_multiplier: phase.head_multiplier,
+    weight_decay: phase.weight_decay,
+    max_grad_norm: phase.max_grad_norm,
     steps: Array.from({ length: (rounds + 1) * STEPS }, (_, step) => {
       const examples = schedule.step(step).shards.flatMap((shard) => Array.from(shard));
-      const learning_rate = learningRate(
-        recipe.finetune.learning_rate,
-        step,
-        schedule.steps,
-        recipe.finetune.warmup_ratio,
-      );
+      const learning_rate = learningRate(phase.learning_rate, step, schedule.steps, phase.warmup_ratio);
       return {
         learning_rate,
         texts: examples.map((example) =>

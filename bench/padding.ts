@@ -5,7 +5,8 @@
 import { existsSync } from "node:fs";
 import { bankingTask, type Task } from "./banking.ts";
 import type { Benchmark, Figure } from "./report.ts";
-import { objectivePlan, shardInputs } from "../src/work/train/objectives.ts";
+import { objectiveOf } from "../src/work/train/objectives/index.ts";
+import { phasePlan } from "../src/work/train/program.ts";
 
 export const padding: Benchmark = async ({ minilm, progress }) => {
   progress("padding: planning epochs");
@@ -22,17 +23,17 @@ export const padding: Benchmark = async ({ minilm, progress }) => {
   };
 };
 
-function share({ config, data, plan, objective, tokenizer: { special } }: Task): number {
-  const schedule = objectivePlan(objective, data, special, plan);
+function share(task: Task): number {
+  const schedule = phasePlan(task);
   let real = 0;
   let computed = 0;
   for (let step = 0; step < 2 * schedule.stepsPerEpoch; step++) {
     const { epoch, shards } = schedule.step(step);
     shards.forEach((examples, shard) => {
       if (examples.length === 0) return;
-      const { tokens, paddedTokens } = shardInputs(config, objective, data, special, examples, {
+      const { tokens, paddedTokens } = objectiveOf(task.phase).inputs(task, examples, {
         epoch,
-        seed: plan.seed,
+        seed: task.plan.seed,
         step,
         shard,
       });

@@ -31,18 +31,12 @@ export const serving: Benchmark = async ({ minilm, rounds, progress }) => {
 };
 
 async function compare(what: string, task: Task, texts: readonly string[], rounds: number): Promise<Figure[]> {
-  const {
-    config,
-    objective: { labels, pooling },
-    tokenizer,
-    recipe,
-    weights,
-  } = task;
+  const { config, labels, pooling, tokenizer, recipe, weights } = task;
   const version: Version = {
     task: "classify",
     config,
     head: { kind: "sequence", labels, pooling },
-    labels: task.labels,
+    labels: task.names,
     maxTokens: recipe.max_tokens,
     calibration: { temperature: 1, threshold: 0 },
     tokenizer,

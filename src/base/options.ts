@@ -47,7 +47,8 @@ function shortened(text: string, most: number): string {
 /** What a misspelt field was probably meant to be. */
 function hint(schema: z.ZodType, issue: z.core.$ZodIssue): string {
   if (issue.code !== "unrecognized_keys") return "";
-  const fields = fieldsAt(schema, issue.path);
+  // of a union, another member may have the very field
+  const fields = fieldsAt(schema, issue.path).filter((field) => !issue.keys.includes(field));
   const meant = issue.keys.slice(0, SHOWN).flatMap((key) => closest(shortened(key, NAME), fields) ?? []);
   return meant.length === 0 ? "" : `; did you mean ${meant.map((field) => JSON.stringify(field)).join(", ")}?`;
 }

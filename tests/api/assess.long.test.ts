@@ -19,7 +19,7 @@ async function trained(input: TrainInput, out: string) {
 
 test("no fine-tuning is refused before any file is read", async () => {
   const input = { ...TINY, data: "nowhere.csv", finetune: { ...TINY.finetune, epochs: 0 } };
-  await assert.rejects(train(input), { code: "OPTION_INVALID", message: /finetune\.epochs is 0/ });
+  await assert.rejects(train(input), { code: "OPTION_INVALID", message: /phases\.1\.epochs is 0/ });
 });
 
 test("few texts held out: no temperature, a warning; none at all: a warning that says what to give", async () => {
@@ -60,7 +60,7 @@ test("a checkpoint that cannot be written stops nothing: it is said, and the ver
   const { version } = await trainOn({ fs: full, checkpointSeconds: 0 }, TINY, options);
   assert.equal((await (await openStore(tiny.store)).resolve("champion")).name, version);
   const said = events.flatMap((event) => (event.kind === "warning" ? [event.message] : []));
-  assert.match(said.join("\n"), /no checkpoint was written at step \d+ of finetune.*disk is full/);
+  assert.match(said.join("\n"), /no checkpoint was written at step \d+ of 1\/1 classify.*disk is full/);
   assert.ok(!events.some(({ kind }) => kind === "checkpoint"));
 
   const stopping = (event: TrainProgress): void => {

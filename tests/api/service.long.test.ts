@@ -94,7 +94,7 @@ test("publishing at once, and answers meanwhile", async () => {
 test("a version's recipe records how many shards a step had", async () => {
   await using tiny = await tinyStore([1], { finetune: { ...TINY.finetune, shards: null } });
   const own = JSON.parse(readFileSync(join(tiny.store, "versions", tiny.versions[0]!, "lockstep.json"), "utf8")) as {
-    recipe: { finetune: { shards: number | null } };
+    recipe: { phases: readonly { shards: number | null }[] };
   };
-  assert.equal(own.recipe.finetune.shards, 2);
+  assert.equal(own.recipe.phases[1]?.shards, 2);
 });

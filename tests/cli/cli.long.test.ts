@@ -37,7 +37,7 @@ describe("the command line", () => {
     assert.equal(code, 0, stderr);
     [{ version } = { version: "" }] = jsonLines<{ version: string }>(stdout);
     assert.match(version, /^[0-9a-f]{64}$/);
-    assert.match(stderr, /fine-tuning: epoch 6 of 6 done, validation accuracy/);
+    assert.match(stderr, /classify: epoch 6 of 6 done, validation accuracy/);
   });
 
   test("a printed recipe has every setting; flags go before it; threads do not change the version", async () => {
@@ -57,11 +57,11 @@ describe("the command line", () => {
     const file = commands.path("recipe.json");
     writeFileSync(file, printed.stdout);
     const { recipe, run } = JSON.parse(printed.stdout) as {
-      recipe: { seed: number; finetune: { weight_decay: number } };
+      recipe: { seed: number; phases: readonly { weight_decay: number }[] };
       run: object;
     };
     assert.equal(recipe.seed, 99);
-    assert.equal(recipe.finetune.weight_decay, 0.01);
+    assert.equal(recipe.phases[1]?.weight_decay, 0.01);
     assert.deepEqual(run, {
       data: TINY,
       out: store,
@@ -176,7 +176,7 @@ describe("the command line", () => {
       [
         ["train", "--recipe", commands.path("bad.json"), ...out],
         "OPTION_INVALID",
-        /bad\.json is not valid.*recipe\.pretrain.*run.*thread/,
+        /bad\.json is not valid.*recipe\.phases\[0\].*run.*thread/,
       ],
       [["train", "--recipe", commands.path("twice.json"), ...out], "OPTION_INVALID", /"seed" stands twice.*column 23/],
       [["train", "--unknown"], "OPTION_INVALID", /unknown option/],

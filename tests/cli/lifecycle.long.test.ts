@@ -79,15 +79,15 @@ describe("the command line for a while", () => {
         ];
         const child = commands.start(train(`cut-${signal}`));
         const ended = finish(child);
-        await seen(child, "stderr", "fine-tuning: epoch 3 of 60");
+        await seen(child, "stderr", "classify: epoch 3 of 60");
         child.kill(signal);
         const cut = await ended;
         assert.equal(cut.code, 130, cut.stderr);
         const [before, after] = cut.stderr.split("interrupted: ");
-        assert.match(before ?? "", /stopping after this step[^\n]*\n(?:fine-tuning[^\n]*\n)?$/);
+        assert.match(before ?? "", /stopping after this step[^\n]*\n(?:\d\/\d classify[^\n]*\n)?$/);
         assert.match(
           after ?? "",
-          /^training was interrupted at step \d+ of finetune and saved; go on with --resume\n$/,
+          /^training was interrupted at step \d+ of \d\/\d classify and saved; go on with --resume\n$/,
         );
         assert.equal(jsonLines<Failure>(cut.stdout)[0]?.error.code, "CANCELLED");
         assert.deepEqual(
@@ -96,7 +96,7 @@ describe("the command line for a while", () => {
           "an interrupted training publishes nothing",
         );
         const resumed = await commands.run(train(`cut-${signal}`, "--resume", "--threads", "1"));
-        assert.match(resumed.stderr, /resumed fine-tuning at step \d+/);
+        assert.match(resumed.stderr, /resumed \d\/\d classify at step \d+/);
         const whole = await commands.run(train("whole"));
         const [a, b] = [resumed, whole].map(
           ({ stdout }) => jsonLines<{ version: string; stateSha256: string }>(stdout)[0]!,
@@ -336,7 +336,7 @@ describe("the command line for a while", () => {
       [
         [["train", "--data", commands.path("empty.csv")], "DATA_INVALID", /empty/],
         [["train", "--data", commands.path("noise.csv")], "DATA_INVALID", /noise\.csv/],
-        [["train", "--data", TINY, ...set("pretrain.epoch=3")], "OPTION_INVALID", /pretrain: .*epoch/],
+        [["train", "--data", TINY, ...set("pretrain.epoch=3")], "OPTION_INVALID", /phases\[0\]: .*epoch/],
         [["train", "--data", TINY, ...set("model.num_attention_heads=3")], "OPTION_INVALID", /num_attention_heads/],
         [["train", "--data", TINY, "--set", "epochs"], "OPTION_INVALID", /NAME=VALUE/],
         [["train", "--data", TINY, "--threads", "0"], "OPTION_INVALID", /1 to 256/],

@@ -7,7 +7,7 @@ import { ProgressDisplay } from "../../src/edge/cli/progress.ts";
 
 const step = (n: number, steps = 400): TrainProgress => ({
   kind: "step",
-  phase: "finetune",
+  phase: "2/2 classify",
   step: n,
   steps,
   epoch: 0,
@@ -47,12 +47,18 @@ test("on a terminal one line updates, fits, and gives way to lines that stay", (
     assert.ok(!line.includes("\n"));
     assert.match(line, /0 %/);
     if (columns === 200)
-      assert.match(line, /━*─+ +0 % {2}fine-tuning 1\/400 {2}loss 1\.235 {2}12\.3 k tokens\/s {2}1 min 23 s left$/);
+      assert.match(line, /━*─+ +0 % {2}2\/2 classify 1\/400 {2}loss 1\.235 {2}12\.3 k tokens\/s {2}1 min 23 s left$/);
     if (columns === 40) assert.match(line, /left$/, "the time that is left stays longest");
-    display.onProgress({ kind: "epoch", phase: "finetune", epoch: 1, epochs: 2, validationAccuracy: 0.5 });
-    assert.equal(screen(), `fine-tuning: epoch 1 of 2 done, validation accuracy 50.0 %\n${line}`);
+    display.onProgress({
+      kind: "epoch",
+      phase: "2/2 classify",
+      epoch: 1,
+      epochs: 2,
+      validation: { name: "accuracy", value: 0.5 },
+    });
+    assert.equal(screen(), `2/2 classify: epoch 1 of 2 done, validation accuracy 50.0 %\n${line}`);
     display.clear();
-    assert.equal(screen(), "fine-tuning: epoch 1 of 2 done, validation accuracy 50.0 %\n");
+    assert.equal(screen(), "2/2 classify: epoch 1 of 2 done, validation accuracy 50.0 %\n");
   }
 });
 
@@ -61,7 +67,7 @@ test("updates are few, and the last step is always shown", () => {
   const display = new ProgressDisplay(stream, { TERM: "xterm" });
   for (let n = 0; n < 400; n++) display.onProgress(step(n));
   assert.ok(written.length <= 4, `${written.length} writes for 400 steps at once`);
-  assert.match(written.at(-1)!, /#{24} +100 % {2}fine-tuning 400\/400/, "ASCII where the locale is not UTF-8");
+  assert.match(written.at(-1)!, /#{24} +100 % {2}2\/2 classify 400\/400/, "ASCII where the locale is not UTF-8");
 });
 
 test("elsewhere: plain lines, at most one in five seconds, and no control characters", () => {
@@ -78,7 +84,7 @@ test("elsewhere: plain lines, at most one in five seconds, and no control charac
     display.clear();
     assert.deepEqual(
       written.map((text) => text.slice(0, 24)),
-      ["training the tokenizer\n", "  0.3 %  fine-tuning 1/4", "publishing\n"],
+      ["training the tokenizer\n", "  0.3 %  2/2 classify 1/", "publishing\n"],
     );
     assert.doesNotMatch(written.join(""), /[\r\u001b]/);
   }

@@ -93,7 +93,7 @@ test("the portable profile refuses it, and so does a training from it, before it
     portable,
   );
   assert.equal(
-    seen.some((event) => /encode|finetune|tokenizer/.test(event)),
+    seen.some((event) => /encode|"phase"|tokenizer/.test(event)),
     false,
     seen.join(),
   );

@@ -12,29 +12,30 @@ import { SMALL, smallInput } from "./small.ts";
 
 test("a loss that is not finite is NON_FINITE in every worker alike, before any weight is touched", async () => {
   const { recipe, config, special, classes, ids, offsets, labels, train } = await smallInput(SMALL, 48);
-  const { finetune: rates } = recipe;
-  const objective = { kind: "classify", labels: classes, pooling: "mean", labelSmoothing: 0, tokenDropout: 0 } as const;
-  const weights = initializeParameters(Phase.parametersOf(config, objective), 0.02, seedFrom(1));
+  const phase = recipe.phases.at(-1)!;
+  const model = { phase, config, labels: classes, pooling: "mean" } as const;
+  const weights = initializeParameters(Phase.parametersOf(model), 0.02, seedFrom(1));
   weights.get("classifier.weight")!.data.fill(3e38);
-  const phase = await Phase.open({
-    name: "finetune",
+  const opened = await Phase.open({
+    ...model,
+    name: "1/1 classify",
     executor: "native",
-    config,
-    objective,
     special,
     data: { ids, offsets, labels, examples: train },
-    rates,
     threads: 3,
     weights,
-    plan: { batchSize: rates.batch_size, shards: 8, epochs: 1, seed: seedFrom(2) },
+    plan: { batchSize: phase.batch_size, shards: 8, epochs: 1, seed: seedFrom(2) },
     onStep: () => assert.fail("no step is done"),
   });
   try {
-    const before = phase.stateDigest();
-    await assert.rejects(phase.train(0, 1), { code: "NON_FINITE", message: /learning_rate/ });
-    assert.equal(phase.stateDigest(), before);
+    const before = opened.stateDigest();
+    await assert.rejects(opened.train(0, 1), {
+      code: "NON_FINITE",
+      message: /at step 0, first in shard 0.*learning_rate/,
+    });
+    assert.equal(opened.stateDigest(), before);
   } finally {
-    await phase.close();
+    await opened.close();
   }
 });
 

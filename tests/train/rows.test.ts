@@ -7,7 +7,8 @@ import { describe, test } from "node:test";
 import type { ParameterInfo } from "../../src/language/models/index.ts";
 import { blocksOf, planSegments } from "../../src/work/train/layout.ts";
 import { TrainingMemory } from "../../src/work/train/memory.ts";
-import { gradientProgram, type ObjectiveOptions } from "../../src/work/train/objectives.ts";
+import { gradientProgram } from "../../src/work/train/program.ts";
+import { resolveRecipe } from "../../src/work/train/recipe.ts";
 import { denseSpans, rowSpans, rowTables, type RowTable } from "../../src/work/train/row-tables.ts";
 import { balancedEdges, Slice } from "../../src/work/train/slice.ts";
 import { TouchedRows } from "../../src/work/train/touched-rows.ts";
@@ -154,11 +155,11 @@ describe("row tables", () => {
       max_position_embeddings: 16,
       type_vocab_size: 2,
     });
-    const tablesOf = (objective: ObjectiveOptions, parameters: readonly ParameterInfo[]) =>
-      rowTables(gradientProgram(config, objective), planSegments(parameters)).map(({ parameter, ids }) => [
-        parameter.split(".").at(-2),
-        ids.join(),
-      ]);
+    const [maskedLm, classify] = resolveRecipe({}).phases;
+    const tablesOf = (phase: typeof maskedLm, parameters: readonly ParameterInfo[]) =>
+      rowTables(gradientProgram({ config, phase: phase!, labels: 3, pooling: "mean" }), planSegments(parameters)).map(
+        ({ parameter, ids }) => [parameter.split(".").at(-2), ids.join()],
+      );
     const embeddings: readonly ParameterInfo[] = (["word", "position", "token_type"] as const).map((kind, i) => ({
       name: `bert.embeddings.${kind}_embeddings.weight`,
       shape: [[50, 16, 2][i]!, 8],
@@ -166,15 +167,12 @@ describe("row tables", () => {
       decay: true,
       group: "encoder",
     }));
-    assert.deepEqual(
-      tablesOf({ kind: "classify", labels: 3, pooling: "mean", labelSmoothing: 0, tokenDropout: 0 }, embeddings),
-      [
-        ["word_embeddings", "input_ids"],
-        ["position_embeddings", "position_ids"],
-        ["token_type_embeddings", "token_type_ids"],
-      ],
-    );
-    assert.deepEqual(tablesOf({ kind: "masked-lm", maskRate: 0.15, replacement: "word", vocabSize: 50 }, embeddings), [
+    assert.deepEqual(tablesOf(classify, embeddings), [
+      ["word_embeddings", "input_ids"],
+      ["position_embeddings", "position_ids"],
+      ["token_type_embeddings", "token_type_ids"],
+    ]);
+    assert.deepEqual(tablesOf(maskedLm, embeddings), [
       ["position_embeddings", "position_ids"],
       ["token_type_embeddings", "token_type_ids"],
     ]);

@@ -41,7 +41,6 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
     recipe: resolved,
     config,
     special: tokenizer.special,
-    vocabSize: tokenizer.vocabSize,
     classes: names.length,
     ids: data.ids,
     offsets: data.offsets,

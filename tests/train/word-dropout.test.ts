@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seedFrom } from "../../src/base/index.ts";
-import { objectivePlan, shardInputs, type ObjectiveOptions } from "../../src/work/train/objectives.ts";
+import { objectiveOf } from "../../src/work/train/objectives/index.ts";
+import { phasePlan } from "../../src/work/train/program.ts";
+import { resolveRecipe } from "../../src/work/train/recipe.ts";
 import { WordDropout } from "../../src/work/train/word-dropout.ts";
 import { bertConfig } from "../models/bert-config.ts";
 
@@ -33,20 +35,24 @@ test("a share of the ordinary tokens goes, [CLS] and [SEP] stay, another share e
 });
 
 test("the plan sorts by what is left, so that little is padded", () => {
-  const objective: ObjectiveOptions = {
-    kind: "classify",
-    labels: 2,
+  const recipe = resolveRecipe({ phases: [{ objective: "classify", token_dropout: 0.25 }] });
+  const phase = recipe.phases[0]!;
+  const context = {
+    phase,
+    config: CONFIG,
+    special: SPECIAL,
     pooling: "mean",
-    labelSmoothing: 0,
-    tokenDropout: 0.25,
-  };
-  const plan = objectivePlan(objective, data, SPECIAL, { batchSize: 20, shards: 2, epochs: 2, seed });
+    labels: 2,
+    data,
+    plan: { batchSize: 20, shards: 2, epochs: 2, seed },
+  } as const;
+  const plan = phasePlan(context);
   let tokens = 0;
   let padded = 0;
   for (let step = 0; step < plan.steps; step++) {
     const { epoch, shards } = plan.step(step);
     shards.forEach((examples, shard) => {
-      const inputs = shardInputs(CONFIG, objective, data, SPECIAL, examples, { epoch, seed, step, shard });
+      const inputs = objectiveOf(phase).inputs(context, examples, { epoch, seed, step, shard });
       tokens += inputs.tokens;
       padded += inputs.paddedTokens;
     });

@@ -24,6 +24,7 @@ import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
 import {
   defaultValidationFraction,
+  phaseNames,
   recordShards,
   resolveRecipe,
   trainTokenizer,
@@ -48,6 +49,7 @@ export interface Prepared {
 }
 
 export interface PrepareOptions {
+  readonly onPhases: (names: readonly string[]) => void;
   readonly onStage: (stage: Stage) => void;
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal | undefined;
@@ -55,10 +57,19 @@ export interface PrepareOptions {
 
 const MINIMUM_EXAMPLES = 8;
 
-export async function prepare(input: TrainInput, { onStage, warn, signal }: PrepareOptions): Promise<Prepared> {
-  onStage("read");
+/** In place of the hash of weights that are not read yet. */
+const ANY_HASH = "0".repeat(64);
+
+export async function prepare(
+  input: TrainInput,
+  { onPhases, onStage, warn, signal }: PrepareOptions,
+): Promise<Prepared> {
   const { data, text, label, from, test: _, ...settings } = input;
-  checkSettings(resolveRecipe(settings), from); // a wrong setting is refused before any file is read
+  // A wrong setting is refused before any file is read.
+  const asked = resolveRecipe({ ...settings, ...(from === undefined ? {} : { from: ANY_HASH }) });
+  checkSettings(asked);
+  onPhases(phaseNames(asked));
+  onStage("read");
   const executor = await chooseExecutor(settings.executor, warn);
   const table = await readTable(data, {
     ...(text === undefined ? {} : { text }),
@@ -156,12 +167,13 @@ async function chooseExecutor(
   return name;
 }
 
-function checkSettings({ model, finetune }: Recipe, from: string | undefined): void {
-  if (finetune.epochs === 0)
+function checkSettings({ from, model, phases }: Recipe): void {
+  const last = phases.length - 1;
+  if (phases[last]?.epochs === 0)
     throw new LockstepError(
       "OPTION_INVALID",
-      "finetune.epochs is 0: a classifier that was never trained answers at random; give at least 1",
-      { "finetune.epochs": 0 },
+      `phases.${last}.epochs is 0: a model whose last phase was never trained answers at random; give at least 1`,
+      { [`phases.${last}.epochs`]: 0 },
     );
   const { hidden_size, num_attention_heads } = model;
   if (from !== undefined || hidden_size % num_attention_heads === 0) return;

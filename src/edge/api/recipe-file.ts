@@ -12,7 +12,15 @@ import { z } from "zod";
 import { LockstepError, parseOptions, parseStrictJson } from "../../base/index.ts";
 import { digestTensors } from "../../numeric/tensor/index.ts";
 import { readEncoder } from "../../work/infer/index.ts";
-import { recipeSchema, resolveRecipe, upgradeRecipe, type RecipeInput } from "../../work/train/index.ts";
+import {
+  mergeSettings,
+  phaseInputSchema,
+  recipeSchema,
+  resolveRecipe,
+  taskSchema,
+  upgradeRecipe,
+  type RecipeInput,
+} from "../../work/train/index.ts";
 import { aliasSchema, defaultThreads, pathSchema, threadsSchema } from "./options.ts";
 import { openSource } from "./source.ts";
 import { resolveTrainOptions, type TrainInput, type TrainOptions } from "./train-options.ts";
@@ -60,8 +68,10 @@ const runPart = z
 
 /** Any part of a recipe: only what has no default of its own must be made optional. */
 const recipePart = recipeSchema.extend({
-  pretrain: recipeSchema.shape.pretrain.partial().optional(),
-  finetune: recipeSchema.shape.finetune.partial().optional(),
+  task: taskSchema.optional().meta({
+    description: "What the version is to answer: chooses the phases where none are given. Default: classify.",
+  }),
+  phases: z.array(phaseInputSchema).min(1).optional(),
 });
 
 export const recipeFileSchema = z
@@ -85,8 +95,11 @@ export interface RecipeFile {
   readonly run?: RunSettings | undefined;
 }
 
-/** @throws NOT_FOUND; OPTION_INVALID naming each field that is unknown or out of range */
-export async function readRecipeFile(path: string): Promise<RecipeFile> {
+/**
+ * `warn` is told of a file of before recipes had `phases`: it is read, and means what it meant.
+ * @throws NOT_FOUND; OPTION_INVALID naming each field that is unknown or out of range
+ */
+export async function readRecipeFile(path: string, warn: (message: string) => void = () => {}): Promise<RecipeFile> {
   const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new LockstepError(
       error.code === "ENOENT" ? "NOT_FOUND" : "OPTION_INVALID",
@@ -101,19 +114,23 @@ export async function readRecipeFile(path: string): Promise<RecipeFile> {
     largeNumbers: "refuse",
     details: { path },
   });
-  const { recipe, run } = checkRecipeFile(value, path);
+  const { recipe, run } = checkRecipeFile(value, path, warn);
   return {
-    ...(recipe === undefined ? {} : { recipe: upgradeRecipe(recipe) }),
+    ...(recipe === undefined ? {} : { recipe }),
     ...(run === undefined ? {} : { run: inFolder(run, dirname(path)) }),
   };
 }
 
 /**
- * `value` as it is: the schema's own defaults stay out, since a preset or a file below this one may say something else.
+ * `value` as it is, but for phases as they were written before: the schema's own defaults stay out, since a preset or a
+ * file below this one may say something else.
  */
-export function checkRecipeFile(value: unknown, what: string): RecipeFile {
-  parseOptions(recipeFileSchema, value, what);
-  return value as RecipeFile;
+export function checkRecipeFile(value: unknown, what: string, warn: (message: string) => void = () => {}): RecipeFile {
+  const old = isRecord(value) && isRecord(value["recipe"]) ? upgradeRecipe(value["recipe"]) : undefined;
+  parseOptions(recipeFileSchema, old === undefined ? value : { ...(value as object), recipe: old.listed }, what);
+  if (old === undefined) return value as RecipeFile;
+  warn(`${what} ${old.message}; --print-recipe writes it anew`);
+  return { ...(value as RecipeFile), recipe: old.recipe };
 }
 
 /** Seen from here instead of from the file's folder. */
@@ -132,20 +149,7 @@ function inFolder(run: RunSettings, folder: string): RunSettings {
 
 /** `over` wins, field by field. */
 export function mergeRecipeFiles(over: RecipeFile, under: RecipeFile): RecipeFile {
-  return { recipe: merge(under.recipe, over.recipe) as RecipeInput, run: merge(under.run, over.run) as RunSettings };
-}
-
-function merge(under: unknown, over: unknown): unknown {
-  if (over === undefined) return under ?? {};
-  if (!isRecord(under) || !isRecord(over)) return over;
-  return {
-    ...under,
-    ...Object.fromEntries(
-      Object.entries(over)
-        .filter(([, value]) => value !== undefined)
-        .map(([key, value]) => [key, key in under ? merge(under[key], value) : value]),
-    ),
-  };
+  return mergeSettings(under, over) as RecipeFile;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -165,7 +169,7 @@ export function completeRecipeFile({ recipe = {}, run = {} }: RecipeFile): Recip
       ? []
       : (["pooling", "model", "tokenizer"] as const).filter((key) => recipe[key] === undefined)),
   ]);
-  const complete: RecipeInput = Object.fromEntries(Object.entries(resolved).filter(([key]) => !saidByFiles.has(key)));
+  const complete = Object.fromEntries(Object.entries(resolved).filter(([key]) => !saidByFiles.has(key))) as RecipeInput;
   const {
     out,
     alias,

@@ -5,8 +5,8 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import { labelIds, readTable, requireLabels } from "../../language/data/index.ts";
-import { openStore, type FileSystem } from "../../work/store/index.ts";
-import { recipeHash, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
+import { openStore, type FileSystem, type Store } from "../../work/store/index.ts";
+import { recipeHash, recipeHashBefore, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
 import { assess, NO_CALIBRATION, type TestTable } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -79,10 +79,11 @@ export async function trainOn(
     onProgress?.({ kind: "stage", stage });
   };
   const warn = (message: string): void => onProgress?.({ kind: "warning", message });
-  const prepared = await prepare(input, { onStage, warn, signal });
+  const onPhases = (phases: readonly string[]): void => onProgress?.({ kind: "plan", phases });
+  const prepared = await prepare(input, { onPhases, onStage, warn, signal });
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
-  await using run = await store.openRun(recipeHash(prepared.recipe).slice(0, 16));
+  await using run = await store.openRun(await runName(store, prepared.recipe, resume));
   const trained = await runTraining(trainingInput(prepared), {
     threads,
     digests: seams.digests ?? digests,
@@ -124,6 +125,13 @@ export async function trainOn(
   };
 }
 
+/** By the recipe's hash; a run of before recipes had phases, which is to be gone on with, by the hash of then. */
+async function runName(store: Store, recipe: Recipe, resume: boolean): Promise<string> {
+  const name = recipeHash(recipe).slice(0, 16);
+  const before = recipeHashBefore(recipe)?.slice(0, 16);
+  return resume && before !== undefined && !(await store.hasRun(name)) && (await store.hasRun(before)) ? before : name;
+}
+
 function columnsOf({ text, label }: TrainInput): { text?: string; label?: string } {
   return { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) };
 }
@@ -147,7 +155,6 @@ function trainingInput({ recipe, config, tokenizer, labels, dataset, labelIds: i
     recipe,
     config,
     special: tokenizer.special,
-    vocabSize: config.vocab_size,
     classes: labels.length,
     ids: dataset.ids,
     offsets: dataset.offsets,

@@ -5,17 +5,9 @@
 import type { TrainingStatus } from "../http/index.ts";
 import type { Stage, TrainProgress } from "./train-options.ts";
 
-const PHASES: readonly Stage[] = [
-  "read",
-  "tokenizer",
-  "encode",
-  "pretrain",
-  "finetune",
-  "calibrate",
-  "test",
-  "baseline",
-  "publish",
-];
+/** Before the phases of the training, and after. */
+const BEFORE: readonly Stage[] = ["read", "tokenizer", "encode"];
+const AFTER: readonly Stage[] = ["calibrate", "test", "baseline", "publish"];
 /** Points of the loss curve; when there are more, every second one goes. */
 const MAX_POINTS = 400;
 /** Milliseconds between two statuses of one phase. */
@@ -34,7 +26,7 @@ export class TrainingStatusTracker {
     this.#status = {
       state: "training",
       phase: "read",
-      phases: [...PHASES],
+      phases: [...BEFORE, ...AFTER],
       step: 0,
       steps: 0,
       loss: null,
@@ -53,20 +45,20 @@ export class TrainingStatusTracker {
 
   onProgress(event: TrainProgress): void {
     switch (event.kind) {
+      case "plan":
+        return this.#set({ phases: [...BEFORE, ...event.phases, ...AFTER] }, true);
       case "stage":
         return this.#set(
           {
             phase: event.stage,
-            ...(PHASES.indexOf(event.stage) > PHASES.indexOf("finetune")
-              ? { fraction: 1, seconds_left: null, tokens_per_second: null }
-              : {}),
+            ...(AFTER.includes(event.stage) ? { fraction: 1, seconds_left: null, tokens_per_second: null } : {}),
           },
           true,
         );
       case "phase":
         return this.#set({ phase: event.phase, step: 0, steps: event.steps }, true);
       case "epoch":
-        return this.#set(event.validationAccuracy === undefined ? {} : { accuracy: event.validationAccuracy }, true);
+        return this.#set(event.validation?.name === "accuracy" ? { accuracy: event.validation.value } : {}, true);
       case "step":
         this.#addPoint(event.phase, event.step, event.loss);
         return this.#set(

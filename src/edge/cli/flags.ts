@@ -68,11 +68,11 @@ export function share(text: string): number {
   return value;
 }
 
-/** `pretrain.epochs=3` onto the settings gathered so far; the value is JSON where it reads as JSON, else a word. */
+/** `phases.1.epochs=3` onto the settings gathered so far; the value is JSON where it reads as JSON, else a word. */
 export function setting(text: string, gathered: Record<string, unknown> = {}): Record<string, unknown> {
-  const [, path, value] = /^([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)=(.*)$/s.exec(text) ?? [];
+  const [, path, value] = /^([a-z][a-z0-9_]*(?:\.[a-z0-9][a-z0-9_]*)*)=(.*)$/s.exec(text) ?? [];
   if (path === undefined || value === undefined)
-    throw new InvalidArgumentError("expected NAME=VALUE, such as pretrain.epochs=3.");
+    throw new InvalidArgumentError("expected NAME=VALUE, such as phases.1.epochs=3.");
   return put(gathered, path.split("."), jsonOrWord(value, `--set ${path}`));
 }
 

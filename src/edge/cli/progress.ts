@@ -29,7 +29,6 @@ const STAGES: Readonly<Record<string, string>> = {
   baseline: "training a linear baseline",
   publish: "publishing",
 };
-const PHASES = { pretrain: "pretraining", finetune: "fine-tuning" } as const;
 
 export class ProgressDisplay {
   readonly #terminal: Terminal;
@@ -45,32 +44,36 @@ export class ProgressDisplay {
     [this.#full, this.#empty] = hasUnicode(env) ? ["━", "─"] : ["#", "."];
   }
 
+  readonly warn = (message: string): void => {
+    this.line(`warning: ${message}`);
+  };
+
   onProgress(event: TrainProgress): void {
     switch (event.kind) {
       case "stage":
         return this.#stage(event.stage);
+      case "plan":
+        return;
       case "phase":
         return this.line(
-          `${PHASES[event.phase]}: ${formatCount(event.parameters)} parameters, ` +
+          `${event.phase}: ${formatCount(event.parameters)} parameters, ` +
             `${plural(event.epochs, "epoch")}, ${plural(event.steps, "step")} of ${plural(event.shards, "shard")}` +
             `, on ${plural(event.threads, "thread")}`,
         );
       case "epoch":
         return this.line(
-          `${PHASES[event.phase]}: epoch ${event.epoch} of ${event.epochs} done` +
-            (event.validationAccuracy === undefined
-              ? ""
-              : `, validation accuracy ${percent(event.validationAccuracy)}`),
+          `${event.phase}: epoch ${event.epoch} of ${event.epochs} done` +
+            (event.validation === undefined ? "" : `, validation ${figure(event.validation)}`),
         );
       case "resumed":
         return this.line(
-          `resumed ${PHASES[event.phase]} at step ${event.step}` +
+          `resumed ${event.phase} at step ${event.step}` +
             (event.skipped.length === 0 ? "" : ` (damaged and passed over: ${event.skipped.join(", ")})`),
         );
       case "digest":
         return this.line(`${event.phase} ${event.step} ${event.sha256}`);
       case "warning":
-        return this.line(`warning: ${event.message}`);
+        return this.warn(event.message);
       case "checkpoint":
         return;
       case "step":
@@ -122,7 +125,7 @@ interface Word {
 
 function wordsOf({ phase, step, steps, loss, tokensPerSecond, secondsLeft }: Step): Word[] {
   return [
-    { text: `${PHASES[phase]} ${step + 1}/${steps}`, importance: 4 },
+    { text: `${phase} ${step + 1}/${steps}`, importance: 4 },
     { text: `loss ${loss.toFixed(3)}`, importance: 3 },
     { text: `${formatCount(Math.round(tokensPerSecond))} tokens/s`, importance: 1 },
     { text: `${formatDuration(Math.round(secondsLeft) * 1000)} left`, importance: 5 },
@@ -146,6 +149,11 @@ function fitted(step: Step, width: number, full: string, empty: string): string 
 
 function lengthOf(words: readonly Word[]): number {
   return words.reduce((sum, { text }) => sum + text.length + 2, -2);
+}
+
+/** Shares in percent; what is no share as it is. */
+function figure({ name, value }: { readonly name: string; readonly value: number }): string {
+  return `${name} ${name === "accuracy" ? percent(value) : value.toFixed(3)}`;
 }
 
 function plural(count: number, word: string): string {

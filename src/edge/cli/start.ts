@@ -47,10 +47,11 @@ while serving it exits with 0.`,
     )
     .action(async (flags: StartFlags) => {
       const output = createOutput(flags.json === true);
-      const { input, options } = await trainArguments(await recipeOf(flags));
+      const display = new ProgressDisplay();
+      const file = await recipeOf(flags, display.warn);
+      const { input, options } = await trainArguments(file);
       outliveReader();
       const http = addressOf(flags);
-      const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping");
       let asked = { route: "", question: "" };
       const onEvent = (event: StartEvent): void => {

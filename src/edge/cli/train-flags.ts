@@ -40,27 +40,14 @@ export function addTrainFlags(command: Command): Command {
     .option("--seed <n>", "seed of everything random", integer(0, Number.MAX_SAFE_INTEGER))
     .addOption(executorOption("arithmetic: full speed, or the same bits on every CPU (default: native)"))
     .option("--recipe <file>", "recipe file; flags go before it")
-    .option("--set <name=value>", "any setting of the recipe, such as pretrain.epochs=3; may be repeated", setting)
+    .option("--set <name=value>", "any setting of the recipe, such as phases.1.epochs=3; may be repeated", setting)
     .option(...JSON_FLAG);
 }
 
-export async function recipeOf({
-  recipe,
-  data,
-  text,
-  label,
-  test,
-  from,
-  out,
-  alias,
-  threads,
-  seed,
-  executor,
-  set,
-  resume,
-  baseline,
-}: TrainFlags): Promise<RecipeFile> {
-  const file = recipe === undefined ? {} : await readRecipeFile(recipe);
+/** `warn`: of what is read otherwise than it was written. */
+export async function recipeOf(flags: TrainFlags, warn: (message: string) => void): Promise<RecipeFile> {
+  const { recipe, data, text, label, test, from, out, alias, threads, seed, executor, set, resume, baseline } = flags;
+  const file = recipe === undefined ? {} : await readRecipeFile(recipe, warn);
   const settings = {
     ...set,
     ...(seed === undefined ? {} : { seed }),

@@ -20,7 +20,7 @@ export function addTrain(program: Command): void {
       `
 Examples:
   lockstep train --data questions.csv --text question --label intent --out ./models/mine
-  lockstep train --data questions.csv --from ./all-MiniLM-L6-v2 --set finetune.epochs=3
+  lockstep train --data questions.csv --from ./all-MiniLM-L6-v2 --set phases.1.epochs=3
   lockstep train --data questions.csv --print-recipe > recipe.json
   lockstep train --recipe recipe.json --threads 4 --resume
 
@@ -28,13 +28,13 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
     )
     .action(async (flags: TrainFlags) => {
       const output = createOutput(flags.json === true);
-      const file = await recipeOf(flags);
+      const display = new ProgressDisplay();
+      const file = await recipeOf(flags, display.warn);
       if (flags.printRecipe === true) {
         process.stdout.write(`${JSON.stringify(completeRecipeFile(file), null, 2)}\n`);
         return;
       }
       const { input, options } = await trainArguments(file);
-      const display = new ProgressDisplay();
       using interrupted = onInterrupt(display.line, "stopping after this step");
       try {
         const result = await train(input, {

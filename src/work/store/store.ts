@@ -275,6 +275,11 @@ export class Store {
     });
   }
 
+  /** Whether there is a run of this name, with checkpoints or without. */
+  async hasRun(run: string): Promise<boolean> {
+    return (await this.#fs.info(this.#path("runs", requireRunName(run)))) !== undefined;
+  }
+
   /**
    * The folder for a run's checkpoints; made when it is not there, and held until it is disposed of.
    * @throws CONFLICT when another training of this recipe holds it

@@ -2,19 +2,36 @@
  * What workers tell each other within a step, beside gradients: a few numbers per shard and per block, in shared
  * memory. Barriers order all access.
  */
+import { SHARD_WEIGHT_POLICIES, type ShardWeights } from "./shard-weights.ts";
+
 export interface Exchange {
   /** Losses summed in each shard; 0: skipped. */
   readonly counts: Int32Array;
+  /** Weights of shards, integers; 0: skipped. */
+  readonly weights: Float64Array;
   /** Each shard's loss, scaled as its gradient. */
   readonly losses: Float64Array;
   readonly tokens: Int32Array;
   readonly paddedTokens: Int32Array;
   /** Sum of squares of each block of the reduced gradient. */
   readonly blockSums: Float64Array;
+  /** What the weights of shards remember of earlier steps; empty where they remember nothing. */
+  readonly remembered: Float64Array;
 }
 
-export function createExchange(shards: number, blocks: number): Exchange {
+export function createExchange(shardWeights: ShardWeights, shards: number, blocks: number): Exchange {
   const ints = () => new Int32Array(new SharedArrayBuffer(4 * shards));
   const doubles = (length: number) => new Float64Array(new SharedArrayBuffer(8 * length));
-  return { counts: ints(), losses: doubles(shards), tokens: ints(), paddedTokens: ints(), blockSums: doubles(blocks) };
+  const first = SHARD_WEIGHT_POLICIES[shardWeights].initialState?.(shards) ?? new Float64Array(0);
+  const remembered = doubles(first.length);
+  remembered.set(first);
+  return {
+    counts: ints(),
+    weights: doubles(shards),
+    losses: doubles(shards),
+    tokens: ints(),
+    paddedTokens: ints(),
+    blockSums: doubles(blocks),
+    remembered,
+  };
 }

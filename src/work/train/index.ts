@@ -1,16 +1,19 @@
 export {
   defaultValidationFraction,
+  mergeSettings,
   recipeHash,
   recipeSchema,
+  recordShards,
   resolveRecipe,
-  upgradeRecipe,
-  type PhaseRecipe,
+  trainedPhases,
+  type PhaseInput,
   type Recipe,
   type RecipeInput,
 } from "./recipe.ts";
-export { recordShards } from "./plan.ts";
+export { recipeHashBefore, upgradeRecipe } from "./recipe-before.ts";
+export { objectiveOf, phaseInputSchema, taskSchema, type ObjectiveTask, type PhaseRecipe } from "./objectives/index.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
-export type { Pace, PhaseName, TrainingEvent } from "./progress.ts";
+export { phaseNames, type Pace, type TrainingEvent } from "./progress.ts";
 export { trainTokenizer, type TokenizerJob } from "./tokenizer-job.ts";
 export type { StepReport } from "./messages.ts";
 export { openHeadLearner, type HeadLearner, type LearnedVersion } from "./head-learner.ts";

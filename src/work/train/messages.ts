@@ -1,9 +1,5 @@
 /** What passes between the trainer and its workers. Plain data; buffers are shared, never copied. */
-import type { ModelConfig } from "../../language/models/index.ts";
-import type { SpecialIds } from "../../language/text/index.ts";
-import type { ObjectiveOptions } from "./objectives.ts";
-import type { PlanOptions, TrainingData } from "./plan.ts";
-import type { PhaseRecipe } from "./recipe.ts";
+import type { Context } from "./program.ts";
 import type { Segment } from "./layout.ts";
 import type { Exchange } from "./exchange.ts";
 import type { MemoryHandle } from "./memory.ts";
@@ -11,14 +7,8 @@ import type { TouchedRowsHandle } from "./touched-rows.ts";
 import type { ThreadCollectiveHandle } from "../../threads/collective/index.ts";
 
 /** All that a worker needs for one phase; the same for every worker but for its number. */
-export interface PhaseSetup {
+export interface PhaseSetup extends Context {
   readonly executor: "native" | "portable";
-  readonly config: ModelConfig;
-  readonly objective: ObjectiveOptions;
-  readonly special: SpecialIds;
-  readonly data: TrainingData;
-  readonly plan: PlanOptions;
-  readonly rates: PhaseRecipe;
   readonly segments: readonly Segment[];
   readonly memory: MemoryHandle;
   readonly rows: TouchedRowsHandle;
@@ -32,10 +22,13 @@ export interface PhaseSetup {
 export type TrainRequest =
   /** Trains steps from..to-1; every worker gets the same one. */
   | { readonly kind: "steps"; readonly from: number; readonly to: number }
-  /** Classes of examples under the present weights; between steps only. */
-  | { readonly kind: "predict"; readonly examples: Int32Array };
+  /** What the objective's figure needs of examples under the present weights; between steps only. */
+  | { readonly kind: "validate"; readonly examples: Int32Array };
 
-export type TrainReply = { readonly kind: "steps" } | { readonly kind: "predict"; readonly classes: Int32Array };
+export type TrainReply =
+  | { readonly kind: "steps" }
+  /** [examples, width] */
+  | { readonly kind: "validate"; readonly numbers: Float64Array };
 
 /** Sent by worker 0 after each step. */
 export interface StepReport {

@@ -5,8 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { invariant, LockstepError, toLockstepError, ownFile } from "../../base/index.ts";
-import { modelParameters, type ModelConfig, type ParameterInfo } from "../../language/models/index.ts";
-import type { SpecialIds } from "../../language/text/index.ts";
+import { modelParameters, type ParameterInfo } from "../../language/models/index.ts";
 import { nativeScopes } from "../../numeric/runtime/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { ThreadCollective } from "../../threads/collective/index.ts";
@@ -14,20 +13,16 @@ import { createPool, type Pool, type WorkerScope } from "../../threads/pool/inde
 import { planSegments } from "./layout.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { StepReport, TrainReply, TrainRequest } from "./messages.ts";
-import { headOf, type ObjectiveOptions } from "./objectives.ts";
-import { TrainingPlan, type PlanOptions, type TrainingData } from "./plan.ts";
-import type { PhaseRecipe } from "./recipe.ts";
+import type { Exchange } from "./exchange.ts";
+import { objectiveOf, type ModelContext, type PhaseRecipe } from "./objectives/index.ts";
+import { TrainingPlan } from "./plan.ts";
+import type { Context } from "./program.ts";
 import { createSetup } from "./setup.ts";
 
-export interface PhaseOptions {
-  readonly name: "pretrain" | "finetune";
+export interface PhaseOptions extends Context {
+  /** For people: its place and its objective. */
+  readonly name: string;
   readonly executor: "native" | "portable";
-  readonly config: ModelConfig;
-  readonly objective: ObjectiveOptions;
-  readonly special: SpecialIds;
-  readonly data: TrainingData;
-  readonly plan: PlanOptions;
-  readonly rates: PhaseRecipe;
   readonly threads: number;
   /** First values by parameter name; every parameter has one. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
@@ -35,29 +30,33 @@ export interface PhaseOptions {
 }
 
 export class Phase {
-  readonly name: PhaseOptions["name"];
+  readonly name: string;
   readonly steps: number;
   readonly stepsPerEpoch: number;
   readonly parameters: readonly ParameterInfo[];
+  readonly #context: Context;
   readonly #memory: TrainingMemory;
+  readonly #exchange: Exchange;
   readonly #collective: ThreadCollective;
   #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
   /** `scope`: makes what each worker has in native code; see `nativeScopes`. */
   private constructor(options: PhaseOptions, scope: (() => WorkerScope) | undefined) {
-    const { plan, data, config, objective } = options;
+    const { plan, data } = options;
     const schedule = new TrainingPlan(data, plan);
     this.name = options.name;
     this.steps = schedule.steps;
     this.stepsPerEpoch = schedule.stepsPerEpoch;
-    this.parameters = Phase.parametersOf(config, objective);
+    this.parameters = Phase.parametersOf(options);
     const { setup, memory } = createSetup({
       ...options,
       workers: options.threads,
       segments: planSegments(this.parameters),
     });
+    this.#context = options;
     this.#memory = memory;
+    this.#exchange = setup.exchange;
     this.#collective = ThreadCollective.attach(setup.collective, 0);
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
@@ -75,8 +74,8 @@ export class Phase {
     });
   }
 
-  static parametersOf(config: ModelConfig, objective: ObjectiveOptions): readonly ParameterInfo[] {
-    return modelParameters(config, headOf(objective));
+  static parametersOf(context: ModelContext<PhaseRecipe>): readonly ParameterInfo[] {
+    return modelParameters(context.config, objectiveOf(context.phase).head(context));
   }
 
   static async open(options: PhaseOptions): Promise<Phase> {
@@ -114,27 +113,25 @@ export class Phase {
     return Math.max(from, ...failures.map(({ details }) => Number(details["step"] ?? from)));
   }
 
-  /** Share of the examples whose likeliest class is their label. CANCELLED where `signal` was aborted. */
-  async accuracy(examples: Int32Array, labels: Int32Array, signal?: AbortSignal): Promise<number> {
+  /** The objective's figure over the examples; undefined where it has none. CANCELLED where `signal` was aborted. */
+  async validate(
+    examples: Int32Array,
+    signal?: AbortSignal,
+  ): Promise<{ readonly name: string; readonly value: number } | undefined> {
+    const { validation } = objectiveOf(this.#context.phase);
+    if (validation === undefined || examples.length === 0) return undefined;
     const size = this.#pool.size;
-    const parts = Array.from({ length: size }, (_, worker) =>
-      examples.subarray(
-        Math.floor((worker * examples.length) / size),
-        Math.floor(((worker + 1) * examples.length) / size),
-      ),
-    );
     const replies = await Promise.all(
-      parts.map((part, worker) =>
-        this.#pool.request(worker, { kind: "predict", examples: part.slice() }, signal === undefined ? {} : { signal }),
-      ),
-    );
-    let right = 0;
-    parts.forEach((part, worker) =>
-      part.forEach((example, place) => {
-        if (replies[worker]?.classes[place] === labels[example]) right++;
+      Array.from({ length: size }, (_, worker) => {
+        const part = examples.slice(
+          Math.floor((worker * examples.length) / size),
+          Math.floor(((worker + 1) * examples.length) / size),
+        );
+        return this.#pool.request(worker, { kind: "validate", examples: part }, signal === undefined ? {} : { signal });
       }),
     );
-    return right / examples.length;
+    const numbers = Float64Array.from(replies.flatMap((reply) => Array.from(reply.numbers)));
+    return { name: validation.name, value: validation.figure(numbers) };
   }
 
   /** Copies of the parameters. */
@@ -147,13 +144,13 @@ export class Phase {
     );
   }
 
-  /** Weights and moments as they lie in shared memory; between steps only. */
+  /** Weights, moments and what weights of shards remember, as they lie in shared memory; between steps only. */
   state(): ReadonlyMap<string, Uint8Array> {
+    const { remembered } = this.#exchange;
+    const all: (readonly [string, Float32Array | Float64Array])[] = [...this.#memory.state()];
+    if (remembered.length > 0) all.push(["shard_weights", remembered]);
     return new Map(
-      [...this.#memory.state()].map(([name, { buffer, byteOffset, byteLength }]) => [
-        name,
-        new Uint8Array(buffer, byteOffset, byteLength),
-      ]),
+      all.map(([name, { buffer, byteOffset, byteLength }]) => [name, new Uint8Array(buffer, byteOffset, byteLength)]),
     );
   }
 

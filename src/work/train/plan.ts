@@ -4,17 +4,7 @@
  */
 import { invariant, type Seed } from "../../base/index.ts";
 import { planEpoch, shardBatch } from "../../language/data/index.ts";
-import type { PhaseRecipe, Recipe } from "./recipe.ts";
-
-/** Examples as token ids, flattened; `examples` lists those that are trained on. All may lie in shared memory. */
-export interface TrainingData {
-  readonly ids: Int32Array;
-  /** Example e's tokens are ids[offsets[e] .. offsets[e+1]). */
-  readonly offsets: Int32Array;
-  /** Class of each example; empty for a phase without labels. */
-  readonly labels: Int32Array;
-  readonly examples: Int32Array;
-}
+import { tokenCount, type TrainingData } from "./training-data.ts";
 
 export interface PlanOptions {
   readonly batchSize: number;
@@ -73,28 +63,6 @@ export class TrainingPlan {
     }
     return this.#batches;
   }
-}
-
-export function tokenCount(data: TrainingData, example: number): number {
-  return data.offsets[example + 1]! - data.offsets[example]!;
-}
-
-export function tokensOf(data: TrainingData, example: number): Int32Array {
-  return data.ids.subarray(data.offsets[example], data.offsets[example + 1]);
-}
-
-/**
- * The recipe with the number of shards in it, where it was left to be chosen: what decides the weights is recorded, not
- * worked out again by another version of this rule.
- */
-export function recordShards(recipe: Recipe, data: TrainingData): Recipe {
-  const of = (phase: PhaseRecipe): number => phase.shards ?? defaultShards(data, phase.batch_size);
-  const { pretrain, finetune } = recipe;
-  return Object.freeze({
-    ...recipe,
-    pretrain: { ...pretrain, shards: of(pretrain) },
-    finetune: { ...finetune, shards: of(finetune) },
-  });
 }
 
 /**

@@ -3,38 +3,45 @@
  * them.
  */
 import type { StepReport } from "./messages.ts";
+import { trainedPhases, type Recipe } from "./recipe.ts";
 
-export type PhaseName = "pretrain" | "finetune";
+/** What phases are called: place, number, objective, such as "1/2 masked-lm"; phases without epochs are left out. */
+export function phaseNames(recipe: Recipe): readonly string[] {
+  const phases = trainedPhases(recipe);
+  return phases.map(({ phase }, index) => `${index + 1}/${phases.length} ${phase.objective}`);
+}
 
+/** `phase` is one of `phaseNames`. */
 export type TrainingEvent =
   | {
       readonly kind: "phase";
-      readonly phase: PhaseName;
+      readonly phase: string;
       readonly steps: number;
       readonly epochs: number;
       readonly shards: number;
       readonly threads: number;
       readonly parameters: number;
     }
-  | (StepReport & { readonly phase: PhaseName; readonly steps: number } & Pace)
+  | (StepReport & { readonly phase: string; readonly steps: number } & Pace)
   | {
       readonly kind: "epoch";
-      readonly phase: PhaseName;
+      readonly phase: string;
       readonly epoch: number;
       readonly epochs: number;
-      /** Share, 0 to 1. */ readonly validationAccuracy?: number;
+      /** The objective's figure on the texts held out, such as `accuracy`, 0 to 1. */
+      readonly validation?: { readonly name: string; readonly value: number };
     }
-  | { readonly kind: "checkpoint"; readonly phase: PhaseName; readonly step: number; readonly path: string }
+  | { readonly kind: "checkpoint"; readonly phase: string; readonly step: number; readonly path: string }
   | {
       readonly kind: "resumed";
-      readonly phase: PhaseName;
+      readonly phase: string;
       readonly step: number;
       readonly path: string;
       readonly skipped: readonly string[];
     }
   /** Something that the user should know, and that stops nothing. */
   | { readonly kind: "warning"; readonly message: string }
-  | { readonly kind: "digest"; readonly phase: PhaseName; readonly step: number; readonly sha256: string };
+  | { readonly kind: "digest"; readonly phase: string; readonly step: number; readonly sha256: string };
 
 export interface Pace {
   /** Smoothed over about the last twenty steps. */

@@ -3,50 +3,25 @@
  * apart: only the first is hashed. Field names are those of the field; every default is here.
  */
 import { z } from "zod";
-import { canonicalJson, parseOptions, sha256Hex } from "../../base/index.ts";
+import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
+import {
+  DEFAULT_PHASES,
+  objectiveOf,
+  OBJECTIVES,
+  phaseSchema,
+  SHORTHANDS,
+  taskSchema,
+  type ObjectiveName,
+  type ObjectiveTask,
+  type PhaseRecipe,
+  type Start,
+} from "./objectives/index.ts";
+import { defaultShards } from "./plan.ts";
+import type { TrainingData } from "./training-data.ts";
 
 const rate = z.number().min(0).max(0.9);
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
-const powerOfTwo = z
-  .int()
-  .min(1)
-  .max(4096)
-  .refine((n) => (n & (n - 1)) === 0, "must be a power of two");
-
-/** One pass of training over the data: its length, batches, rates. */
-const phaseSchema = z.strictObject({
-  /** Passes over the training texts; 0 leaves the phase out. */
-  epochs: z.int().min(0).max(10_000),
-  /** Texts a step. */
-  batch_size: z.int().min(1).max(65_536),
-  /**
-   * Logical shards a step, a power of two; null: as many as leave each at least 256 tokens, 2 at least where a batch
-   * has two texts.
-   */
-  shards: powerOfTwo.nullable().default(null),
-  /** Peak rate of AdamW, reached after the warm-up, then falling in a straight line to 0. */
-  learning_rate: z.number().positive().max(1),
-  /** The head's rate as a multiple of the encoder's. */
-  head_multiplier: z.number().positive().max(1000).default(1),
-  /** Share of the steps over which the rate rises from 0. */
-  warmup_ratio: z.number().min(0).max(1).default(0.1),
-  /** Decoupled; not on biases and layer norms. */
-  weight_decay: z.number().min(0).max(1).default(0.01),
-  /** How long AdamW's mean of the gradient remembers. */
-  adam_beta1: z.number().min(0).max(0.9999).default(0.9),
-  /** How long AdamW's mean of the squared gradient remembers. */
-  adam_beta2: z.number().min(0).max(0.99999).default(0.999),
-  /** Added to AdamW's denominator, so that it is never 0. */
-  adam_epsilon: z.number().positive().max(1).default(1e-8),
-  /** Largest global norm of the gradient. */
-  max_grad_norm: z.number().positive().max(1e9).default(1),
-  /** How shards are weighted, Σ αᵢ = 1: by what they hold (the plain mean over the batch), or equally. */
-  shard_weights: z.enum(["size", "equal"]).default("size"),
-});
-
 export const recipeSchema = z.strictObject({
-  /** What is trained: one label for each text. */
-  task: z.literal("classify").default("classify"),
   /** Decides everything that is drawn: first weights, split, order, masks, dropout. */
   seed: z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(1),
   /** SHA-256 of the training file's bytes and the columns read from it; filled in when the file is read. */
@@ -103,52 +78,107 @@ export const recipeSchema = z.strictObject({
   classifier_dropout: rate.default(0.1),
   /** What stands for a text: the mean of its tokens, its first or its last. With `from`: what the encoder says. */
   pooling: z.enum(["mean", "first", "last"]).default("mean"),
-  /** Masked language modelling on the training texts: guessing words that are hidden. */
-  pretrain: phaseSchema.extend({
-    /** Share of the tokens that masked language modelling asks for. */
-    mask_rate: z.number().positive().max(0.9).default(0.15),
-    /**
-     * What one masked token in ten is replaced by: any word of the vocabulary, or, as in recipes of before this
-     * setting, any of its tokens, special ones too.
-     */
-    mask_replacement: z.enum(["word", "any"]).default("word"),
-  }),
-  /** Learning the labels. */
-  finetune: phaseSchema.extend({
-    /** Share of the target that goes to all classes alike, so that the model does not become too sure. */
-    label_smoothing: z.number().min(0).max(0.9).default(0.1),
-    /** Share of the input tokens left out, drawn anew at every step; never [CLS] and [SEP]. */
-    token_dropout: rate.default(0),
-  }),
+  /**
+   * What is trained, one after another: each phase starts from the weights of the one before it. The last one decides
+   * what the version answers.
+   */
+  phases: z.array(phaseSchema).min(1).max(16),
   /** Answers abstain below the confidence at which the validation split reaches this accuracy; null: they never do. */
   target_accuracy: z.number().min(0).max(1).nullable().default(null),
   /** Which arithmetic decides the bits. */
   executor: z.enum(["native", "portable"]).default("native"),
 });
 
-export type Recipe = z.infer<typeof recipeSchema>;
-export type PhaseRecipe = z.infer<typeof phaseSchema>;
+export type Recipe = z.output<typeof recipeSchema>;
 
-/** What may be given: any part of a recipe. The rest comes from the preset, then from the schema. */
-export type RecipeInput = DeepPartial<z.input<typeof recipeSchema>>;
+/** A phase as it may be given: its objective, and any of its settings. */
+export type PhaseInput = {
+  readonly [N in ObjectiveName]: PhaseSettings<N> & { readonly objective: N };
+}[ObjectiveName];
+export type PhaseSettings<N extends ObjectiveName> = DeepPartial<
+  Omit<Extract<z.input<typeof phaseSchema>, { readonly objective: N }>, "objective">
+>;
+
+/**
+ * What may be given: any part of a recipe. The rest comes from the phases' own defaults, then from the schema. `phases`
+ * replaces the phases that a recipe has by itself, or changes some of them by their places from 0.
+ */
+export type RecipeInput = DeepPartial<Omit<z.input<typeof recipeSchema>, "phases">> & {
+  /** What the version is to answer: chooses the phases where none are given. @default "classify" */
+  readonly task?: ObjectiveTask | undefined;
+  readonly phases?: readonly PhaseInput[] | Readonly<Record<number, Partial<PhaseInput>>> | undefined;
+} & Shorthands;
+
+/** `pretrain`, `finetune`: settings of the first phase of that objective, over what `phases` says. */
+export type Shorthands = {
+  readonly [K in keyof typeof SHORTHANDS]?: PhaseSettings<(typeof SHORTHANDS)[K]> | undefined;
+};
+
 type DeepPartial<T> = T extends object ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined } : T;
 
-/** Rates that suit a small model from nothing, on thousands of short texts. */
-const FROM_NOTHING: RecipeInput = {
-  pretrain: { epochs: 5, batch_size: 32, learning_rate: 1.5e-3, adam_beta2: 0.98 },
-  finetune: { epochs: 8, batch_size: 32, learning_rate: 1e-3, adam_beta2: 0.98, token_dropout: 0.15 },
-};
-
-/** Rates that suit a pre-trained encoder. */
-const FROM_ENCODER: RecipeInput = {
-  pretrain: { epochs: 0, batch_size: 32, learning_rate: 1e-4 },
-  finetune: { epochs: 5, batch_size: 32, learning_rate: 2e-4, head_multiplier: 10 },
-};
-
 /** The complete recipe. @throws OPTION_INVALID naming the field that is unknown or out of range. */
-export function resolveRecipe(input: RecipeInput): Recipe {
-  const preset = input.from === undefined ? FROM_NOTHING : FROM_ENCODER;
-  return Object.freeze(parseOptions(recipeSchema, merge(preset, input), "recipe"));
+export function resolveRecipe({ task = "classify", ...input }: RecipeInput): Recipe {
+  parseOptions(taskSchema, task, "task");
+  const start: Start = input.from === undefined ? "nothing" : "encoder";
+  const own = Object.fromEntries(Object.entries(input).filter(([key]) => !(key in SHORTHANDS)));
+  const phases = withShorthands(phasesOf(DEFAULT_PHASES[task][start], input.phases), input);
+  const recipe = parseOptions(
+    recipeSchema,
+    { ...own, phases: phases.map((phase) => complete(phase, start)) },
+    "recipe",
+  );
+  const answers: string | undefined = objectiveOf(recipe.phases.at(-1)!).task;
+  if (answers !== task)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the last phase, ${recipe.phases.at(-1)!.objective}, ends with a model that ` +
+        `${answers === undefined ? "answers nothing by itself" : `answers ${answers}`}, and ${task} is what is to be ` +
+        "trained; end with a phase for it",
+      { task },
+    );
+  return Object.freeze(recipe);
+}
+
+/** An array replaces `usual`; an object of places changes some of it. */
+function phasesOf(usual: readonly unknown[] = [], given: RecipeInput["phases"]): readonly unknown[] {
+  if (given === undefined) return usual;
+  if (Array.isArray(given)) return given;
+  const beyond = Object.keys(given).find((place) => !(Number(place) in usual));
+  if (beyond !== undefined)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `phases.${beyond}: there are ${usual.length} phases, numbered from 0; a list of all phases can be given instead`,
+      { place: beyond },
+    );
+  return mergeSettings(usual, given) as readonly unknown[];
+}
+
+function withShorthands(phases: readonly unknown[], input: RecipeInput): readonly unknown[] {
+  return Object.entries(SHORTHANDS).reduce((before, [name, objective]) => {
+    const settings = input[name as keyof typeof SHORTHANDS];
+    if (settings === undefined) return before;
+    const place = before.findIndex((phase) => isRecord(phase) && phase["objective"] === objective);
+    if (place < 0)
+      throw new LockstepError(
+        "OPTION_INVALID",
+        `${name} is short for the first ${objective} phase, and there is none; name the phase by its place, such as ` +
+          "phases.0",
+        { [name]: null },
+      );
+    return mergeSettings(before, { [place]: settings }) as readonly unknown[];
+  }, phases);
+}
+
+/** With the defaults of its objective; what names none is left to the schema to refuse. */
+function complete(phase: unknown, start: Start): unknown {
+  const name = isRecord(phase) ? phase["objective"] : undefined;
+  const found = typeof name === "string" && Object.hasOwn(OBJECTIVES, name) ? (name as ObjectiveName) : undefined;
+  return found === undefined ? phase : mergeSettings(OBJECTIVES[found].defaults[start], phase);
+}
+
+/** The phases that have epochs, with their places among all. */
+export function trainedPhases(recipe: Recipe): readonly { readonly phase: PhaseRecipe; readonly place: number }[] {
+  return recipe.phases.flatMap((phase, place) => (phase.epochs === 0 ? [] : [{ phase, place }]));
 }
 
 /** The share that is held out of `rows` texts where the recipe leaves it open, in whole thousandths. */
@@ -157,27 +187,35 @@ export function defaultValidationFraction(rows: number): number {
 }
 
 /**
- * A recipe that was written whole before a setting existed means what was done then: one that says the rest of
- * `pretrain` and not `mask_replacement` drew replacements from the whole vocabulary.
+ * `over` on top of `under`, object by object; an undefined value hides nothing. A list is replaced as a whole, or
+ * changed by an object of places.
  */
-export function upgradeRecipe(recipe: RecipeInput): RecipeInput {
-  const { pretrain } = recipe;
-  const isWhole = pretrain?.mask_rate !== undefined && pretrain.adam_epsilon !== undefined;
-  if (!isWhole || pretrain.mask_replacement !== undefined) return recipe;
-  return { ...recipe, pretrain: { ...pretrain, mask_replacement: "any" } };
-}
-
-/** `over` on top of `under`, object by object; an undefined value hides nothing. */
-function merge(under: unknown, over: unknown): unknown {
+export function mergeSettings(under: unknown, over: unknown): unknown {
   if (over === undefined) return under;
+  if (Array.isArray(under) && isRecord(over)) return under.map((item, place) => mergeSettings(item, over[place]));
   if (!isRecord(under) || !isRecord(over)) return over;
   return Object.fromEntries(
-    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => [key, merge(under[key], over[key])]),
+    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((key) => [
+      key,
+      mergeSettings(under[key], over[key]),
+    ]),
   );
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
+export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * The recipe with the number of shards in it, where it was left to be chosen: what decides the weights is recorded, not
+ * worked out again by another version of this rule.
+ */
+export function recordShards(recipe: Recipe, data: TrainingData): Recipe {
+  const phases = recipe.phases.map((phase) => ({
+    ...phase,
+    shards: phase.shards ?? defaultShards(data, phase.batch_size),
+  }));
+  return Object.freeze({ ...recipe, phases });
 }
 
 /** SHA-256 of the recipe's canonical JSON: two runs with the same one end with the same weights, on one profile. */

@@ -10,6 +10,7 @@
  *   gradient slots      own slots written       │ own blocks of all slots │ own blocks of all slots │
  *   row flags           own slots' written      │ read by all             │                         │
  *   counts, losses, …   own shards' written     │ read by all             │ read by all             │
+ *   remembered losses   read by all             │                         │ written by the first    │
  *   block sums                                  │ own blocks' written     │ read by all             │
  *   moments                                     │                         │ own blocks written      │
  */
@@ -28,13 +29,14 @@ import {
 import type { Exchange } from "./exchange.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
-import { gradientProgram, objectivePlan, shardInputs } from "./objectives.ts";
+import { objectiveOf } from "./objectives/index.ts";
 import type { StepPlan, TrainingPlan } from "./plan.ts";
+import { gradientProgram, phasePlan } from "./program.ts";
 import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
 import { biasCorrection, learningRate } from "./schedule.ts";
+import { SHARD_WEIGHT_POLICIES } from "./shard-weights.ts";
 import { at, Slice, type SlotPair } from "./slice.ts";
 import { TouchedRows } from "./touched-rows.ts";
-import { divisor, shardScale } from "./weights-policy.ts";
 
 /** Marks the thread as one that must not be stopped now. */
 export type Busy = <T>(work: () => Promise<T>) => Promise<T>;
@@ -63,7 +65,7 @@ export class StepRunner {
     this.#collective = collective;
     this.#session = session;
     this.#busy = busy;
-    this.#plan = objectivePlan(setup.objective, setup.data, setup.special, setup.plan);
+    this.#plan = phasePlan(setup);
     this.#ranges = assignShards(setup.plan.shards, setup.workers);
     this.#slotBase = setup.slotBase;
     this.#rows = TouchedRows.attach(setup.rows);
@@ -80,8 +82,7 @@ export class StepRunner {
     executor: Executor,
     busy: Busy,
   ): Promise<StepRunner> {
-    const program = gradientProgram(setup.config, setup.objective);
-    const session = await executor.load(program, { form: "shared", weights: memory.weights() });
+    const session = await executor.load(gradientProgram(setup), { form: "shared", weights: memory.weights() });
     return StepRunner.over(session, setup, memory, collective, busy);
   }
 
@@ -121,6 +122,7 @@ export class StepRunner {
     await this.#collective.arrive();
     const report = this.#report(plan, step);
     this.#updateSlice(root, report);
+    this.#remember();
     await this.#collective.arrive();
     return report;
   }
@@ -138,11 +140,7 @@ export class StepRunner {
 
   async #computeShard(plan: StepPlan, step: number, shard: number, fold: FoldStack): Promise<{ slot: number | null }> {
     const {
-      config,
-      objective,
-      data,
-      special,
-      rates,
+      phase,
       plan: { seed },
     } = this.#setup;
     const examples = plan.shards[shard];
@@ -151,18 +149,22 @@ export class StepRunner {
     const prepared =
       examples.length === 0
         ? undefined
-        : shardInputs(config, objective, data, special, examples, { ...key, epoch: plan.epoch });
+        : objectiveOf(phase).inputs(this.#setup, examples, { ...key, epoch: plan.epoch });
     const count = prepared?.count ?? 0;
     this.#exchange.counts[shard] = count;
+    this.#exchange.weights[shard] = 0;
     this.#exchange.tokens[shard] = prepared?.tokens ?? 0;
     this.#exchange.paddedTokens[shard] = prepared?.paddedTokens ?? 0;
     this.#exchange.losses[shard] = 0;
     if (prepared === undefined || count === 0) return { slot: null };
+    const facts = { shard, count, tokens: prepared.tokens, examples: examples.length };
+    const weight = SHARD_WEIGHT_POLICIES[phase.shard_weights].weight(facts, this.#exchange.remembered);
+    this.#exchange.weights[shard] = weight;
     const slot = fold.begin();
     this.#rows.clear(this.#base + slot);
     this.#rows.mark(this.#base + slot, prepared.inputs);
     const loss = tensor("float32", [], new Float32Array(1));
-    const scale = tensor("float32", [], Float32Array.of(shardScale(rates.shard_weights, count)));
+    const scale = tensor("float32", [], Float32Array.of(weight / count));
     await this.#busy(() =>
       this.#session.run(
         { ...prepared.inputs, loss_scale: scale },
@@ -189,18 +191,12 @@ export class StepRunner {
   }
 
   #reduceSlice(root: number | null, adds: readonly SlotPair[]): void {
-    if (root !== null)
-      this.#slice.reduce(
-        root,
-        adds,
-        divisor(this.#setup.rates.shard_weights, this.#exchange.counts),
-        this.#exchange.blockSums,
-      );
+    if (root !== null) this.#slice.reduce(root, adds, sum(this.#exchange.weights), this.#exchange.blockSums);
   }
 
   #updateSlice(root: number | null, report: StepReport): void {
     if (root === null) return;
-    const { rates } = this.#setup;
+    const { phase: rates } = this.#setup;
     const { step, gradientNorm, learningRate: rate } = report;
     const clip = gradientNorm > rates.max_grad_norm ? rates.max_grad_norm / gradientNorm : 1;
     const shared = {
@@ -218,19 +214,32 @@ export class StepRunner {
     }));
   }
 
+  /** Weights of shards that go by earlier losses learn of this step's. */
+  #remember(): void {
+    const { learn } = SHARD_WEIGHT_POLICIES[this.#setup.phase.shard_weights];
+    if (learn === undefined || this.#collective.rank !== 0) return;
+    const { losses, weights, remembered } = this.#exchange;
+    learn(
+      remembered,
+      losses.map((loss, shard) => (weights[shard] === 0 ? NaN : loss / weights[shard]!)),
+    );
+  }
+
   /** @throws NON_FINITE before any weight is touched, in every worker alike. */
   #report(plan: StepPlan, step: number): StepReport {
-    const { rates } = this.#setup;
-    const { losses, counts, tokens, paddedTokens, blockSums } = this.#exchange;
-    const total = divisor(rates.shard_weights, counts);
+    const { phase: rates } = this.#setup;
+    const { losses, weights, tokens, paddedTokens, blockSums } = this.#exchange;
+    const total = sum(weights);
     const loss = total === 0 ? 0 : sum(losses) / total;
     const gradientNorm = total === 0 ? 0 : Math.sqrt(normTree(blockSums));
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      const shard = losses.findIndex((one) => !Number.isFinite(one));
       throw new LockstepError(
         "NON_FINITE",
-        `the loss (${loss}) or the gradient's norm (${gradientNorm}) is not finite at step ${step}: training ` +
-          "diverged; lower learning_rate, or look at the weights started from",
-        { step, loss: String(loss), gradient_norm: String(gradientNorm) },
+        `the loss (${loss}) or the gradient's norm (${gradientNorm}) is not finite at step ${step}` +
+          `${shard < 0 ? "" : `, first in shard ${shard}`}: training diverged; lower learning_rate or ` +
+          "max_grad_norm, or look at the weights started from and at the targets of these rows",
+        { step, shard: shard < 0 ? null : shard, loss: String(loss), gradient_norm: String(gradientNorm) },
       );
     }
     const rate = learningRate(rates.learning_rate, step, this.#plan.steps, rates.warmup_ratio);

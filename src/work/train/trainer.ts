@@ -2,22 +2,23 @@
  * A whole training: the phases of a recipe one after another, with progress, checkpoints and resuming. What it returns
  * depends on the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
  */
-import { isLockstepError, LockstepError, seedFrom } from "../../base/index.ts";
-import { initializeParameters, type ModelConfig, type Head } from "../../language/models/index.ts";
+import { isLockstepError, LockstepError } from "../../base/index.ts";
+import { initializeParameters, type Head, type ModelConfig } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
-import type { ObjectiveOptions } from "./objectives.ts";
+import { objectiveOf } from "./objectives/index.ts";
 import { Phase } from "./phase.ts";
-import { defaultShards, TrainingPlan, type TrainingData } from "./plan.ts";
-import { StepClock, type TrainingEvent } from "./progress.ts";
-import { recipeHash, type PhaseRecipe, type Recipe } from "./recipe.ts";
+import { defaultShards, TrainingPlan } from "./plan.ts";
+import { phaseSeed, type Context } from "./program.ts";
+import { phaseNames, StepClock, type TrainingEvent } from "./progress.ts";
+import { recipeHashBefore } from "./recipe-before.ts";
+import { recipeHash, trainedPhases, type Recipe } from "./recipe.ts";
 
 export interface TrainingInput {
   readonly recipe: Recipe;
   readonly config: ModelConfig;
   readonly special: SpecialIds;
-  readonly vocabSize: number;
   readonly classes: number;
   /** All texts; `train` and `validation` list example ids. */
   readonly ids: Int32Array;
@@ -49,7 +50,7 @@ export interface TrainingRun {
 }
 
 export interface TrainedModel {
-  readonly head: Extract<Head, { kind: "sequence" }>;
+  readonly head: Head;
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly steps: number;
   /** Of weights and optimizer state at the end of the last phase. */
@@ -57,10 +58,10 @@ export interface TrainedModel {
 }
 
 interface PhasePlan {
-  readonly name: Phase["name"];
-  readonly rates: PhaseRecipe;
-  readonly objective: ObjectiveOptions;
-  readonly seed: readonly [number, number];
+  /** "1/2 masked-lm" */
+  readonly name: string;
+  readonly context: Context;
+  readonly steps: number;
 }
 
 /**
@@ -80,13 +81,10 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
   let weights = input.from ?? new Map<string, HostTensor<"float32">>();
   let stepsBefore = 0;
   let stateDigest = "";
-  const data = { ids: input.ids, offsets: input.offsets, labels: input.labels, examples: input.train };
-  const schedule = phases.map((phase) => planOf(phase, data));
-  const clock = new StepClock(schedule.reduce((sum, plan) => sum + plan.steps, 0));
+  const clock = new StepClock(phases.reduce((sum, { steps }) => sum + steps, 0));
   for (const [index, phase] of phases.entries()) {
-    const steps = schedule[index]?.steps ?? 0;
     if (saved === undefined || saved.phase <= index) {
-      const opened = await openPhase({ input, run, phase, data, weights, clock, stepsBefore });
+      const opened = await openPhase({ executor: recipe.executor, run, phase, weights, clock, stepsBefore });
       try {
         const from = saved?.phase === index ? saved.step : 0;
         if (saved?.phase === index) opened.restore(saved.content.buffers);
@@ -98,9 +96,10 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
         await opened.close();
       }
     }
-    stepsBefore += steps;
+    stepsBefore += phase.steps;
   }
-  return { head: classifierHead(input), weights, steps: stepsBefore, stateDigest };
+  const { context } = phases.at(-1)!;
+  return { head: objectiveOf(context.phase).head(context), weights, steps: stepsBefore, stateDigest };
 }
 
 async function trainPhase(
@@ -189,25 +188,23 @@ function interrupted(phase: Phase, step: number, { path, failed }: Saved): Locks
 async function endEpoch(
   phase: Phase,
   step: number,
-  { validation, labels }: TrainingInput,
+  { validation: examples }: TrainingInput,
   { onEvent, signal }: TrainingRun,
 ): Promise<void> {
-  const accuracy =
-    phase.name === "finetune" && validation.length > 0 ? await phase.accuracy(validation, labels, signal) : undefined;
+  const validation = await phase.validate(examples, signal);
   onEvent?.({
     kind: "epoch",
     phase: phase.name,
     epoch: step / phase.stepsPerEpoch,
     epochs: phase.steps / phase.stepsPerEpoch,
-    ...(accuracy === undefined ? {} : { validationAccuracy: accuracy }),
+    ...(validation === undefined ? {} : { validation }),
   });
 }
 
 interface PhaseStart {
-  readonly input: TrainingInput;
+  readonly executor: Recipe["executor"];
   readonly run: TrainingRun;
   readonly phase: PhasePlan;
-  readonly data: TrainingData;
   /** By parameter name; what is missing is drawn. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly clock: StepClock;
@@ -215,90 +212,59 @@ interface PhaseStart {
   readonly stepsBefore: number;
 }
 
-async function openPhase({ input, run, phase, data, weights, clock, stepsBefore }: PhaseStart): Promise<Phase> {
-  const { config, special, recipe } = input;
-  const { plan, steps } = planOf(phase, data);
-  const parameters = Phase.parametersOf(config, phase.objective);
+async function openPhase({ executor, run, phase, weights, clock, stepsBefore }: PhaseStart): Promise<Phase> {
+  const { name, context, steps } = phase;
+  const { plan } = context;
+  const parameters = Phase.parametersOf(context);
   const drawn = initializeParameters(
-    parameters.filter(({ name }) => !weights.has(name)),
-    config.initializer_range,
-    phase.seed,
+    parameters.filter((parameter) => !weights.has(parameter.name)),
+    context.config.initializer_range,
+    plan.seed,
   );
-  const first = new Map(parameters.map(({ name }) => [name, weights.get(name) ?? drawn.get(name)!]));
+  const first = new Map(parameters.map((one) => [one.name, weights.get(one.name) ?? drawn.get(one.name)!]));
   run.onEvent?.({
     kind: "phase",
-    phase: phase.name,
+    phase: name,
     steps,
-    epochs: phase.rates.epochs,
+    epochs: plan.epochs,
     shards: plan.shards,
     threads: run.threads,
     parameters: parameters.reduce((sum, { shape }) => sum + shape.reduce((product, dim) => product * dim, 1), 0),
   });
   return await Phase.open({
-    name: phase.name,
-    executor: recipe.executor,
-    config,
-    objective: phase.objective,
-    special,
-    data,
-    plan,
-    rates: phase.rates,
+    ...context,
+    name,
+    executor,
     threads: run.threads,
     weights: first,
     onStep: (report) =>
       run.onEvent?.({
         ...report,
-        phase: phase.name,
+        phase: name,
         steps,
         ...clock.tick(stepsBefore + report.step + 1, report.tokens),
       }),
   });
 }
 
-function planOf(phase: PhasePlan, data: TrainingData) {
-  const { rates, seed } = phase;
-  const plan = {
-    batchSize: rates.batch_size,
-    shards: rates.shards ?? defaultShards(data, rates.batch_size),
-    epochs: rates.epochs,
-    seed,
-  };
-  return { plan, steps: new TrainingPlan(data, plan).steps };
-}
-
-/** The phases that have epochs. Each has a seed of its own, so that no two of them draw the same masks. */
-function phasesOf({ recipe, vocabSize, classes }: TrainingInput): readonly PhasePlan[] {
-  const { pretrain, finetune } = recipe;
-  const all: readonly PhasePlan[] = [
-    {
-      name: "pretrain",
-      rates: pretrain,
-      objective: {
-        kind: "masked-lm",
-        maskRate: pretrain.mask_rate,
-        replacement: pretrain.mask_replacement,
-        vocabSize,
-      },
-      seed: seedFrom(`pretrain ${recipe.seed}`),
-    },
-    {
-      name: "finetune",
-      rates: finetune,
-      objective: {
-        kind: "classify",
-        labels: classes,
-        pooling: recipe.pooling,
-        labelSmoothing: finetune.label_smoothing,
-        tokenDropout: finetune.token_dropout,
-      },
-      seed: seedFrom(`finetune ${recipe.seed}`),
-    },
-  ];
-  return all.filter(({ rates }) => rates.epochs > 0);
-}
-
-function classifierHead({ recipe, classes }: TrainingInput): TrainedModel["head"] {
-  return { kind: "sequence", labels: classes, pooling: recipe.pooling };
+/** The phases that have epochs, in order. */
+function phasesOf(input: TrainingInput): readonly PhasePlan[] {
+  const { recipe, config, special, classes } = input;
+  const data = { ids: input.ids, offsets: input.offsets, labels: input.labels, examples: input.train };
+  const names = phaseNames(recipe);
+  return trainedPhases(recipe).map(({ phase, place }, index) => {
+    const plan = {
+      batchSize: phase.batch_size,
+      shards: phase.shards ?? defaultShards(data, phase.batch_size),
+      epochs: phase.epochs,
+      seed: phaseSeed(recipe.phases, place, recipe.seed),
+    };
+    return {
+      name: names[index]!,
+      context: { phase, config, special, pooling: recipe.pooling, labels: classes, data, plan },
+      steps: new TrainingPlan(data, plan).steps,
+    };
+  });
 }
 
 interface ResumePoint {
@@ -316,7 +282,8 @@ async function resumePoint(
   const content = await loadLatestCheckpoint(checkpoints.folder, checkpoints.fs);
   if (content === undefined) return undefined;
   const { recipe: hash, phase, step } = content.meta as { recipe?: unknown; phase?: unknown; step?: unknown };
-  if (hash !== recipeHash(recipe))
+  // A checkpoint of before recipes had phases lies under the hash of then; its states are those of now.
+  if (hash !== recipeHash(recipe) && hash !== recipeHashBefore(recipe))
     throw new LockstepError(
       "OPTION_INVALID",
       `the checkpoint in ${checkpoints.folder} is of another recipe or other data; give the same settings and ` +

@@ -5,7 +5,7 @@
  */
 import { PURPOSE, uniform, type Seed } from "../../base/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
-import { tokensOf, type TrainingData } from "./plan.ts";
+import { tokensOf, type TrainingData } from "./training-data.ts";
 
 export class WordDropout {
   readonly #data: TrainingData;

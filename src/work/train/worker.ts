@@ -5,8 +5,8 @@ import { ThreadCollective } from "../../threads/collective/index.ts";
 import { trainingExecutor } from "./executor.ts";
 import { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport, TrainReply, TrainRequest } from "./messages.ts";
-import { ExamplePredictor } from "./predict-examples.ts";
 import { StepRunner } from "./step.ts";
+import { Validator } from "./validator.ts";
 
 await serveWorker<TrainRequest, TrainReply, StepReport>(
   async ({ index, data, emit, scope }: WorkerContext<StepReport>) => {
@@ -15,7 +15,7 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(
     const collective = ThreadCollective.attach(setup.collective, index);
     const executor = await trainingExecutor(setup.executor, scope as ScopeHandle | undefined);
     const runner = await markBusy(() => StepRunner.open(setup, memory, collective, executor, markBusy));
-    const predictor = new ExamplePredictor(setup, memory, executor, markBusy);
+    const validator = new Validator(setup, memory, executor, markBusy);
     return [
       {
         steps: async ({ from, to }) => {
@@ -24,12 +24,12 @@ await serveWorker<TrainRequest, TrainReply, StepReport>(
           });
           return { kind: "steps" };
         },
-        predict: async ({ examples }) => ({ kind: "predict", classes: await predictor.classes(examples) }),
+        validate: async ({ examples }) => ({ kind: "validate", numbers: await validator.numbers(examples) }),
       },
       {
         onClose: async () => {
           await markBusy(() => runner.dispose());
-          await markBusy(() => predictor.dispose());
+          await markBusy(() => validator.dispose());
         },
       },
     ];

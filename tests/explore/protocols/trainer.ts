@@ -9,7 +9,7 @@ import { ThreadCollective, type Collective } from "../../../src/threads/collecti
 import { planSegments } from "../../../src/work/train/layout.ts";
 import { TrainingMemory } from "../../../src/work/train/memory.ts";
 import type { PhaseSetup, StepReport } from "../../../src/work/train/messages.ts";
-import { headOf, type ObjectiveOptions } from "../../../src/work/train/objectives.ts";
+import { objectiveOf } from "../../../src/work/train/objectives/index.ts";
 import { resolveRecipe } from "../../../src/work/train/recipe.ts";
 import type { RowTable } from "../../../src/work/train/row-tables.ts";
 import { createSetup } from "../../../src/work/train/setup.ts";
@@ -26,13 +26,6 @@ const CONFIG = bertConfig({
   max_position_embeddings: 4,
   type_vocab_size: 1,
 });
-const OBJECTIVE: ObjectiveOptions = {
-  kind: "classify",
-  labels: 2,
-  pooling: "mean",
-  labelSmoothing: 0,
-  tokenDropout: 0,
-};
 /** [PAD] 0, [CLS] 1, [SEP] 2; two tokens between them, that neighbours share. */
 const TEXTS = [
   [1, 3, 2],
@@ -52,15 +45,26 @@ export interface TrainingSize {
  */
 export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetup {
   const recipe = resolveRecipe({
-    finetune: { epochs, batch_size: TEXTS.length, learning_rate: 0.01, weight_decay: 0.1, max_grad_norm: 1 },
+    phases: [
+      {
+        objective: "classify",
+        epochs,
+        batch_size: TEXTS.length,
+        learning_rate: 0.01,
+        weight_decay: 0.1,
+        max_grad_norm: 1,
+        label_smoothing: 0,
+        token_dropout: 0,
+      },
+    ],
   });
-  const parameters = modelParameters(CONFIG, headOf(OBJECTIVE));
+  const phase = recipe.phases[0]!;
+  const model = { phase, config: CONFIG, labels: 2, pooling: "mean" } as const;
+  const parameters = modelParameters(CONFIG, objectiveOf(phase).head(model));
   const { setup, memory } = createSetup({
+    ...model,
     executor: "portable",
-    config: CONFIG,
-    objective: OBJECTIVE,
     workers,
-    rates: recipe.finetune,
     special: { pad: 0, unk: 0, cls: 1, sep: 2, mask: 5 },
     data: {
       ids: sharedInts(TEXTS.flat()),

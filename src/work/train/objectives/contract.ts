@@ -1,0 +1,132 @@
+/**
+ * What an objective is: the settings of its phases, and how examples become a loss, a batch and a figure. It adds
+ * nothing to the order of things: everything it makes is a function of (phase, data, seed, epoch, step, shard).
+ */
+import { z } from "zod";
+import type { Seed } from "../../../base/index.ts";
+import type { SpecialIds } from "../../../language/text/index.ts";
+import type { Head, LayerContext, ModelConfig, Pooling } from "../../../language/models/index.ts";
+import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
+import type { HostTensor } from "../../../numeric/tensor/index.ts";
+import type { PlanOptions } from "../plan.ts";
+import { SHARD_WEIGHTS } from "../shard-weights.ts";
+import type { TrainingData } from "../training-data.ts";
+
+const powerOfTwo = z
+  .int()
+  .min(1)
+  .max(4096)
+  .refine((n) => (n & (n - 1)) === 0, "must be a power of two");
+
+/** What every phase has, whatever it trains for: its length, batches, rates. */
+export const commonSettings = z.strictObject({
+  /** Passes over the training texts; 0 leaves the phase out. */
+  epochs: z.int().min(0).max(10_000),
+  /** Texts a step. */
+  batch_size: z.int().min(1).max(65_536),
+  /**
+   * Logical shards a step, a power of two; null: as many as leave each at least 256 tokens, 2 at least where a batch
+   * has two texts.
+   */
+  shards: powerOfTwo.nullable().default(null),
+  /** Peak rate of AdamW, reached after the warm-up, then falling in a straight line to 0. */
+  learning_rate: z.number().positive().max(1),
+  /** The head's rate as a multiple of the encoder's. */
+  head_multiplier: z.number().positive().max(1000).default(1),
+  /** Share of the steps over which the rate rises from 0. */
+  warmup_ratio: z.number().min(0).max(1).default(0.1),
+  /** Decoupled; not on biases and layer norms. */
+  weight_decay: z.number().min(0).max(1).default(0.01),
+  /** How long AdamW's mean of the gradient remembers. */
+  adam_beta1: z.number().min(0).max(0.9999).default(0.9),
+  /** How long AdamW's mean of the squared gradient remembers. */
+  adam_beta2: z.number().min(0).max(0.99999).default(0.999),
+  /** Added to AdamW's denominator, so that it is never 0. */
+  adam_epsilon: z.number().positive().max(1).default(1e-8),
+  /** Largest global norm of the gradient. */
+  max_grad_norm: z.number().positive().max(1e9).default(1),
+  /**
+   * How shards are weighted, Σ αᵢ = 1: by the losses they hold ("size": the plain mean over the batch), all alike, by
+   * tokens, by examples, or by their losses in earlier steps.
+   */
+  shard_weights: z.enum(SHARD_WEIGHTS).default("size"),
+});
+export type CommonSettings = z.output<typeof commonSettings>;
+
+/** What a phase's program depends on. */
+export interface ModelContext<S extends CommonSettings = CommonSettings> {
+  /** Its part of the recipe. */
+  readonly phase: S;
+  readonly config: ModelConfig;
+  readonly pooling: Pooling;
+  /** Classes of the data. */
+  readonly labels: number;
+}
+
+/** Of a phase; plain data, the same in every worker. */
+export interface PhaseContext<S extends CommonSettings = CommonSettings> extends ModelContext<S> {
+  readonly special: SpecialIds;
+  readonly data: TrainingData;
+  readonly plan: PlanOptions;
+}
+
+export interface ShardKey {
+  readonly epoch: number;
+  readonly seed: Seed;
+  readonly step: number;
+  readonly shard: number;
+}
+
+export interface ShardInputs {
+  /** Of the loss program, all but `loss_scale`. */
+  readonly inputs: Record<string, HostTensor>;
+  /** How many losses are summed in it; 0: the shard is skipped. */
+  readonly count: number;
+  readonly tokens: number;
+  readonly paddedTokens: number;
+}
+
+/** What a version answers whose last phase has an objective. */
+export type ObjectiveTask = "classify";
+
+/** Whether a phase begins with weights that were drawn, or with those of an encoder. */
+export type Start = "nothing" | "encoder";
+
+/** A figure on the held-out examples at the end of each epoch. */
+export interface Validation<S extends CommonSettings = CommonSettings> {
+  readonly name: string;
+  /** Outputs: `logits`. Without dropout. */
+  program(context: PhaseContext<S>): Graph;
+  /** `outputs`: where the run is to write. */
+  batch(
+    context: PhaseContext<S>,
+    examples: readonly number[],
+  ): { readonly inputs: Record<string, HostTensor>; readonly outputs: Record<string, HostTensor<"float32">> };
+  /** A few numbers an example, `width` of each, from what a run has written. */
+  readonly width: number;
+  read(
+    context: PhaseContext<S>,
+    examples: readonly number[],
+    outputs: Readonly<Record<string, HostTensor<"float32">>>,
+  ): ArrayLike<number>;
+  /** The figure, from the numbers of all examples in their order: [examples, width]. */
+  figure(numbers: Float64Array): number;
+}
+
+/** Methods, so that an objective of one kind of phase can stand in a table of all (their parameters are bivariant). */
+export interface Objective<S extends CommonSettings = CommonSettings> {
+  /** A sentence or two, for people. */
+  readonly description: string;
+  /** What a version answers whose last phase this is. */
+  readonly task: ObjectiveTask | undefined;
+  /** Settings that suit a start, under what is given and over the schema's own defaults. */
+  readonly defaults: { readonly [K in Start]: Readonly<Record<string, unknown>> };
+  head(context: ModelContext<S>): Head;
+  /** Writes the model and its loss, rank 0: the sum of the losses of a shard, not divided by anything. */
+  loss(layers: LayerContext, context: ModelContext<S>): ValueId;
+  /** Tokens of an example in an epoch, for the plan. */
+  lengths(context: PhaseContext<S>): (epoch: number, example: number) => number;
+  /** Products of a single row take another kernel, so rows and positions are padded to two. */
+  inputs(context: PhaseContext<S>, examples: Int32Array, key: ShardKey): ShardInputs;
+  readonly validation: Validation<S> | undefined;
+}

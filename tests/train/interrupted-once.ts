@@ -1,0 +1,31 @@
+/** A training that is interrupted after some steps, then gone on with. */
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isLockstepError } from "../../src/base/index.ts";
+import { runTraining, type TrainedModel, type TrainingInput } from "../../src/work/train/index.ts";
+
+/** Stops after `steps` steps; what is on the disk then can be changed before it goes on with other threads. */
+export async function interruptedOnce(
+  input: TrainingInput,
+  steps: number,
+  meanwhile: (folder: string) => Promise<void> = async () => {},
+): Promise<TrainedModel> {
+  const folder = await mkdtemp(join(tmpdir(), "lockstep-weights-"));
+  try {
+    const controller = new AbortController();
+    const checkpoints = { folder, everySeconds: 3600, resume: true };
+    const onEvent = ({ kind, ...event }: { readonly kind: string; readonly step?: number }): void => {
+      if (kind === "digest" && event.step === steps) controller.abort();
+    };
+    await assert.rejects(
+      runTraining(input, { threads: 2, signal: controller.signal, onEvent, digests: true, checkpoints }),
+      (thrown) => isLockstepError(thrown) && thrown.code === "CANCELLED",
+    );
+    await meanwhile(folder);
+    return await runTraining(input, { threads: 3, checkpoints });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Weights of shards that follow the losses: alike at the start, within bounds, and part of what a checkpoint holds. The
+ * other policies are in shard-weights.long.test.ts.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SHARD_WEIGHT_POLICIES } from "../../src/work/train/shard-weights.ts";
+import { interruptedOnce } from "./interrupted-once.ts";
+import { digestsOf, SMALL, smallInput } from "./small.ts";
+
+test("adaptive: the same state for 1 thread, and for others with an interruption", async () => {
+  const { finetune, ...rest } = SMALL;
+  const phases = [{ objective: "classify", ...finetune, shard_weights: "adaptive" }] as const;
+  const input = await smallInput({ ...rest, pretrain: undefined, phases }, 64);
+  const { digests } = await digestsOf(input, { threads: 1 });
+  assert.ok(digests.length > 2);
+  assert.equal((await interruptedOnce(input, 1)).stateDigest, digests.at(-1));
+});
+
+test("adaptive: alike at first, more for shards of larger losses, never under a tenth of an equal share", () => {
+  const { weight, learn, initialState } = SHARD_WEIGHT_POLICIES.adaptive;
+  const S = 8;
+  const shares = initialState!(S);
+  const weights = () => Array.from(shares, (_, shard) => weight({ shard, count: 3, tokens: 9, examples: 3 }, shares));
+  assert.deepEqual(new Set(weights()), new Set([65_536 / S]));
+  for (let step = 0; step < 200; step++) learn!(shares, Float64Array.of(2, 1, 1, 1, NaN, 1, 1, 0.5));
+  assert.ok(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-12);
+  assert.ok(shares[0]! > shares[4]! && shares[4]! > shares[1]! && shares[1]! > shares[7]!, shares.join(" "));
+  for (let step = 0; step < 2000; step++) learn!(shares, Float64Array.of(700, 0, 0, 0, 0, 0, 0, 0));
+  assert.ok(weights().every((one) => Number.isInteger(one) && one >= Math.floor((0.1 * 65_536) / S)));
+  learn!(shares, new Float64Array(S).fill(NaN));
+  for (let step = 0; step < 400; step++) learn!(shares, new Float64Array(S).fill(3));
+  assert.ok(
+    shares.every((share) => Math.abs(share - 1 / S) < 1e-9),
+    "what was learned fades",
+  );
+});
