@@ -23,6 +23,17 @@ const digits = tokenizers.digitsPreTokenizer(true);
 const nfd = tokenizers.nfdNormalizer();
 const nfkd = tokenizers.nfkdNormalizer();
 
+/** A class of the library's regular expressions. */
+const matching = (Regex) => {
+  const split = { type: "Split", pattern: { Regex }, behavior: "Isolated", invert: false };
+  const model = { type: "BPE", vocab: { a: 0 }, merges: [] };
+  return tokenizers.Tokenizer.fromString(
+    JSON.stringify({ version: "1.0", added_tokens: [], pre_tokenizer: split, model }),
+  ).getPreTokenizer();
+};
+const letters = matching("\\p{L}");
+const numbers = matching("\\p{N}");
+
 /** One character of each canonical combining class, in the order of the classes. */
 const CLASSES = (
   "334 93c 3099 94d 5b0 5b1 5b2 5b3 5b4 5b5 5b6 5b7 5b8 5b9 5bb 5bc 5bd 5bf 5c1 5c2 fb1e 64b 64c 64d 64e 64f 650 651 " +
@@ -42,7 +53,17 @@ function combiningClass(character) {
   return index + 1;
 }
 
-const sets = { PUNCTUATION: [], WORD: [], DROPPED: [], NONSPACING: [], MARK: [], NUMERIC: [], INERT: [] };
+const sets = {
+  PUNCTUATION: [],
+  WORD: [],
+  DROPPED: [],
+  NONSPACING: [],
+  MARK: [],
+  NUMERIC: [],
+  LETTER: [],
+  NUMBER: [],
+  INERT: [],
+};
 const classes = [];
 for (let code = 0; code < 0x110000; code++) {
   if (code >= 0xd800 && code < 0xe000) continue;
@@ -51,6 +72,9 @@ for (let code = 0; code < 0x110000; code++) {
   if (punctuation.preTokenizeString(between).length === 3) sets.PUNCTUATION.push(code);
   if (words.preTokenizeString(between).length === 1) sets.WORD.push(code);
   if (digits.preTokenizeString(between).length === 3) sets.NUMERIC.push(code);
+  const apart = `.${character}.`;
+  if (letters.preTokenizeString(apart).length === 3) sets.LETTER.push(code);
+  if (numbers.preTokenizeString(apart).length === 3) sets.NUMBER.push(code);
   if (clean.normalizeString(character) === "") sets.DROPPED.push(code);
   if (strip.normalizeString(character) === "") sets.NONSPACING.push(code);
   if (marks.normalizeString(character) === "") sets.MARK.push(code);
@@ -110,6 +134,8 @@ const notes = {
   NONSPACING: "What BertNormalizer's `strip_accents` drops.",
   MARK: "What the `StripAccents` normalizer drops.",
   NUMERIC: "What `Digits` takes for a digit.",
+  LETTER: "`\\p{L}` of a regular expression.",
+  NUMBER: "`\\p{N}` of a regular expression, which knows fewer than `Digits`.",
   INERT: "Younger than the reference's normalization tables: neither decomposed, composed nor reordered.",
 };
 let text =

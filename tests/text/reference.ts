@@ -144,7 +144,7 @@ function* numbers(seed: number): Generator<number, never> {
   }
 }
 
-const PIECES = [
+export const PIECES = [
   ...Array.from(
     "abestnou AEST 0123 .,-'!?\"()[]<>$#_ \t\n\r\u00a0\u3000\u0085\u200b\u200d\ufeff\u2028\u00ad\u0000\u0007\ufffd",
   ),
@@ -154,7 +154,7 @@ const PIECES = [
   ...["[SEP]", "[CLS]", "[MASK]", "[UNK]", "<x>", " <x> ", "ta", "at", "s t", "Été", "n", "É1", "ΑΣ"],
 ];
 
-export function* randomTexts(count: number, seed: number): Generator<string> {
+export function* randomTexts(count: number, seed: number, pieces: readonly string[] = PIECES): Generator<string> {
   const random = numbers(seed);
   const below = (bound: number): number => random.next().value % bound;
   const marks = [
@@ -173,7 +173,7 @@ export function* randomTexts(count: number, seed: number): Generator<string> {
         return code >= 0xd800 && code < 0xe000 ? "x" : String.fromCodePoint(code);
       }
       default:
-        return PIECES[below(PIECES.length)] as string;
+        return pieces[below(pieces.length)] as string;
     }
   };
   for (let i = 0; i < count; i++) yield Array.from({ length: 1 + below(24) }, character).join("");

@@ -20,7 +20,7 @@ import type {
   Tokenizer,
   TokenizerFiles,
 } from "./types.ts";
-import { checkMaxLength, TOKEN_LIMIT } from "./wordpiece-tokenizer.ts";
+import { checkMaxLength, TOKEN_LIMIT } from "./own-tokenizer.ts";
 
 /** The part of the library that is used, written down so that Lockstep compiles without the package. */
 interface Encoding {

@@ -2,6 +2,7 @@
  * What the reference library may be given: a native call cannot be stopped, so every part's time and memory must be a
  * small multiple of the text's length, whatever the file says. Regular expressions are only those known to be so.
  */
+import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "./scanners.ts";
 import { invalid, quote, type TokenizerJson } from "./schema.ts";
 
 /** Expressions of published tokenizers that never go back over what they have read, runs of white space aside. */
@@ -11,14 +12,10 @@ const KNOWN_PATTERNS: ReadonlySet<string> = new Set([
   "\\s+",
   "[\\r\\n]",
   "\\p{N}{1,3}",
-  // GPT-2.
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-  // cl100k and Llama 3.
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
-    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-  // Qwen2.
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" +
-    "\\s+(?!\\S)|\\s+",
+  GPT2_PATTERN,
+  // Also cl100k's.
+  LLAMA3_PATTERN,
+  QWEN2_PATTERN,
 ]);
 
 /** How many times longer a text may become by parts that rewrite it, and the longest piece of a Unigram vocabulary. */

@@ -1,8 +1,11 @@
 /** From the files of a model folder to a tokenizer. */
 import { openLibraryTokenizer } from "./library-tokenizer.ts";
-import { coverageOf } from "./pipeline.ts";
+import { pieceCoverageOf } from "./piece-pipeline.ts";
+import { PieceTokenizer } from "./piece-tokenizer.ts";
+import { coverageOf, isWordPiece } from "./pipeline.ts";
 import { invalid } from "./schema.ts";
 import { settle } from "./settle.ts";
+import type { Settled } from "./settled.ts";
 import type { SyncTokenizer, Tokenizer, TokenizerSource } from "./types.ts";
 import { WordPieceTokenizer } from "./wordpiece-tokenizer.ts";
 
@@ -24,10 +27,9 @@ export function loadTokenizer(
   source: TokenizerSource,
   { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions = {},
 ): SyncTokenizer {
-  const settled = settle(source, maxLength);
-  const coverage = coverageOf(settled.json);
-  if ("covered" in coverage) return new WordPieceTokenizer(settled, coverage.covered);
-  throw invalid(`Lockstep's own code does not have its ${coverage.uncovered}`);
+  const own = ownTokenizer(settle(source, maxLength));
+  if (typeof own !== "string") return own;
+  throw invalid(`Lockstep's own code does not have its ${own}`);
 }
 
 /**
@@ -40,9 +42,18 @@ export function openTokenizer(
   { maxLength = DEFAULT_MAX_LENGTH }: LoadTokenizerOptions = {},
 ): Tokenizer {
   const settled = settle(source, maxLength);
-  const coverage = coverageOf(settled.json);
-  if ("covered" in coverage) return new WordPieceTokenizer(settled, coverage.covered);
-  return openLibraryTokenizer(settled, coverage.uncovered);
+  const own = ownTokenizer(settled);
+  return typeof own === "string" ? openLibraryTokenizer(settled, own) : own;
+}
+
+/** Or the path of the first part that our own code does not have. */
+function ownTokenizer(settled: Settled): SyncTokenizer | string {
+  if (isWordPiece(settled.json)) {
+    const coverage = coverageOf(settled.json);
+    return "covered" in coverage ? new WordPieceTokenizer(settled, coverage.covered) : coverage.uncovered;
+  }
+  const coverage = pieceCoverageOf(settled.json);
+  return "covered" in coverage ? new PieceTokenizer(settled, coverage.covered) : coverage.uncovered;
 }
 
 /** Throws TOKENIZER_INVALID where the portable profile, which is the same on every machine, would need the library. */

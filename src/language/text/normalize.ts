@@ -124,11 +124,17 @@ export class Normalizer {
     this.#memos = this.#rules.map((one) => new Memo((code) => outcomeOf(code, one === "compose" ? NOTHING : one)));
   }
 
-  /** Normalizes `text` between `from` and `to`, by itself; ends early when `going` says false. */
-  forEach(text: string, from: number, to: number, take: Take, going: () => boolean): void {
+  /** Takes code points with their sources one by one, and hands on what becomes of them. */
+  stage(take: Take): Stage {
     let first: Stage = { push: take, flush: () => undefined };
     for (let i = this.#rules.length - 1; i >= 0; i--)
       first = this.#rules[i] === "compose" ? composing(first) : mapping(this.#memos[i] as Memo<Outcome>, first);
+    return first;
+  }
+
+  /** Normalizes `text` between `from` and `to`, by itself; ends early when `going` says false. */
+  forEach(text: string, from: number, to: number, take: Take, going: () => boolean): void {
+    const first = this.stage(take);
     for (let at = from; at < to && going();) {
       const code = text.codePointAt(at) as number;
       const end = at + (code > 0xffff ? 2 : 1);

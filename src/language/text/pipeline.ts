@@ -4,6 +4,7 @@
  */
 import { bertSteps, type BertNormalizerOptions, type Step } from "./normalize.ts";
 import { invalid, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
+import { BERT_TEMPLATES, uncoveredTemplate } from "./template.ts";
 import type { Split } from "./words.ts";
 
 export interface Pipeline {
@@ -14,10 +15,10 @@ export interface Pipeline {
 /** The pipeline of a file, or the path of the first part that our own code does not have. */
 export type Coverage = { readonly covered: Pipeline } | { readonly uncovered: string };
 
-type Part = Readonly<Record<string, unknown>> & { readonly type: string };
-type Reader<T> = (part: Part, path: string) => readonly T[] | undefined;
+export type Part = Readonly<Record<string, unknown>> & { readonly type: string };
+export type Reader<T> = (part: Part, path: string) => readonly T[] | undefined;
 
-const NORMALIZERS: Readonly<Record<string, Reader<Step>>> = {
+export const NORMALIZERS: Readonly<Record<string, Reader<Step>>> = {
   BertNormalizer: (part, path) => bertSteps(bertOptions(part, path)),
   NFD: () => ["decompose"],
   NFKD: () => ["decompose-compatibly"],
@@ -29,7 +30,7 @@ const NORMALIZERS: Readonly<Record<string, Reader<Step>>> = {
 
 export const BERT_SPLITS: readonly Split[] = ["drop-space", "each-punctuation"];
 
-const PRE_TOKENIZERS: Readonly<Record<string, Reader<Split>>> = {
+export const PRE_TOKENIZERS: Readonly<Record<string, Reader<Split>>> = {
   BertPreTokenizer: () => BERT_SPLITS,
   Whitespace: () => ["drop-space", "runs-of-words"],
   WhitespaceSplit: () => ["drop-space"],
@@ -44,23 +45,19 @@ const PUNCTUATION_BEHAVIORS: Readonly<Record<string, readonly Split[]>> = {
   Contiguous: ["runs-of-punctuation"],
 };
 
-const TEMPLATES = ["TemplateProcessing", "BertProcessing"];
-
 export function coverageOf(json: TokenizerJson): Coverage {
   const steps: Step[] = [];
   const splits: Split[] = [];
   const uncovered =
     walk(json.normalizer, "normalizer", "normalizers", NORMALIZERS, steps) ??
     walk(json.pre_tokenizer, "pre_tokenizer", "pretokenizers", PRE_TOKENIZERS, splits) ??
-    (isWordPiece(json) ? undefined : `model (${json.model.type ?? "without a type"})`) ??
-    (json.post_processor === null || TEMPLATES.includes(json.post_processor.type)
-      ? undefined
-      : `post_processor (${json.post_processor.type})`) ??
+    uncoveredTemplate(json.post_processor, BERT_TEMPLATES) ??
     uncoveredToken(json.added_tokens);
   return uncovered === undefined ? { covered: { steps, splits } } : { uncovered };
 }
 
-function walk<T>(
+/** Reads the parts of a section, whatever they are nested in; the path of the first one that is not in `readers`. */
+export function walk<T>(
   part: Part | null | undefined,
   path: string,
   list: string,
@@ -93,7 +90,7 @@ export function isWordPiece({ model }: TokenizerJson): boolean {
 }
 
 /** A token whose own ends are white space can overlap with one that takes white space along. */
-function uncoveredToken(tokens: readonly AddedTokenJson[]): string | undefined {
+export function uncoveredToken(tokens: readonly AddedTokenJson[]): string | undefined {
   if (!tokens.some(({ lstrip, rstrip }) => lstrip || rstrip)) return undefined;
   const index = tokens.findIndex(({ content }) => /^\s|\s$/u.test(content));
   return index < 0 ? undefined : `added_tokens[${index}] (white space at its ends)`;
@@ -109,7 +106,7 @@ export function bertOptions(part: Part, path: string): BertNormalizerOptions {
   };
 }
 
-function booleanOf(part: Part, name: string, fallback: boolean, path: string): boolean {
+export function booleanOf(part: Part, name: string, fallback: boolean, path: string): boolean {
   const value = part[name] ?? fallback;
   if (typeof value !== "boolean") throw invalid(`${path}.${name} is not true or false`);
   return value;

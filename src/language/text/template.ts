@@ -1,4 +1,4 @@
-/** The special tokens around one text or two: a `TemplateProcessing` or `BertProcessing` section, resolved to ids. */
+/** What is done with the tokens of one text or two: the special tokens around them, and where their offsets begin. */
 import { invalid } from "./schema.ts";
 import type { TokenizerJson } from "./schema.ts";
 
@@ -10,23 +10,69 @@ export type Place =
 export interface Template {
   readonly single: readonly Place[];
   readonly pair: readonly Place[];
+  /** Offsets leave out white space at a token's ends (ByteLevel, RobertaProcessing). */
+  readonly trims: readonly Trim[];
+}
+
+export interface Trim {
+  /** The first token's one space may have been put there by the pre-tokenizer; then it is nobody's. */
+  readonly keepsFirst: boolean;
+}
+
+/** Kinds of sections: those that are templates, of which there is one at most, after what trims offsets. */
+const TEMPLATES = ["TemplateProcessing", "BertProcessing", "RobertaProcessing"];
+export const BERT_TEMPLATES: readonly string[] = ["TemplateProcessing", "BertProcessing"];
+export const ALL_PROCESSORS: readonly string[] = [...TEMPLATES, "ByteLevel"];
+
+/** The path of the first part that is not of the kinds `known`, or that stands where it changes what others do. */
+export function uncoveredTemplate(
+  section: TokenizerJson["post_processor"],
+  known: readonly string[],
+): string | undefined {
+  const parts = partsOf(section);
+  const template = parts.findIndex(({ type }) => TEMPLATES.includes(type));
+  const stranger = parts.find(({ type }) => !known.includes(type)) ?? (template < 0 ? undefined : parts[template + 1]);
+  return stranger === undefined ? undefined : `post_processor (${stranger.type})`;
+}
+
+function partsOf(section: TokenizerJson["post_processor"]): readonly NonNullable<TokenizerJson["post_processor"]>[] {
+  if (section === null) return [];
+  if (section.type !== "Sequence") return [section];
+  const parts = section["processors"];
+  if (!Array.isArray(parts)) throw invalid("post_processor.processors is not a list");
+  return (parts as TokenizerJson["post_processor"][]).flatMap(partsOf);
 }
 
 export function specialCount(places: readonly Place[]): number {
   return places.reduce((sum, place) => sum + ("ids" in place ? place.ids.length : 0), 0);
 }
 
-/** Throws TOKENIZER_INVALID for anything that is not one of the two kinds, complete and within the ids of `idOf`. */
+/** Throws TOKENIZER_INVALID for anything that is not one of the kinds, complete and within the ids of `idOf`. */
 export function readTemplate(section: TokenizerJson["post_processor"], idOf: ReadonlyMap<string, number>): Template {
+  const parts = partsOf(section);
+  const template = parts.find(({ type }) => TEMPLATES.includes(type)) ?? null;
+  const trims = parts
+    .filter(({ type }) => type === "ByteLevel" || type === "RobertaProcessing")
+    .filter((part) => part["trim_offsets"] !== false)
+    .map((part) => ({ keepsFirst: part["add_prefix_space"] !== false }));
+  return { ...readSpecial(template, idOf), trims };
+}
+
+function readSpecial(
+  section: TokenizerJson["post_processor"],
+  idOf: ReadonlyMap<string, number>,
+): Omit<Template, "trims"> {
   if (section === null) return { single: [a(0)], pair: [a(0), b(1)] };
-  if (section.type === "BertProcessing") {
+  if (section.type !== "TemplateProcessing") {
+    const roberta = section.type === "RobertaProcessing";
     const cls = { ids: [pairId(section["cls"], "cls", idOf)], typeId: 0 };
-    const sep = pairId(section["sep"], "sep", idOf);
-    const first = [cls, a(0), { ids: [sep], typeId: 0 }];
-    return { single: first, pair: [...first, b(1), { ids: [sep], typeId: 1 }] };
+    const sep = { ids: [pairId(section["sep"], "sep", idOf)], typeId: 0 };
+    const first = [cls, a(0), sep];
+    return {
+      single: first,
+      pair: roberta ? [...first, sep, b(0), sep] : [...first, b(1), { ids: sep.ids, typeId: 1 }],
+    };
   }
-  if (section.type !== "TemplateProcessing")
-    throw invalid(`post_processor ${section.type} is not one of the BERT family`);
   const single = readPlaces(section["single"], "single", section["special_tokens"], idOf);
   const pair = readPlaces(section["pair"], "pair", section["special_tokens"], idOf);
   if (!has(single, "A") || has(single, "B"))
@@ -64,13 +110,8 @@ function specialIds(name: string, table: unknown, where: string, idOf: ReadonlyM
       ? (table as Record<string, { ids?: unknown } | null>)[name]
       : undefined;
   const ids: unknown = entry?.ids ?? [idOf.get(name)];
-  // Ids have no gaps (checked before), so being in the vocabulary is being below its size.
-  if (
-    !Array.isArray(ids) ||
-    ids.length === 0 ||
-    ids.length > 64 ||
-    !ids.every((id) => Number.isInteger(id) && (id as number) >= 0 && (id as number) < idOf.size)
-  ) {
+  const known = new Set(idOf.values());
+  if (!Array.isArray(ids) || ids.length === 0 || ids.length > 64 || !ids.every((id) => known.has(id as number))) {
     throw invalid(`${where} uses the special token ${name}, whose ids are not in the vocabulary`);
   }
   return ids as number[];

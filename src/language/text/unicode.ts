@@ -3,7 +3,18 @@
  * Decompositions and lowercase come from Node: for characters that the reference's tables know they can never change
  * (Unicode's stability policies), and the younger ones are left alone, as the reference leaves them.
  */
-import { COMBINING, DROPPED, INERT, MARK, NONSPACING, NUMERIC, PUNCTUATION, WORD } from "./unicode-tables.ts";
+import {
+  COMBINING,
+  DROPPED,
+  INERT,
+  LETTER,
+  MARK,
+  NONSPACING,
+  NUMBER,
+  NUMERIC,
+  PUNCTUATION,
+  WORD,
+} from "./unicode-tables.ts";
 
 /** Sorted, disjoint ranges; a lookup halves them. */
 class CodePoints {
@@ -47,6 +58,8 @@ const dropped = new CodePoints(DROPPED);
 const nonspacing = new CodePoints(NONSPACING);
 const mark = new CodePoints(MARK);
 const numeric = new CodePoints(NUMERIC);
+const letter = new CodePoints(LETTER);
+const number = new CodePoints(NUMBER);
 const inert = new CodePoints(INERT);
 const combining = new CodePoints(COMBINING, true);
 
@@ -60,6 +73,10 @@ export const isDropped = (code: number): boolean => dropped.has(code);
 export const isNonspacing = (code: number): boolean => nonspacing.has(code);
 export const isMark = (code: number): boolean => mark.has(code);
 export const isNumeric = (code: number): boolean => numeric.has(code);
+/** `\p{L}` of the reference's regular expressions. */
+export const isLetter = (code: number): boolean => letter.has(code);
+/** `\p{N}` of the reference's regular expressions. */
+export const isNumber = (code: number): boolean => number.has(code);
 /** Neither decomposed, composed nor reordered. */
 export const isInert = (code: number): boolean => inert.has(code);
 /** 0 for a starter, else the rank of its canonical combining class. */

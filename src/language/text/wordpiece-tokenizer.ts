@@ -4,65 +4,35 @@
  * knows its place in the text, nothing here can run without end, and a single long text is read only until enough
  * tokens are found.
  */
-import { LockstepError } from "../../base/index.ts";
-import { AddedTokens, type AddedToken } from "./added-tokens.ts";
-import { IdDecoder } from "./decode.ts";
-import { specialIds, tokenizerFiles } from "./files.ts";
-import { checkText } from "./input.ts";
+import { AddedTokens } from "./added-tokens.ts";
 import { Normalizer } from "./normalize.ts";
+import { addedToken, append, idsOf, noTokens, OwnTokenizer, soughtTokens, type Tokens } from "./own-tokenizer.ts";
 import type { Pipeline } from "./pipeline.ts";
-import { invalid, isNormalized, vocabEntries, type AddedTokenJson, type TokenizerJson } from "./schema.ts";
+import { invalid, isNormalized, type TokenizerJson } from "./schema.ts";
 import type { Settled } from "./settled.ts";
-import { readTemplate, specialCount, type Place, type Template } from "./template.ts";
-import { fit } from "./truncate.ts";
-import type {
-  DecodeOptions,
-  DecodeStream,
-  EncodeOptions,
-  Encoded,
-  SpecialIds,
-  SyncTokenizer,
-  TokenizerFiles,
-} from "./types.ts";
 import { WordPiece } from "./wordpiece.ts";
 import { Words, type Word } from "./words.ts";
 
-interface Tokens {
-  readonly ids: number[];
-  /** Two numbers a token: where its source starts and ends. */
-  readonly offsets: number[];
-}
-
-export class WordPieceTokenizer implements SyncTokenizer {
-  readonly vocabSize: number;
-  readonly special: SpecialIds;
-  readonly maxLength: number;
-  readonly library = undefined;
-  readonly files: TokenizerFiles;
+export class WordPieceTokenizer extends OwnTokenizer {
   readonly #normalizer: Normalizer;
   readonly #words: Words;
   readonly #dropsSpace: boolean;
   readonly #wordPiece: WordPiece;
-  readonly #template: Template;
   /** Found in the text as it is, and found in the normalized text. */
   readonly #raw: AddedTokens;
   readonly #normalized: AddedTokens;
-  readonly #keepsEnd: boolean;
-  readonly #decoder: IdDecoder;
 
   constructor(settled: Settled, { steps, splits }: Pipeline) {
     const { json, names } = settled;
-    const vocab = new Map(vocabEntries(json));
-    const idOf = new Map(vocab);
-    for (const token of json.added_tokens) idOf.set(token.content, token.id);
+    const { vocab, idOf } = idsOf(settled);
     const byId = tokensById(idOf);
-    this.vocabSize = byId.length;
-    this.special = specialIds(names, idOf);
+    const normalizer = new Normalizer(steps);
+    super(settled, idOf, (text) => normalizer.normalize(text), byId);
     for (const name of ["pad", "unk", "cls", "sep"] as const) {
       if (this.special[name] < 0) throw invalid(`the special token ${names[name]} (${name}) is not in the vocabulary`);
     }
-    this.#normalizer = new Normalizer(steps);
-    this.#words = new Words(this.#normalizer, splits);
+    this.#normalizer = normalizer;
+    this.#words = new Words(normalizer, splits);
     this.#dropsSpace = splits.includes("drop-space");
     this.#wordPiece = new WordPiece({
       vocab,
@@ -70,51 +40,16 @@ export class WordPieceTokenizer implements SyncTokenizer {
       prefix: readPrefix(json.model),
       maxWordLength: readMaxWord(json.model),
     });
-    this.#template = readTemplate(json.post_processor, idOf);
-    const found = json.added_tokens.filter(({ special }) => !(special && settled.splitSpecial));
-    this.#raw = new AddedTokens(found.filter((token) => !isNormalized(token)).map((token) => addedToken(token)));
-    this.#normalized = new AddedTokens(found.filter(isNormalized).map((token) => addedToken(token, this.#normalizer)));
-    this.#keepsEnd = settled.truncationSide === "left";
-    this.#decoder = new IdDecoder(json, (text) => this.#normalizer.normalize(text));
-    this.maxLength = checkMaxLength(settled.maxLength, specialCount(this.#template.pair) + 2, TOKEN_LIMIT);
-    this.files = tokenizerFiles(settled, byId);
-  }
-
-  encode(text: string, options: EncodeOptions = {}): Encoded {
-    checkText(text);
-    const { pair } = options;
-    if (pair !== undefined) checkText(pair, "the second text");
-    const places = pair === undefined ? this.#template.single : this.#template.pair;
-    const special = specialCount(places);
-    const limit =
-      options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
-    const room = limit - special;
-    // One token too many tells that a text alone is cut. Of two, it matters which is the longer.
-    const first = this.#tokensOf(text, pair === undefined && !this.#keepsEnd ? room + 1 : Infinity);
-    const second = pair === undefined ? undefined : this.#tokensOf(pair, Infinity);
-    const [keepFirst, keepSecond] = fit(first.ids.length, second?.ids.length ?? 0, room);
-    const truncated = keepFirst < first.ids.length || keepSecond < (second?.ids.length ?? 0);
-    return assemble(
-      places,
-      cut(first, keepFirst, this.#keepsEnd),
-      second === undefined ? undefined : cut(second, keepSecond, this.#keepsEnd),
-      special,
-      truncated,
-      options.offsets === true,
+    const sought = soughtTokens(settled);
+    this.#raw = new AddedTokens(sought.filter((token) => !isNormalized(token)).map((token) => addedToken(token)));
+    this.#normalized = new AddedTokens(
+      sought.filter(isNormalized).map((token) => addedToken(token, (text) => normalizer.normalize(text))),
     );
   }
 
-  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
-    return this.#decoder.decode(ids, options);
-  }
-
-  decodeStream(options?: DecodeOptions): DecodeStream {
-    return this.#decoder.stream(options);
-  }
-
   /** As the reference: added tokens in the raw text, then in what lies between, normalized; what is left is words. */
-  #tokensOf(text: string, enough: number): Tokens {
-    const tokens: Tokens = { ids: [], offsets: [] };
+  protected override tokensOf(text: string, enough: number): Tokens {
+    const tokens = noTokens();
     this.#raw.split(
       text,
       (from, to) => {
@@ -165,7 +100,7 @@ export class WordPieceTokenizer implements SyncTokenizer {
       },
       () => true,
     );
-    const tokens: Tokens = { ids: [], offsets: [] };
+    const tokens = noTokens();
     const last = piece.codes.length - margin;
     const normalized = piece.codes.map((code) => String.fromCodePoint(code)).join("");
     let unit = 0;
@@ -216,60 +151,6 @@ interface Piece {
   readonly ends: number[];
   readonly places: number[];
   length: number;
-}
-
-function addedToken({ content, id, single_word, lstrip, rstrip }: AddedTokenJson, normalizer?: Normalizer): AddedToken {
-  const sought = normalizer === undefined ? content : normalizer.normalize(content);
-  if (sought === "") throw invalid(`of the added token ${JSON.stringify(content)} the normalizer leaves nothing`);
-  return { content: sought, id, singleWord: single_word, lstrip, rstrip };
-}
-
-function append(tokens: Tokens, more: Tokens): void {
-  for (const id of more.ids) tokens.ids.push(id);
-  for (const offset of more.offsets) tokens.offsets.push(offset);
-}
-
-/** The first `keep` tokens, or the last. */
-function cut({ ids, offsets }: Tokens, keep: number, fromEnd: boolean): Tokens {
-  const from = fromEnd ? ids.length - keep : 0;
-  return { ids: ids.slice(from, from + keep), offsets: offsets.slice(2 * from, 2 * (from + keep)) };
-}
-
-/** Longest encoding that any option may ask for. */
-export const TOKEN_LIMIT = 1 << 20;
-
-export function checkMaxLength(value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new LockstepError(
-      "OPTION_INVALID",
-      `maxLength is ${value}; give a whole number from ${least} (the special tokens and something between) to ${most}`,
-      { maxLength: value },
-    );
-  }
-  return value;
-}
-
-function assemble(
-  places: readonly Place[],
-  first: Tokens,
-  second: Tokens | undefined,
-  special: number,
-  truncated: boolean,
-  withOffsets: boolean,
-): Encoded {
-  const ids = new Int32Array(first.ids.length + (second?.ids.length ?? 0) + special);
-  const typeIds = new Int32Array(ids.length);
-  const offsets = new Int32Array(withOffsets ? 2 * ids.length : 0);
-  let at = 0;
-  for (const place of places) {
-    const tokens = "ids" in place ? undefined : place.sequence === "A" ? first : second;
-    const list = "ids" in place ? place.ids : (tokens?.ids ?? []);
-    ids.set(list, at);
-    typeIds.fill(place.typeId, at, at + list.length);
-    if (withOffsets && tokens !== undefined) offsets.set(tokens.offsets, 2 * at);
-    at += list.length;
-  }
-  return { ids, typeIds, offsets, truncated };
 }
 
 function tokensById(idOf: ReadonlyMap<string, number>): string[] {

@@ -41,7 +41,7 @@ export interface Word {
 }
 
 /** A character before the split: its text, whether it parts words, stands alone, and which run it belongs to. */
-interface Unit {
+export interface Unit {
   readonly text: string;
   readonly gap: boolean;
   readonly alone: boolean;
@@ -110,7 +110,7 @@ export class Words {
   }
 }
 
-function unitOf(code: number, splits: readonly Split[]): Unit {
+export function unitOf(code: number, splits: readonly Split[]): Unit {
   let [gap, alone, run] = [false, false, 0];
   for (const split of splits) {
     const [does, kind] = SPLITS[split];
