@@ -35,6 +35,6 @@ test("MiniLM's tokenizer: its size, its special tokens, and its vocab.txt again"
     tokenizerConfig: JSON.parse(read("tokenizer_config.json")) as object,
   });
   assert.equal(tokenizer.vocabSize, 30522);
-  assert.deepEqual(tokenizer.special, { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103 });
+  assert.deepEqual(tokenizer.special, { pad: 0, unk: 100, cls: 101, sep: 102, mask: 103, bos: -1, eos: -1 });
   assert.equal(tokenizer.files["vocab.txt"], read("vocab.txt"));
 });

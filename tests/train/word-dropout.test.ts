@@ -9,7 +9,7 @@ import { WordDropout } from "../../src/work/train/word-dropout.ts";
 import { bertConfig } from "../models/bert-config.ts";
 
 const CONFIG = bertConfig({});
-const SPECIAL = { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4 };
+const SPECIAL = { pad: 0, unk: 1, cls: 2, sep: 3, mask: 4, bos: -1, eos: -1 };
 const ROWS = 400;
 const LENGTH = 14;
 const data = {

@@ -34,16 +34,19 @@ export const CONFIG_FIELDS: Readonly<Record<string, Meaning>> = {
   bos_token: "followed",
   eos_token: "followed",
 
-  // They would write another template of special tokens.
-  add_bos_token: { only: [null] },
-  add_eos_token: { only: [null] },
-  add_prefix_space: { only: [false, null] },
+  add_bos_token: "followed",
+  add_eos_token: "followed",
+  add_prefix_space: "followed",
+  trim_offsets: { only: [true, null] },
   add_special_tokens: { only: [true, null] },
   from_slow: { only: [false, null] },
 
   name_or_path: "where it came from",
   special_tokens_map_file: "where it came from",
   tokenizer_file: "where it came from",
+  merges_file: "where it came from",
+  sp_model_kwargs: "where it came from",
+  extra_ids: "where it came from",
   vocab_file: "where it came from",
   full_tokenizer_file: "where it came from",
   init_inputs: "where it came from",
@@ -65,6 +68,7 @@ export const CONFIG_FIELDS: Readonly<Record<string, Meaning>> = {
   skip_special_tokens: "of decoding",
 
   chat_template: "of chats",
+  use_default_system_prompt: "of chats",
   response_template: "of chats",
   response_schema: "of chats",
   chat_control_tokens: "of chats",

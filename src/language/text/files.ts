@@ -3,10 +3,11 @@
  * expect.
  */
 import type { BertNormalizerOptions } from "./normalize.ts";
-import type { Settled, SpecialNames } from "./settled.ts";
+import { vocabEntries } from "./schema.ts";
+import type { BertNames, Settled, SpecialNames } from "./settled.ts";
 import type { SpecialIds, TokenizerFiles } from "./types.ts";
 
-export const BERT_NAMES: SpecialNames = Object.freeze({
+export const BERT_NAMES: BertNames = Object.freeze({
   pad: "[PAD]",
   unk: "[UNK]",
   cls: "[CLS]",
@@ -15,33 +16,49 @@ export const BERT_NAMES: SpecialNames = Object.freeze({
 });
 
 export function specialIds(names: SpecialNames, idOf: ReadonlyMap<string, number>): SpecialIds {
-  const id = (name: string): number => idOf.get(name) ?? -1;
-  return { pad: id(names.pad), unk: id(names.unk), cls: id(names.cls), sep: id(names.sep), mask: id(names.mask) };
+  const id = (name: string | undefined): number => (name === undefined ? -1 : (idOf.get(name) ?? -1));
+  return {
+    pad: id(names.pad),
+    unk: id(names.unk),
+    cls: id(names.cls),
+    sep: id(names.sep),
+    mask: id(names.mask),
+    bos: id(names.bos),
+    eos: id(names.eos),
+  };
 }
 
 /**
  * `tokens[id]` is the token of `id`; given for WordPiece, whose `vocab.txt` is one token a line in the order of ids.
  */
 export function tokenizerFiles(
-  { text, config, names, map, maxLength, rawJson }: Settled,
+  { text, config, names, map, maxLength, rawJson, json }: Settled,
   tokens?: readonly string[],
 ): TokenizerFiles {
-  const five = {
+  const known = new Set([
+    ...vocabEntries(json).map(([token]) => token),
+    ...json.added_tokens.map((one) => one.content),
+  ]);
+  const ours = {
     unk_token: names.unk,
     sep_token: names.sep,
     pad_token: names.pad,
     cls_token: names.cls,
     mask_token: names.mask,
+    bos_token: names.bos,
+    eos_token: names.eos,
   };
+  // A name that no token has would become one when the folder is read.
+  const special = Object.fromEntries(Object.entries(ours).filter(([, name]) => name !== undefined && known.has(name)));
   const written = config ?? {
     ...fromNormalizer(rawJson.normalizer),
     model_max_length: maxLength,
-    ...five,
+    ...special,
   };
   return Object.freeze({
     "tokenizer.json": text,
     "tokenizer_config.json": `${JSON.stringify(written, null, 2)}\n`,
-    "special_tokens_map.json": `${JSON.stringify(map ?? five, null, 2)}\n`,
+    "special_tokens_map.json": `${JSON.stringify(map ?? special, null, 2)}\n`,
     ...(tokens === undefined ? {} : { "vocab.txt": `${tokens.join("\n")}\n` }),
   });
 }

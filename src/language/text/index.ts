@@ -18,5 +18,6 @@ export {
   type LoadTokenizerOptions,
 } from "./load.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
+export { scoredBpeTokenizerJson, type ScoredPieces } from "./bpe-files.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";
 export { TOKENIZER_LIMITS } from "./schema.ts";

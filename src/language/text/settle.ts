@@ -9,6 +9,7 @@ import { parseOptions } from "../../base/index.ts";
 import { checkConfigFields, checkMapFields, isNamedToken } from "./fields.ts";
 import { BERT_NAMES, bertTokenizerJson } from "./files.ts";
 import { checkBounded } from "./linear.ts";
+import { bpeTokenizerJson } from "./bpe-files.ts";
 import { bertOptions, isWordPiece } from "./pipeline.ts";
 import {
   addedToken,
@@ -31,7 +32,21 @@ const BERT_CLASSES: readonly string[] = [
   "LayoutLMTokenizer",
   "SqueezeBertTokenizer",
 ];
-const FILE_CLASSES: readonly string[] = ["PreTrainedTokenizer", "TokenizersBackend"];
+/** Classes whose `tokenizer.json` stands for itself, and the models that it may have. */
+const FILE_CLASSES: Readonly<Record<string, readonly string[]>> = {
+  PreTrainedTokenizer: ["BPE", "Unigram", "WordLevel", "WordPiece"],
+  TokenizersBackend: ["BPE", "Unigram", "WordLevel", "WordPiece"],
+  GPT2Tokenizer: ["BPE"],
+  RobertaTokenizer: ["BPE"],
+  Qwen2Tokenizer: ["BPE"],
+  LlamaTokenizer: ["BPE", "Unigram"],
+  CodeLlamaTokenizer: ["BPE"],
+  GemmaTokenizer: ["BPE"],
+  XLMRobertaTokenizer: ["Unigram"],
+  CamembertTokenizer: ["Unigram"],
+  AlbertTokenizer: ["Unigram"],
+  T5Tokenizer: ["Unigram"],
+};
 
 const flags = { single_word: z.boolean(), lstrip: z.boolean(), rstrip: z.boolean(), normalized: z.boolean() };
 const token = z.union([
@@ -68,6 +83,9 @@ const configShape = z.looseObject({
   max_len: z.number().min(5).nullish(),
   truncation_side: z.enum(["left", "right"]).nullish(),
   split_special_tokens: z.boolean().default(false),
+  add_bos_token: z.boolean().nullish(),
+  add_eos_token: z.boolean().nullish(),
+  add_prefix_space: z.boolean().nullish(),
   added_tokens_decoder: z.record(z.string(), addedToken.omit({ id: true })).nullish(),
 });
 type Config = z.output<typeof configShape>;
@@ -88,6 +106,7 @@ export function settle(source: TokenizerSource, maxLength: number): Settled {
   const named = namesOf(said);
   const { rawJson, text } = readJson(source, said, named);
   checkBounded(rawJson);
+  checkFlags(said, rawJson);
   const built = config !== undefined && isBertClass(said.tokenizer_class, rawJson);
   const json = built ? asBertTokenizer(rawJson, said, named) : rawJson;
   const complete: TokenizerJson = { ...json, added_tokens: addedTokensOf(json, said, built, config !== undefined) };
@@ -113,6 +132,8 @@ function namesOf(said: z.output<typeof mapShape>): SpecialNames {
     cls: said.cls_token?.content ?? BERT_NAMES.cls,
     sep: said.sep_token?.content ?? BERT_NAMES.sep,
     mask: said.mask_token?.content ?? BERT_NAMES.mask,
+    bos: said.bos_token?.content,
+    eos: said.eos_token?.content,
   };
 }
 
@@ -126,6 +147,11 @@ function readJson(
     const text = typeof tokenizerJson === "string" ? tokenizerJson : JSON.stringify(tokenizerJson);
     return { rawJson: parseTokenizerJson(tokenizerJson), text };
   }
+  if ("vocabJson" in source) {
+    const name = (said.tokenizer_class ?? "GPT2Tokenizer").replace(/Fast$/, "");
+    const json = bpeTokenizerJson(source.vocabJson, source.mergesTxt, name, said.add_prefix_space === true);
+    return { rawJson: parseTokenizerJson(json), text: `${JSON.stringify(json, null, 1)}\n` };
+  }
   const vocab = new Map(
     source.vocabTxt
       .replace(/\r\n?/g, "\n")
@@ -134,7 +160,7 @@ function readJson(
       .map((line, id) => [line, id]),
   );
   const json = bertTokenizerJson(Object.fromEntries(vocab), names, bertSettings(said));
-  json["added_tokens"] = [...new Set(Object.values(names))].flatMap((content) => {
+  json["added_tokens"] = [...new Set([names.pad, names.unk, names.cls, names.sep, names.mask])].flatMap((content) => {
     const id = vocab.get(content);
     return id === undefined
       ? []
@@ -159,11 +185,63 @@ function isBertClass(name: string | null | undefined, json: TokenizerJson): bool
     );
   }
   const plain = name.replace(/Fast$/, "");
-  if (FILE_CLASSES.includes(plain)) return false;
+  const models = Object.hasOwn(FILE_CLASSES, plain) ? FILE_CLASSES[plain] : undefined;
+  const { type } = json.model;
+  if (models !== undefined && type !== undefined && !models.includes(type))
+    throw invalidConfig(
+      `"tokenizer_class" is ${quote(name)}, whose model is ${models.join(" or ")}, and tokenizer.json has ${type}`,
+    );
+  if (models !== undefined) return false;
   if (BERT_CLASSES.includes(plain)) return true;
   throw invalidConfig(
-    `"tokenizer_class" is ${quote(name)}; Lockstep knows ${[...BERT_CLASSES, "PreTrainedTokenizerFast"].join(", ")}`,
+    `"tokenizer_class" is ${quote(name)}; Lockstep knows ` + [...BERT_CLASSES, ...Object.keys(FILE_CLASSES)].join(", "),
   );
+}
+
+/**
+ * Settings that some classes of Python write another template or prefix from, and others ignore: what they say must be
+ * what the file does, so it makes no difference.
+ */
+function checkFlags(said: Config, json: TokenizerJson): void {
+  const differs = (name: keyof Config, what: string): Error =>
+    invalidConfig(`"${name}" is ${String(said[name])}, and tokenizer.json ${what}; make the two agree`);
+  const ends = templateEnds(json);
+  for (const [name, token, end] of [
+    ["add_bos_token", said.bos_token, ends[0]],
+    ["add_eos_token", said.eos_token, ends[1]],
+  ] as const) {
+    const adds = end !== undefined && end === token?.content;
+    if (typeof said[name] === "boolean" && said[name] !== adds)
+      throw differs(name, adds ? `adds ${quote(end)}` : "adds no such token");
+  }
+  const { add_prefix_space: prefix } = said;
+  if (typeof prefix === "boolean" && prefix !== hasPrefix(json))
+    throw differs("add_prefix_space", prefix ? "puts nothing before a text" : "puts a space before a text");
+}
+
+/** The special tokens before and after one text, if there are any. */
+function templateEnds({ post_processor: section }: TokenizerJson): readonly [string | undefined, string | undefined] {
+  const parts = section?.type === "Sequence" ? (section["processors"] as (object | null)[]) : [section];
+  for (const one of parts as (Readonly<Record<string, unknown>> | null)[]) {
+    if (Array.isArray(one?.["cls"]) && Array.isArray(one["sep"]))
+      return [one["cls"], one["sep"]].map(([token]: unknown[]) => String(token)) as [string, string];
+    if (!Array.isArray(one?.["single"])) continue;
+    const single = one["single"] as ({ SpecialToken?: { id?: unknown } } | null)[];
+    const [first, last] = [single[0]?.SpecialToken?.id, single.at(-1)?.SpecialToken?.id];
+    return [first === undefined ? undefined : String(first), last === undefined ? undefined : String(last)];
+  }
+  return [undefined, undefined];
+}
+
+function hasPrefix(json: TokenizerJson): boolean {
+  const has = (one: unknown): boolean => {
+    if (typeof one !== "object" || one === null) return false;
+    const { type, add_prefix_space: adds, prepend_scheme: scheme } = one as Readonly<Record<string, unknown>>;
+    if (type === "Prepend" || (type === "ByteLevel" && adds !== false)) return true;
+    if (type === "Metaspace") return scheme !== "never" && adds !== false;
+    return Object.values(one).some((inner) => Array.isArray(inner) && inner.some(has));
+  };
+  return has(json.pre_tokenizer) || has(json.normalizer);
 }
 
 /** What Python's BertTokenizer makes of the file; where it would leave a part of it out, the part is named. */

@@ -1,7 +1,8 @@
 /** What the files of a tokenizer say together, once they are read and held against each other (settle.ts). */
 import type { TokenizerJson } from "./schema.ts";
 
-export type SpecialNames = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", string>>;
+export type BertNames = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", string>>;
+export type SpecialNames = BertNames & Readonly<Partial<Record<"bos" | "eos", string | undefined>>>;
 
 export interface Settled {
   /** As it is used: with the settings and tokens of the files beside it. */

@@ -46,8 +46,8 @@ export interface DecodeStream {
   end(): string;
 }
 
-/** Ids of the special tokens; -1 for one that the tokenizer does not have. */
-export type SpecialIds = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask", number>>;
+/** Ids of the special tokens; -1 for one that the tokenizer does not have, or that no file names. */
+export type SpecialIds = Readonly<Record<"pad" | "unk" | "cls" | "sep" | "mask" | "bos" | "eos", number>>;
 
 /** The files of the Hugging Face layout. `vocab.txt` exists for WordPiece only. */
 export interface TokenizerFiles {
@@ -83,11 +83,19 @@ export interface SyncTokenizer extends Tokenizer {
 }
 
 /**
- * What a folder holds: the text of `tokenizer.json` (or its parsed form), or only that of `vocab.txt`; and, where there
+ * What a folder holds: the text of `tokenizer.json` (or its parsed form), or only that of `vocab.txt`, or only those of
+ * `vocab.json` and `merges.txt`, which are GPT-2's unless `tokenizer_class` says RoBERTa's or Qwen2's; and, where there
  * are any, the parsed files beside it. Without `tokenizerConfig` a `tokenizer.json` stands for itself; a folder without
  * that file is read as Python reads it with `{}`.
  */
-export type TokenizerSource = ({ readonly tokenizerJson: string | object } | { readonly vocabTxt: string }) & {
+export type TokenizerSource = (
+  | { readonly tokenizerJson: string | object }
+  | { readonly vocabTxt: string }
+  | {
+      readonly vocabJson: string | object;
+      readonly mergesTxt: string;
+    }
+) & {
   readonly tokenizerConfig?: object;
   /** `special_tokens_map.json` */
   readonly specialTokensMap?: object;

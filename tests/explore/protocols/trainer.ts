@@ -65,7 +65,7 @@ export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetu
     ...model,
     executor: "portable",
     workers,
-    special: { pad: 0, unk: 0, cls: 1, sep: 2, mask: 5 },
+    special: { pad: 0, unk: 0, cls: 1, sep: 2, mask: 5, bos: -1, eos: -1 },
     data: {
       ids: sharedInts(TEXTS.flat()),
       offsets: sharedInts(TEXTS.reduce<number[]>((ends, text) => [...ends, ends.at(-1)! + text.length], [0])),

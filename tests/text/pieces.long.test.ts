@@ -1,0 +1,88 @@
+/**
+ * The same at length, over every code point, and with published vocabularies that are too large to be part of the
+ * repository. The digests are of all ids of 5,000 texts.
+ */
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it, test } from "node:test";
+import { loadTokenizer, scoredBpeTokenizerJson } from "../../src/language/text/index.ts";
+import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "../../src/language/text/scanners.ts";
+import { comparePieces, jsonOf, KINDS, NASTY, splitJson } from "./pieces.ts";
+import { randomTexts } from "./reference.ts";
+
+const digests = JSON.parse(readFileSync(new URL("golden/piece-digests.json", import.meta.url), "utf8")) as {
+  long: Record<string, string>;
+};
+const texts = [...randomTexts(5000, 13, NASTY)];
+
+describe("5,000 random texts", () => {
+  for (const [name, kind] of Object.entries(KINDS))
+    it(name, async () => {
+      assert.equal(await comparePieces(name, jsonOf(kind), texts, kind.aligned ?? false), digests.long[name]);
+    });
+});
+
+test("every code point between letters, digits, spaces, line breaks and quotes, for each expression", async () => {
+  const around: string[] = [];
+  for (let from = 0; from < 0x110000; from += 8) {
+    if ((from >= 0x33480 && from < 0xe0000 && from % 4096 !== 0) || (from >= 0xe0200 && from % 4096 !== 0)) continue;
+    const characters = Array.from({ length: 8 }, (_, i) => from + i)
+      .filter((code) => code < 0xd800 || code >= 0xe000)
+      .map((code) => String.fromCodePoint(code));
+    around.push(characters.map((one) => `a${one}b ${one}1${one}'${one} \n${one}\r ${one}${one}.`).join(""));
+  }
+  for (const pattern of [GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN])
+    await comparePieces(pattern, splitJson(pattern), around, true);
+});
+
+const MODELS = process.env["LOCKSTEP_MODELS"] ?? join(import.meta.dirname, "../../../shared/models");
+const skip = existsSync(MODELS) ? false : `no models at ${MODELS}; name their folder in LOCKSTEP_MODELS`;
+
+/** llama2.c's format: the longest token, then of each its score, its length in bytes, and its bytes. */
+function readPieces(path: string): [string, number][] {
+  const bytes = readFileSync(path);
+  const pieces: [string, number][] = [];
+  for (let at = 4; at < bytes.length;) {
+    const length = bytes.readInt32LE(at + 4);
+    pieces.push([bytes.toString("utf8", at + 8, at + 8 + length), bytes.readFloatLE(at)]);
+    at += 8 + length;
+  }
+  return pieces;
+}
+
+describe("published vocabularies", { skip }, () => {
+  const publish: Record<string, () => string> = {
+    "GPT-2": () =>
+      loadTokenizer({
+        vocabJson: readFileSync(join(MODELS, "gpt2-tokenizer/encoder.json"), "utf8"),
+        mergesTxt: readFileSync(join(MODELS, "gpt2-tokenizer/vocab.bpe"), "utf8"),
+      }).files["tokenizer.json"],
+    stories260K: () => {
+      const pieces = readPieces(join(MODELS, "stories260K/tok512.bin")).map(([piece, score]): [string, number] => [
+        piece.trim().startsWith("<s>") || piece.trim() === "</s>" ? piece.trim() : piece.replaceAll(" ", "▁"),
+        score,
+      ]);
+      return JSON.stringify(scoredBpeTokenizerJson({ pieces, unknown: "<unk>", begin: "<s>", end: "</s>" }));
+    },
+    MiniLM: () => {
+      const json = JSON.parse(readFileSync(join(MODELS, "all-MiniLM-L6-v2/tokenizer.json"), "utf8")) as object;
+      return JSON.stringify({ ...json, truncation: null, padding: null });
+    },
+  };
+  for (const [name, make] of Object.entries(publish))
+    it(`${name}: the reference's ids and texts`, async () => {
+      assert.equal(await comparePieces(name, make(), texts, name !== "MiniLM"), digests.long[`published ${name}`]);
+    });
+
+  it("stories260K's text is the one that its ids were written with", () => {
+    const reference = JSON.parse(readFileSync(join(MODELS, "stories260K/reference.json"), "utf8")) as {
+      ids: number[];
+      greedy_text: string;
+    };
+    const own = loadTokenizer({ tokenizerJson: publish["stories260K"]!() });
+    const text = own.decode(reference.ids);
+    assert.ok(reference.greedy_text.replaceAll("<0x0A>", "\n").trim().startsWith(text.trim()));
+    assert.deepEqual([...own.encode(text).ids], reference.ids);
+  });
+});
