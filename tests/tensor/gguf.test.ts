@@ -6,13 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { isLockstepError, type LockstepError } from "../../src/base/index.ts";
-import {
-  readGgufHeader,
-  readSafetensors,
-  withGguf,
-  type GgufLimits,
-  type HostTensor,
-} from "../../src/numeric/tensor/index.ts";
+import { openGguf, readSafetensors, type GgufLimits, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import {
   bool,
   f32,
@@ -32,7 +26,8 @@ const folder = mkdtempSync(join(tmpdir(), "gguf-"));
 after(() => rmSync(folder, { recursive: true }));
 
 function readAll(source: string | Uint8Array, limits: GgufLimits = {}): Map<string, HostTensor<"float32">> {
-  return withGguf(source, limits, (file) => new Map([...file.tensors.keys()].map((name) => [name, file.read(name)])));
+  using file = openGguf(source, limits);
+  return new Map([...file.tensors.keys()].map((name) => [name, file.read(name)]));
 }
 
 /** Asserts WEIGHTS_INVALID whose message matches, both for the bytes and for a file with them. */
@@ -85,7 +80,8 @@ test("every type of tensor and metadata has the values that Python's own reader 
         name,
       );
     }
-    const { metadata, version } = readGgufHeader(source);
+    using opened = openGguf(source);
+    const { metadata, version } = opened;
     assert.equal(version, 3);
     assert.deepEqual(Object.fromEntries([...metadata].filter(([key]) => key.startsWith("one."))), {
       "one.uint8": 200,
@@ -136,7 +132,7 @@ test("versions 2 and 3, any alignment, dimensions the other way round, any order
     ],
   });
   const into = new Float32Array(6);
-  withGguf(swapped, {}, (file) => assert.equal(file.read("x", into).data, into));
+  assert.equal(openGguf(swapped).read("x", into).data, into);
   // The data lies as the list has it: 24 bytes of x, padded, then the scalar's.
   assert.deepEqual(into, Float32Array.of(7, 0, 0, 0, 0, 0));
   assert.equal(readAll(ggufBytes({ entries: [string("general.architecture", "llama")] })).size, 0);
@@ -145,9 +141,9 @@ test("versions 2 and 3, any alignment, dimensions the other way round, any order
 });
 
 test("a tensor of several pieces is read whole", () => {
-  const data = Float32Array.from({ length: 2_500_000 }, (_, i) => i);
+  const data = Float32Array.from({ length: 1_100_000 }, (_, i) => i);
   const path = join(folder, "large.gguf");
-  writeFileSync(path, ggufBytes({ tensors: [floatTensor("x", [2_500_000], data)] }));
+  writeFileSync(path, ggufBytes({ tensors: [floatTensor("x", [1_100_000], data)] }));
   assert.deepEqual(readAll(path).get("x")?.data, data);
 });
 
@@ -223,24 +219,20 @@ test("tensors that overlap, lie beside the alignment, leave gaps, or are not the
   refused(ggufBytes({ tensors: [one({ type: 12, dims: [32] })] }), /not whole blocks of 256 \(Q4_K\)/);
   refused(ggufBytes({ tensors: [one({ name: "n".repeat(2000) })] }), /name of tensor 1 claims 2000 bytes/);
   const good = ggufBytes({ tensors: [one()] });
-  assert.throws(() => withGguf(good, {}, (file) => file.read("y")), /has no tensor "y"/);
+  assert.throws(() => openGguf(good).read("y"), /has no tensor "y"/);
+  assert.throws(() => openGguf(good, { maxBytes: 64, name: "mine" }), /^LockstepError: mine is not .* limit of 64/);
+  assert.throws(() => openGguf(good, { maxHeaderBytes: 40 }), /of what a header may have; raise maxHeaderBytes/);
   assert.throws(
-    () => readGgufHeader(good, { maxBytes: 64, name: "mine" }),
-    /^LockstepError: mine is not .* limit of 64/,
-  );
-  assert.throws(() => readGgufHeader(good, { maxHeaderBytes: 40 }), /of what a header may have; raise maxHeaderBytes/);
-  assert.throws(
-    () => readGgufHeader(join(folder, "missing.gguf")),
+    () => openGguf(join(folder, "missing.gguf")),
     (error) => isLockstepError(error) && error.code === "NOT_FOUND",
   );
 });
 
 test("a type whose values are not read is passed over until it is asked for", () => {
   const bytes = ggufBytes({ tensors: [one(), one({ name: "q", type: 10, dims: [256], data: new Uint8Array(84) })] });
-  withGguf(bytes, {}, (file) => {
-    assert.deepEqual(file.read("x").shape, [8]);
-    assert.throws(() => file.read("q"), { code: "WEIGHTS_INVALID", message: /stored as Q2_K, which is not read/ });
-  });
+  using opened = openGguf(bytes);
+  assert.deepEqual(opened.read("x").shape, [8]);
+  assert.throws(() => opened.read("q"), { code: "WEIGHTS_INVALID", message: /stored as Q2_K, which is not read/ });
 });
 
 test("a scale or a value that is NaN or infinite is named with its block", () => {
@@ -261,7 +253,7 @@ test("a scale or a value that is NaN or infinite is named with its block", () =>
 
 test("no damage to a header crashes or reads outside: it is refused or it is another file", () => {
   const bytes = new Uint8Array(readFileSync(join(FIXTURE, "types.gguf")));
-  const { dataStart } = readGgufHeader(bytes);
+  const { dataStart } = openGguf(bytes);
   fc.assert(
     fc.property(fc.integer({ min: 0, max: dataStart - 1 }), fc.integer({ min: 0, max: 255 }), (at, byte) => {
       const damaged = bytes.slice();

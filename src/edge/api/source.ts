@@ -1,11 +1,19 @@
 /**
- * What a path means: a store (then which version of it), one version's folder, or any folder in the Hugging Face
- * layout.
+ * What a path means: a store (then which version of it), one version's folder, any folder in the Hugging Face layout,
+ * or a GGUF file.
  */
 import { readdir } from "node:fs/promises";
 import { LockstepError } from "../../base/index.ts";
 import { checkWeightsSize } from "../../work/infer/index.ts";
-import { isAlias, openFolder, openStore, type LoadedVersion, type Store } from "../../work/store/index.ts";
+import {
+  isAlias,
+  isGgufPath,
+  openFolder,
+  openGgufFile,
+  openStore,
+  type LoadedVersion,
+  type Store,
+} from "../../work/store/index.ts";
 
 /** The alias that a training moves, and that is meant where none is named. */
 export const DEFAULT_ALIAS = "champion";
@@ -50,11 +58,12 @@ async function aliasOf(store: Store, name: string): Promise<string | undefined> 
 }
 
 /**
- * A folder in the Hugging Face layout that somebody else made: what its weights may weigh is settled before memory is
- * taken for them.
+ * A folder in the Hugging Face layout, or a GGUF file, that somebody else made: what its weights may weigh is settled
+ * before memory is taken for them.
  */
 export async function openModelFolder(path: string): Promise<LoadedVersion> {
-  return await openFolder(path, { allocate, beforeWeights: checkWeightsSize });
+  const open = isGgufPath(path) ? openGgufFile : openFolder;
+  return await open(path, { allocate, beforeWeights: checkWeightsSize });
 }
 
 /** The champion, or the only version there is. */

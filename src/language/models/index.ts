@@ -25,6 +25,7 @@ export {
   requireSingleLabel,
   type ParsedConfig,
 } from "./config.ts";
+export { modelOfGguf, type GgufModel, type GgufWeight } from "./gguf.ts";
 export { LayerContext } from "./layers.ts";
 export { crossEntropyGraph, crossEntropySum, type LossGraphOptions } from "./losses.ts";
 export { initializeParameter, initializeParameters, type ParameterInfo } from "./parameters.ts";

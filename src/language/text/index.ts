@@ -17,6 +17,7 @@ export {
   requireOwnTokenizer,
   type LoadTokenizerOptions,
 } from "./load.ts";
+export { tokenizerOfGguf } from "./gguf-tokenizer.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
 export { scoredBpeTokenizerJson, type ScoredPieces } from "./bpe-files.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";

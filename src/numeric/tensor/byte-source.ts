@@ -18,27 +18,24 @@ export type Complaint = (what: string, reason: string) => LockstepError;
 const PIECE = 0x4000_0000;
 
 /**
- * Opens a file by its path, or takes bytes as they are under `name`; closed when `use` is done.
+ * A file by its path, open until it is disposed of; or bytes as they are, under `name`.
  * @throws NOT_FOUND or DISK_FAILED for a file that is missing or unreadable
  */
-export function withSource<T>(
-  source: string | Uint8Array,
-  name: string,
-  complain: Complaint,
-  use: (source: ByteSource) => T,
-): T {
+export function openBytes(source: string | Uint8Array, name: string, complain: Complaint): ByteSource & Disposable {
   if (typeof source !== "string")
-    return use({ what: name, size: source.byteLength, read: (begin, end) => source.subarray(begin, end) });
+    return {
+      what: name,
+      size: source.byteLength,
+      read: (begin, end) => source.subarray(begin, end),
+      [Symbol.dispose]: () => undefined,
+    };
   const file = openFile(source);
-  try {
-    return use({
-      what: source,
-      size: fstatSync(file).size,
-      read: (begin, end) => readRange(source, file, begin, end, complain),
-    });
-  } finally {
-    closeSync(file);
-  }
+  return {
+    what: source,
+    size: fstatSync(file).size,
+    read: (begin, end) => readRange(source, file, begin, end, complain),
+    [Symbol.dispose]: () => closeSync(file),
+  };
 }
 
 function openFile(path: string): number {

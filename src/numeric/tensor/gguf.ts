@@ -4,13 +4,13 @@
  * (gguf-header.ts), and a tensor is read a piece at a time, so that the file never lies in memory beside its values.
  */
 import { LockstepError } from "../../base/index.ts";
-import { withSource, type ByteSource } from "./byte-source.ts";
+import { openBytes, type ByteSource } from "./byte-source.ts";
 import { ggufError, parseGgufHeader, type GgufHeader, type GgufLimits } from "./gguf-header.ts";
 import { firstNonFinite } from "./inspect.ts";
 import { elements, tensor, type HostTensor } from "./tensor.ts";
 
-/** A file that is open; only within `withGguf`. */
-export interface OpenGguf extends GgufHeader {
+/** A file that is open until it is disposed of. */
+export interface OpenGguf extends GgufHeader, Disposable {
   /**
    * The values of a tensor, into memory of the caller's with room for exactly those, or into new memory.
    * @throws WEIGHTS_INVALID for a type whose values are not read, and for values (or scales) that are NaN or infinite
@@ -22,19 +22,24 @@ export interface OpenGguf extends GgufHeader {
 const PIECE_BYTES = 4 * 1024 * 1024;
 
 /**
- * Opens a file given by path or as bytes for as long as `use` runs.
+ * Opens a file given by path, or bytes, and reads its header.
  * @throws WEIGHTS_INVALID: a header that does not hold; NOT_FOUND, DISK_FAILED: a file that is missing or unreadable
  */
-export function withGguf<T>(source: string | Uint8Array, limits: GgufLimits, use: (file: OpenGguf) => T): T {
-  return withSource(source, limits.name ?? "the GGUF bytes", ggufError, (opened) => {
+export function openGguf(source: string | Uint8Array, limits: GgufLimits = {}): OpenGguf {
+  const opened = openBytes(source, limits.name ?? "the GGUF bytes", ggufError);
+  try {
     const header = parseGgufHeader(opened, limits);
-    return use({ ...header, read: (name, into) => readTensor(opened, header, name, into) });
-  });
-}
-
-/** Metadata, names, types and shapes: to compare with a configuration before any memory is taken. */
-export function readGgufHeader(source: string | Uint8Array, limits: GgufLimits = {}): GgufHeader {
-  return withSource(source, limits.name ?? "the GGUF bytes", ggufError, (opened) => parseGgufHeader(opened, limits));
+    return {
+      ...header,
+      read: (name, into) => readTensor(opened, header, name, into),
+      [Symbol.dispose]: () => {
+        opened[Symbol.dispose]();
+      },
+    };
+  } catch (thrown) {
+    opened[Symbol.dispose]();
+    throw thrown;
+  }
 }
 
 function readTensor(

@@ -3,6 +3,7 @@ export { Arena, type ArenaHandle, type ArenaOptions, type Place, type TensorSpec
 export * from "./memory.ts";
 export { digestTensors, firstNonFinite, type NamedTensors } from "./inspect.ts";
 export {
+  allocateSafetensors,
   encodeSafetensors,
   readSafetensors,
   readSafetensorsHeader,
@@ -11,6 +12,6 @@ export {
 } from "./safetensors.ts";
 export { isShard, joinShards, parseShardIndex, SHARD_INDEX, type ShardIndex } from "./shards.ts";
 export { type SafetensorsHeader, type StoredTensor, type UnreadTensor } from "./header.ts";
-export { readGgufHeader, withGguf, type OpenGguf } from "./gguf.ts";
+export { openGguf, type OpenGguf } from "./gguf.ts";
 export { type GgufArray, type GgufHeader, type GgufLimits, type GgufTensor, type GgufValue } from "./gguf-header.ts";
 export { type GgufType } from "./gguf-types.ts";

@@ -4,7 +4,7 @@
  * (see header.ts) before memory is taken for any tensor. Little-endian, as every platform of Node and WebAssembly is.
  */
 import { LockstepError } from "../../base/index.ts";
-import { withSource, type ByteSource } from "./byte-source.ts";
+import { openBytes, type ByteSource } from "./byte-source.ts";
 import { widenBfloat16, widenFloat16 } from "./halves.ts";
 import {
   parseHeader,
@@ -34,7 +34,8 @@ export interface Safetensors {
 
 /** Names, types and shapes only: to compare with a configuration before any memory is taken. */
 export function readSafetensorsHeader(source: string | Uint8Array, limits: SafetensorsLimits = {}): SafetensorsHeader {
-  return withSource(source, nameOf(limits), sourceError, (opened) => headerOf(opened, limits));
+  using opened = openBytes(source, nameOf(limits), sourceError);
+  return headerOf(opened, limits);
 }
 
 /**
@@ -43,14 +44,12 @@ export function readSafetensorsHeader(source: string | Uint8Array, limits: Safet
  * NOT_FOUND or DISK_FAILED.
  */
 export function readSafetensors(source: string | Uint8Array, limits: SafetensorsLimits = {}): Safetensors {
-  return withSource(source, nameOf(limits), sourceError, (opened) => {
-    const { entries, unread, metadata, dataStart } = headerOf(opened, limits);
-    const tensors = new Map<string, HostTensor>();
-    for (const [name, entry] of entries) {
-      tensors.set(name, decode(entry, opened.read(dataStart + entry.begin, dataStart + entry.end)));
-    }
-    return { tensors, unread, metadata };
-  });
+  using opened = openBytes(source, nameOf(limits), sourceError);
+  const { entries, unread, metadata, dataStart } = headerOf(opened, limits);
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, entry] of entries)
+    tensors.set(name, decode(entry, opened.read(dataStart + entry.begin, dataStart + entry.end)));
+  return { tensors, unread, metadata };
 }
 
 /**
@@ -89,6 +88,31 @@ export function encodeSafetensors(
     at += data.byteLength;
   }
   return bytes;
+}
+
+/**
+ * A file of float32 tensors whose values are still to be written: its header is there, and each tensor is a view of its
+ * place (zeros where `allocate` gives zeros). The same bytes as `encodeSafetensors` makes of them.
+ */
+export function allocateSafetensors(
+  specs: readonly { readonly name: string; readonly shape: readonly number[] }[],
+  metadata: Readonly<Record<string, string>>,
+  allocate: (bytes: number) => Uint8Array,
+): { readonly bytes: Uint8Array; readonly tensors: ReadonlyMap<string, Float32Array> } {
+  let end = 0;
+  const fields = [...specs]
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ name, shape }): HeaderField => {
+      const begin = end;
+      end += 4 * elements(shape);
+      return { name, dtype: STORED_AS.float32, shape, begin, end };
+    });
+  const header = headerBytes(fields, metadata);
+  const bytes = allocate(header.length + end);
+  bytes.set(header);
+  const viewOf = ({ shape, begin }: HeaderField): Float32Array =>
+    new Float32Array(bytes.buffer, bytes.byteOffset + header.length + begin, elements(shape));
+  return { bytes, tensors: new Map(fields.map((field) => [field.name, viewOf(field)])) };
 }
 
 export interface HeaderField {

@@ -169,12 +169,15 @@ async function listFolder(fs: FileSystem, folder: string): Promise<string[]> {
       `it has more than ${MAX_ENTRIES} entries, so it is not a model folder`,
     );
   if (names.includes("config.json")) return names;
+  const gguf = names.find((name) => name.toLowerCase().endsWith(".gguf"));
   const advice =
-    names.includes("versions") && names.includes("aliases")
-      ? "it is a store: name one of its versions (see `lockstep ls`)"
-      : names.includes("snapshots") && names.includes("blobs")
-        ? `it is a folder of the Hub's cache: name one of its snapshots, ${join(folder, "snapshots")}/…`
-        : "a model folder has config.json, model.safetensors and tokenizer.json";
+    gguf !== undefined
+      ? `to use the GGUF file in it, name the file: ${join(folder, gguf)}`
+      : names.includes("versions") && names.includes("aliases")
+        ? "it is a store: name one of its versions (see `lockstep ls`)"
+        : names.includes("snapshots") && names.includes("blobs")
+          ? `it is a folder of the Hub's cache: name one of its snapshots, ${join(folder, "snapshots")}/…`
+          : "a model folder has config.json, model.safetensors and tokenizer.json";
   throw refuse("NOT_FOUND", folder, ".", `there is no config.json in it; ${advice}`);
 }
 

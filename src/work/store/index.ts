@@ -3,6 +3,7 @@ export { openStore, Store, type RemovedVersion, type StoreOptions, type VersionR
 export { type StoredVersion } from "./listing.ts";
 export { type Allocate, type LoadedVersion } from "./version-folder.ts";
 export { openFolder, type ForeignFolder, type OpenFolderOptions } from "./foreign-folder.ts";
+export { isGgufPath, openGgufFile } from "./gguf-file.ts";
 export { loadLatestCheckpoint, saveCheckpoint, type LoadedCheckpoint } from "./checkpoint.ts";
 export { type CheckpointContent, type JsonValue } from "./checkpoint-format.ts";
 export { isAlias, shortName } from "./names.ts";

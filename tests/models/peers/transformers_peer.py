@@ -2,13 +2,14 @@
 
   read FOLDER           opens it as its config.json says; for each text of standard input (a JSON list): token ids, and the logits, or the
                         mean over the last hidden states where the folder is an encoder; one text at a time, in float32
-  write FOLDER          a small BertForSequenceClassification with random weights and its tokenizer, saved by save_pretrained
+  write FOLDER FAMILY   a small classifier of that family (its model_type) with random weights and its tokenizer, saved by save_pretrained
   resave FROM FOLDER    opens FROM and saves it again
 """
 
 import json
 import os
 import sys
+import tempfile
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -22,7 +23,7 @@ torch.set_num_threads(1)
 
 def load(folder):
     architecture = AutoConfig.from_pretrained(folder).architectures[0]
-    kind = AutoModelForSequenceClassification if architecture == "BertForSequenceClassification" else AutoModel
+    kind = AutoModelForSequenceClassification if architecture.endswith("ForSequenceClassification") else AutoModel
     model, info = kind.from_pretrained(folder, output_loading_info=True)
     return architecture, model.eval(), info, AutoTokenizer.from_pretrained(folder)
 
@@ -42,23 +43,67 @@ def read(folder):
                "items": items}, sys.stdout)
 
 
-def write(folder):
-    from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
-
-    torch.manual_seed(5)
-    os.makedirs(folder, exist_ok=True)
+def wordpiece(kind):
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + list("0123456789.,?!'-")
     words = ["where", "is", "my", "card", "how", "do", "i", "the", "weather", "money", "send", "what", "##s", "##ing", "##ed"]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), *(word for word in words if word not in letters and word[2:] not in letters)]
-    source = os.path.join(folder, "source-vocab.txt")
-    with open(source, "w", encoding="utf-8") as file:
-        file.write("\n".join(vocabulary) + "\n")
-    tokenizer = BertTokenizerFast(vocab_file=source, do_lower_case=True, model_max_length=40)
-    os.remove(source)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = os.path.join(scratch, "vocab.txt")
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("\n".join(vocabulary) + "\n")
+        return getattr(transformers, kind)(vocab_file=source, do_lower_case=True, model_max_length=40), len(vocabulary)
+
+
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+LINES = ["where is my card", "how do i send money", "the weather in the city", "my card is lost and nobody can say where"] * 4
+
+
+def trained(model, trainer, pre_tokenizer):
+    """A tokenizer of RoBERTa's kind: <s> text </s>, and the special tokens with their ids there."""
+    from tokenizers import Tokenizer, processors
+
+    tokenizer = Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizer
+    tokenizer.train_from_iterator(LINES, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=40, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>",
+        unk_token="<unk>", pad_token="<pad>", mask_token="<mask>")
+    return fast, tokenizer.get_vocab_size()
+
+
+def byte_level():
+    from tokenizers import models, pre_tokenizers, trainers
+
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    return trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=False))
+
+
+def unigram():
+    from tokenizers import models, pre_tokenizers, trainers
+
+    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
+    return trained(models.Unigram(), trainer, pre_tokenizers.Metaspace())
+
+
+BERT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
+ROBERTA = dict(**BERT, max_position_embeddings=42, type_vocab_size=1, layer_norm_eps=1e-5)
+FAMILIES = {
+    "bert": (lambda: wordpiece("BertTokenizerFast"), "Bert", dict(**BERT, max_position_embeddings=40)),
+    "distilbert": (lambda: wordpiece("DistilBertTokenizerFast"), "DistilBert", dict(dim=32, n_layers=2, n_heads=4, hidden_dim=48, max_position_embeddings=40)),
+    "roberta": (byte_level, "Roberta", ROBERTA),
+    "xlm-roberta": (unigram, "XLMRoberta", ROBERTA),
+}
+
+
+def write(folder, family):
+    torch.manual_seed(5)
+    make_tokenizer, classes, sizes = FAMILIES[family]
+    tokenizer, size = make_tokenizer()
     labels = ["lost card", "weather", "transfer"]
-    config = BertConfig(vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48, max_position_embeddings=40,
-                        initializer_range=0.3, id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)})
-    model = BertForSequenceClassification(config)
+    config = getattr(transformers, f"{classes}Config")(vocab_size=size, initializer_range=0.3, id2label=dict(enumerate(labels)), label2id={label: i for i, label in enumerate(labels)}, **sizes)
+    model = getattr(transformers, f"{classes}ForSequenceClassification")(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
