@@ -19,6 +19,7 @@ export {
 } from "./load.ts";
 export { tokenizerOfGguf } from "./gguf-tokenizer.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
+export { trainBytePairs, type TrainBytePairsOptions } from "./train-bpe.ts";
 export { scoredBpeTokenizerJson, type ScoredPieces } from "./bpe-files.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";
 export { TOKENIZER_LIMITS } from "./schema.ts";
