@@ -1,39 +1,27 @@
-/** Reference vectors made with PyTorch in float64 (tests/fixtures/golden): how they are read and compared. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+/**
+ * Folders of reference vectors made with PyTorch (tests/fixtures/golden/README.md says what is in them): how they are
+ * read and compared. Which objective a folder is for follows from its class and its batches (kinds.ts).
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import {
-  batchInputs,
+  matchWeights,
   modelParameters,
   parseModelConfig,
-  type ModelConfig,
   type Head,
+  type ModelConfig,
   type ParameterInfo,
 } from "../../src/language/models/index.ts";
-import { readSafetensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
+import { readSafetensors, type HostTensor } from "../../src/numeric/tensor/index.ts";
+import { KINDS, kindOf, type KindName } from "./kinds.ts";
 
-const GOLDEN = join(import.meta.dirname, "../fixtures/golden");
-
-export interface GoldenBatch {
-  readonly input_ids: number[][];
-  readonly attention_mask: number[][];
-  /** Where the family has them. */
-  readonly token_type_ids?: number[][];
-  readonly labels: number[] | number[][];
-}
-export interface GoldenCase {
-  readonly name: string;
-  readonly config: ModelConfig;
-  readonly head: Exclude<Head, { kind: "encoder" }>;
-  readonly parameters: readonly ParameterInfo[];
-  readonly weights: ReadonlyMap<string, HostTensor>;
-  readonly expected: ReadonlyMap<string, HostTensor>;
-  readonly losses: readonly number[];
-  readonly batches: readonly GoldenBatch[];
-}
-
+export const FIXTURES = join(import.meta.dirname, "../fixtures/golden");
 export const BERT_CASES = ["bert-sequence-classification", "bert-masked-lm", "bert-token-classification"] as const;
 export const ENCODER_CASES = [
   ...BERT_CASES,
+  "bert-multi-label",
+  "bert-regression",
+  "bert-sentence-pairs",
   "distilbert-sequence-classification",
   "distilbert-masked-lm",
   "distilbert-token-classification",
@@ -41,79 +29,98 @@ export const ENCODER_CASES = [
   "roberta-masked-lm",
   "roberta-token-classification",
 ] as const;
+export const DECODER_CASES = [
+  "gpt2-causal-lm",
+  "gpt2-sequence-classification",
+  "gpt2-token-classification",
+  "llama-causal-lm",
+  "llama-rope-scaled-causal-lm",
+  "llama-sequence-classification",
+  "llama-token-classification",
+  "mistral-causal-lm",
+  "qwen2-causal-lm",
+  "qwen3-causal-lm",
+] as const;
 
-export async function goldenCase(name: (typeof ENCODER_CASES)[number]): Promise<GoldenCase> {
-  const folder = join(GOLDEN, name);
+/** Right-padded rows; a batch of pairs has two texts a row. */
+export interface GoldenBatch {
+  readonly input_ids?: readonly (readonly number[])[];
+  readonly attention_mask?: readonly (readonly number[])[];
+  readonly token_type_ids?: readonly (readonly number[])[];
+  readonly labels?: readonly number[] | readonly (readonly number[])[];
+  readonly first?: readonly (readonly number[])[];
+  readonly first_mask?: readonly (readonly number[])[];
+  readonly second?: readonly (readonly number[])[];
+  readonly second_mask?: readonly (readonly number[])[];
+}
+
+/** What greedy decoding appends to a prompt, and how far each chosen logit lies above the next one. */
+export interface Generation {
+  readonly prompt: readonly number[];
+  readonly tokens: readonly number[];
+  readonly margin: readonly number[];
+}
+
+export interface GoldenCase {
+  readonly name: string;
+  readonly kind: KindName;
+  readonly config: ModelConfig;
+  readonly head: Head;
+  readonly parameters: readonly ParameterInfo[];
+  readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
+  /** The tensors of the weights file as they stand there. */
+  readonly stored: ReadonlyMap<string, HostTensor>;
+  readonly expected: ReadonlyMap<string, HostTensor>;
+  readonly losses: readonly number[];
+  readonly batches: readonly GoldenBatch[];
+  readonly generations: readonly Generation[];
+}
+
+export function goldenCase(name: string, parent = FIXTURES): GoldenCase {
+  const folder = join(parent, name);
   const json = (file: string): unknown => JSON.parse(readFileSync(join(folder, file), "utf8"));
-  const { config, labels } = parseModelConfig(json("config.json"));
-  const count = labels?.length ?? 0;
-  const head: GoldenCase["head"] = name.endsWith("masked-lm")
-    ? { kind: "masked-lm" }
-    : name.endsWith("sequence-classification")
-      ? { kind: "sequence", labels: count, pooling: "first" }
-      : { kind: "token", labels: count };
-  const { tensors: weights } = readSafetensors(join(folder, "model.safetensors"));
-  const { tensors: expected } = readSafetensors(join(folder, "expected.safetensors"));
-  const { losses } = json("expected.json") as { losses: number[] };
+  const parsed = parseModelConfig(json("config.json"));
+  const batches = json("batches.json") as GoldenBatch[];
+  const kind = kindOf(parsed, batches[0] as GoldenBatch);
+  const head = KINDS[kind].head(parsed);
+  const { config } = parsed;
+  const parameters = modelParameters(config, head);
+  const { tensors: stored } = readSafetensors(join(folder, "model.safetensors"));
+  const { weights, missing } = matchWeights(config, parameters, stored);
+  if (missing.length > 0) throw new Error(`${name} has no tensor for ${missing.map((one) => one.name).join(", ")}`);
   return {
-    name,
+    name: basename(folder),
+    kind,
     config,
     head,
-    parameters: modelParameters(config, head),
+    parameters,
     weights,
-    expected,
-    losses,
-    batches: json("batches.json") as GoldenBatch[],
+    stored,
+    expected: readSafetensors(join(folder, "expected.safetensors")).tensors,
+    losses: (json("expected.json") as { losses: number[] }).losses,
+    batches,
+    generations: existsSync(join(folder, "generation.json")) ? (json("generation.json") as Generation[]) : [],
   };
 }
 
-/** Families in which the reference numbers padding too, and its logits are compared there. */
-const NUMBERS_PADDING: Readonly<Record<string, boolean>> = { bert: true, distilbert: true };
+/**
+ * Whether PyTorch went through float32 on its way: causal language models compute their loss there whatever the
+ * model's type is, Llama's relatives their norms and rotations too. Then no figure is nearer than float32.
+ */
+export function isSingle({ losses }: GoldenCase): boolean {
+  return losses.every((loss) => Math.fround(loss) === loss);
+}
 
-/** The inputs of a loss program; masked LM selects every position of the padded batch, so that logits compare whole. */
-export function goldenInputs(
-  golden: GoldenCase,
-  batch: GoldenBatch,
-  real: "float32" | "float64",
-): Record<string, HostTensor> {
-  const lengths = batch.attention_mask.map((row) => row.reduce((sum, bit) => sum + bit, 0));
-  const rows = batch.input_ids.map((row, b) => ({
-    ids: Int32Array.from(row.slice(0, lengths[b])),
-    typeIds: Int32Array.from((batch.token_type_ids?.[b] ?? []).slice(0, lengths[b])),
-  }));
-  const T = batch.input_ids[0]!.length;
-  const inputs = batchInputs(rows, golden.config, golden.head, { tokens: T, padId: golden.config.pad_token_id, real });
-  const labels = Int32Array.from(batch.labels.flat());
-  const weights = Array.from(labels, (label) => (label === -100 ? 0 : 1));
-  const total = weights.reduce((sum: number, weight) => sum + weight, 0);
-  const reals = (shape: number[], values: number[]): HostTensor =>
-    real === "float32"
-      ? tensor("float32", shape, Float32Array.from(values))
-      : tensor("float64", shape, Float64Array.from(values));
-  return {
-    ...inputs,
-    ...(NUMBERS_PADDING[golden.config.model_type] === true
-      ? {
-          position_ids: tensor(
-            "int32",
-            [rows.length, T],
-            Int32Array.from({ length: rows.length * T }, (_, i) => i % T),
-          ),
-        }
-      : {}),
-    ...(golden.head.kind === "masked-lm"
-      ? {
-          positions: tensor(
-            "int32",
-            [rows.length * T],
-            Int32Array.from({ length: rows.length * T }, (_, i) => i),
-          ),
-        }
-      : {}),
-    labels: tensor("int32", [labels.length], labels),
-    label_weights: reals([labels.length], weights),
-    loss_scale: reals([], [1 / total]),
-  };
+/** Under the first of these names that the folder has. */
+export function expectedOf(
+  { name, expected }: GoldenCase,
+  names: readonly string[],
+): { readonly key: string; readonly tensor: HostTensor } {
+  for (const key of names) {
+    const found = expected.get(key);
+    if (found !== undefined) return { key, tensor: found };
+  }
+  throw new Error(`${name} expects nothing of ${names.join(" or ")}`);
 }
 
 /** Largest difference over the tensor's largest magnitude, which is held to at least `floor`. */

@@ -78,6 +78,22 @@ export function keyBias({ B, T, lengths, real }: PaddedBatch): Record<string, Ho
   return { attention_bias: realTensor([B, 1, 1, T], bias) };
 }
 
+/**
+ * `attention_bias` [B, 1, T, T]: 0 where the key (last axis) is a token that is not after the query, and less than
+ * `window` tokens before it; −∞ elsewhere. Queries in padding see the tokens before them: no row is without any.
+ */
+export function causalBias({ B, T, lengths, real }: PaddedBatch, window: number | null): Record<string, HostTensor> {
+  const bias = newReal(real, B * T * T).fill(-Infinity);
+  lengths.forEach((length, b) => {
+    for (let t = 0; t < T; t++) {
+      const at = (b * T + t) * T;
+      const first = window === null ? 0 : Math.max(0, Math.min(t, length - 1) - window + 1);
+      bias.fill(0, at + first, at + Math.min(t + 1, length));
+    }
+  });
+  return { attention_bias: realTensor([B, 1, T, T], bias) };
+}
+
 /** Inputs of each way to stand for a text. */
 const POOLED: { readonly [P in Pooling]: (batch: PaddedBatch) => Record<string, HostTensor> } = {
   /** Row b's first token among the N. */

@@ -10,9 +10,14 @@ import type { BertConfig } from "./bert-encoder.ts";
 import { BERT } from "./bert.ts";
 import { DISTILBERT, type DistilBertConfig } from "./distilbert.ts";
 import type { CommonConfig, DropoutRates, Family, NewModel } from "./family.ts";
+import type { GatedDecoderConfig } from "./gated-decoder.ts";
+import { GPT2, type Gpt2Config } from "./gpt2.ts";
 import type { Head, HeadKind, Pooling } from "./head.ts";
 import { LayerContext, pool } from "./layers.ts";
+import { LLAMA, MISTRAL } from "./llama.ts";
 import type { ParameterInfo } from "./parameters.ts";
+import { QWEN2 } from "./qwen2.ts";
+import { QWEN3 } from "./qwen3.ts";
 import { ROBERTA, XLM_ROBERTA, type RobertaConfig } from "./roberta.ts";
 import type { FieldRules } from "./config-fields.ts";
 
@@ -21,6 +26,11 @@ interface FamilyConfigs {
   readonly distilbert: DistilBertConfig;
   readonly roberta: RobertaConfig;
   readonly "xlm-roberta": RobertaConfig;
+  readonly gpt2: Gpt2Config;
+  readonly llama: GatedDecoderConfig;
+  readonly mistral: GatedDecoderConfig;
+  readonly qwen2: GatedDecoderConfig;
+  readonly qwen3: GatedDecoderConfig;
 }
 export type FamilyName = keyof FamilyConfigs;
 type Named<F extends FamilyName> = { readonly [Name in F]: { readonly model_type: Name } & FamilyConfigs[Name] }[F];
@@ -33,6 +43,11 @@ const FAMILIES: { readonly [F in FamilyName]: Family<FamilyConfigs[F]> } = {
   distilbert: DISTILBERT,
   roberta: ROBERTA,
   "xlm-roberta": XLM_ROBERTA,
+  gpt2: GPT2,
+  llama: LLAMA,
+  mistral: MISTRAL,
+  qwen2: QWEN2,
+  qwen3: QWEN3,
 };
 export const FAMILY_NAMES = Object.keys(FAMILIES) as readonly FamilyName[];
 

@@ -26,8 +26,17 @@ export {
   type ParsedConfig,
 } from "./config.ts";
 export { modelOfGguf, type GgufModel, type GgufWeight } from "./gguf.ts";
-export { LayerContext } from "./layers.ts";
-export { crossEntropyGraph, crossEntropySum, type LossGraphOptions } from "./losses.ts";
+export { l2Normalize, LayerContext } from "./layers.ts";
+export {
+  binaryCrossEntropySum,
+  crossEntropyGraph,
+  crossEntropySum,
+  inBatchNegativesSum,
+  labelCrossEntropySum,
+  squaredErrorSum,
+  type ContrastiveInputs,
+  type LossGraphOptions,
+} from "./losses.ts";
 export { initializeParameter, initializeParameters, type ParameterInfo } from "./parameters.ts";
 export { readSentencePooling, requireSentenceInput } from "./sentence-pooling.ts";
 export { matchWeights, parameterCount, type MatchedWeights } from "./weights.ts";

@@ -52,6 +52,16 @@ export class ParameterList {
     this.add(`${name}.bias`, [outputs], "zeros", group);
   }
 
+  /** y = x·Wᵀ with W [outputs, inputs]. */
+  product(name: string, inputs: number, outputs: number, group: ParameterInfo["group"] = "encoder"): void {
+    this.add(`${name}.weight`, [outputs, inputs], "normal", group);
+  }
+
+  /** Of an RMS norm, which only scales. */
+  rmsNorm(name: string, channels: number): void {
+    this.add(`${name}.weight`, [channels], "ones", "encoder");
+  }
+
   layerNorm(name: string, channels: number, group: ParameterInfo["group"] = "encoder"): void {
     this.add(`${name}.weight`, [channels], "ones", group);
     this.add(`${name}.bias`, [channels], "zeros", group);
