@@ -18,7 +18,7 @@ import {
 } from "../../src/edge/api/index.ts";
 import { openStore } from "../../src/work/store/index.ts";
 import { TINY, tinyStore, type TinyStore } from "../stress/tiny-store.ts";
-import { changedCopy, FOLDERS, TABLES } from "./cases.ts";
+import { changedCopy, FOLDERS, GGUFS, TABLES } from "./cases.ts";
 
 let tiny: TinyStore;
 let listing: StoreListing;
@@ -75,6 +75,16 @@ for (const [name, change, code, message] of FOLDERS) {
     await refused(train({ ...TINY, from: model }, { out: tiny.store, threads: 1 }), code, message);
     await refused(publish(tiny.store, model), code, message);
     assert.ok(process.memoryUsage.rss() - before < 512 * 2 ** 20, "no memory is taken on the word of a file");
+  });
+}
+
+for (const [name, content, code, message] of GGUFS) {
+  test(`a GGUF file: ${name}`, async () => {
+    const model = join(folder, "model.gguf");
+    await writeFile(model, content);
+    await refused(loadModel(model, { threads: 1 }), code, message);
+    await refused(train({ ...TINY, from: model }, { out: tiny.store, threads: 1 }), code, message);
+    await refused(publish(tiny.store, model), code, message);
   });
 }
 

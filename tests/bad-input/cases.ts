@@ -2,6 +2,7 @@
 import { chmod, cp, link, mkdir, open, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ErrorCode } from "../../src/edge/api/index.ts";
+import { ggufBytes, string, u32, type Entry, type Out } from "../tensor/gguf-writer.ts";
 import { encodeSafetensors, readSafetensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
 const row = (i: number): string => `is this question number ${i},${i % 2 === 0 ? "even" : "odd"}\n`;
@@ -227,6 +228,41 @@ export const FOLDERS: readonly (readonly [string, (model: string) => Promise<voi
       }),
     "TOKENIZER_INVALID",
     /regular expression.*\(a\+\)\+/,
+  ],
+];
+
+const LLAMA: Entry = string("general.architecture", "llama");
+const tensorOf = (data: Uint8Array, type = 0, dims: readonly (number | bigint)[] = [8]): Uint8Array =>
+  ggufBytes({ entries: [LLAMA], tensors: [{ name: "token_embd.weight", dims, type, data }] });
+
+/** What, a GGUF file's bytes, the code, and what the message must name. */
+export const GGUFS: readonly (readonly [string, Uint8Array, ErrorCode, RegExp])[] = [
+  ["an empty file", new Uint8Array(), "WEIGHTS_INVALID", /0 are left/],
+  ["another kind of file", Buffer.from("PK\u0003\u0004, a zip"), "WEIGHTS_INVALID", /does not begin with "GGUF"/],
+  ["2^60 tensors", ggufBytes({ tensorCount: 2n ** 60n }), "WEIGHTS_INVALID", /number of tensors claims 1152921504/],
+  ["2^60 metadata entries", ggufBytes({ entryCount: 2n ** 60n }), "WEIGHTS_INVALID", /entries claims 1152921504/],
+  [
+    "2^60 strings",
+    ggufBytes({ entries: [["tokenizer.ggml.tokens", 9, (out: Out) => out.u32(8).u64(2n ** 60n)]] }),
+    "WEIGHTS_INVALID",
+    /"tokenizer.ggml.tokens" claims 1152921504/,
+  ],
+  ["a tensor of 2^40 values", tensorOf(new Uint8Array(32), 0, [2n ** 40n]), "WEIGHTS_INVALID", /token_embd.*of 32;/],
+  ["a file that is cut off", tensorOf(new Uint8Array(64)).subarray(0, -40), "WEIGHTS_INVALID", /token_embd.*cut off/],
+  [
+    "an architecture that is not read",
+    ggufBytes({ entries: [string("general.architecture", "t5")] }),
+    "MODEL_INVALID",
+    /"t5"/,
+  ],
+  [
+    "sizes that are missing",
+    ggufBytes({
+      entries: [LLAMA, u32("llama.block_count", 1)],
+      tensors: [{ name: "token_embd.weight", dims: [8], type: 0, data: new Uint8Array(32) }],
+    }),
+    "MODEL_INVALID",
+    /context_length/,
   ],
 ];
 

@@ -11,7 +11,7 @@ import { ERROR_TABLE } from "../../src/base/index.ts";
 import { list, loadModel, train, type ErrorCode, type StoreListing } from "../../src/edge/api/index.ts";
 import { Commands, TINY as DATA, SMALL } from "../cli/command.ts";
 import { BRIEF } from "../train/brief.ts";
-import { changedCopy, FOLDERS, TABLES } from "./cases.ts";
+import { changedCopy, FOLDERS, GGUFS, TABLES } from "./cases.ts";
 
 const commands = new Commands();
 const store = commands.path("store");
@@ -53,6 +53,15 @@ test("tables", async (t) => {
     const data = commands.path(`table-${at}.csv`);
     await writeFile(data, content);
     await refused(t, name, ["train", "--data", data, "--out", store, "--threads", "1", ...SMALL], code, message);
+  });
+});
+
+test("GGUF files", async (t) => {
+  await each(GGUFS, async ([name, content, code, message], at) => {
+    const from = commands.path(`model-${at}.gguf`);
+    await writeFile(from, content);
+    const args = ["train", "--data", DATA, "--from", from, "--out", store, "--threads", "1"];
+    await refused(t, name, args, code, message);
   });
 });
 

@@ -178,7 +178,7 @@ test("counts, lengths and dimensions up to 2⁶⁴ are refused before anything i
 });
 
 test("a beginning that is no GGUF, or of a version that is not read", () => {
-  refused(new Uint8Array(), /first eight bytes takes 4 bytes, and 0 are left/);
+  refused(new Uint8Array(), /beginning of the file takes 4 bytes, and 0 are left/);
   refused(ggufBytes().subarray(0, 6), /cut off/);
   refused(ggufBytes({ magic: "GGML" }), /does not begin with "GGUF"/);
   refused(ggufBytes({ version: 1 }), /version 1 of the format, and 2 and 3 are read/);

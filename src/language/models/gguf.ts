@@ -146,7 +146,7 @@ const qwen = (model_type: string, architecture: string): Architecture => ({
 /** Its linear layers are stored the other way round in the folder. */
 const GPT2: Architecture = {
   read: (json, { vocab_size }) => {
-    const fields = parseOptions(gpt2, json, "its metadata gpt2.…", "MODEL_INVALID");
+    const fields = parseOptions(gpt2, json, "the GGUF file's metadata (gpt2.…)", "MODEL_INVALID");
     return {
       config: {
         model_type: "gpt2",
@@ -220,7 +220,7 @@ function gatedConfig(
   json: Readonly<Record<string, unknown>>,
   facts: Facts,
 ): { readonly config: Readonly<Record<string, unknown>>; readonly heads: number; readonly keyHeads: number } {
-  const fields = parseOptions(gated, json, `its metadata ${model_type}.…`, "MODEL_INVALID");
+  const fields = parseOptions(gated, json, `the GGUF file's metadata (${model_type}.…)`, "MODEL_INVALID");
   const heads = fields["attention.head_count"];
   const keyHeads = fields["attention.head_count_kv"] ?? heads;
   const width = fields["attention.key_length"] ?? fields.embedding_length / heads;

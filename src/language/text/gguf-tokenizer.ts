@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
+import { LLAMA3_PATTERN, QWEN2_PATTERN } from "./scanners.ts";
 import { TOKENIZER_LIMITS } from "./schema.ts";
 
 /** How a token is used: by its number in the file. */
@@ -65,7 +66,7 @@ export function tokenizerOfGguf(
   contextLength: number,
 ): Readonly<Record<"tokenizer.json" | "tokenizer_config.json", string>> {
   const vocabulary = vocabularyOf(
-    parseOptions(shape, Object.fromEntries(metadata), "its metadata", "TOKENIZER_INVALID"),
+    parseOptions(shape, Object.fromEntries(metadata), "the GGUF file's metadata", "TOKENIZER_INVALID"),
   );
   const name = vocabulary.metadata["tokenizer.ggml.model"];
   const make = Object.hasOwn(MODELS, name) ? MODELS[name] : undefined;
@@ -124,13 +125,6 @@ const cutBy = (Regex: string): object => ({
     byteLevel({ use_regex: false }),
   ],
 });
-
-const LLAMA3_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
-  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
-const QWEN2_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" +
-  "\\s+(?!\\S)|\\s+";
 
 interface Cut {
   readonly normalizer: object | null;

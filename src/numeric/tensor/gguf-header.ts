@@ -92,7 +92,7 @@ export function parseGgufHeader(source: ByteSource, limits: GgufLimits): GgufHea
 }
 
 function versionOf(reader: HeaderReader): number {
-  reader.place = "its first eight bytes";
+  reader.place = "the beginning of the file";
   const magic = reader.uint32();
   if (magic !== MAGIC) throw reader.wrong(`it does not begin with "GGUF"; it is another kind of file, or damaged`);
   const version = reader.uint32();
