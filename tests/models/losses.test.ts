@@ -1,9 +1,15 @@
-/** The cross-entropy sum beside its definition, written out in float64. */
+/** Losses beside their definitions, written out in float64. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { PURPOSE, seedFrom, uniform } from "../../src/base/index.ts";
-import { crossEntropySum } from "../../src/language/models/losses.ts";
-import { GraphBuilder } from "../../src/numeric/graph/index.ts";
+import {
+  binaryCrossEntropySum,
+  crossEntropySum,
+  inBatchNegativesSum,
+  labelCrossEntropySum,
+  squaredErrorSum,
+} from "../../src/language/models/losses.ts";
+import { GraphBuilder, type ValueId } from "../../src/numeric/graph/index.ts";
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
@@ -26,47 +32,171 @@ function naive(smoothing: number): number {
   return loss;
 }
 
-async function ours(executorName: ExecutorName, smoothing: number, given: Float32Array = logits): Promise<number> {
+type Inputs = Readonly<Record<string, { readonly shape: readonly number[]; readonly data: Float32Array | Int32Array }>>;
+
+/** One loss in one executor. */
+async function run(executorName: ExecutorName, write: (g: GraphBuilder) => ValueId, inputs: Inputs): Promise<number> {
   const g = new GraphBuilder();
-  g.output(
-    "loss",
-    crossEntropySum(
+  g.output("loss", write(g));
+  const executor = await createExecutor(executorName);
+  const session = await executor.load(g.build(), { form: "shared", weights: {} });
+  const real = (shape: readonly number[], data: Float32Array): HostTensor =>
+    executor.real === "float32" ? tensor("float32", shape, data) : tensor("float64", shape, Float64Array.from(data));
+  const loss = real([], new Float32Array(1));
+  const given = Object.entries(inputs).map(([name, { shape, data }]) => [
+    name,
+    data instanceof Int32Array ? tensor("int32", shape, data) : real(shape, data),
+  ]);
+  await session.run(Object.fromEntries(given) as Record<string, HostTensor>, { loss });
+  await session.dispose();
+  return Number(loss.data[0]);
+}
+
+const WRITTEN = { oneHot: crossEntropySum, byLabel: labelCrossEntropySum };
+
+function ours(
+  executorName: ExecutorName,
+  smoothing: number,
+  given: Float32Array = logits,
+  way: keyof typeof WRITTEN = "oneHot",
+): Promise<number> {
+  const write = (g: GraphBuilder): ValueId =>
+    WRITTEN[way](
       g,
       g.input("logits", "real", ["N", L]),
       g.input("labels", "int", ["N"]),
       g.input("weights", "real", ["N"]),
       L,
       smoothing,
-    ),
-  );
-  const executor = await createExecutor(executorName);
-  const session = await executor.load(g.build(), { form: "shared", weights: {} });
-  const real = (shape: number[], data: Float32Array): HostTensor =>
-    executor.real === "float32" ? tensor("float32", shape, data) : tensor("float64", shape, Float64Array.from(data));
-  const loss = real([], new Float32Array(1));
-  await session.run(
-    { logits: real([N, L], given), labels: tensor("int32", [N], labels), weights: real([N], weights) },
-    { loss },
-  );
-  await session.dispose();
-  return Number(loss.data[0]);
+    );
+  return run(executorName, write, {
+    logits: { shape: [N, L], data: given },
+    labels: { shape: [N], data: labels },
+    weights: { shape: [N], data: weights },
+  });
+}
+
+/** In the oracle and in float32. */
+async function isNear(write: (g: GraphBuilder) => ValueId, inputs: Inputs, expected: number): Promise<void> {
+  for (const [executorName, tolerance] of [
+    ["reference", 1e-12],
+    ["native", 1e-6],
+  ] as const) {
+    const found = await run(executorName, write, inputs);
+    assert.ok(
+      Math.abs(found - expected) <= tolerance * Math.abs(expected),
+      `${executorName}: ${found}, not ${expected}`,
+    );
+  }
 }
 
 describe("cross-entropy", () => {
-  for (const smoothing of [0, 0.1, 0.9]) {
-    test(`with label smoothing ${smoothing}`, async () => {
-      const expected = naive(smoothing);
-      assert.ok(Math.abs((await ours("reference", smoothing)) - expected) < 1e-12 * Math.abs(expected) + 1e-12);
-      assert.ok(Math.abs((await ours("native", smoothing)) - expected) < 1e-6 * Math.abs(expected));
-    });
-  }
+  for (const way of ["oneHot", "byLabel"] as const)
+    for (const smoothing of [0, 0.1, 0.9])
+      test(`${way}, with label smoothing ${smoothing}`, async () => {
+        const expected = naive(smoothing);
+        const found = await ours("reference", smoothing, logits, way);
+        assert.ok(Math.abs(found - expected) < 1e-12 * Math.abs(expected) + 1e-12);
+        assert.ok(Math.abs((await ours("native", smoothing, logits, way)) - expected) < 1e-6 * Math.abs(expected));
+      });
 
   test("rows without weight do not count, whatever they hold; large logits do not overflow", async () => {
     const other = logits.slice();
     other.fill(1000, 3 * L, 4 * L);
     other.fill(-1000, 5 * L, 6 * L);
-    assert.equal(await ours("reference", 0.1, other), await ours("reference", 0.1));
+    for (const way of ["oneHot", "byLabel"] as const)
+      assert.equal(await ours("reference", 0.1, other, way), await ours("reference", 0.1, logits, way));
     const large = logits.map((x) => x + 1e4);
     assert.ok(Math.abs((await ours("reference", 0.1, large)) - naive(0.1)) < 1e-2);
+  });
+});
+
+describe("other losses", () => {
+  const vector = (name: string, length: number, low: number, high: number) =>
+    Float32Array.from({ length }, (_, i) => low + (high - low) * uniform(seedFrom(name), PURPOSE.test, 0, 0, i));
+  const rowWeights = { shape: [N], data: weights };
+
+  test("several labels: the mean over a row's labels, also where a probability rounds to 0 or 1", async () => {
+    const targets = Float32Array.from({ length: N * L }, (_, i) => (i % 3 === 0 ? 1 : i % 7 === 0 ? 0.25 : 0));
+    const far = logits.map((x, i) => (i % 5 === 0 ? 60 * x : x));
+    let expected = 0;
+    for (let n = 0; n < N; n++)
+      for (let l = 0; l < L; l++) {
+        const [x, t] = [far[n * L + l]!, targets[n * L + l]!];
+        const minusLog = (sign: number) => Math.max(-sign * x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+        expected += (weights[n]! / L) * (t * minusLog(1) + (1 - t) * minusLog(-1));
+      }
+    await isNear(
+      (g) =>
+        binaryCrossEntropySum(
+          g,
+          g.input("logits", "real", ["N", L]),
+          g.input("targets", "real", ["N", L]),
+          g.input("weights", "real", ["N"]),
+          L,
+        ),
+      { logits: { shape: [N, L], data: far }, targets: { shape: [N, L], data: targets }, weights: rowWeights },
+      expected,
+    );
+  });
+
+  test("scores: the squared error", async () => {
+    const [predictions, targets] = [vector("predictions", N, -2, 2), vector("targets", N, -2, 2)];
+    const expected = predictions.reduce((sum, p, n) => sum + weights[n]! * (p - targets[n]!) * (p - targets[n]!), 0);
+    await isNear(
+      (g) =>
+        squaredErrorSum(
+          g,
+          g.input("predictions", "real", ["N", 1]),
+          g.input("targets", "real", ["N"]),
+          g.input("weights", "real", ["N"]),
+        ),
+      {
+        predictions: { shape: [N, 1], data: predictions },
+        targets: { shape: [N], data: targets },
+        weights: rowWeights,
+      },
+      expected,
+    );
+  });
+
+  test("in-batch negatives, with a candidate that belongs to nobody", async () => {
+    const [C, R, S, scale] = [3, 2, 4, 20];
+    const pooled = vector("pooled", 6 * C, -2, 2);
+    const [anchors, candidates, partners] = [
+      [4, 0],
+      [1, 5, 2, 3],
+      [2, 1],
+    ] as const;
+    const unit = (row: number) => {
+      const x = Array.from(pooled.slice(row * C, (row + 1) * C));
+      const length = Math.sqrt(x.reduce((sum, value) => sum + value * value, 1e-12));
+      return x.map((value) => value / length);
+    };
+    const expected = anchors.reduce<number>((sum, anchor, r) => {
+      const scores = candidates.map(
+        (candidate) => scale * unit(anchor).reduce((dot, value, c) => dot + value * unit(candidate)[c]!, 0),
+      );
+      const total = Math.log(scores.reduce((all, score) => all + Math.exp(score), 0));
+      return sum + weights[r]! * (total - scores[partners[r]!]!);
+    }, 0);
+    await isNear(
+      (g) =>
+        inBatchNegativesSum(g, g.input("pooled", "real", ["B", C]), C, {
+          anchors: g.input("anchors", "int", ["R"]),
+          candidates: g.input("candidates", "int", ["S"]),
+          labels: g.input("labels", "int", ["R"]),
+          weights: g.input("weights", "real", ["R"]),
+          scale,
+        }).loss,
+      {
+        pooled: { shape: [6, C], data: pooled },
+        anchors: { shape: [R], data: Int32Array.from(anchors) },
+        candidates: { shape: [S], data: Int32Array.from(candidates) },
+        labels: { shape: [R], data: Int32Array.from(partners) },
+        weights: { shape: [R], data: weights.slice(0, R) },
+      },
+      expected,
+    );
   });
 });

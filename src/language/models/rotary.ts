@@ -110,7 +110,7 @@ export function formatRope({ rope_theta, scaling }: RopeConfig): Readonly<Record
 const { fround } = Math;
 
 /** Radians a token, for each pair of a head's elements; float32 values. */
-function frequencies({ rope_theta, scaling }: RopeConfig, width: number): readonly number[] {
+export function rotaryFrequencies({ rope_theta, scaling }: RopeConfig, width: number): readonly number[] {
   return Array.from({ length: width / 2 }, (_, i) => {
     const plain = fround(1 / fround(pow(rope_theta, fround((2 * i) / width))));
     if (scaling === null) return plain;
@@ -137,11 +137,10 @@ function llama3Frequency(plain: number, scaling: Extract<RopeScaling, { rope_typ
  * values in either type.
  */
 export function rotaryTables(rope: RopeConfig, width: number, { T, real }: PaddedBatch): Record<string, HostTensor> {
-  const pairs = frequencies(rope, width);
+  const pairs = rotaryFrequencies(rope, width);
   const table = (of: (angle: number) => number): HostTensor => {
-    const values = Float32Array.from({ length: T * pairs.length }, (_, at) =>
-      of(fround(Math.floor(at / pairs.length) * (pairs[at % pairs.length] as number))),
-    );
+    const values = new Float32Array(T * pairs.length);
+    for (let t = 0, at = 0; t < T; t++) for (const pair of pairs) values[at++] = of(fround(t * pair));
     const shape = [T, pairs.length];
     return real === "float32" ? tensor("float32", shape, values) : tensor("float64", shape, Float64Array.from(values));
   };
