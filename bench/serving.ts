@@ -39,6 +39,8 @@ async function compare(what: string, task: Task, texts: readonly string[], round
     labels: task.names,
     maxTokens: recipe.max_tokens,
     calibration: { temperature: 1, threshold: 0 },
+    activation: "identity",
+    normalize: false,
     tokenizer,
     weights: Object.fromEntries(weights),
   };

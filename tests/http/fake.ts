@@ -66,11 +66,18 @@ export class FakeDeps implements HttpDeps {
   async ask<T extends TaskName>(task: T, request: HttpRequest<T>): Promise<readonly WireAnswer<T>[]> {
     const name: TaskName = task;
     if (name !== "classify") throw new Error("the fake only classifies");
-    return await this.#classify(request);
+    const answers: readonly WireAnswer<TaskName>[] = await this.#classify(request);
+    return answers;
   }
 
-  async #classify({ questions: texts, ...request }: HttpRequest<"classify">): Promise<WireAnswer<"classify">[]> {
-    const options = { model: request.model, topK: request.options.topK, seed: request.seed, signal: request.signal };
+  async #classify({ questions, ...request }: HttpRequest<TaskName>): Promise<WireAnswer<"classify">[]> {
+    const options = {
+      model: request.model,
+      topK: "topK" in request.options ? request.options.topK! : 0,
+      seed: request.seed,
+      signal: request.signal,
+    };
+    const texts = questions.map(String);
     this.asked.push({ texts, options });
     if (this.failure !== undefined) throw this.failure;
     if (this.delayMs > 0) await delay(this.delayMs, undefined, { signal: options.signal });

@@ -160,7 +160,7 @@ describe("bodies", () => {
   test("texts and fields are checked, and the wrong field is named", async () => {
     await withServer(async ({ port }, deps) => {
       const bad: readonly (readonly [unknown, RegExp])[] = [
-        [{}, /exactly one of text and texts/],
+        [{}, /exactly one of text, texts and pairs/],
         [{ text: "a", texts: ["a"] }, /exactly one/],
         [{ text: "" }, /text: .*blank/],
         [{ text: " \n\t\u00a0" }, /blank/],

@@ -187,7 +187,7 @@ async function oracle(
       token_type_ids: int([1, T], () => 0),
       position_ids: int([1, T], (t) => t),
       attention_bias: tensor("float64", [1, 1, 1, T], new Float64Array(T)),
-      ...(head.pooling === "first"
+      ...(head.kind === "sequence" && head.pooling === "first"
         ? { first_index: int([1], () => 0) }
         : {
             mean_weights: tensor(

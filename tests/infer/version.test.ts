@@ -53,7 +53,7 @@ describe("a version's files", () => {
     assert.equal(readVersionInfo(tinyFiles({ own: { max_tokens: 4000, later: true } })).maxTokens, 96);
   });
 
-  test("an encoder is no classifier, and says what to do", () => {
+  test("an encoder gives vectors, and is where a fine-tuning starts", () => {
     const files = tinyFiles({ own: null });
     files.set(
       "config.json",
@@ -64,7 +64,8 @@ describe("a version's files", () => {
         }),
       ),
     );
-    refused(files, "MODEL_INVALID", "encoder (BertModel)", "--from");
+    const { task, head, labels } = readVersion(files);
+    assert.deepEqual([task, head, labels], ["embed", { kind: "encoder", pooling: "mean" }, []]);
     assert.equal(readEncoder(files, 20).pooling, "mean");
     assert.deepEqual(
       [readEncoder(files, 20).tokenizer.maxLength, readEncoder(files, 500).tokenizer.maxLength],
@@ -160,6 +161,7 @@ describe("a version's files", () => {
     assert.equal(read(with_(cls)), "first");
     assert.equal(read(with_(cls, { max_seq_length: 128, do_lower_case: false })), "first");
     assert.equal(read(with_({ pooling_mode: "cls" })), "first");
+    assert.equal(read(with_({ pooling_mode: "lasttoken" })), "last");
     assert.equal(read(with_({ ...cls, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true })), "mean");
     assert.equal(read(with_(cls), "mean"), "mean", "the recipe's own");
     assert.equal(read(with_(cls, {}, {})), "mean", "lockstep.json says mean");
@@ -167,7 +169,7 @@ describe("a version's files", () => {
     const odd: readonly (readonly [object, RegExp])[] = [
       [{ ...cls, pooling_mode_cls_token: false, pooling_mode_max_tokens: true }, /1_Pooling.*pooling_mode_max_tokens/],
       [{ ...cls, pooling_mode_mean_tokens: true }, /two ways/],
-      [{ pooling_mode: "lasttoken" }, /"pooling_mode" "lasttoken"/],
+      [{ pooling_mode: "weightedmean" }, /"pooling_mode" "weightedmean"/],
       [{ ...cls, something: 1 }, /"something" 1/],
     ];
     for (const [pooling, message] of odd) {
@@ -225,7 +227,8 @@ describe("a version's files", () => {
     assert.deepEqual(readVersion(bare(3, { num_labels: 3 })).labels, ["LABEL_0", "LABEL_1", "LABEL_2"]);
     refused(bare(3), "MODEL_INVALID", "2 classes", "3 rows", "id2label");
     refused(bare(0, { architectures: null }), "MODEL_INVALID", "encoder", "--from");
-    refused(bare(2, { problem_type: "multi_label_classification" }), "MODEL_INVALID", '"problem_type"');
+    assert.equal(readVersion(bare(2, { problem_type: "multi_label_classification" })).task, "multi-label");
+    refused(bare(2, { problem_type: "regression" }), "MODEL_INVALID", '"problem_type"', "a score is one number");
   });
 
   test("weights in double precision are read; of unused ones neither type nor values matter", () => {

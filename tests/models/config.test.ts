@@ -43,6 +43,7 @@ describe("config.json", () => {
       architecture: undefined,
       problemType: undefined,
       numLabels: undefined,
+      activation: undefined,
     });
   });
 
@@ -281,6 +282,7 @@ describe("config.json", () => {
       architecture: "BertForSequenceClassification",
       problemType: undefined,
       numLabels: undefined,
+      activation: undefined,
     });
     assert.deepEqual(
       parseModelConfig(JSON.parse(formatModelConfig(config, { kind: "encoder", pooling: "mean" }, undefined))),
@@ -290,6 +292,7 @@ describe("config.json", () => {
         architecture: "BertModel",
         problemType: undefined,
         numLabels: undefined,
+        activation: undefined,
       },
     );
     assert.equal((JSON.parse(text) as { label2id: Record<string, number> }).label2id["no"], 1);

@@ -5,7 +5,7 @@ import { seedFrom } from "../../src/base/index.ts";
 import { versionFiles } from "../../src/edge/api/version-files.ts";
 import { modelParameters, initializeParameters } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
-import { readVersion } from "../../src/work/infer/index.ts";
+import { readVersion, sequenceHead } from "../../src/work/infer/index.ts";
 import { resolveRecipe } from "../../src/work/train/index.ts";
 import { bertConfig } from "./bert-config.ts";
 
@@ -57,7 +57,7 @@ for (const pooling of ["first", "mean"] as const)
     ]);
     const version = readVersion(files);
     assert.deepEqual(
-      [version.config, version.labels, version.head.pooling, version.maxTokens, version.calibration],
+      [version.config, version.labels, sequenceHead(version).pooling, version.maxTokens, version.calibration],
       [config, labels, pooling, 24, { temperature: 1.5, threshold: 0.2 }],
     );
     for (const [name, { data }] of weights) assert.deepEqual(version.weights[name]?.data, data, name);

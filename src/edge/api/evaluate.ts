@@ -3,10 +3,10 @@
  * form it is served in.
  */
 import { z } from "zod";
-import { parseOptions } from "../../base/index.ts";
-import { MEASURES, type FiguresOf } from "../../work/evaluate/index.ts";
+import { LockstepError, parseOptions } from "../../base/index.ts";
+import { isMeasured, measureOn, type FiguresOf, type MeasuredTask } from "../../work/evaluate/index.ts";
 import type { ModelOptions } from "../../work/model/index.ts";
-import { mainTask, type TaskName } from "../../work/tasks/index.ts";
+import { mainTask } from "../../work/tasks/index.ts";
 import { loadModel } from "./load-model.ts";
 import { pathSchema, signalSchema } from "./options.ts";
 import { trainedColumns } from "./trained-columns.ts";
@@ -26,14 +26,17 @@ const evaluateSchema = z.strictObject({
 export type EvaluateOptions = Readonly<z.input<typeof evaluateSchema>>;
 
 /** Figures of the task that the version was made for. */
-export type Evaluation<T extends TaskName = TaskName> = FiguresOf<T> & {
+export type Evaluation<T extends MeasuredTask = MeasuredTask> = FiguresOf<T> & {
   readonly task: T;
   readonly version: string;
   readonly data: { readonly path: string; readonly sha256: string; readonly rows: number };
   readonly seconds: number;
 };
 
-/** @throws DATA_INVALID naming the row whose label the model does not know; as `loadModel` and `Model.ask` */
+/**
+ * @throws DATA_INVALID naming the row whose label the model does not know; INPUT_INVALID: a version that a table cannot
+ *   judge; as `loadModel` and `Model.ask`
+ */
 export async function evaluate(
   path: string,
   options: EvaluateOptions,
@@ -42,17 +45,24 @@ export async function evaluate(
   const { data, text, label, confusions, signal } = parseOptions(evaluateSchema, options, "the options of evaluate");
   await using model = await loadModel(path, modelOptions);
   const task = mainTask(model.info);
-  const measure = MEASURES[task];
+  if (!isMeasured(task))
+    throw new LockstepError("INPUT_INVALID", `a version made to ${task} is not measured on a table of labels`, {
+      task,
+    });
   const trained = trainedColumns(model.description);
-  const { sha256, questions, expected } = await measure.read(data, { text, label, trained }, model.info);
-  const started = performance.now();
-  const computed = await model.outputs(task, questions, signal);
-  const seconds = (performance.now() - started) / 1000;
-  const figures = measure.figures(
+  let seconds = 0;
+  const { sha256, rows, figures } = await measureOn(
+    task,
+    data,
+    { text, label, trained },
     model.info,
-    computed.map(({ outputs }) => outputs),
-    expected,
     { confusions },
+    async (questions) => {
+      const started = performance.now();
+      const computed = await model.outputs(task, questions, signal);
+      seconds = (performance.now() - started) / 1000;
+      return computed.map(({ outputs }) => outputs);
+    },
   );
-  return { task, version: model.version, data: { path: data, sha256, rows: questions.length }, ...figures, seconds };
+  return { task, version: model.version, data: { path: data, sha256, rows }, ...figures, seconds };
 }

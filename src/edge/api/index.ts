@@ -58,7 +58,7 @@ export { replay, type ReplayOptions } from "./replay.ts";
 export { erase, type EraseOptions } from "./erase.ts";
 export { checkExport, exportLog, type CheckExportOptions, type ExportLogOptions } from "./export-log.ts";
 export { requireReplayed, requireTrusted, type TrustOptions } from "./trust.ts";
-export type { Share } from "../../work/evaluate/index.ts";
+export type { MeasuredTask, Share } from "../../work/evaluate/index.ts";
 export type { Metrics } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";
 export type { Recipe, RecipeInput } from "../../work/train/index.ts";

@@ -17,7 +17,9 @@ const AHEAD = 256;
 const MAX_LINE = 16 << 20;
 
 /** An answer with what was asked. */
-export type QuestionAnswer<T extends TaskName> = AnswerOf<T> & { readonly question: Question<T> };
+export type QuestionAnswer<T extends TaskName, Q extends Question<T> = Question<T>> = AnswerOf<T> & {
+  readonly question: Q;
+};
 
 export interface TextClassification extends Classification {
   readonly text: string;
@@ -32,8 +34,8 @@ export async function* classifyEach(
   options: Omit<ClassifyOptions, "id"> = {},
 ): AsyncGenerator<TextClassification> {
   requireTexts(texts);
-  for await (const { question, ...answer } of askEach(model, "classify", texts, options))
-    yield { text: question, ...answer };
+  for await (const { question: text, ...answer } of askEach<"classify", string>(model, "classify", texts, options))
+    yield { text, ...answer };
 }
 
 /** Any task's answers to texts, each a question. @throws as `Model.ask`; INPUT_INVALID: it takes more than a text */
@@ -52,21 +54,21 @@ async function* asQuestions<T extends TaskName>(task: T, texts: Stream<string>):
 }
 
 /** Any task's answers to a list or a stream of questions, in their order. @throws as `Model.ask` */
-export async function* askEach<T extends TaskName>(
+export async function* askEach<T extends TaskName, Q extends Question<T> = Question<T>>(
   model: Model,
   task: T,
-  questions: Stream<Question<T>>,
+  questions: Stream<Q>,
   options: Omit<AskOptions<T>, "id">,
-): AsyncGenerator<QuestionAnswer<T>> {
+): AsyncGenerator<QuestionAnswer<T, Q>> {
   if (Array.isArray(questions) && questions.length > 0) checkQuestions(task, questions, 1);
   const iterator = Symbol.asyncIterator in questions ? questions[Symbol.asyncIterator]() : questions[Symbol.iterator]();
-  const read = async (): Promise<Read<Question<T>>> => ({ kind: "read", ...(await iterator.next()) });
-  const ask = async (question: Question<T>): Promise<Ready<QuestionAnswer<T>>> => {
+  const read = async (): Promise<Read<Q>> => ({ kind: "read", ...(await iterator.next()) });
+  const ask = async (question: Q): Promise<Ready<QuestionAnswer<T, Q>>> => {
     const { answers } = await model.ask(task, [question], options as AskOptions<T>);
-    return { kind: "answered", answer: { ...answers[0]!, question } };
+    return { kind: "answered", answer: Object.assign({}, answers[0]!, { question }) };
   };
-  const waiting: Promise<Ready<QuestionAnswer<T>>>[] = [];
-  let reading: Promise<Read<Question<T>>> | undefined = inItsTurn(read());
+  const waiting: Promise<Ready<QuestionAnswer<T, Q>>>[] = [];
+  let reading: Promise<Read<Q>> | undefined = inItsTurn(read());
   try {
     while (reading !== undefined || waiting.length > 0) {
       const [first] = waiting;

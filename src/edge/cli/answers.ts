@@ -1,33 +1,117 @@
-/** How answers and figures of each task are shown on a terminal and as CSV: one table. */
-import type { Evaluation, QuestionAnswer, TaskName, TaskOptions } from "../api/index.ts";
+/** How answers of each task, and figures of those that are measured, are shown: two tables. */
+import type { Evaluation, MeasuredTask, Question, QuestionAnswer, TaskName, TaskOptions } from "../api/index.ts";
 import { percent, withInterval } from "./output.ts";
+
+type Cell = string | number | boolean;
 
 interface View<T extends TaskName> {
   /** What `--top` means to the task. */
   readonly options: (top: number | undefined) => TaskOptions<T>;
-  /** Names of the columns, and one answer's cells. */
+  /** Names of the columns, and the lines of one answer. */
   readonly columns: readonly string[];
-  readonly cells: (answer: QuestionAnswer<T>) => readonly (string | number | boolean)[];
-  /** Lines for people. */
+  readonly rows: (answer: QuestionAnswer<T>) => readonly (readonly Cell[])[];
+  /** Lines for people, below the question. */
   readonly lines: (answer: QuestionAnswer<T>) => readonly string[];
-  /** An answer as `--json` has it. */
-  readonly json: (answer: QuestionAnswer<T>) => object;
-  /** Lines of figures, and of the most frequent mistakes. */
-  readonly figures: (report: Evaluation<T>) => readonly string[];
-  readonly mistakes: (report: Evaluation<T>) => readonly string[];
+  /** What `--json` has of an answer beside what was asked. */
+  readonly json: (answer: Omit<QuestionAnswer<T>, "question">) => object;
 }
+
+interface Probable {
+  readonly label: string;
+  readonly probability: number;
+}
+
+const listed = (labels: readonly Probable[]): string =>
+  labels.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", ");
 
 const VIEWS: { readonly [T in TaskName]: View<T> } = {
   classify: {
     options: (topK) => ({ topK }),
     columns: ["text", "label", "probability", "abstained", "version"],
-    cells: ({ question, label, probability, abstained, version }) => [question, label, probability, abstained, version],
-    lines: ({ question, abstained, top }) => [
-      question,
-      `  ${abstained ? "(abstains) " : ""}` +
-        top.map(({ label, probability }) => `${label} ${percent(probability)}`).join(", "),
+    rows: ({ question, label, probability, abstained, version }) => [
+      [shown(question), label, probability, abstained, version],
     ],
-    json: ({ question, ...answer }) => ({ text: question, ...answer }),
+    lines: ({ abstained, top }) => [`${abstained ? "(abstains) " : ""}${listed(top)}`],
+    json: (answer) => answer,
+  },
+  "multi-label": {
+    options: (topK) => ({ topK }),
+    columns: ["text", "label", "probability", "version"],
+    rows: ({ question, labels, version }) =>
+      labels.map(({ label, probability }) => [shown(question), label, probability, version]),
+    lines: ({ labels, top }) => [labels.length === 0 ? `(none) ${listed(top)}` : listed(labels)],
+    json: (answer) => answer,
+  },
+  score: {
+    options: () => ({}),
+    columns: ["text", "score", "version"],
+    rows: ({ question, score, version }) => [[shown(question), score, version]],
+    lines: ({ score }) => [score.toFixed(4)],
+    json: (answer) => answer,
+  },
+  rerank: {
+    options: (topK) => ({ topK }),
+    columns: ["query", "document", "score", "version"],
+    rows: ({ question: { query }, ranking, version }) =>
+      ranking.map(({ index, score }) => [query, index, score, version]),
+    lines: ({ ranking }) => ranking.map(({ index, score }) => `${index} ${score.toFixed(4)}`),
+    json: (answer) => answer,
+  },
+  "token-classify": {
+    options: () => ({}),
+    columns: ["text", "span", "label", "start", "end", "probability", "version"],
+    rows: ({ question, spans, version }) =>
+      spans.map(({ text, label, start, end, probability }) => [
+        question,
+        text,
+        label,
+        start,
+        end,
+        probability,
+        version,
+      ]),
+    lines: ({ spans }) =>
+      spans.map(
+        ({ text, label, start, end, probability }) => `${label} ${text} (${start}-${end}, ${percent(probability)})`,
+      ),
+    json: (answer) => answer,
+  },
+  embed: {
+    options: () => ({}),
+    columns: ["text", "embedding", "version"],
+    rows: ({ question, embedding, version }) => [[question, Array.from(embedding).join(" "), version]],
+    lines: ({ embedding }) => [
+      `${embedding.length} numbers: ${Array.from(embedding.subarray(0, 8), (value) => value.toFixed(4)).join(" ")} …`,
+    ],
+    json: ({ embedding, ...answer }) => ({ embedding: Array.from(embedding), ...answer }),
+  },
+  similarity: {
+    options: () => ({}),
+    columns: ["text", "similarity", "version"],
+    rows: ({ question, similarity, version }) => [[shown(question), similarity, version]],
+    lines: ({ similarity }) => [similarity.toFixed(4)],
+    json: (answer) => answer,
+  },
+};
+
+export function viewOf<T extends TaskName>(task: T): View<T> {
+  return VIEWS[task];
+}
+
+/** A question on one line. */
+export function shown(question: Question<TaskName>): string {
+  if (typeof question === "string") return question;
+  return "query" in question ? question.query : `${question.text} | ${question.pair}`;
+}
+
+interface Report<T extends MeasuredTask> {
+  /** Lines of figures, and of the most frequent mistakes. */
+  readonly figures: (report: Evaluation<T>) => readonly string[];
+  readonly mistakes: (report: Evaluation<T>) => readonly string[];
+}
+
+const REPORTS: { readonly [T in MeasuredTask]: Report<T> } = {
+  classify: {
     figures: (report) => [
       `accuracy             ${withInterval(report.accuracy)} of ${report.data.rows}`,
       `macro-F1             ${report.macroF1.toFixed(4)}`,
@@ -47,6 +131,6 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
   },
 };
 
-export function viewOf<T extends TaskName>(task: T): View<T> {
-  return VIEWS[task];
+export function reportOf<T extends MeasuredTask>(task: T): Report<T> {
+  return REPORTS[task];
 }

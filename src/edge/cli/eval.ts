@@ -1,9 +1,9 @@
 /** `lockstep eval`: a version measured on a labelled table. */
 import type { Command } from "commander";
-import { evaluate, type Evaluation, type TaskName } from "../api/index.ts";
+import { evaluate, type Evaluation, type MeasuredTask } from "../api/index.ts";
 import { formatDuration } from "../../base/index.ts";
 import { addModelFlags, integer, JSON_FLAG, MODEL_ARGUMENT, type ModelFlags } from "./flags.ts";
-import { viewOf } from "./answers.ts";
+import { reportOf } from "./answers.ts";
 import { createOutput, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
@@ -36,8 +36,8 @@ export function addEval(program: Command): void {
     });
 }
 
-function printReport<T extends TaskName>(report: Evaluation<T>, output: Output): void {
-  const { figures, mistakes } = viewOf(report.task);
+function printReport<T extends MeasuredTask>(report: Evaluation<T>, output: Output): void {
+  const { figures, mistakes } = reportOf(report.task);
   output.print(`version              ${report.version}`);
   for (const line of figures(report)) output.print(line);
   output.print(`time                 ${formatDuration(report.seconds * 1000)}`);

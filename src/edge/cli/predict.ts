@@ -1,9 +1,18 @@
 /** `lockstep predict`: answers to texts, in their order, as they come. */
 import type { Command } from "commander";
-import { askTexts, loadModel, mainTask, textsOf, type AskOptions, type Model, type TaskName } from "../api/index.ts";
+import {
+  askTexts,
+  loadModel,
+  mainTask,
+  textsOf,
+  type AskOptions,
+  type Model,
+  type Question,
+  type TaskName,
+} from "../api/index.ts";
 import { formatCount, formatDuration, LockstepError } from "../../base/index.ts";
 import { addModelFlags, integer, MODEL_ARGUMENT, type ModelFlags } from "./flags.ts";
-import { viewOf } from "./answers.ts";
+import { shown, viewOf } from "./answers.ts";
 import { createOutput, FailedMidway, type Output } from "./output.ts";
 import { onInterrupt } from "./signals.ts";
 
@@ -18,7 +27,7 @@ export function addPredict(program: Command): void {
   addModelFlags(
     program
       .command("predict")
-      .description("classify texts")
+      .description("ask a version about texts")
       .argument(...MODEL_ARGUMENT)
       .argument("[texts...]"),
   )
@@ -68,21 +77,36 @@ async function answerAll<T extends TaskName>(
   output: Output,
   csv: boolean,
 ): Promise<number> {
-  const { columns, cells, lines, json, options } = viewOf(task);
+  const { columns, rows, lines, json, options } = viewOf(task);
   let count = 0;
   if (csv) process.stdout.write(`${columns.join(",")}\n`);
   try {
     for await (const answer of askTexts(model, task, texts, { ...options(top), signal } as AskOptions<T>)) {
       count++;
-      output.result(json(answer));
-      if (csv) process.stdout.write(`${cells(answer).map(cellOf).join(",")}\n`);
-      else for (const line of lines(answer)) output.print(line);
+      const { question, ...rest } = answer;
+      output.result({ ...asked(question), ...json(rest) });
+      if (csv)
+        process.stdout.write(
+          rows(answer)
+            .map((cells) => `${cells.map(cellOf).join(",")}\n`)
+            .join(""),
+        );
+      else print(shown(question), lines(answer), output);
       await output.drained();
     }
   } catch (thrown) {
     throw count === 0 ? thrown : new FailedMidway(`after ${count} answers`, { cause: thrown });
   }
   return count;
+}
+
+function asked(question: Question<TaskName>): object {
+  return typeof question === "string" ? { text: question } : question;
+}
+
+function print(question: string, lines: readonly string[], output: Output): void {
+  output.print(question);
+  for (const line of lines) output.print(`  ${line}`);
 }
 
 function cellOf(cell: string | number | boolean): string {

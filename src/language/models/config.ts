@@ -26,6 +26,9 @@ const headSchema = z.looseObject({
   problem_type: z.string().nullish(),
   num_labels: z.int().min(1).max(LABEL_LIMITS.count).nullish(),
   id2label: z.record(z.string(), z.union([z.string(), z.number()])).nullish(),
+  // Of cross-encoders of sentence-transformers: a class of PyTorch.
+  sbert_ce_default_activation_function: z.string().nullish(),
+  sentence_transformers: z.looseObject({ activation_fn: z.string().nullish() }).nullish(),
 });
 
 /** What `config.json` says: the sizes, and what the folder's head is. */
@@ -37,6 +40,8 @@ export interface ParsedConfig {
   readonly problemType: string | undefined;
   /** `num_labels`, which counts where there are no names. */
   readonly numLabels: number | undefined;
+  /** What becomes of a cross-encoder's output, where the file says it. */
+  readonly activation: "identity" | "sigmoid" | undefined;
 }
 
 /** @throws MODEL_INVALID naming the field: one that is wrong, or one that might change answers and is not followed. */
@@ -57,7 +62,17 @@ export function parseModelConfig(json: unknown): ParsedConfig {
     architecture: head.architectures?.[0],
     problemType: head.problem_type ?? undefined,
     numLabels: head.num_labels ?? undefined,
+    activation: activationOf(
+      head.sentence_transformers?.activation_fn ?? head.sbert_ce_default_activation_function ?? undefined,
+    ),
   };
+}
+
+function activationOf(name: string | undefined): ParsedConfig["activation"] {
+  if (name === undefined) return undefined;
+  if (name.endsWith(".Identity")) return "identity";
+  if (name.endsWith(".Sigmoid")) return "sigmoid";
+  throw invalidField("activation_fn", `${shown(name)} is not followed; "Identity" and "Sigmoid" are`);
 }
 
 function checked<T>(model_type: FamilyName, parse: () => T): T {

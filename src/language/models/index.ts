@@ -38,6 +38,12 @@ export {
   type LossGraphOptions,
 } from "./losses.ts";
 export { initializeParameter, initializeParameters, type ParameterInfo } from "./parameters.ts";
-export { readSentencePooling, requireSentenceInput } from "./sentence-pooling.ts";
+export {
+  readSentenceEncoder,
+  readSentencePooling,
+  requireSentenceInput,
+  type SentenceEncoder,
+  type SentenceFiles,
+} from "./sentence-pooling.ts";
 export { matchWeights, parameterCount, type MatchedWeights } from "./weights.ts";
 export type { BatchShape, TokenRow } from "./batch.ts";

@@ -1,6 +1,6 @@
 /**
  * How a sentence encoder makes one vector of a text, as the library sentence-transformers stores it beside the model:
- * `1_Pooling/config.json` and `sentence_bert_config.json`, field by field. It is where a fine-tuning starts from, so a
+ * `modules.json`, `1_Pooling/config.json` and others, field by field. It is where a fine-tuning starts from, so a
  * pooling that is not followed has to be replaced by name. Format: `models/Pooling.py` and `models/Transformer.py` of
  * https://github.com/huggingface/sentence-transformers.
  */
@@ -18,7 +18,7 @@ const SWITCHES: ReadonlyMap<string, Pooling | null> = new Map([
   ["pooling_mode_max_tokens", null],
   ["pooling_mode_mean_sqrt_len_tokens", null],
   ["pooling_mode_weightedmean_tokens", null],
-  ["pooling_mode_lasttoken", null],
+  ["pooling_mode_lasttoken", "last"],
 ]);
 const NAMES: ReadonlyMap<unknown, Pooling | null> = new Map<unknown, Pooling | null>([
   ["cls", "first"],
@@ -26,7 +26,7 @@ const NAMES: ReadonlyMap<unknown, Pooling | null> = new Map<unknown, Pooling | n
   ["max", null],
   ["mean_sqrt_len_tokens", null],
   ["weightedmean", null],
-  ["lasttoken", null],
+  ["lasttoken", "last"],
 ]);
 
 /** Fields that say nothing about the vector of a text without a prompt. */
@@ -68,6 +68,73 @@ export function readSentencePooling(pooling: unknown): Pooling | undefined {
   }
   if (found.size > 1) throw refused("pooling_mode_mean_tokens", "two ways at once");
   return [...found][0];
+}
+
+/** How a folder of sentence-transformers makes one vector of a text. */
+export interface SentenceEncoder {
+  readonly pooling: Pooling;
+  /** Whether the vector is scaled to length 1. */
+  readonly normalize: boolean;
+  /** Longest row in tokens, where the folder says it. */
+  readonly maxTokens: number | undefined;
+}
+
+/** The files of sentence-transformers, parsed; undefined for one that the folder has not. */
+export interface SentenceFiles {
+  readonly modules: unknown;
+  readonly transformer: unknown;
+  readonly pooling: unknown;
+  readonly prompts: unknown;
+}
+
+const MODULES = "modules.json";
+const PROMPTS = "config_sentence_transformers.json";
+/** The last word of a module's type: what it is. */
+const STEPS: readonly string[] = ["Transformer", "Pooling", "Normalize"];
+
+/**
+ * Undefined where the folder has no modules of its own.
+ * @throws MODEL_INVALID naming the module or the field that is not followed
+ */
+export function readSentenceEncoder({
+  modules,
+  transformer,
+  pooling,
+  prompts,
+}: SentenceFiles): SentenceEncoder | undefined {
+  if (modules === undefined) return undefined;
+  const steps = stepsOf(modules);
+  requireSentenceInput(transformer);
+  for (const [field, value] of fieldsOf(prompts, PROMPTS)) {
+    const harmless = field === "__version__" || field === "prompts" || field === "model_type";
+    if (!harmless && !(field === "similarity_fn_name" && value === "cosine"))
+      throw notFollowed(PROMPTS, `"${field}" ${shown(value)}`, field);
+  }
+  const most = fieldsOf(transformer, TRANSFORMER).find(([field]) => field === "max_seq_length")?.[1];
+  return {
+    pooling: readSentencePooling(pooling) ?? "mean",
+    normalize: steps.includes("Normalize"),
+    maxTokens: typeof most === "number" && Number.isInteger(most) && most >= 2 ? most : undefined,
+  };
+}
+
+function stepsOf(modules: unknown): readonly string[] {
+  const steps = (Array.isArray(modules) ? modules : [modules]).map((module: unknown) => {
+    const type: unknown = typeof module === "object" && module !== null && "type" in module ? module.type : module;
+    const step = typeof type === "string" ? (type.split(".").at(-1) ?? "") : "";
+    if (!STEPS.includes(step)) throw notFollowed(MODULES, `the module ${shown(type)}`, "type");
+    return step;
+  });
+  if (steps.join() === STEPS.slice(0, steps.length).join()) return steps;
+  throw notFollowed(MODULES, `the order ${steps.join(", ")}`, "type");
+}
+
+function notFollowed(file: string, what: string, field: string): LockstepError {
+  return new LockstepError(
+    "MODEL_INVALID",
+    `${file}: ${what} is not followed here, so the vectors would be others than the model's own`,
+    { file, field },
+  );
 }
 
 /** Without what is null, which is the same as no field. */

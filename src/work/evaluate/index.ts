@@ -23,5 +23,5 @@ export {
 export { chooseThreshold, fitTemperature, TEMPERATURE_RANGE, type Threshold } from "./calibrate.ts";
 export { runLinearBaseline, trainLinearBaseline, type BaselineTask, type LinearBaseline } from "./baseline.ts";
 export { scoresOf } from "./measure-classes.ts";
-export { MEASURES, type FiguresOf } from "./measures.ts";
+export { isMeasured, measureOn, type FiguresOf, type MeasuredTask } from "./measures.ts";
 export type { MeasureOptions, TableColumns } from "./measure.ts";

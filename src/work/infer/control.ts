@@ -1,11 +1,12 @@
 /**
  * The negative control of the row check: the version's own program, followed by a step that is the identity on paper
- * and not in floating point. Each logit is added to the batch's sum of that logit and the sum taken away again, so what
- * rounding leaves depends on the batch mates. A comparison that does not notice this would notice nothing.
+ * and not in floating point. Each number is added to the batch's sum of that number and the sum taken away again, so
+ * what rounding leaves depends on the batch mates. A comparison that does not notice this would notice nothing.
  */
 import { modelGraph } from "../../language/models/index.ts";
 import { GraphBuilder, type Graph } from "../../numeric/graph/index.ts";
 import type { Executor } from "../../numeric/runtime/index.ts";
+import { outputName } from "./outputs.ts";
 import { openProgram, type Predictor } from "./predictor.ts";
 import type { Version } from "./version.ts";
 
@@ -13,13 +14,14 @@ export function openControl(version: Version, executor: Executor): Promise<Predi
   return openProgram(version, executor, controlGraph(version));
 }
 
-/** logits [B, L] → (Σ over the batch + logits) − Σ over the batch */
+/** values [B, L] → (Σ over the batch + logits) − Σ over the batch */
 function controlGraph({ config, head }: Version): Graph {
   const graph = modelGraph(config, head);
   const g = GraphBuilder.from(graph, "none");
-  // [B, L]; a version whose logits are all 0 has something to round too
-  const logits = g.add(graph.outputs.get("logits")!, g.constant(1 / 3));
-  const total = g.reduceSum(logits, [0], { keepDims: true }); // [1, L]
-  g.output("logits", g.sub(g.add(logits, total), total));
+  // [B, L]; a version whose outputs are all 0 has something to round too
+  const name = outputName(head);
+  const values = g.add(graph.outputs.get(name)!, g.constant(1 / 3));
+  const total = g.reduceSum(values, [0], { keepDims: true }); // [1, L]
+  g.output(name, g.sub(g.add(values, total), total));
   return g.build();
 }

@@ -3,10 +3,12 @@
  * The program is the version's own, with another output; it runs one row at a time, so a row's features are a function
  * of the row alone.
  */
+import { LockstepError } from "../../base/index.ts";
 import { batchInputs, featureGraph } from "../../language/models/index.ts";
 import type { Executor, Profile } from "../../numeric/runtime/index.ts";
 import { tensor } from "../../numeric/tensor/index.ts";
 import { rowLength, type TokenRow } from "./predictor.ts";
+import type { AnsweringHead } from "./outputs.ts";
 import type { Version } from "./version.ts";
 
 export interface FeatureExtractor {
@@ -16,9 +18,10 @@ export interface FeatureExtractor {
   dispose(): Promise<void>;
 }
 
-/** @throws RUNTIME_FAILED */
+/** @throws INPUT_INVALID: the version has no such layer; RUNTIME_FAILED */
 export async function openFeatures(version: Version, executor: Executor): Promise<FeatureExtractor> {
-  const { config, head, tokenizer, weights } = version;
+  const { config, tokenizer, weights } = version;
+  const head = sequenceHead(version);
   const C = config.hidden_size;
   const session = await executor.load(featureGraph(config, head.pooling), {
     form: "packed",
@@ -40,4 +43,12 @@ export async function openFeatures(version: Version, executor: Executor): Promis
     },
     dispose: () => session.dispose(),
   };
+}
+
+/** @throws INPUT_INVALID */
+export function sequenceHead({ head, task }: Version): Extract<AnsweringHead, { readonly kind: "sequence" }> {
+  if (head.kind === "sequence") return head;
+  throw new LockstepError("INPUT_INVALID", `a version made for ${task} has no last layer that is a classifier`, {
+    task,
+  });
 }

@@ -28,5 +28,11 @@ export {
 } from "./invariance.ts";
 export { invarianceRows } from "./invariance-rows.ts";
 export { openInvariancePool } from "./invariance-pool.ts";
-export { openFeatures, type FeatureExtractor } from "./features.ts";
-export { type Calibration, type LockstepFile, type VersionTask } from "./lockstep-file.ts";
+export { openFeatures, sequenceHead, type FeatureExtractor } from "./features.ts";
+export {
+  type Activation,
+  type Calibration,
+  type LockstepFile,
+  type LockstepFileOf,
+  type VersionTask,
+} from "./lockstep-file.ts";

@@ -8,19 +8,28 @@ import { LABEL_LIMITS, LockstepError } from "../../base/index.ts";
 
 export const LOCKSTEP_FILE = "lockstep.json";
 
-const labels = z
-  .array(z.string().min(1).max(LABEL_LIMITS.length))
-  .min(2)
-  .max(LABEL_LIMITS.count)
-  .refine((names) => new Set(names).size === names.length, "a label is there twice");
+const labels = (least: number) =>
+  z
+    .array(z.string().min(1).max(LABEL_LIMITS.length))
+    .min(least)
+    .max(LABEL_LIMITS.count)
+    .refine((names) => new Set(names).size === names.length, "a label is there twice");
+const pooling = z.enum(["first", "mean", "last"]);
 
 const calibration = z.strictObject({
-  /** Logits are divided by it before the softmax. */
+  /** Logits are divided by it before they become probabilities. */
   temperature: z.number().positive().max(1000),
-  /** Below this probability an answer abstains; 0 never does. */
+  /**
+   * Of one class: below this probability an answer abstains, and 0 never does. Of several: a label is given from this
+   * probability on.
+   */
   threshold: z.number().min(0).max(1),
 });
 export type Calibration = Readonly<z.output<typeof calibration>>;
+
+/** What becomes of a score's one output: nothing, or 1 / (1 + e⁻ˣ). */
+export const ACTIVATIONS = ["identity", "sigmoid"] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 /** Of every version. */
 const common = {
@@ -31,18 +40,19 @@ const common = {
 };
 
 export const lockstepFileSchema = z.discriminatedUnion("task", [
-  z.looseObject({
-    task: z.literal("classify"),
-    labels,
-    pooling: z.enum(["first", "mean", "last"]),
-    calibration,
-    ...common,
-  }),
+  z.looseObject({ task: z.literal("classify"), labels: labels(2), pooling, calibration, ...common }),
+  z.looseObject({ task: z.literal("multi-label"), labels: labels(1), pooling, calibration, ...common }),
+  z.looseObject({ task: z.literal("score"), pooling, activation: z.enum(ACTIVATIONS), ...common }),
+  z.looseObject({ task: z.literal("token-classify"), labels: labels(2), ...common }),
+  /** `normalize`: vectors are scaled to length 1. */
+  z.looseObject({ task: z.literal("embed"), pooling, normalize: z.boolean(), ...common }),
 ]);
 export type LockstepFile = z.output<typeof lockstepFileSchema>;
 
 /** What a version was made for: it decides the head, and so which questions the version has answers to. */
 export type VersionTask = LockstepFile["task"];
+/** The file of a version that was made for `T`. */
+export type LockstepFileOf<T extends VersionTask> = Extract<LockstepFile, { readonly task: T }>;
 
 /** @throws MODEL_INVALID naming the field */
 export function parseLockstepFile(json: unknown): LockstepFile {
@@ -55,4 +65,14 @@ export function parseLockstepFile(json: unknown): LockstepFile {
       (issue?.message ?? "invalid"),
     { field: issue?.path.join(".") ?? "" },
   );
+}
+
+/** How the version stands for a text; undefined where it does not. */
+export function ownPooling(own: LockstepFile | undefined): z.output<typeof pooling> | undefined {
+  return own === undefined || own.task === "token-classify" ? undefined : own.pooling;
+}
+
+/** The version's labels; undefined where it has none. */
+export function ownLabels(own: LockstepFile | undefined): readonly string[] | undefined {
+  return own === undefined || own.task === "score" || own.task === "embed" ? undefined : own.labels;
 }

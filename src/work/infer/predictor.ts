@@ -1,6 +1,7 @@
 /**
- * One loaded version on one executor: rows of tokens in, logits out. Everything that answers goes through here, so that
- * a version is always judged in the form it is served in: packed. A row's logits are a function of the row alone.
+ * One loaded version on one executor: rows of tokens in, the head's numbers out. Everything that answers goes through
+ * here, so that a version is always judged in the form it is served in: packed. A row's numbers are a function of the
+ * row alone.
  */
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
 import { batchInputs, modelGraph, type TokenRow } from "../../language/models/index.ts";
@@ -13,6 +14,7 @@ import {
   type Session,
 } from "../../numeric/runtime/index.ts";
 import { elements, tensor } from "../../numeric/tensor/index.ts";
+import { outputName, outputShape, ownOutput } from "./outputs.ts";
 import type { Version } from "./version.ts";
 
 export type { TokenRow } from "../../language/models/index.ts";
@@ -30,7 +32,10 @@ export interface PredictorOptions {
 
 export interface Predictor {
   readonly profile: Profile;
-  /** Outputs of each row, in order: logits [classes]. Rows are grouped by padded length; mates never change a bit. */
+  /**
+   * What the version's head gives for each row (see `outputs.ts`), in order. Rows are grouped by padded length; mates
+   * never change a bit.
+   */
   run(rows: readonly TokenRow[]): Promise<Float32Array[]>;
   dispose(): Promise<void>;
 }
@@ -53,7 +58,7 @@ export async function openPredictor(
   return predictor;
 }
 
-/** A predictor over any program with the version's inputs, parameters and `logits`; nothing is checked. */
+/** A predictor over any program with the version's inputs, parameters and output; nothing is checked. */
 export async function openProgram(
   version: Version,
   executor: Executor,
@@ -90,24 +95,25 @@ class PackedPredictor implements Predictor {
 
   async run(rows: readonly TokenRow[]): Promise<Float32Array[]> {
     const answers = new Array<Float32Array>(rows.length);
-    const width = this.#version.labels.length;
     for (const [tokens, group] of byLength(rows)) {
       const most = Math.max(1, Math.min(this.#maxRows, Math.floor(this.#maxTokens / tokens)));
       for (let at = 0; at < group.length; at += most) {
         const part = group.slice(at, at + most);
-        const logits = await this.#runBatch(
+        const { head, config } = this.#version;
+        const values = await this.#runBatch(
           part.map((index) => itemAt(rows, index)),
           tokens,
         );
         part.forEach((index, row) => {
-          answers[index] = logits.slice(row * width, (row + 1) * width);
+          const { length } = itemAt(rows, index).ids;
+          answers[index] = ownOutput(values, head, config, row, length, { B: part.length, T: tokens });
         });
       }
     }
     return answers;
   }
 
-  /** rows [B] padded to T tokens → logits [B, L] */
+  /** rows [B] padded to T tokens → what the head gives (see `outputs.ts`) */
   async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
     const inputs = batchInputs(rows, this.#version.config, this.#version.head, {
       tokens,
@@ -115,10 +121,11 @@ class PackedPredictor implements Predictor {
       padId: this.#version.tokenizer.special.pad,
       real: "float32",
     });
-    const shape = [rows.length, this.#version.labels.length];
-    const logits = tensor("float32", shape, new Float32Array(elements(shape)));
-    await this.#session.run(inputs, { logits });
-    return logits.data;
+    const { head, config } = this.#version;
+    const shape = outputShape(head, config, { B: rows.length, T: tokens });
+    const output = tensor("float32", shape, new Float32Array(elements(shape)));
+    await this.#session.run(inputs, { [outputName(head)]: output });
+    return output.data;
   }
 
   dispose(): Promise<void> {

@@ -4,43 +4,29 @@
  */
 import { formatBytes, LockstepError, parseStrictJson } from "../../base/index.ts";
 import {
-  classifierLabels,
   classifierName,
-  familyPooling,
   matchWeights,
   modelParameters,
   parameterCount,
   parseModelConfig,
+  readSentenceEncoder,
   readSentencePooling,
   requireSentenceInput,
-  requireSingleLabel,
-  type Head,
   type ModelConfig,
-  type ParsedConfig,
   type Pooling,
+  type SentenceEncoder,
 } from "../../language/models/index.ts";
-import {
-  LOCKSTEP_FILE,
-  parseLockstepFile,
-  type Calibration,
-  type LockstepFile,
-  type VersionTask,
-} from "./lockstep-file.ts";
 import { openTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { readSafetensors, type HostTensor, type Safetensors } from "../../numeric/tensor/index.ts";
+import { LOCKSTEP_FILE, ownLabels, ownPooling, parseLockstepFile, type LockstepFile } from "./lockstep-file.ts";
+import { madeElsewhere, madeHere, type Making } from "./made-for.ts";
 
 export type VersionFiles = ReadonlyMap<string, Uint8Array>;
 
 /** All of a version but its weights. */
-export interface VersionInfo {
-  /** What it was made for. */
-  readonly task: VersionTask;
+export interface VersionInfo extends Making {
   readonly config: ModelConfig;
-  readonly head: Extract<Head, { kind: "sequence" }>;
-  /** By class id. */
-  readonly labels: readonly string[];
   readonly maxTokens: number;
-  readonly calibration: Calibration;
   readonly tokenizer: Tokenizer;
 }
 
@@ -66,36 +52,13 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   const parsed = parseModelConfig(parseJson(files, "config.json"));
   const { config } = parsed;
   const own = readLockstepFile(files);
-  const labels = own === undefined ? classifierLabels(parsed) : ownLabels(own, parsed);
-  const longest = Math.min(own?.max_tokens ?? config.max_position_embeddings, config.max_position_embeddings);
-  const tokenizer = readTokenizer(files, longest);
+  const encoder = own === undefined ? sentenceEncoder(files) : undefined;
+  const making = own === undefined ? madeElsewhere(parsed, encoder) : madeHere(own, parsed);
+  const limits = [config.max_position_embeddings, own?.max_tokens, encoder?.maxTokens];
+  const tokenizer = readTokenizer(files, Math.min(...limits.filter((limit) => limit !== undefined)));
   checkVocabulary(config, tokenizer);
-  const head = { kind: "sequence", labels: labels.length, pooling: own?.pooling ?? familyPooling(config) } as const;
-  return {
-    task: own?.task ?? "classify",
-    config,
-    head,
-    labels,
-    // Less where tokenizer_config.json says so.
-    maxTokens: tokenizer.maxLength,
-    calibration: own?.calibration ?? { temperature: 1, threshold: 0 },
-    tokenizer,
-  };
-}
-
-/** Both files name the classes; a folder in which one of them was edited says two things. @throws MODEL_INVALID */
-function ownLabels(own: LockstepFile, { labels, problemType }: ParsedConfig): readonly string[] {
-  requireSingleLabel(problemType);
-  const differs = labels?.findIndex((label, id) => label !== own.labels[id]) ?? -1;
-  if (labels !== undefined && (differs >= 0 || labels.length !== own.labels.length))
-    throw new LockstepError(
-      "MODEL_INVALID",
-      `"id2label" in config.json has ${labels.length} names and "labels" in lockstep.json ${own.labels.length}` +
-        (differs < 0 ? "" : `, and they differ in class ${differs}`) +
-        "; make both the same",
-      { field: "id2label" },
-    );
-  return own.labels;
+  // Less than all of them where tokenizer_config.json says so.
+  return { ...making, config, maxTokens: tokenizer.maxLength, tokenizer };
 }
 
 /** @throws as readVersionInfo; WEIGHTS_INVALID naming the tensor. */
@@ -115,9 +78,18 @@ export function readVersion(files: VersionFiles): Version {
   return { ...info, weights: Object.fromEntries(weights) };
 }
 
-/** How sentence-transformers pools this encoder; undefined where the folder has nothing from there. */
-function sentencePooling(files: VersionFiles): Pooling | undefined {
-  return readSentencePooling(parseOptional(files, "1_Pooling/config.json"));
+/** How sentence-transformers makes a vector of a text here; undefined where the folder has nothing from there. */
+function sentenceEncoder(files: VersionFiles): SentenceEncoder | undefined {
+  return readSentenceEncoder({
+    modules: parseOptional(files, "modules.json"),
+    transformer: parseOptional(files, "sentence_bert_config.json"),
+    pooling: poolingFile(files),
+    prompts: parseOptional(files, "config_sentence_transformers.json"),
+  });
+}
+
+function poolingFile(files: VersionFiles): unknown {
+  return parseOptional(files, "1_Pooling/config.json");
 }
 
 function parseOptional(files: VersionFiles, name: string): unknown {
@@ -127,11 +99,12 @@ function parseOptional(files: VersionFiles, name: string): unknown {
 /** Where nothing names the classes, two are meant; a head of another size says what has to be told. */
 function requireRows(
   files: VersionFiles,
-  { config, labels: { length: labels } }: VersionInfo,
+  { config, head }: VersionInfo,
   tensors: ReadonlyMap<string, HostTensor>,
 ): void {
   const { labels: named, numLabels } = parseModelConfig(parseJson(files, "config.json"));
-  if (files.has(LOCKSTEP_FILE) || named !== undefined || numLabels !== undefined) return;
+  if (files.has(LOCKSTEP_FILE) || named !== undefined || numLabels !== undefined || head.kind !== "sequence") return;
+  const { labels } = head;
   const name = `${classifierName(config)}.weight`;
   const rows = tensors.get(name)?.shape[0];
   if (rows === labels) return;
@@ -158,7 +131,7 @@ export function readEncoder(
   checkVocabulary(config, tokenizer);
   return {
     config,
-    pooling: pooling ?? own?.pooling ?? sentencePooling(files) ?? "mean",
+    pooling: pooling ?? ownPooling(own) ?? readSentencePooling(poolingFile(files)) ?? "mean",
     tokenizer,
     ...readWeights(files),
   };
@@ -176,7 +149,7 @@ const WEIGHTS_MARGIN = 32 * 1024 * 1024;
 export function checkWeightsSize(files: VersionFiles, weightBytes: number): void {
   const { config, labels } = parseModelConfig(parseJson(files, "config.json"));
   const { hidden_size: C, vocab_size: V } = config;
-  const classes = (labels ?? readLockstepFile(files)?.labels ?? []).length;
+  const classes = (labels ?? ownLabels(readLockstepFile(files)) ?? []).length;
   const heads = (V + classes) * (C + 1) + 2 * C * (C + 2);
   const most =
     8 * (parameterCount(modelParameters(config, { kind: "encoder", pooling: "mean" })) + heads) + WEIGHTS_MARGIN;

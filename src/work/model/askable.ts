@@ -3,7 +3,15 @@
  * another thread, or a version of either that is held. Each says only what its facts are and how questions are asked.
  */
 import { LockstepError } from "../../base/index.ts";
-import { taskNamed, type Question, type TaskName } from "../tasks/index.ts";
+import {
+  taskNamed,
+  type AnswerOf,
+  type Question,
+  type RerankQuestion,
+  type TaskName,
+  type TextOrPair,
+  type TextPair,
+} from "../tasks/index.ts";
 import type { Answers, Askable, AskOptions, Classification, ClassifyOptions, VersionFacts } from "./contract.ts";
 
 export abstract class AskableBase implements Askable {
@@ -44,23 +52,92 @@ export abstract class AskableBase implements Askable {
     return await this.answer(task, listOf(questions, "a list of questions"), options);
   }
 
-  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
-  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
-  /** The class of each text. @throws as `ask` */
+  classify(text: TextOrPair, options?: ClassifyOptions): Promise<Classification>;
+  classify(texts: readonly TextOrPair[], options?: ClassifyOptions): Promise<readonly Classification[]>;
+  /** The class of each text or pair of texts. @throws as `ask` */
   async classify(
-    texts: string | readonly string[],
+    asked: TextOrPair | readonly TextOrPair[],
     options: ClassifyOptions = {},
   ): Promise<Classification | readonly Classification[]> {
-    return await this.#oneOrMany("classify", texts, options);
+    return await this.#oneOrMany("classify", asked, options);
+  }
+
+  multiLabel(text: TextOrPair, options?: AskOptions<"multi-label">): Promise<AnswerOf<"multi-label">>;
+  multiLabel(
+    texts: readonly TextOrPair[],
+    options?: AskOptions<"multi-label">,
+  ): Promise<readonly AnswerOf<"multi-label">[]>;
+  /** Every label of each text or pair of texts. @throws as `ask` */
+  async multiLabel(
+    asked: TextOrPair | readonly TextOrPair[],
+    options: AskOptions<"multi-label"> = {},
+  ): Promise<AnswerOf<"multi-label"> | readonly AnswerOf<"multi-label">[]> {
+    return await this.#oneOrMany("multi-label", asked, options);
+  }
+
+  score(text: TextOrPair, options?: AskOptions<"score">): Promise<AnswerOf<"score">>;
+  score(texts: readonly TextOrPair[], options?: AskOptions<"score">): Promise<readonly AnswerOf<"score">[]>;
+  /** The score of each text or pair of texts. @throws as `ask` */
+  async score(
+    asked: TextOrPair | readonly TextOrPair[],
+    options: AskOptions<"score"> = {},
+  ): Promise<AnswerOf<"score"> | readonly AnswerOf<"score">[]> {
+    return await this.#oneOrMany("score", asked, options);
+  }
+
+  tokenClassify(text: string, options?: AskOptions<"token-classify">): Promise<AnswerOf<"token-classify">>;
+  tokenClassify(
+    texts: readonly string[],
+    options?: AskOptions<"token-classify">,
+  ): Promise<readonly AnswerOf<"token-classify">[]>;
+  /** The labelled spans of each text. @throws as `ask` */
+  async tokenClassify(
+    asked: string | readonly string[],
+    options: AskOptions<"token-classify"> = {},
+  ): Promise<AnswerOf<"token-classify"> | readonly AnswerOf<"token-classify">[]> {
+    return await this.#oneOrMany("token-classify", asked, options);
+  }
+
+  embed(text: string, options?: AskOptions<"embed">): Promise<AnswerOf<"embed">>;
+  embed(texts: readonly string[], options?: AskOptions<"embed">): Promise<readonly AnswerOf<"embed">[]>;
+  /** The vector of each text. @throws as `ask` */
+  async embed(
+    asked: string | readonly string[],
+    options: AskOptions<"embed"> = {},
+  ): Promise<AnswerOf<"embed"> | readonly AnswerOf<"embed">[]> {
+    return await this.#oneOrMany("embed", asked, options);
+  }
+
+  similarity(pair: TextPair, options?: AskOptions<"similarity">): Promise<AnswerOf<"similarity">>;
+  similarity(
+    pairs: readonly TextPair[],
+    options?: AskOptions<"similarity">,
+  ): Promise<readonly AnswerOf<"similarity">[]>;
+  /** How alike the two texts of each pair are, by their vectors. @throws as `ask` */
+  async similarity(
+    asked: TextPair | readonly TextPair[],
+    options: AskOptions<"similarity"> = {},
+  ): Promise<AnswerOf<"similarity"> | readonly AnswerOf<"similarity">[]> {
+    return await this.#oneOrMany("similarity", asked, options);
+  }
+
+  rerank(question: RerankQuestion, options?: AskOptions<"rerank">): Promise<AnswerOf<"rerank">>;
+  rerank(questions: readonly RerankQuestion[], options?: AskOptions<"rerank">): Promise<readonly AnswerOf<"rerank">[]>;
+  /** The documents of each question, in the order in which they answer its query. @throws as `ask` */
+  async rerank(
+    asked: RerankQuestion | readonly RerankQuestion[],
+    options: AskOptions<"rerank"> = {},
+  ): Promise<AnswerOf<"rerank"> | readonly AnswerOf<"rerank">[]> {
+    return await this.#oneOrMany("rerank", asked, options);
   }
 
   async #oneOrMany<T extends TaskName>(
     task: T,
-    texts: Question<T> | readonly Question<T>[],
+    asked: Question<T> | readonly Question<T>[],
     options: AskOptions<T>,
-  ): Promise<Answers<T>["answers"][number] | Answers<T>["answers"]> {
-    const { answers } = await this.answer(task, oneOrMany(texts), options);
-    return Array.isArray(texts) ? answers : answers[0]!;
+  ): Promise<AnswerOf<T> | readonly AnswerOf<T>[]> {
+    const { answers } = await this.answer(task, oneOrMany(asked), options);
+    return Array.isArray(asked) ? answers : answers[0]!;
   }
 }
 
@@ -70,10 +147,11 @@ export function listOf<T>(questions: readonly T[], expected: string): readonly T
   throw wrongKind(questions, expected);
 }
 
-/** @throws INPUT_INVALID */
-export function oneOrMany<T>(texts: T | readonly T[]): readonly T[] {
-  if (typeof texts === "string") return [texts];
-  return listOf(texts as readonly T[], "a text or a list of texts");
+/** @throws INPUT_INVALID: it is neither a text, nor what has texts in it, nor a list of either */
+export function oneOrMany<Q>(asked: Q | readonly Q[]): readonly Q[] {
+  if (Array.isArray(asked)) return asked as readonly Q[];
+  if (typeof asked === "string" || (typeof asked === "object" && asked !== null)) return [asked as Q];
+  throw wrongKind(asked, "a text or a list of texts");
 }
 
 function wrongKind(value: unknown, expected: string): LockstepError {

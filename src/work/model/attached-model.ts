@@ -33,6 +33,10 @@ type Unnumbered<T> = T extends { readonly id: number } ? Omit<T, "id"> : never;
 type Request = Unnumbered<ToOwner>;
 type Reply = Extract<FromOwner, { readonly kind: "answers" | "learned" | "pinned" | "done" }>;
 
+interface AskMessage extends Unnumbered<Extract<ToOwner, { readonly kind: "ask" }>> {
+  readonly options: { readonly timeoutMs: number } & Record<string, unknown>;
+}
+
 interface Waiting {
   readonly weight: number;
   readonly settle: (reply: Reply | LockstepError) => void;
@@ -206,11 +210,16 @@ export class AttachedModel extends ClosableAskable implements ModelCaller {
   }
 
   /** What is wrong with the options is said here, before anything is posted. */
-  #message<T extends TaskName>(task: T, questions: readonly Question<T>[], options: AskOptions<T>, sync: boolean) {
+  #message<T extends TaskName>(
+    task: T,
+    questions: readonly Question<T>[],
+    options: AskOptions<T>,
+    sync: boolean,
+  ): AskMessage {
     checkQuestions(task, questions);
     const { id, timeoutMs = this.#handle.timeoutMs, own } = parseAskOptions(task, options, { sync });
     const named = id === undefined ? {} : { id };
-    return { kind: "ask", task, questions: [...questions], options: { ...own, ...named, timeoutMs } } as const;
+    return { kind: "ask", task, questions: [...questions], options: { ...own, ...named, timeoutMs } };
   }
 
   #ask<Kind extends Reply["kind"]>(

@@ -8,7 +8,17 @@ import { z } from "zod";
 import { parseOptions, type ErrorCode } from "../../base/index.ts";
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { VersionInfo } from "../infer/index.ts";
-import { TASKS, type AnswerOf, type Question, type TaskName, type TaskOptions, type TypesOf } from "../tasks/index.ts";
+import {
+  TASKS,
+  type AnswerOf,
+  type Question,
+  type RerankQuestion,
+  type TaskName,
+  type TaskOptions,
+  type TextOrPair,
+  type TextPair,
+  type TypesOf,
+} from "../tasks/index.ts";
 import type { EventCountHandle } from "../../threads/sync/index.ts";
 import type { LabelledText } from "../train/index.ts";
 import { signalSchema } from "./options.ts";
@@ -41,7 +51,7 @@ export function parseAskOptions<T extends TaskName>(
   const schema = z.strictObject({ ...TASKS[task].options.shape, ...(sync ? withoutSignal : askSchema.shape) });
   const parsed = parseOptions(schema, options, `the options of ${task}${sync ? "Sync" : ""}`, code);
   const { id, timeoutMs, signal, ...own } = parsed as z.output<typeof askSchema>;
-  return { id, timeoutMs, signal, own: own as TypesOf[T]["options"] };
+  return { id, timeoutMs, signal, own };
 }
 
 /** Answers with what decided their bits. */
@@ -145,8 +155,29 @@ export interface Askable {
    * version's by the time they are there. What follows are skins of this.
    */
   ask<T extends TaskName>(task: T, questions: readonly Question<T>[], options?: AskOptions<T>): Promise<Answers<T>>;
-  classify(text: string, options?: ClassifyOptions): Promise<Classification>;
-  classify(texts: readonly string[], options?: ClassifyOptions): Promise<readonly Classification[]>;
+  classify(text: TextOrPair, options?: ClassifyOptions): Promise<Classification>;
+  classify(texts: readonly TextOrPair[], options?: ClassifyOptions): Promise<readonly Classification[]>;
+  multiLabel(text: TextOrPair, options?: AskOptions<"multi-label">): Promise<AnswerOf<"multi-label">>;
+  multiLabel(
+    texts: readonly TextOrPair[],
+    options?: AskOptions<"multi-label">,
+  ): Promise<readonly AnswerOf<"multi-label">[]>;
+  score(text: TextOrPair, options?: AskOptions<"score">): Promise<AnswerOf<"score">>;
+  score(texts: readonly TextOrPair[], options?: AskOptions<"score">): Promise<readonly AnswerOf<"score">[]>;
+  tokenClassify(text: string, options?: AskOptions<"token-classify">): Promise<AnswerOf<"token-classify">>;
+  tokenClassify(
+    texts: readonly string[],
+    options?: AskOptions<"token-classify">,
+  ): Promise<readonly AnswerOf<"token-classify">[]>;
+  embed(text: string, options?: AskOptions<"embed">): Promise<AnswerOf<"embed">>;
+  embed(texts: readonly string[], options?: AskOptions<"embed">): Promise<readonly AnswerOf<"embed">[]>;
+  similarity(pair: TextPair, options?: AskOptions<"similarity">): Promise<AnswerOf<"similarity">>;
+  similarity(
+    pairs: readonly TextPair[],
+    options?: AskOptions<"similarity">,
+  ): Promise<readonly AnswerOf<"similarity">[]>;
+  rerank(question: RerankQuestion, options?: AskOptions<"rerank">): Promise<AnswerOf<"rerank">>;
+  rerank(questions: readonly RerankQuestion[], options?: AskOptions<"rerank">): Promise<readonly AnswerOf<"rerank">[]>;
 }
 
 /**

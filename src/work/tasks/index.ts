@@ -20,4 +20,12 @@ export {
 } from "./table.ts";
 export type { EncodedQuestion, Task, TaskAnswer, TaskFacts, TaskTypes, WireRequest } from "./task.ts";
 export type { ClassAnswer, LabelProbability } from "./class-answer.ts";
+export type { Embedding } from "./embed.ts";
+export type { MultiLabelAnswer } from "./multi-label.ts";
+export type { Ranking, RerankQuestion } from "./rerank.ts";
+export type { Score } from "./score.ts";
+export type { Similarity } from "./similarity.ts";
+export { spansOf, type LabelledWord, type Span } from "./spans.ts";
+export type { TextOrPair, TextPair } from "./text.ts";
+export type { TokenAnswer } from "./token-classify.ts";
 export { digestBits } from "./digest.ts";

@@ -1,16 +1,36 @@
 /** Every task, by its name. To add one: a file like `classify.ts`, a line in each of the two lists here. */
 import { invariant, LockstepError } from "../../base/index.ts";
 import { classify, type ClassifyTypes } from "./classify.ts";
+import { embed, type EmbedTypes } from "./embed.ts";
+import { multiLabel, type MultiLabelTypes } from "./multi-label.ts";
+import { rerank, type RerankTypes } from "./rerank.ts";
+import { score, type ScoreTypes } from "./score.ts";
+import { similarity, type SimilarityTypes } from "./similarity.ts";
+import { tokenClassify, type TokenClassifyTypes } from "./token-classify.ts";
 import type { Answered, Recalled, Task, TaskFacts } from "./task.ts";
 
 /** The types of each task. */
 export interface TypesOf {
   readonly classify: ClassifyTypes;
+  readonly "multi-label": MultiLabelTypes;
+  readonly score: ScoreTypes;
+  readonly rerank: RerankTypes;
+  readonly "token-classify": TokenClassifyTypes;
+  readonly embed: EmbedTypes;
+  readonly similarity: SimilarityTypes;
 }
 
 export type TaskName = keyof TypesOf;
 
-export const TASKS: { readonly [T in TaskName]: Task<T, TypesOf[T]> } = { classify };
+export const TASKS: { readonly [T in TaskName]: Task<T, TypesOf[T]> } = {
+  classify,
+  "multi-label": multiLabel,
+  score,
+  rerank,
+  "token-classify": tokenClassify,
+  embed,
+  similarity,
+};
 
 export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];
 

@@ -15,6 +15,7 @@ import {
 } from "../../numeric/tensor/index.ts";
 import {
   readLockstepFile,
+  sequenceHead,
   type FeatureExtractor,
   type LockstepFile,
   type Version,
@@ -171,16 +172,17 @@ function extended(before: Lineage | undefined, record: UpdateRecord): Lineage {
 
 /** The metrics are left out: they were measured on other weights. Calibration stays. */
 function described(
-  { head, labels, maxTokens, calibration }: Version,
+  version: Version,
   own: LockstepFile | undefined,
   weights: Version["weights"],
   lineage: Lineage,
 ): LockstepFile {
+  const { labels, maxTokens, calibration } = version;
   const made = {
     format: 1 as const,
     task: "classify" as const,
     labels: [...labels],
-    pooling: head.pooling,
+    pooling: sequenceHead(version).pooling,
     max_tokens: maxTokens,
     calibration: { ...calibration },
   } satisfies Omit<LockstepFile, "weights_sha256">;
