@@ -26,7 +26,6 @@ export interface Task extends Context {
   readonly recipe: Recipe;
   readonly phase: Extract<PhaseRecipe, { readonly objective: "classify" }>;
   readonly tokenizer: Tokenizer;
-  readonly names: readonly string[];
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
 }
 
@@ -73,6 +72,7 @@ export async function bankingTask(minilm?: string): Promise<Task> {
     special: tokenizer.special,
     pooling: recipe.pooling,
     labels: names.length,
+    names,
     data,
     plan: {
       batchSize,
@@ -96,7 +96,6 @@ export async function bankingTask(minilm?: string): Promise<Task> {
     ...context,
     recipe,
     tokenizer,
-    names,
     weights: new Map(parameters.map(({ name }) => [name, known.get(name) ?? drawn.get(name)!])),
   };
 }

@@ -78,9 +78,19 @@ function fieldsOf(node: ts.Node | undefined, schemas: Schemas): readonly Field[]
   const own = node.arguments[0];
   const properties: readonly ts.ObjectLiteralElementLike[] =
     own !== undefined && ts.isObjectLiteralExpression(own) ? own.properties : [];
-  if (name.text === "strictObject") return properties.filter(isField);
+  if (name.text === "strictObject") return properties.flatMap((property) => fieldOf(property, schemas));
   if (name.text !== "extend") return fieldsOf(expression, schemas);
-  return [...fieldsOf(schemas.get(expression.getText()), schemas), ...properties.filter(isField)];
+  return [
+    ...fieldsOf(schemas.get(expression.getText()), schemas),
+    ...properties.flatMap((property) => fieldOf(property, schemas)),
+  ];
+}
+
+/** A field, or those that are spread. */
+function fieldOf(property: ts.ObjectLiteralElementLike, schemas: Schemas): readonly Field[] {
+  if (isField(property)) return [property];
+  const spread = ts.isSpreadAssignment(property) ? schemas.get(property.expression.getText()) : undefined;
+  return spread !== undefined && ts.isObjectLiteralExpression(spread) ? spread.properties.filter(isField) : [];
 }
 
 function isField(property: ts.ObjectLiteralElementLike): property is Field {

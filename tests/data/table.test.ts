@@ -24,7 +24,7 @@ describe("BANKING77", () => {
     const table = await readTable(path);
     assert.equal(table.texts.length, 10_003);
     assert.equal(new Set(table.labels).size, 77);
-    assert.deepEqual(table.columns, { text: "text", label: "category" });
+    assert.deepEqual(table.columns, { text: "text", label: "category", roles: {} });
     assert.equal(table.sha256, createHash("sha256").update(readFileSync(path)).digest("hex"));
     assert.equal(table.bytes, readFileSync(path).length);
     assert.equal(table.texts[0], "I am still waiting on my card?");
@@ -60,7 +60,7 @@ describe("what is read", () => {
 
   it("named columns, other columns ignored, no label when none is wanted", async () => {
     const path = file("id,Question,Intent\n1,hello,a\n");
-    assert.deepEqual((await readTable(path)).columns, { text: "Question", label: "Intent" });
+    assert.deepEqual((await readTable(path)).columns, { text: "Question", label: "Intent", roles: {} });
     assert.equal((await readTable(path, { label: false })).labels, undefined);
     assert.deepEqual((await readTable(path, { text: "Intent", label: "id" })).texts, ["a"]);
     assert.equal((await readTable(file("text\nhello\n"))).labels, undefined);
@@ -175,11 +175,16 @@ describe("columns", () => {
   it("that a version was trained on come before a guess and after a name", async () => {
     const preferred = { text: "question", label: "kind" };
     const path = file("text,question,kind,label\na,b,c,d\n");
-    assert.deepEqual((await readTable(path, { preferred })).columns, preferred);
-    assert.deepEqual((await readTable(path, { preferred, text: "text" })).columns, { text: "text", label: "kind" });
+    assert.deepEqual((await readTable(path, { preferred })).columns, { ...preferred, roles: {} });
+    assert.deepEqual((await readTable(path, { preferred, text: "text" })).columns, {
+      text: "text",
+      label: "kind",
+      roles: {},
+    });
     assert.deepEqual((await readTable(file("text,label\na,b\n"), { preferred })).columns, {
       text: "text",
       label: "label",
+      roles: {},
     });
   });
 

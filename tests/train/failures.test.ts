@@ -11,9 +11,10 @@ import { Phase } from "../../src/work/train/phase.ts";
 import { SMALL, smallInput } from "./small.ts";
 
 test("a loss that is not finite is NON_FINITE in every worker alike, before any weight is touched", async () => {
-  const { recipe, config, special, classes, ids, offsets, labels, train } = await smallInput(SMALL, 48);
+  const { recipe, config, special, names, datasets } = await smallInput(SMALL, 48);
+  const { train: examples, ...dataset } = datasets[0]!;
   const phase = recipe.phases.at(-1)!;
-  const model = { phase, config, labels: classes, pooling: "mean" } as const;
+  const model = { phase, config, labels: names.length, pooling: "mean" } as const;
   const weights = initializeParameters(Phase.parametersOf(model), 0.02, seedFrom(1));
   weights.get("classifier.weight")!.data.fill(3e38);
   const opened = await Phase.open({
@@ -21,7 +22,8 @@ test("a loss that is not finite is NON_FINITE in every worker alike, before any 
     name: "1/1 classify",
     executor: "native",
     special,
-    data: { ids, offsets, labels, examples: train },
+    names,
+    data: { ...dataset, examples },
     threads: 3,
     weights,
     plan: { batchSize: phase.batch_size, shards: 8, epochs: 1, seed: seedFrom(2) },
@@ -41,9 +43,14 @@ test("a loss that is not finite is NON_FINITE in every worker alike, before any 
 
 test("when one worker fails, its error is the one that is reported", async () => {
   const input = await smallInput({ ...SMALL, finetune: { ...SMALL.finetune, epochs: 0 } }, 48);
-  const ids = new Int32Array(new SharedArrayBuffer(input.ids.byteLength));
-  ids.set(input.ids);
+  const [dataset] = input.datasets;
+  const ids = new Int32Array(new SharedArrayBuffer(dataset!.ids.byteLength));
+  ids.set(dataset!.ids);
   // beyond the vocabulary: the shard that holds it cannot be computed
-  ids[input.offsets[input.train[3]!]! + 1] = 100_000;
-  await assert.rejects(runTraining({ ...input, ids }, { threads: 3 }), { code: "INPUT_INVALID", message: /100000/ });
+  ids[dataset!.offsets[dataset!.train[3]!]! + 1] = 100_000;
+  const datasets = input.datasets.map((one) => ({ ...one, ids }));
+  await assert.rejects(runTraining({ ...input, datasets }, { threads: 3 }), {
+    code: "INPUT_INVALID",
+    message: /100000/,
+  });
 });

@@ -99,7 +99,7 @@ test("phases: a list replaces those that a recipe has by itself, places and shor
   };
   refused({ phases: { 2: { epochs: 1 } } }, /phases\.2: there are 2 phases/);
   refused({ phases: [{ objective: "classify" }], pretrain: { epochs: 1 } }, /pretrain is short for .*there is none/);
-  refused({ phases: [{ objective: "masked-lm" }] }, /last phase, masked-lm, .*answers nothing by itself/);
+  refused({ task: "classify", phases: [{ objective: "masked-lm" }] }, /last phase, masked-lm, .*nothing by itself/);
   refused({ phases: [] }, /phases/);
   refused(
     { phases: [{ objective: "classify", mask_rate: 0.5 } as never] },

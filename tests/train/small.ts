@@ -37,16 +37,19 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
     max_position_embeddings: resolved.max_tokens,
     type_vocab_size: 2,
   });
-  return {
-    recipe: resolved,
-    config,
-    special: tokenizer.special,
-    classes: names.length,
+  const dataset = {
     ids: data.ids,
     offsets: data.offsets,
     labels: data.labels!,
     train: shared(split.train),
     validation: shared(split.validation),
+  };
+  return {
+    recipe: resolved,
+    config,
+    special: tokenizer.special,
+    names,
+    datasets: resolved.phases.map(() => dataset),
   };
 }
 

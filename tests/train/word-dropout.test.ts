@@ -43,6 +43,7 @@ test("the plan sorts by what is left, so that little is padded", () => {
     special: SPECIAL,
     pooling: "mean",
     labels: 2,
+    names: ["a", "b"],
     data,
     plan: { batchSize: 20, shards: 2, epochs: 2, seed },
   } as const;

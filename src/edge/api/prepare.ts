@@ -1,13 +1,15 @@
 /** From a table to what training needs: labels, split, tokenizer, token ids, and the encoder to start from. */
 import { LockstepError, seedFrom } from "../../base/index.ts";
 import {
-  encodeDataset,
-  labelSpace,
+  labelIds,
   labelWarnings,
+  READINGS,
+  ROLES,
   readTable,
-  requireLabels,
   splitByHash,
-  type PackedDataset,
+  type Reading,
+  type Role,
+  type RoleChoices,
   type Split,
   type Table,
 } from "../../language/data/index.ts";
@@ -19,15 +21,18 @@ import {
   type ModelConfig,
 } from "../../language/models/index.ts";
 import { presentExecutor, type ServingExecutor } from "../../numeric/runtime/index.ts";
-import { loadTokenizer, requireOwnTokenizer, type Tokenizer } from "../../language/text/index.ts";
+import { loadTokenizer, openTokenizer, requireOwnTokenizer, type Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
 import {
   defaultValidationFraction,
+  objectiveOf,
   phaseNames,
   recordShards,
+  requireTask,
   resolveRecipe,
   trainTokenizer,
+  type Dataset,
   type Recipe,
   type RecipeInput,
 } from "../../work/train/index.ts";
@@ -39,10 +44,12 @@ export interface Prepared {
   readonly table: Table;
   /** Class names by id. */
   readonly labels: readonly string[];
+  /** Class of each row; empty where a text has no single one. */
   readonly labelIds: Int32Array;
   readonly split: Split;
   readonly tokenizer: Tokenizer;
-  readonly dataset: PackedDataset;
+  /** What each phase of the recipe is trained on. */
+  readonly datasets: readonly Dataset[];
   readonly config: ModelConfig;
   /** By parameter name; absent: from nothing. */
   readonly from: ReadonlyMap<string, HostTensor<"float32">> | undefined;
@@ -64,19 +71,18 @@ export async function prepare(
   input: TrainInput,
   { onPhases, onStage, warn, signal }: PrepareOptions,
 ): Promise<Prepared> {
-  const { data, text, label, from, test: _, ...settings } = input;
+  const { data, text: _text, label: _label, columns: _columns, from, test: _test, ...settings } = input;
   // A wrong setting is refused before any file is read.
   const asked = resolveRecipe({ ...settings, ...(from === undefined ? {} : { from: ANY_HASH }) });
   checkSettings(asked);
   onPhases(phaseNames(asked));
   onStage("read");
   const executor = await chooseExecutor(settings.executor, warn);
-  const table = await readTable(data, {
-    ...(text === undefined ? {} : { text }),
-    ...(label === undefined ? {} : { label }),
-  });
-  const { labels: cells, columns } = requireLabels(table);
-  const { names: labels, ids: labelIds } = labelSpace(cells);
+  const readings = asked.phases.map((phase) => READINGS[objectiveOf(phase).reading]);
+  const table = await readTable(data, { ...columnsFor(readings, input), ...formatOf(readings, data) });
+  const main = readings.at(-1)!;
+  const labels = main.names(table);
+  const ids = main.label ? labelIds(table.labels ?? [], labels, table) : new Int32Array(0);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
   // What is trained is measured and served in the same profile.
   if (executor === "portable") requireOwnTokenizer(encoder?.tokenizer.library);
@@ -85,12 +91,13 @@ export async function prepare(
     ...settings,
     executor,
     validation_fraction: fraction,
-    data: { sha256: table.sha256, ...columns },
+    data: { sha256: table.sha256, ...columnsOf(table) },
     ...(encoder === undefined
       ? {}
       : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
   });
-  const split = splitByHash(table.texts, { fraction, seed: seedFrom(recipe.seed) });
+  const texts = main.texts(table);
+  const split = splitByHash(texts, { fraction, seed: seedFrom(recipe.seed) });
   if (split.train.length < MINIMUM_EXAMPLES)
     throw new LockstepError(
       "DATA_INVALID",
@@ -98,39 +105,122 @@ export async function prepare(
         `${MINIMUM_EXAMPLES} are needed`,
       { path: data, texts: split.train.length },
     );
-  for (const message of labelWarnings(labels, labelIds, split.train)) warn(message);
+  if (main.label) for (const message of labelWarnings(labels, ids, split.train)) warn(message);
 
   onStage("tokenizer");
   const tokenizer =
     encoder?.tokenizer ??
     (await newTokenizer(
       recipe,
-      split.train.map((row) => table.texts[row]!),
+      split.train.map((row) => texts[row]!),
       signal,
     ));
   onStage("encode");
-  const dataset = await encodeDataset(tokenizer, table.texts, labelIds, {
-    maxLength: Math.min(recipe.max_tokens, tokenizer.maxLength),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  const rows = { train: sharedInts(split.train), validation: sharedInts(split.validation) };
+  const datasets = await datasetsOf(recipe, table, labels, { tokenizer, rows, signal });
   const config = configOf(recipe, encoder, tokenizer);
-  const complete = recordShards(recipe, {
-    ids: dataset.ids,
-    offsets: dataset.offsets,
-    labels: labelIds,
-    examples: Int32Array.from(split.train),
-  });
   return {
-    recipe: complete,
+    recipe: recordShards(
+      recipe,
+      datasets.map(({ train, ...dataset }) => ({ ...dataset, examples: train })),
+    ),
     table,
     labels,
-    labelIds,
+    labelIds: ids,
     split,
     tokenizer,
-    dataset,
+    datasets,
     config,
     from: encoder === undefined ? undefined : encoderWeights(encoder, config),
   };
+}
+
+interface Encoding {
+  readonly tokenizer: Tokenizer;
+  /** Rows of the table that are trained on, and those that are held out. */
+  readonly rows: Pick<Dataset, "train" | "validation">;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What each phase is trained on; phases that read the same share it. */
+export async function datasetsOf(
+  { phases, max_tokens }: Recipe,
+  table: Table,
+  labels: readonly string[],
+  { tokenizer, rows, signal }: Encoding,
+): Promise<readonly Dataset[]> {
+  const length = Math.min(max_tokens, tokenizer.maxLength);
+  const made = new Map<string, Dataset>();
+  for (const phase of phases) {
+    const { reading: name, arrange } = objectiveOf(phase);
+    const key = arrange === undefined ? name : phase.objective;
+    if (made.has(key)) continue;
+    const reading = READINGS[name];
+    // What is arranged into rows is read whole.
+    const reader = arrange === undefined ? tokenizer : withoutLimit(tokenizer);
+    const encoded = await reading.encode(table, reader, labels, {
+      maxLength: arrange === undefined ? length : reader.maxLength,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const dataset = { ...encoded, rowsEach: reading.rowsEach, ...rows };
+    made.set(key, arrange?.(dataset, length, tokenizer.special) ?? dataset);
+  }
+  return phases.map((phase) => {
+    const { reading, arrange } = objectiveOf(phase);
+    return made.get(arrange === undefined ? reading : phase.objective)!;
+  });
+}
+
+/** Tokens of a text at most, before it is cut into rows. */
+const WHOLE = 1_000_000;
+
+function withoutLimit({ files }: Tokenizer): Tokenizer {
+  const config = JSON.parse(files["tokenizer_config.json"]) as object;
+  return openTokenizer(
+    { tokenizerJson: files["tokenizer.json"], tokenizerConfig: { ...config, model_max_length: WHOLE } },
+    { maxLength: WHOLE },
+  );
+}
+
+/** A .txt file is paragraphs where texts alone are read, otherwise a table like any other. */
+function formatOf(readings: readonly Reading[], path: string): { readonly format?: "text" } {
+  const isAlone = readings.every(({ label, roles }) => !label && !Object.values(roles).includes("needed"));
+  return isAlone && /\.txt$/i.test(path) ? { format: "text" } : {};
+}
+
+/** What is to be read of a table for all phases together. */
+export function columnsFor(
+  readings: readonly Reading[],
+  { text, label, columns = {} }: Pick<TrainInput, "text" | "label" | "columns">,
+): { readonly text?: string; readonly label?: string | false; readonly roles: RoleChoices } {
+  const roles: Partial<Record<Role, RoleChoices[Role]>> = {};
+  for (const role of ROLES) {
+    const needs = readings.flatMap(({ roles: own }) => own[role] ?? []);
+    const name = columns[role];
+    if (needs.length === 0 && name !== undefined)
+      throw new LockstepError("OPTION_INVALID", `columns.${role} is named, and no phase reads one`, { role });
+    if (needs.length > 0) roles[role] = { name, need: needs.includes("needed") ? "needed" : "named" };
+  }
+  const hasLabel = readings.some((reading) => reading.label);
+  return {
+    ...(text === undefined ? {} : { text }),
+    ...(hasLabel ? (label === undefined ? {} : { label }) : { label: false as const }),
+    roles,
+  };
+}
+
+function columnsOf({ columns: { text, label, roles } }: Table) {
+  return {
+    text,
+    ...(label === undefined ? {} : { label }),
+    ...(Object.keys(roles).length === 0 ? {} : { columns: roles }),
+  };
+}
+
+function sharedInts(values: readonly number[]): Int32Array {
+  const shared = new Int32Array(new SharedArrayBuffer(values.length * 4));
+  shared.set(values);
+  return shared;
 }
 
 async function openEncoder(path: string, settings: RecipeInput): Promise<Encoder> {
@@ -167,7 +257,9 @@ async function chooseExecutor(
   return name;
 }
 
-function checkSettings({ from, model, phases }: Recipe): void {
+function checkSettings(recipe: Recipe): void {
+  requireTask(recipe);
+  const { from, model, phases } = recipe;
   const last = phases.length - 1;
   if (phases[last]?.epochs === 0)
     throw new LockstepError(

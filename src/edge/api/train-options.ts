@@ -1,6 +1,7 @@
 /** What `train` takes: a table and a recipe, and how to run them. Types come from the schemas. */
 import { z } from "zod";
 import { parseOptions } from "../../base/index.ts";
+import { ROLES } from "../../language/data/index.ts";
 import type { RecipeInput, TrainingEvent } from "../../work/train/index.ts";
 import { aliasSchema, callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 
@@ -15,12 +16,16 @@ const filesSchema = z.looseObject({
   text: column,
   /** Column of the label. @default the first of label, intent, category, class … that there is */
   label: column,
+  /** Further columns, by what they hold. @default those of the usual names, where an objective needs them */
+  columns: z.partialRecord(z.enum(ROLES), z.string().min(1)).optional(),
   /** A model folder in the Hugging Face layout, or a store, to fine-tune. @default none: from nothing */
   from: pathSchema.optional(),
   /** A table to measure the published version on. @default none */
   test: table("expected the path of a table").optional(),
 });
-type Files = { readonly [K in "data" | "text" | "label" | "from" | "test"]: z.input<typeof filesSchema>[K] };
+type Files = {
+  readonly [K in "data" | "text" | "label" | "columns" | "from" | "test"]: z.input<typeof filesSchema>[K];
+};
 
 /** The recipe's fields (see `recipeSchema`), with files in place of their hashes. */
 export type TrainInput = Omit<RecipeInput, "data" | "from"> & Partial<Files> & Pick<Files, "data">;

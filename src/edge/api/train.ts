@@ -132,10 +132,6 @@ async function runName(store: Store, recipe: Recipe, resume: boolean): Promise<s
   return resume && before !== undefined && !(await store.hasRun(name)) && (await store.hasRun(before)) ? before : name;
 }
 
-function columnsOf({ text, label }: TrainInput): { text?: string; label?: string } {
-  return { ...(text === undefined ? {} : { text }), ...(label === undefined ? {} : { label }) };
-}
-
 function interrupted(isTrained: boolean, cause: unknown): LockstepError {
   const when = isTrained ? " after its last step, which is saved; go on with --resume" : " before its first step";
   return new LockstepError("CANCELLED", `the training was interrupted${when}`, {}, { cause });
@@ -143,32 +139,24 @@ function interrupted(isTrained: boolean, cause: unknown): LockstepError {
 
 /** Its labels have to be among those that are trained; the columns are the training table's unless they are named. */
 async function readTest(path: string, input: TrainInput, { labels, recipe }: Prepared): Promise<TestTable> {
+  const { text, label = recipe.data?.label } = input;
   const table = await readTable(path, {
-    ...columnsOf(input),
-    ...(recipe.data === undefined ? {} : { preferred: { text: recipe.data.text, label: recipe.data.label } }),
+    ...(text === undefined ? {} : { text }),
+    ...(input.label === undefined ? {} : { label: input.label }),
+    ...(recipe.data === undefined || label === undefined ? {} : { preferred: { text: recipe.data.text, label } }),
   });
   return { texts: table.texts, labels: labelIds(requireLabels(table).labels, labels, table), sha256: table.sha256 };
 }
 
-function trainingInput({ recipe, config, tokenizer, labels, dataset, labelIds: ids, split, from }: Prepared) {
+function trainingInput({ recipe, config, tokenizer, labels, datasets, from }: Prepared) {
   return {
     recipe,
     config,
     special: tokenizer.special,
-    classes: labels.length,
-    ids: dataset.ids,
-    offsets: dataset.offsets,
-    labels: dataset.labels ?? ids,
-    train: sharedInts(split.train),
-    validation: sharedInts(split.validation),
+    names: labels,
+    datasets,
     ...(from === undefined ? {} : { from }),
   };
-}
-
-function sharedInts(values: readonly number[]): Int32Array {
-  const shared = new Int32Array(new SharedArrayBuffer(values.length * 4));
-  shared.set(values);
-  return shared;
 }
 
 function versionContent({ recipe, config, labels, tokenizer }: Prepared, { weights }: TrainedModel) {

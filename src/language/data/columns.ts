@@ -27,16 +27,42 @@ export const LABEL_NAMES: readonly string[] = [
   "tag",
 ];
 
+/** What a column may hold beside the text and its one label. */
+export const ROLES = ["second", "negative", "labels", "score", "tags", "answer"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** Guessed in this order, whatever the case. */
+export const ROLE_NAMES: { readonly [R in Role]: readonly string[] } = {
+  second: ["second", "text2", "sentence2", "question2", "positive", "hypothesis", "response", "paraphrase"],
+  negative: ["negative", "hard_negative"],
+  labels: ["labels", "label", "intents", "categories", "tags", "topics"],
+  score: ["score", "similarity", "value", "rating", "label", "target"],
+  tags: ["tags", "ner_tags", "labels", "label"],
+  answer: ["answer", "output", "response", "completion", "target"],
+};
+
+/** Whether a role's column has to be there, may be, or is read only where it is named. */
+export type Need = "needed" | "guessed" | "named";
+export interface RoleChoice {
+  readonly name: string | undefined;
+  readonly need: Need;
+}
+export type RoleChoices = { readonly [R in Role]?: RoleChoice | undefined };
+
 /** A column name, undefined to guess (a label may then be missing), or false for none. */
 export interface ColumnChoice {
   readonly text: string | undefined;
   readonly label: string | false | undefined;
   /** Taken where there are columns of these names, before any guess: those that a version was trained on. */
   readonly preferred?: { readonly text: string; readonly label: string } | undefined;
+  /** Further columns. @default none */
+  readonly roles?: RoleChoices | undefined;
 }
 export interface Columns {
   readonly text: string;
   readonly label: string | undefined;
+  /** The further columns that were found. */
+  readonly roles: { readonly [R in Role]?: string };
 }
 
 /** Throws DATA_INVALID that names the columns there are and the closest one. */
@@ -58,7 +84,37 @@ export function chooseColumns(names: readonly string[], choice: ColumnChoice, pa
         : find(names, choice.label, path);
   if (label === text)
     throw missing(`${path}: the column ${JSON.stringify(text)} cannot be both text and label`, names, path);
-  return { text, label };
+  return { text, label, roles: chooseRoles(names, choice.roles ?? {}, [text, label], path) };
+}
+
+/** A column has one role: those that text and label have taken are not guessed again. */
+function chooseRoles(
+  names: readonly string[],
+  choices: RoleChoices,
+  taken: readonly (string | undefined)[],
+  path: string,
+): Columns["roles"] {
+  const found: Partial<Record<Role, string>> = {};
+  for (const role of ROLES) {
+    const choice = choices[role];
+    if (choice === undefined) continue;
+    const free = names.filter((name) => !taken.includes(name) && !Object.values(found).includes(name));
+    const name =
+      choice.name !== undefined
+        ? find(names, choice.name, path)
+        : choice.need === "named"
+          ? undefined
+          : guess(free, ROLE_NAMES[role], undefined);
+    if (name !== undefined) found[role] = name;
+    else if (choice.need === "needed")
+      throw missing(
+        `none of the columns of ${path} is called ${ROLE_NAMES[role].slice(0, 4).join(", ")} or the like; say which ` +
+          `one holds the ${role} (columns.${role})`,
+        names,
+        path,
+      );
+  }
+  return found;
 }
 
 /** There is no label, and one is needed. */

@@ -1,6 +1,6 @@
 /** Records of a JSON-lines text: one object a line. */
 import { LockstepError, parseStrictJson } from "../../base/index.ts";
-import { LineSplitter } from "./lines.ts";
+import { numberedLines } from "./lines.ts";
 
 export interface JsonRecord {
   readonly value: Readonly<Record<string, unknown>>;
@@ -13,29 +13,10 @@ export async function* jsonRecords(
   path: string,
   maxLine: number,
 ): AsyncGenerator<JsonRecord> {
-  let line = 0;
-  for await (const text of lines(chunks, path, maxLine)) {
-    line++;
+  for await (const { text, line } of numberedLines(chunks, path, maxLine)) {
     if (text.trim() === "") continue;
     yield { value: parseLine(text, line, path), line };
   }
-}
-
-async function* lines(chunks: AsyncIterable<string>, path: string, maxLine: number): AsyncGenerator<string> {
-  const splitter = new LineSplitter();
-  let count = 1;
-  for await (const chunk of chunks) {
-    const parts = splitter.add(chunk);
-    count += parts.length;
-    yield* parts;
-    if (splitter.rest.length > maxLine)
-      throw new LockstepError(
-        "DATA_INVALID",
-        `line ${count} of ${path} has more than ${maxLine} characters; give one JSON object a line`,
-        { path, line: count },
-      );
-  }
-  if (splitter.rest !== "") yield splitter.rest;
 }
 
 /** Whole numbers beyond 2^53 are their digits: rounded, two of them would be one label. */

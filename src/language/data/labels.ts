@@ -11,6 +11,12 @@ export interface LabelSpace {
 
 /** Throws DATA_INVALID for a single class, too many, or names that are too long together. */
 export function labelSpace(labels: readonly string[]): LabelSpace {
+  const names = labelNames(labels);
+  return { names, ids: labelIds(labels, names) };
+}
+
+/** The distinct labels, in order. @throws as `labelSpace` */
+export function labelNames(labels: readonly string[]): readonly string[] {
   const names = [...new Set(labels)].sort((a, b) => (a < b ? -1 : 1));
   if (names.length < 2) {
     const which = labels.length === 1 ? "there is one row, with" : `all ${labels.length} rows have`;
@@ -36,7 +42,7 @@ export function labelSpace(labels: readonly string[]): LabelSpace {
         `${formatBytes(LABEL_LIMITS.jsonBytes)} are taken; shorten them, or is this the wrong column?`,
       { classes: names.length, bytes },
     );
-  return { names, ids: labelIds(labels, names) };
+  return names;
 }
 
 /**

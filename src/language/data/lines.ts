@@ -1,4 +1,25 @@
 /** A text in pieces as its lines. CRLF, LF and CR end a line, mixed as they come. */
+import { LockstepError } from "../../base/index.ts";
+
+/** Lines with their numbers, from 1. @throws DATA_INVALID for one of more than `maxLine` characters */
+export async function* numberedLines(
+  chunks: AsyncIterable<string>,
+  path: string,
+  maxLine: number,
+): AsyncGenerator<{ readonly text: string; readonly line: number }> {
+  const splitter = new LineSplitter();
+  let line = 0;
+  for await (const chunk of chunks) {
+    for (const text of splitter.add(chunk)) yield { text, line: ++line };
+    if (splitter.rest.length > maxLine)
+      throw new LockstepError(
+        "DATA_INVALID",
+        `line ${line + 1} of ${path} has more than ${maxLine} characters; give one row a line`,
+        { path, line: line + 1 },
+      );
+  }
+  if (splitter.rest !== "") yield { text: splitter.rest, line: line + 1 };
+}
 
 /** Holds the line that is not ended yet. */
 export class LineSplitter {

@@ -26,6 +26,12 @@ export interface EncodeDatasetOptions {
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 8;
 
+export interface EncodedRow {
+  readonly ids: Int32Array;
+  readonly typeIds: Int32Array;
+  readonly truncated: boolean;
+}
+
 /**
  * Encodes every text with its special tokens; other work on this thread goes on meanwhile. A text that cannot be
  * encoded is named by its row.
@@ -36,42 +42,56 @@ export async function encodeDataset(
   labels?: ArrayLike<number>,
   options: EncodeDatasetOptions = {},
 ): Promise<PackedDataset> {
-  const { maxTokens = 500_000_000, onProgress, signal } = options;
   if (labels !== undefined && labels.length !== texts.length)
     throw new LockstepError("DATA_INVALID", `there are ${texts.length} texts and ${labels.length} labels`);
-  const offsets = sharedInts(texts.length + 1);
-  const rows: Int32Array[] = [];
+  const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
+  const { ids, offsets, truncated } = await encodeRows(
+    texts.length,
+    (row) => tokenizer.encode(texts[row] as string, maxLength),
+    options,
+  );
+  return { ids, offsets, labels: labels === undefined ? undefined : copyShared(labels), truncated };
+}
+
+/** Rows one after another. `typeIds` is empty where all are 0. */
+export async function encodeRows(
+  count: number,
+  encode: (row: number) => EncodedRow | Promise<EncodedRow>,
+  { maxTokens = 500_000_000, onProgress, signal }: EncodeDatasetOptions = {},
+): Promise<Omit<PackedDataset, "labels"> & { readonly typeIds: Uint8Array<SharedArrayBuffer> }> {
+  const offsets = sharedInts(count + 1);
+  const rows: EncodedRow[] = [];
   let truncated = 0;
   let total = 0;
   let turn = performance.now();
-  for (let row = 0; row < texts.length; row++) {
-    const given = tokenizer.encode(
-      texts[row] as string,
-      options.maxLength === undefined ? {} : { maxLength: options.maxLength },
-    );
+  for (let row = 0; row < count; row++) {
+    const given = encode(row);
     const encoded = given instanceof Promise ? await given : given;
-    rows.push(encoded.ids);
+    rows.push(encoded);
     total += encoded.ids.length;
     if (encoded.truncated) truncated++;
     if (total > maxTokens)
       throw new LockstepError(
         "INPUT_TOO_LARGE",
-        `the first ${row + 1} of ${texts.length} texts have more than ${formatCount(maxTokens)} tokens; use ` +
+        `the first ${row + 1} of ${count} texts have more than ${formatCount(maxTokens)} tokens; use ` +
           "fewer texts or a smaller maxLength",
         { maxTokens },
       );
     offsets[row + 1] = total;
     if (performance.now() - turn < SLICE_MS) continue;
-    onProgress?.(row + 1, texts.length);
+    onProgress?.(row + 1, count);
     await setImmediate();
     if (signal?.aborted === true)
       throw new LockstepError("CANCELLED", "encoding the texts was cancelled", {}, { cause: signal.reason });
     turn = performance.now();
   }
   const ids = sharedInts(total);
-  rows.forEach((row, i) => ids.set(row, offsets[i]));
-  onProgress?.(texts.length, texts.length);
-  return { ids, offsets, labels: labels === undefined ? undefined : copyShared(labels), truncated };
+  rows.forEach((row, i) => ids.set(row.ids, offsets[i]));
+  const hasTypes = rows.some(({ typeIds }) => typeIds.some((type) => type !== 0));
+  const typeIds = new Uint8Array(new SharedArrayBuffer(hasTypes ? total : 0));
+  if (hasTypes) rows.forEach((row, i) => typeIds.set(row.typeIds, offsets[i]));
+  onProgress?.(count, count);
+  return { ids, offsets, typeIds, truncated };
 }
 
 function sharedInts(length: number): Int32Array<SharedArrayBuffer> {

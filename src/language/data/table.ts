@@ -1,9 +1,11 @@
 /** A CSV or JSON-lines file as texts and labels, each row checked, each complaint with its line. */
 import { z } from "zod";
 import { LABEL_LIMITS, LockstepError, formatBytes, parseOptions } from "../../base/index.ts";
-import { chooseColumns, noLabels, type Columns } from "./columns.ts";
+import { chooseColumns, noLabels, ROLES, type Columns, type Role, type RoleChoices } from "./columns.ts";
+import { conllSentences } from "./conll.ts";
 import { csvRecords } from "./csv.ts";
 import { jsonRecords } from "./jsonl.ts";
+import { numberedLines } from "./lines.ts";
 import { readText, type FileFacts } from "./text-file.ts";
 
 const tableOptions = z.strictObject({
@@ -13,8 +15,13 @@ const tableOptions = z.strictObject({
   label: z.union([z.string().min(1), z.literal(false)]).optional(),
   /** Columns that are taken where they are there and none is named: those that a version was trained on. */
   preferred: z.strictObject({ text: z.string(), label: z.string() }).optional(),
-  /** "auto" goes by the file's name (.jsonl, .ndjson, .json), then by its first character. */
-  format: z.enum(["csv", "jsonl", "auto"]).default("auto"),
+  /** Further columns, by what they hold. */
+  roles: z.custom<RoleChoices>().default({}),
+  /**
+   * "auto" goes by the file's name (.jsonl, .ndjson, .json; .conll, .iob, .bio), then by its first character.
+   * "conll" has the columns `tokens` and `tags`, one row a sentence; "text" the column `text`, one row a paragraph.
+   */
+  format: z.enum(["csv", "jsonl", "conll", "text", "auto"]).default("auto"),
   /** Bytes. */
   maxFileBytes: z
     .int()
@@ -34,17 +41,21 @@ export interface Table {
   readonly texts: readonly string[];
   /** As long as `texts`; absent when there is no label column. */
   readonly labels: readonly string[] | undefined;
+  /** Cells of the further columns that were asked for and found; a list is JSON text. */
+  readonly cells: { readonly [R in Role]?: readonly string[] };
   /** Line of the file, from 1, that each row ends on. */
   readonly lines: Int32Array;
   readonly columns: Columns;
   /** Names of all columns (of a JSON-lines file: the fields of its first row). */
   readonly names: readonly string[];
-  readonly format: "csv" | "jsonl";
+  readonly format: TableFormat;
   readonly path: string;
   /** SHA-256 of the file's bytes, in hex. */
   readonly sha256: string;
   readonly bytes: number;
 }
+
+export type TableFormat = "csv" | "jsonl" | "conll" | "text";
 
 /** Throws NOT_FOUND, INPUT_TOO_LARGE, or DATA_INVALID with file, line and column. */
 export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
@@ -52,7 +63,7 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
   const facts: FileFacts = { sha256: "", bytes: 0 };
   const { format, chunks } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
   const rows = new Rows(path, settled.maxCellBytes, settled.maxRows);
-  const found = format === "csv" ? await readCsv(chunks, rows, settled) : await readJsonl(chunks, rows, settled);
+  const found = await READERS[format](chunks, rows, settled);
   if (found === undefined)
     throw new LockstepError("DATA_INVALID", `${path} is empty; give a header line and at least one row`, { path });
   if (rows.texts.length === 0)
@@ -61,6 +72,7 @@ export async function readTable(path: string, options: ReadTableOptions = {}): P
   return {
     texts: rows.texts,
     labels: columns.label === undefined ? undefined : rows.labels,
+    cells: rows.cells,
     lines: Int32Array.from(rows.lines),
     columns,
     names,
@@ -92,18 +104,32 @@ type Settled = z.output<typeof tableOptions>;
  */
 const maxRecord = (maxCell: number): number => Math.max(4 * maxCell, 16 << 20);
 
+type Reader = (chunks: AsyncIterable<string>, rows: Rows, settled: Settled) => Promise<Found | undefined>;
+const READERS: { readonly [F in TableFormat]: Reader } = {
+  csv: readCsv,
+  jsonl: readJsonl,
+  conll: readConll,
+  text: readParagraphs,
+};
+
 async function readCsv(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, preferred, maxCellBytes }: Settled,
+  { text, label, preferred, roles, maxCellBytes }: Settled,
 ): Promise<Found | undefined> {
   let header: readonly string[] | undefined;
   let columns: Columns | undefined;
   let at = { text: 0, label: -1 };
+  let further: readonly (readonly [Role, number])[] = [];
   for await (const { cells, line } of csvRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     if (header === undefined || columns === undefined) {
       header = cells;
-      columns = chooseColumns(header, { text, label, preferred }, rows.path);
+      columns = chooseColumns(header, { text, label, preferred, roles }, rows.path);
+      const { roles: found } = columns;
+      const names = header;
+      further = ROLES.flatMap((role) =>
+        found[role] === undefined ? [] : [[role, position(names, found[role], rows.path)] as const],
+      );
       at = {
         text: position(header, columns.text, rows.path),
         label: columns.label === undefined ? -1 : position(header, columns.label, rows.path),
@@ -119,6 +145,7 @@ async function readCsv(
       );
     }
     rows.add(cells[at.text] as string, at.label < 0 ? undefined : cells[at.label], columns, line);
+    for (const [role, place] of further) rows.addCell(role, cells[place] as string, columns, line);
   }
   return columns === undefined ? undefined : { columns, names: header ?? [] };
 }
@@ -136,32 +163,92 @@ function position(header: readonly string[], name: string, path: string): number
 async function readJsonl(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, preferred, maxCellBytes }: Settled,
+  { text, label, preferred, roles, maxCellBytes }: Settled,
 ): Promise<Found | undefined> {
   let columns: Columns | undefined;
   let names: readonly string[] = [];
   for await (const { value, line } of jsonRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     if (columns === undefined) {
       names = Object.keys(value);
-      columns = chooseColumns(names, { text, label, preferred }, rows.path);
+      columns = chooseColumns(names, { text, label, preferred, roles }, rows.path);
     }
-    const labelValue = columns.label === undefined ? undefined : field(value, columns.label, rows.path, line, true);
-    rows.add(field(value, columns.text, rows.path, line, false), labelValue, columns, line);
+    const labelValue =
+      columns.label === undefined ? undefined : field(value, columns.label, rows.path, line, ["scalar"]);
+    // a list of words belongs to a list of tags
+    const kinds = columns.roles.tags === undefined ? [] : (["list"] as const);
+    rows.add(field(value, columns.text, rows.path, line, kinds), labelValue, columns, line);
+    for (const role of ROLES) {
+      const name = columns.roles[role];
+      if (name !== undefined)
+        rows.addCell(role, field(value, name, rows.path, line, ["scalar", "list"]), columns, line);
+    }
   }
   return columns === undefined ? undefined : { columns, names };
 }
 
-/** A text must be a string; a label may be a number or a boolean too, as `String` writes it. */
+/** Sentences of words, each with a tag. */
+async function readConll(chunks: AsyncIterable<string>, rows: Rows, settled: Settled): Promise<Found | undefined> {
+  const names = ["tokens", "tags"];
+  const tags = settled.roles.tags === undefined ? {} : { roles: { tags: { ...settled.roles.tags, name: "tags" } } };
+  const columns = chooseColumns(names, { text: "tokens", label: false, ...tags }, rows.path);
+  let any = false;
+  for await (const { words, tags: own, line } of conllSentences(chunks, rows.path, maxRecord(settled.maxCellBytes))) {
+    any = true;
+    rows.add(JSON.stringify(words), undefined, columns, line);
+    if (columns.roles.tags !== undefined) rows.addCell("tags", JSON.stringify(own), columns, line);
+  }
+  return any ? { columns, names } : undefined;
+}
+
+/** Paragraphs: what stands between empty lines, line ends within them kept as one line feed. */
+async function readParagraphs(
+  chunks: AsyncIterable<string>,
+  rows: Rows,
+  { maxCellBytes }: Settled,
+): Promise<Found | undefined> {
+  const columns: Columns = { text: "text", label: undefined, roles: {} };
+  let lines: string[] = [];
+  let size = 0;
+  let last = 0;
+  const end = (): void => {
+    if (lines.length > 0) rows.add(lines.join("\n"), undefined, columns, last);
+    lines = [];
+    size = 0;
+  };
+  for await (const { text, line } of numberedLines(chunks, rows.path, maxRecord(maxCellBytes))) {
+    if (text.trim() === "") end();
+    else {
+      lines.push(text);
+      size += text.length;
+      last = line;
+      if (size > maxRecord(maxCellBytes))
+        throw new LockstepError(
+          "DATA_INVALID",
+          `the paragraph that ends after line ${line} of ${rows.path} has more than ${maxRecord(maxCellBytes)} ` +
+            "characters; put empty lines between texts",
+          { path: rows.path, line },
+        );
+    }
+  }
+  end();
+  return rows.texts.length === 0 ? undefined : { columns, names: ["text"] };
+}
+
+/**
+ * A text must be a string; by `kinds`, a scalar may be a number or a boolean too, as `String` writes it, and a list of
+ * strings and numbers becomes JSON text.
+ */
 function field(
   value: Readonly<Record<string, unknown>>,
   name: string,
   path: string,
   line: number,
-  scalar: boolean,
+  kinds: readonly ("scalar" | "list")[],
 ): string {
   const found = Object.hasOwn(value, name) ? value[name] : undefined;
   if (typeof found === "string") return found;
-  if (scalar && (typeof found === "number" || typeof found === "boolean")) return String(found);
+  if (kinds.includes("scalar") && (typeof found === "number" || typeof found === "boolean")) return String(found);
+  if (kinds.includes("list") && Array.isArray(found) && found.every(isScalar)) return JSON.stringify(found.map(String));
   const what =
     found === undefined
       ? "is missing"
@@ -173,11 +260,16 @@ function field(
   });
 }
 
+function isScalar(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "number";
+}
+
 /** The rows so far, each checked as it comes. */
 class Rows {
   readonly texts: string[] = [];
   readonly labels: string[] = [];
   readonly lines: number[] = [];
+  readonly cells: Partial<Record<Role, string[]>> = {};
   readonly path: string;
   readonly #maxCell: number;
   readonly #maxRows: number;
@@ -209,6 +301,13 @@ class Rows {
     this.labels.push(trimmed);
   }
 
+  /** Of the row that was added last. An empty list of labels is one. */
+  addCell(role: Role, cell: string, columns: Columns, line: number): void {
+    if (!(role === "labels" && cell.trim() === ""))
+      this.#check(cell, columns.roles[role] ?? role, line, this.texts.length);
+    (this.cells[role] ??= []).push(cell);
+  }
+
   #check(cell: string, column: string, line: number, row: number): void {
     const where = `line ${line} of ${this.path} (row ${row}), column ${JSON.stringify(column)}`;
     const details = { path: this.path, line, row, column };
@@ -230,13 +329,19 @@ class Rows {
   }
 }
 
+const BY_NAME: readonly (readonly [RegExp, TableFormat])[] = [
+  [/\.(jsonl|ndjson|json)$/i, "jsonl"],
+  [/\.(csv|tsv)$/i, "csv"],
+  [/\.(conll|conllu?|iob2?|bio)$/i, "conll"],
+];
+
 async function detect(
   path: string,
   wanted: Settled["format"],
   chunks: AsyncGenerator<string>,
-): Promise<{ format: "csv" | "jsonl"; chunks: AsyncIterable<string> }> {
+): Promise<{ format: TableFormat; chunks: AsyncIterable<string> }> {
   if (wanted !== "auto") return { format: wanted, chunks };
-  const byName = /\.(jsonl|ndjson|json)$/i.test(path) ? "jsonl" : /\.(csv|tsv)$/i.test(path) ? "csv" : undefined;
+  const byName = BY_NAME.find(([pattern]) => pattern.test(path))?.[1];
   if (byName !== undefined) return { format: byName, chunks };
   const first = await chunks.next();
   async function* again(): AsyncGenerator<string> {

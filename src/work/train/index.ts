@@ -4,6 +4,7 @@ export {
   recipeHash,
   recipeSchema,
   recordShards,
+  requireTask,
   resolveRecipe,
   trainedPhases,
   type PhaseInput,
@@ -12,6 +13,7 @@ export {
 } from "./recipe.ts";
 export { recipeHashBefore, upgradeRecipe } from "./recipe-before.ts";
 export { objectiveOf, phaseInputSchema, taskSchema, type ObjectiveTask, type PhaseRecipe } from "./objectives/index.ts";
+export type { Dataset } from "./training-data.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
 export { phaseNames, type Pace, type TrainingEvent } from "./progress.ts";
 export { trainTokenizer, type TokenizerJob } from "./tokenizer-job.ts";

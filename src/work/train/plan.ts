@@ -69,7 +69,8 @@ export class TrainingPlan {
  * The most shards, a power of two, that leave each at least 256 tokens; two at least, so that two threads have work.
  */
 export function defaultShards(data: TrainingData, batchSize: number): number {
-  const tokens = data.examples.reduce((sum, example) => sum + tokenCount(data, example), 0);
+  const { rowsEach = 1 } = data;
+  const tokens = data.examples.reduce((sum, example) => sum + rowsEach * tokenCount(data, example), 0);
   const perBatch = (tokens / data.examples.length) * batchSize;
   let shards = batchSize >= 4 ? 2 : 1;
   while (perBatch / (shards * 2) >= 256) shards *= 2;

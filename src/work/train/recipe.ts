@@ -3,10 +3,10 @@
  * apart: only the first is hashed. Field names are those of the field; every default is here.
  */
 import { z } from "zod";
+import { ROLES } from "../../language/data/index.ts";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import {
   DEFAULT_PHASES,
-  objectiveOf,
   OBJECTIVES,
   phaseSchema,
   SHORTHANDS,
@@ -31,8 +31,10 @@ export const recipeSchema = z.strictObject({
       sha256,
       /** Column of the text. */
       text: z.string(),
-      /** Column of the label. */
-      label: z.string(),
+      /** Column of the label; absent where none was read. */
+      label: z.string().optional(),
+      /** Further columns that were read, by what they hold: second, negative, labels, score, tags, answer. */
+      columns: z.partialRecord(z.enum(ROLES), z.string()).optional(),
     })
     .optional(),
   /**
@@ -117,26 +119,36 @@ export type Shorthands = {
 type DeepPartial<T> = T extends object ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined } : T;
 
 /** The complete recipe. @throws OPTION_INVALID naming the field that is unknown or out of range. */
-export function resolveRecipe({ task = "classify", ...input }: RecipeInput): Recipe {
-  parseOptions(taskSchema, task, "task");
+export function resolveRecipe({ task, ...input }: RecipeInput): Recipe {
+  const asked = parseOptions(taskSchema.default("classify"), task, "task");
   const start: Start = input.from === undefined ? "nothing" : "encoder";
   const own = Object.fromEntries(Object.entries(input).filter(([key]) => !(key in SHORTHANDS)));
-  const phases = withShorthands(phasesOf(DEFAULT_PHASES[task][start], input.phases), input);
+  const phases = withShorthands(phasesOf(DEFAULT_PHASES[asked][start], input.phases), input);
   const recipe = parseOptions(
     recipeSchema,
     { ...own, phases: phases.map((phase) => complete(phase, start)) },
     "recipe",
   );
-  const answers: string | undefined = objectiveOf(recipe.phases.at(-1)!).task;
-  if (answers !== task)
-    throw new LockstepError(
-      "OPTION_INVALID",
-      `the last phase, ${recipe.phases.at(-1)!.objective}, ends with a model that ` +
-        `${answers === undefined ? "answers nothing by itself" : `answers ${answers}`}, and ${task} is what is to be ` +
-        "trained; end with a phase for it",
-      { task },
-    );
+  if (task !== undefined) requireTask(recipe, task);
   return Object.freeze(recipe);
+}
+
+/**
+ * What a version of this recipe answers.
+ * @throws OPTION_INVALID where it answers nothing, or not `wanted`
+ */
+export function requireTask(recipe: Recipe, wanted?: ObjectiveTask): ObjectiveTask {
+  const { objective } = recipe.phases.at(-1)!;
+  const { task } = OBJECTIVES[objective];
+  if (task !== undefined && (wanted === undefined || wanted === task)) return task;
+  throw new LockstepError(
+    "OPTION_INVALID",
+    `the last phase, ${objective}, ends with a model that ` +
+      (task === undefined
+        ? "answers nothing by itself; end with a phase whose model does"
+        : `answers ${String(task)}, and ${wanted} is what is to be trained`),
+    { objective },
+  );
 }
 
 /** An array replaces `usual`; an object of places changes some of it. */
@@ -210,10 +222,10 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
  * The recipe with the number of shards in it, where it was left to be chosen: what decides the weights is recorded, not
  * worked out again by another version of this rule.
  */
-export function recordShards(recipe: Recipe, data: TrainingData): Recipe {
-  const phases = recipe.phases.map((phase) => ({
+export function recordShards(recipe: Recipe, data: readonly TrainingData[]): Recipe {
+  const phases = recipe.phases.map((phase, place) => ({
     ...phase,
-    shards: phase.shards ?? defaultShards(data, phase.batch_size),
+    shards: phase.shards ?? defaultShards(data[place]!, phase.batch_size),
   }));
   return Object.freeze({ ...recipe, phases });
 }

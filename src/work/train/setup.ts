@@ -25,12 +25,13 @@ export function createSetup({
   special,
   pooling,
   labels,
+  names,
   data,
   plan,
   workers,
   segments,
 }: SetupOptions): { readonly setup: PhaseSetup; readonly memory: TrainingMemory } {
-  const context: Context = { phase, config, special, pooling, labels, data, plan };
+  const context: Context = { phase, config, special, pooling, labels, names, data, plan };
   const slots = assignShards(plan.shards, workers).map((range) => slotsNeeded(range, plan.shards));
   const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
   const allSlots = slots.reduce((sum, count) => sum + count, 0);

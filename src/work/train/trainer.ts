@@ -10,6 +10,7 @@ import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheck
 import { objectiveOf } from "./objectives/index.ts";
 import { Phase } from "./phase.ts";
 import { defaultShards, TrainingPlan } from "./plan.ts";
+import type { Dataset } from "./training-data.ts";
 import { phaseSeed, type Context } from "./program.ts";
 import { phaseNames, StepClock, type TrainingEvent } from "./progress.ts";
 import { recipeHashBefore } from "./recipe-before.ts";
@@ -19,13 +20,10 @@ export interface TrainingInput {
   readonly recipe: Recipe;
   readonly config: ModelConfig;
   readonly special: SpecialIds;
-  readonly classes: number;
-  /** All texts; `train` and `validation` list example ids. */
-  readonly ids: Int32Array;
-  readonly offsets: Int32Array;
-  readonly labels: Int32Array;
-  readonly train: Int32Array;
-  readonly validation: Int32Array;
+  /** Of classes, by id. */
+  readonly names: readonly string[];
+  /** What each phase of the recipe is trained on; phases may share one. */
+  readonly datasets: readonly Dataset[];
   /** Weights to start from, by parameter name; whatever is missing is drawn. */
   readonly from?: ReadonlyMap<string, HostTensor<"float32">>;
 }
@@ -55,6 +53,8 @@ export interface TrainedModel {
   readonly steps: number;
   /** Of weights and optimizer state at the end of the last phase. */
   readonly stateDigest: string;
+  /** The objective's figure on the examples held out, at the end; undefined where there are none, or it has none. */
+  readonly validation: { readonly name: string; readonly value: number; readonly examples: number } | undefined;
 }
 
 interface PhasePlan {
@@ -62,6 +62,8 @@ interface PhasePlan {
   readonly name: string;
   readonly context: Context;
   readonly steps: number;
+  /** Examples held out. */
+  readonly validation: Int32Array;
 }
 
 /**
@@ -81,6 +83,7 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
   let weights = input.from ?? new Map<string, HostTensor<"float32">>();
   let stepsBefore = 0;
   let stateDigest = "";
+  let validation: Figure | undefined;
   const clock = new StepClock(phases.reduce((sum, { steps }) => sum + steps, 0));
   for (const [index, phase] of phases.entries()) {
     if (saved === undefined || saved.phase <= index) {
@@ -89,9 +92,12 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
         const from = saved?.phase === index ? saved.step : 0;
         if (saved?.phase === index) opened.restore(saved.content.buffers);
         clock.startAt(stepsBefore + from);
-        await trainPhase(opened, from, { input, run, index, stepsBefore, isLast: index === phases.length - 1 });
+        const isLast = index === phases.length - 1;
+        const held = phase.validation;
+        const figure = await trainPhase(opened, from, { input, run, index, held, stepsBefore, isLast });
         weights = opened.weights();
         stateDigest = opened.stateDigest();
+        if (isLast) validation = figure ?? (await opened.validate(held, run.signal));
       } finally {
         await opened.close();
       }
@@ -99,19 +105,34 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
     stepsBefore += phase.steps;
   }
   const { context } = phases.at(-1)!;
-  return { head: objectiveOf(context.phase).head(context), weights, steps: stepsBefore, stateDigest };
+  return {
+    head: objectiveOf(context.phase).head(context),
+    weights,
+    steps: stepsBefore,
+    stateDigest,
+    validation: validation === undefined ? undefined : { ...validation, examples: phases.at(-1)!.validation.length },
+  };
 }
 
-async function trainPhase(
-  phase: Phase,
-  from: number,
-  at: { input: TrainingInput; run: TrainingRun; index: number; stepsBefore: number; isLast: boolean },
-): Promise<void> {
-  const { run, input, index, stepsBefore } = at;
+type Figure = { readonly name: string; readonly value: number };
+
+interface Place {
+  readonly input: TrainingInput;
+  readonly run: TrainingRun;
+  readonly index: number;
+  readonly held: Int32Array;
+  readonly stepsBefore: number;
+  readonly isLast: boolean;
+}
+
+/** The figure at the end of its last epoch; undefined where no step was left, or there is none. */
+async function trainPhase(phase: Phase, from: number, at: Place): Promise<Figure | undefined> {
+  const { run, input, index, held, stepsBefore } = at;
   const { checkpoints, signal, onEvent, digests = false } = run;
   let step = from;
   let size = 1;
   let savedAt = performance.now();
+  let figure: Figure | undefined;
   const save = async (): Promise<Saved> => {
     if (checkpoints === undefined) return {};
     const meta = { recipe: recipeHash(input.recipe), phase: index, step };
@@ -147,7 +168,7 @@ async function trainPhase(
       onEvent?.({ kind: "digest", phase: phase.name, step, sha256: phase.stateDigest() });
     if (step === epochEnd) {
       try {
-        await endEpoch(phase, step, input, run);
+        figure = await endEpoch(phase, step, held, run);
       } catch (thrown) {
         if (!isLockstepError(thrown) || thrown.code !== "CANCELLED") throw thrown;
         throw interrupted(phase, step, await save());
@@ -162,6 +183,7 @@ async function trainPhase(
   }
   // What comes after the last step (calibration, tests, publishing) can be interrupted and can fail as well.
   if (at.isLast && from < phase.steps) await saveOrWarn("should publishing fail, these steps have to be done again");
+  return figure;
 }
 
 /** Where a checkpoint went; nowhere when none were asked for, or why it is not there. */
@@ -188,10 +210,10 @@ function interrupted(phase: Phase, step: number, { path, failed }: Saved): Locks
 async function endEpoch(
   phase: Phase,
   step: number,
-  { validation: examples }: TrainingInput,
+  held: Int32Array,
   { onEvent, signal }: TrainingRun,
-): Promise<void> {
-  const validation = await phase.validate(examples, signal);
+): Promise<Figure | undefined> {
+  const validation = await phase.validate(held, signal);
   onEvent?.({
     kind: "epoch",
     phase: phase.name,
@@ -199,6 +221,7 @@ async function endEpoch(
     epochs: phase.steps / phase.stepsPerEpoch,
     ...(validation === undefined ? {} : { validation }),
   });
+  return validation;
 }
 
 interface PhaseStart {
@@ -249,10 +272,11 @@ async function openPhase({ executor, run, phase, weights, clock, stepsBefore }: 
 
 /** The phases that have epochs, in order. */
 function phasesOf(input: TrainingInput): readonly PhasePlan[] {
-  const { recipe, config, special, classes } = input;
-  const data = { ids: input.ids, offsets: input.offsets, labels: input.labels, examples: input.train };
-  const names = phaseNames(recipe);
+  const { recipe, config, special, names } = input;
+  const called = phaseNames(recipe);
   return trainedPhases(recipe).map(({ phase, place }, index) => {
+    const { train, validation, ...dataset } = input.datasets[place]!;
+    const data = { ...dataset, examples: train };
     const plan = {
       batchSize: phase.batch_size,
       shards: phase.shards ?? defaultShards(data, phase.batch_size),
@@ -260,8 +284,9 @@ function phasesOf(input: TrainingInput): readonly PhasePlan[] {
       seed: phaseSeed(recipe.phases, place, recipe.seed),
     };
     return {
-      name: names[index]!,
-      context: { phase, config, special, pooling: recipe.pooling, labels: classes, data, plan },
+      name: called[index]!,
+      context: { phase, config, special, pooling: recipe.pooling, labels: names.length, names, data, plan },
+      validation,
       steps: new TrainingPlan(data, plan).steps,
     };
   });

@@ -63,6 +63,7 @@ export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetu
   const parameters = modelParameters(CONFIG, objectiveOf(phase).head(model));
   const { setup, memory } = createSetup({
     ...model,
+    names: ["a", "b"],
     executor: "portable",
     workers,
     special: { pad: 0, unk: 0, cls: 1, sep: 2, mask: 5, bos: -1, eos: -1 },

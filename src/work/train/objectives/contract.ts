@@ -4,13 +4,14 @@
  */
 import { z } from "zod";
 import type { Seed } from "../../../base/index.ts";
+import type { ReadingName } from "../../../language/data/index.ts";
 import type { SpecialIds } from "../../../language/text/index.ts";
 import type { Head, LayerContext, ModelConfig, Pooling } from "../../../language/models/index.ts";
 import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import type { PlanOptions } from "../plan.ts";
 import { SHARD_WEIGHTS } from "../shard-weights.ts";
-import type { TrainingData } from "../training-data.ts";
+import type { Dataset, TrainingData } from "../training-data.ts";
 
 const powerOfTwo = z
   .int()
@@ -66,6 +67,8 @@ export interface ModelContext<S extends CommonSettings = CommonSettings> {
 /** Of a phase; plain data, the same in every worker. */
 export interface PhaseContext<S extends CommonSettings = CommonSettings> extends ModelContext<S> {
   readonly special: SpecialIds;
+  /** Of classes, by id. */
+  readonly names: readonly string[];
   readonly data: TrainingData;
   readonly plan: PlanOptions;
 }
@@ -119,6 +122,10 @@ export interface Objective<S extends CommonSettings = CommonSettings> {
   readonly description: string;
   /** What a version answers whose last phase this is. */
   readonly task: ObjectiveTask | undefined;
+  /** What it makes of a table's rows. */
+  readonly reading: ReadingName;
+  /** Examples as they are trained on, with rows of at most `length` tokens. @default as they are read */
+  readonly arrange?: (dataset: Dataset, length: number, special: SpecialIds) => Dataset;
   /** Settings that suit a start, under what is given and over the schema's own defaults. */
   readonly defaults: { readonly [K in Start]: Readonly<Record<string, unknown>> };
   head(context: ModelContext<S>): Head;

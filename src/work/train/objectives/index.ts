@@ -3,9 +3,13 @@
  * says which. To add one: its file, its schema in `phaseSchema`, its line in `OBJECTIVES`.
  */
 import { z } from "zod";
+import { causalLm, causalLmPhase } from "./causal-lm.ts";
 import { classify, classifyPhase } from "./classify.ts";
 import type { Objective, ObjectiveTask, Start } from "./contract.ts";
 import { maskedLm, maskedLmPhase } from "./masked-lm.ts";
+import { multiLabel, multiLabelPhase } from "./multi-label.ts";
+import { regression, regressionPhase } from "./regression.ts";
+import { tokenClassify, tokenClassifyPhase } from "./token-classify.ts";
 
 export {
   commonSettings,
@@ -21,7 +25,14 @@ export {
 } from "./contract.ts";
 
 /** A phase of a recipe: what it trains for, and how. */
-export const phaseSchema = z.discriminatedUnion("objective", [maskedLmPhase, classifyPhase]);
+export const phaseSchema = z.discriminatedUnion("objective", [
+  maskedLmPhase,
+  classifyPhase,
+  multiLabelPhase,
+  regressionPhase,
+  tokenClassifyPhase,
+  causalLmPhase,
+]);
 const [first, ...others] = phaseSchema.options.map(({ shape }) =>
   z.strictObject(shape).partial().extend({ objective: shape.objective }),
 );
@@ -32,7 +43,14 @@ export type ObjectiveName = PhaseRecipe["objective"];
 
 export const OBJECTIVES: {
   readonly [N in ObjectiveName]: Objective<Extract<PhaseRecipe, { readonly objective: N }>>;
-} = { "masked-lm": maskedLm, classify };
+} = {
+  "masked-lm": maskedLm,
+  classify,
+  "multi-label": multiLabel,
+  regression,
+  "token-classify": tokenClassify,
+  "causal-lm": causalLm,
+};
 
 export function objectiveOf({ objective }: { readonly objective: ObjectiveName }): Objective<PhaseRecipe> {
   return OBJECTIVES[objective];

@@ -4,7 +4,7 @@ import { invariant } from "../../../base/index.ts";
 import { maskTokens } from "../../../language/data/index.ts";
 import { batchInputs, buildModel, crossEntropySum } from "../../../language/models/index.ts";
 import { tensor } from "../../../numeric/tensor/index.ts";
-import { tokenCount, tokensOf } from "../training-data.ts";
+import { rowOf, tokenCount } from "../training-data.ts";
 import { commonSettings, type Objective } from "./contract.ts";
 import { rowsOf, targetInputs, targets } from "./rows.ts";
 
@@ -24,6 +24,7 @@ const HEAD = { kind: "masked-lm" } as const;
 export const maskedLm: Objective<z.output<typeof maskedLmPhase>> = {
   description: "Masked language modelling on the training texts: guessing words that are hidden. Reads no labels.",
   task: undefined,
+  reading: "text",
   defaults: {
     nothing: { epochs: 5, batch_size: 32, learning_rate: 1.5e-3, adam_beta2: 0.98 },
     encoder: { epochs: 3, batch_size: 32, learning_rate: 1e-4 },
@@ -39,7 +40,7 @@ export const maskedLm: Objective<z.output<typeof maskedLmPhase>> = {
     (_, example) =>
       tokenCount(data, example),
   inputs({ phase, config, special, data }, examples, key) {
-    const { rows, T, sizes } = rowsOf(Array.from(examples, (example) => ({ ids: tokensOf(data, example) })));
+    const { rows, T, sizes } = rowsOf(Array.from(examples, (example) => rowOf(data, example)));
     const inputs = batchInputs(rows, config, HEAD, { tokens: T, padId: special.pad, real: "float32" });
     const ids = inputs["input_ids"]?.data;
     invariant(ids instanceof Int32Array, "token ids are int32");

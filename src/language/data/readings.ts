@@ -1,0 +1,216 @@
+/**
+ * What a table's rows are to a training: texts alone, texts with one class, several, a number, words with tags, texts
+ * that belong together, or a question with its answer. A reading says which columns it needs and makes of every row one
+ * example: tokens, and what is to be learned of them.
+ */
+import { LockstepError } from "../../base/index.ts";
+import type { Tokenizer } from "../text/index.ts";
+import type { Need, Role } from "./columns.ts";
+import { labelIds, labelNames } from "./labels.ts";
+import { encodeRows, type EncodeDatasetOptions } from "./pack.ts";
+import { requireLabels, type Table } from "./table.ts";
+import { encodeWords, tagNames, wordsOf } from "./words.ts";
+
+/** Examples as flat arrays in shared memory. Example e has the rows e·rowsEach to (e+1)·rowsEach − 1. */
+export interface ExampleData {
+  readonly ids: Int32Array;
+  /** Row r is `ids[offsets[r] .. offsets[r + 1]]`. */
+  readonly offsets: Int32Array;
+  /** 1 for tokens of a second text; empty where there is none. */
+  readonly typeIds: Uint8Array;
+  /** A class of each example, or a class of each token (−100: none); empty where there are none. */
+  readonly labels: Int32Array;
+  /** [examples, width]: numbers to be learned; empty where there are none. */
+  readonly values: Float32Array;
+}
+
+export interface Reading {
+  /** Whether there has to be a column of one label a text. */
+  readonly label: boolean;
+  readonly roles: { readonly [R in Role]?: Need };
+  /** Rows of tokens an example has. */
+  readonly rowsEach: number;
+  /** What an example is as a text: the split goes by it, and a tokenizer is trained on it. */
+  texts(table: Table): readonly string[];
+  /** Names of classes by id; none where none are learned. @throws DATA_INVALID */
+  names(table: Table): readonly string[];
+  /** `names`: those of the table that is trained on. @throws DATA_INVALID with the line of what is none of them */
+  encode(
+    table: Table,
+    tokenizer: Tokenizer,
+    names: readonly string[],
+    options: EncodeDatasetOptions,
+  ): Promise<ExampleData>;
+}
+
+const NOTHING = { labels: new Int32Array(0), values: new Float32Array(0) };
+
+/** Of a table of words, the texts that they are. */
+function textsOf({ texts, cells: { tags } }: Table): readonly string[] {
+  return tags === undefined ? texts : texts.map((cell) => wordsOf(cell).join(" "));
+}
+
+/** Texts, each with its second one where there is a column of them. */
+function encodeTexts(
+  table: Table,
+  tokenizer: Tokenizer,
+  options: EncodeDatasetOptions,
+): Promise<Omit<ExampleData, "labels" | "values">> {
+  const texts = textsOf(table);
+  const { second } = table.cells;
+  const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
+  return encodeRows(
+    texts.length,
+    (row) => tokenizer.encode(texts[row]!, second === undefined ? maxLength : { ...maxLength, pair: second[row]! }),
+    options,
+  );
+}
+
+/** Both texts, where there are two: copies of a pair never stand on both sides of a split. */
+function joined(table: Table): readonly string[] {
+  const { second } = table.cells;
+  return textsOf(table).map((text, row) => (second === undefined ? text : `${text}\n${second[row]}`));
+}
+
+const text: Reading = {
+  label: false,
+  roles: { second: "named" },
+  rowsEach: 1,
+  texts: joined,
+  names: () => [],
+  encode: async (table, tokenizer, _, options) => ({ ...(await encodeTexts(table, tokenizer, options)), ...NOTHING }),
+};
+
+const textClass: Reading = {
+  ...text,
+  label: true,
+  names: (table) => labelNames(requireLabels(table).labels),
+  encode: async (table, tokenizer, names, options) => ({
+    ...(await encodeTexts(table, tokenizer, options)),
+    ...NOTHING,
+    labels: shared(labelIds(requireLabels(table).labels, names, table)),
+  }),
+};
+
+const textClasses: Reading = {
+  ...text,
+  roles: { second: "named", labels: "needed" },
+  names: (table) => labelNames(need(table, "labels").flatMap(listOf)),
+  async encode(table, tokenizer, names, options) {
+    const values = new Float32Array(new SharedArrayBuffer(4 * table.texts.length * names.length));
+    need(table, "labels").forEach((cell, row) => {
+      const rows = { path: table.path, lines: table.lines.subarray(row) };
+      for (const id of listOf(cell).flatMap((label) => [...labelIds([label], names, rows)]))
+        values[row * names.length + id] = 1;
+    });
+    return { ...(await encodeTexts(table, tokenizer, options)), ...NOTHING, values };
+  },
+};
+
+const textScore: Reading = {
+  ...text,
+  roles: { second: "named", score: "needed" },
+  async encode(table, tokenizer, _, options) {
+    const values = new Float32Array(new SharedArrayBuffer(4 * table.texts.length));
+    need(table, "score").forEach((cell, row) => {
+      values[row] = numberOf(cell, table, row);
+    });
+    return { ...(await encodeTexts(table, tokenizer, options)), ...NOTHING, values };
+  },
+};
+
+const wordTags: Reading = {
+  label: false,
+  roles: { tags: "needed" },
+  rowsEach: 1,
+  texts: textsOf,
+  names: (table) => tagNames(need(table, "tags").map(wordsOf)),
+  async encode(table, tokenizer, names, options) {
+    const labels: number[] = [];
+    const idOf = new Map(names.map((name, id) => [name, id]));
+    const tags = need(table, "tags");
+    const rows = await encodeRows(
+      table.texts.length,
+      async (row) => {
+        const encoded = await encodeWords(tokenizer, table, row, wordsOf(tags[row]!), idOf, options.maxLength);
+        for (const label of encoded.labels) labels.push(label);
+        return encoded;
+      },
+      options,
+    );
+    return { ...rows, ...NOTHING, labels: shared(Int32Array.from(labels)) };
+  },
+};
+
+/** A text, the one that belongs to it, and one that does not where there is a column of them. */
+const belonging = (rowsEach: 2 | 3): Reading => ({
+  label: false,
+  roles: rowsEach === 2 ? { second: "needed" } : { second: "needed", negative: "needed" },
+  rowsEach,
+  texts: joined,
+  names: () => [],
+  async encode(table, tokenizer, _, options) {
+    const columns = [table.texts, need(table, "second"), ...(rowsEach === 3 ? [need(table, "negative")] : [])];
+    const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
+    const rows = await encodeRows(
+      table.texts.length * rowsEach,
+      (row) => tokenizer.encode(columns[row % rowsEach]![Math.floor(row / rowsEach)]!, maxLength),
+      options,
+    );
+    return { ...rows, ...NOTHING };
+  },
+});
+
+export const READINGS = {
+  text,
+  "text-class": textClass,
+  "text-classes": textClasses,
+  "text-score": textScore,
+  "word-tags": wordTags,
+  pairs: belonging(2),
+  triples: belonging(3),
+} as const satisfies Readonly<Record<string, Reading>>;
+export type ReadingName = keyof typeof READINGS;
+
+function need({ cells, path }: Table, role: Role): readonly string[] {
+  const found = cells[role];
+  if (found === undefined)
+    throw new LockstepError("DATA_INVALID", `${path} has no column of ${role}; say which one it is (columns.${role})`, {
+      path,
+      role,
+    });
+  return found;
+}
+
+/** Labels of one cell: a JSON list of strings, or names with | between them; an empty cell is none. */
+export function listOf(cell: string): readonly string[] {
+  const names = parsedList(cell) ?? cell.split("|");
+  return [...new Set(names.map((name) => name.trim()).filter((name) => name !== ""))];
+}
+
+function parsedList(cell: string): readonly string[] | undefined {
+  if (!cell.trimStart().startsWith("[")) return undefined;
+  try {
+    const value: unknown = JSON.parse(cell);
+    return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function numberOf(cell: string, { path, lines }: Table, row: number): number {
+  const value = cell.trim() === "" ? NaN : Number(cell);
+  if (Number.isFinite(value)) return value;
+  throw new LockstepError(
+    "DATA_INVALID",
+    `line ${lines[row]} of ${path} (row ${row + 1}) has the score ${JSON.stringify(cell.slice(0, 60))}, which is no ` +
+      "finite number",
+    { path, line: lines[row] ?? null },
+  );
+}
+
+function shared(values: Int32Array): Int32Array {
+  const copy = new Int32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
+}

@@ -1,0 +1,91 @@
+/** A small training of each objective, and what it should come to. */
+import type { TrainingInput } from "../../src/work/train/index.ts";
+import { madeInput, sentences } from "./prepared.ts";
+
+interface Case {
+  readonly input: (epochs: number) => Promise<TrainingInput>;
+  readonly epochs: number;
+  /** Whether the figure on the held-out rows is good when it is more, or less. */
+  readonly better: "more" | "less";
+  /** What it has to pass. */
+  readonly from: number;
+}
+
+const RATES = { batch_size: 16, shards: 4, learning_rate: 5e-3 } as const;
+const ROWS = sentences(120);
+
+function csv(header: string, rows: readonly (readonly string[])[]): string {
+  return [header, ...rows.map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(","))].join("\n");
+}
+
+export const CASES: Readonly<Record<string, Case>> = {
+  "multi-label": {
+    input: (epochs) =>
+      madeInput(
+        {
+          text: csv(
+            "text,labels",
+            ROWS.map(({ words, place, n }) => [words.join(" "), n % 3 === 0 ? `${place}|third` : place]),
+          ),
+          roles: { labels: { name: "labels", need: "needed" } },
+        },
+        [{ objective: "multi-label", ...RATES, epochs }],
+      ),
+    epochs: 20,
+    better: "more",
+    from: 0.8,
+  },
+  "regression of pairs": {
+    input: (epochs) =>
+      madeInput(
+        {
+          text: csv(
+            "text,second,score",
+            ROWS.map(({ words, n }) => [
+              words.join(" "),
+              ROWS[n % 2 === 0 ? n : (n + 1) % 120]!.words.slice(3).join(" "),
+              n % 3 === 0 ? "1" : "0",
+            ]),
+          ),
+          roles: { second: { name: "second", need: "named" }, score: { name: "score", need: "needed" } },
+        },
+        [{ objective: "regression", ...RATES, epochs }],
+      ),
+    epochs: 8,
+    better: "less",
+    from: 0.3,
+  },
+  "token-classify": {
+    input: (epochs) =>
+      madeInput(
+        {
+          text: ROWS.map(({ words }) =>
+            words
+              .map(
+                (word, at) =>
+                  `${word}\t${at < 6 || at > 7 || /and|the/.test(word) ? "O" : at === 6 ? "B-PLACE" : "I-PLACE"}`,
+              )
+              .join("\n"),
+          ).join("\n\n"),
+          format: "conll",
+          roles: { tags: { name: undefined, need: "needed" } },
+        },
+        [
+          { objective: "masked-lm", ...RATES, epochs: 1 },
+          { objective: "token-classify", ...RATES, epochs },
+        ],
+      ),
+    epochs: 6,
+    better: "more",
+    from: 0.8,
+  },
+  "causal-lm of packed texts": {
+    input: (epochs) =>
+      madeInput({ text: ROWS.map(({ words }) => words.join(" ")).join("\n\n"), format: "text", family: "gpt2" }, [
+        { objective: "causal-lm", ...RATES, epochs },
+      ]),
+    epochs: 8,
+    better: "less",
+    from: 2.5,
+  },
+};

@@ -1,0 +1,28 @@
+/** Each objective learns what it is told, and comes to the same states with any number of threads. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CASES } from "./cases.ts";
+import { interruptedOnce } from "./interrupted-once.ts";
+import { digestsOf } from "./small.ts";
+
+for (const [name, { input, epochs, better, from }] of Object.entries(CASES))
+  test(`${name}: learns`, async (t) => {
+    const { losses, model } = await digestsOf(await input(epochs), { threads: 2 });
+    const third = Math.floor(losses.length / 3);
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const [first, last] = [mean(losses.slice(0, third)), mean(losses.slice(-third))];
+    const figure = model.validation!;
+    t.diagnostic(`loss ${first.toFixed(3)} to ${last.toFixed(3)}, ${figure.name} ${figure.value.toFixed(3)}`);
+    assert.ok(last < 0.8 * first);
+    assert.ok(better === "more" ? figure.value > from : figure.value < from);
+  });
+
+for (const [name, { input }] of Object.entries(CASES))
+  test(`${name}: 1, 2, 3, 4, 8 threads and an interruption come to the same states`, async () => {
+    const made = await input(1);
+    const { digests } = await digestsOf(made, { threads: 1 });
+    assert.equal(new Set(digests).size, digests.length, "every step changes the state");
+    for (const threads of [2, 3, 4, 8])
+      assert.deepEqual((await digestsOf(made, { threads })).digests, digests, `${threads} threads`);
+    assert.equal((await interruptedOnce(made, digests.length >> 1)).stateDigest, digests.at(-1));
+  });
