@@ -262,7 +262,6 @@ describe("config.json of decoders", () => {
       ["layer_types", { ...PUBLISHED["Mistral"], layer_types: ["full_attention"] }],
       ["activation_function", { ...PUBLISHED["GPT-2"], activation_function: "gelu" }],
       ["scale_attn_by_inverse_layer_idx", { ...PUBLISHED["GPT-2"], scale_attn_by_inverse_layer_idx: true }],
-      ["tie_word_embeddings", { ...PUBLISHED["GPT-2"], tie_word_embeddings: false }],
       ["num_experts", { ...qwen3, num_experts: 8 }],
       ["quantization_config", { ...llama, quantization_config: { bits: 4 } }],
     ];
@@ -285,6 +284,16 @@ describe("config.json of decoders", () => {
       ["n_inner", { ...PUBLISHED["GPT-2"], n_inner: 1e9 }],
     ];
     for (const [field, json] of cases) assert.equal(refused(json).field, field, JSON.stringify(json));
+  });
+
+  test("a head of its own instead of the table of words", () => {
+    for (const json of [llama, PUBLISHED["GPT-2"]!]) {
+      const names = (tied: boolean): string[] =>
+        modelParameters(parseModelConfig({ ...json, tie_word_embeddings: tied }).config, CAUSAL).map(
+          ({ name }) => name,
+        );
+      assert.deepEqual([names(true).at(-1)?.startsWith("lm_head"), names(false).at(-1)], [false, "lm_head.weight"]);
+    }
   });
 
   test("Mistral without the field has the window of its class; null is none", () => {

@@ -1,7 +1,8 @@
 /**
  * GPT-2 (Radford et al. 2019): pre-LN causal decoder, learned positions, the GELU with tanh, logits from the table of
- * word embeddings. Its linear layers store [inputs, outputs] ("Conv1D"), and one of them makes queries, keys and
- * values. Parameter names are those of Hugging Face `transformers`.
+ * word embeddings (or, in models of the same layout, from a matrix of their own). Its linear layers store
+ * [inputs, outputs] ("Conv1D"), and one of them makes queries, keys and values. Parameter names are those of Hugging
+ * Face `transformers`.
  *
  * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, F inner width, H heads, D = C/H.
  */
@@ -22,6 +23,8 @@ export interface Gpt2Config extends CommonConfig {
   readonly num_attention_heads: number;
   readonly intermediate_size: number;
   readonly layer_norm_epsilon: number;
+  /** Logits are products with the table of word embeddings. */
+  readonly tie_word_embeddings: boolean;
   readonly embd_pdrop: number;
   readonly resid_pdrop: number;
   readonly attn_pdrop: number;
@@ -42,6 +45,7 @@ const schema = z.object({
   resid_pdrop: rate,
   attn_pdrop: rate,
   classifier_dropout: rate,
+  tie_word_embeddings: z.boolean().nullish(),
   pad_token_id: z.int().min(-1).nullish(),
 });
 
@@ -55,6 +59,7 @@ function complete(fields: z.infer<typeof schema>): Gpt2Config {
     max_position_embeddings: fields.n_positions,
     layer_norm_epsilon: fields.layer_norm_epsilon ?? 1e-5,
     initializer_range: fields.initializer_range ?? 0.02,
+    tie_word_embeddings: fields.tie_word_embeddings ?? true,
     embd_pdrop: fields.embd_pdrop ?? 0.1,
     resid_pdrop: fields.resid_pdrop ?? 0.1,
     attn_pdrop: fields.attn_pdrop ?? 0.1,
@@ -71,7 +76,7 @@ export const GPT2: Family<Gpt2Config> = {
     ...DECODER_FIELDS,
     ...followed(
       `vocab_size n_positions n_embd n_layer n_head n_inner layer_norm_epsilon initializer_range embd_pdrop resid_pdrop
-       attn_pdrop classifier_dropout pad_token_id`,
+       attn_pdrop classifier_dropout tie_word_embeddings pad_token_id`,
     ),
     // An old copy of n_positions; a head for multiple choice; and float32 is what attention has here.
     ...harmless(
@@ -81,7 +86,6 @@ export const GPT2: Family<Gpt2Config> = {
     ...only("activation_function", oneOf("gelu_new", "gelu_pytorch_tanh"), "the layers have the GELU with tanh here"),
     ...only("scale_attn_weights", oneOf(true), "scores are divided by the root of a head's width here"),
     ...only("scale_attn_by_inverse_layer_idx", oneOf(false), "all layers scale their scores alike here"),
-    ...only("tie_word_embeddings", oneOf(true), "logits are products with the table of word embeddings here"),
   ]),
   architectures: {
     GPT2LMHeadModel: "causal-lm",
@@ -108,7 +112,7 @@ export const GPT2: Family<Gpt2Config> = {
     pad_token_id: config.pad_token_id < 0 ? null : config.pad_token_id,
     activation_function: "gelu_new",
     scale_attn_weights: true,
-    tie_word_embeddings: true,
+    tie_word_embeddings: config.tie_word_embeddings,
   }),
   create: (sizes) =>
     complete({
@@ -160,6 +164,7 @@ function parameters(config: Gpt2Config, head: Head): readonly ParameterInfo[] {
     stored(`${at}.mlp.c_proj`, F, C);
   }
   list.layerNorm("transformer.ln_f", C);
+  if (head.kind === "causal-lm" && !config.tie_word_embeddings) list.product("lm_head", C, config.vocab_size, "head");
   if (head.kind === "sequence") list.product("score", C, head.labels, "head");
   if (head.kind === "token") list.linear("classifier", C, head.labels, "head");
   return list.items;
@@ -232,5 +237,6 @@ function logits(
   if (head.kind === "token")
     return context.linear(context.dropout(states, config.classifier_dropout), "classifier", C, head.labels); // [N, L]
   const selected = g.gatherRows(states, g.input("positions", "int", ["P"])); // [P, C]
-  return context.product(selected, "transformer.wte", C, config.vocab_size); // [P, V]
+  const matrix = config.tie_word_embeddings ? "transformer.wte" : "lm_head";
+  return context.product(selected, matrix, C, config.vocab_size); // [P, V]
 }
