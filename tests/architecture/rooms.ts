@@ -56,6 +56,7 @@ export const LIBRARIES: Readonly<Record<string, readonly string[]>> = {
   koffi: ["numeric/runtime"],
   "onnxruntime-common": ["numeric/runtime"],
   tokenizers: ["language/text"],
+  "@huggingface/jinja": ["language/text"],
   "csv-parse": ["language/data"],
   fastify: ["edge/http"],
   "prom-client": ["edge/http"],

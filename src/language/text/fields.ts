@@ -67,7 +67,7 @@ export const CONFIG_FIELDS: Readonly<Record<string, Meaning>> = {
   wordpieces_prefix: "of decoding",
   skip_special_tokens: "of decoding",
 
-  chat_template: "of chats",
+  chat_template: "followed",
   use_default_system_prompt: "of chats",
   response_template: "of chats",
   response_schema: "of chats",

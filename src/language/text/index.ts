@@ -1,5 +1,8 @@
 /** Tokenizers: load, run, train. */
 export type {
+  AnsweredChat,
+  ChatMessage,
+  ChatOptions,
   DecodeOptions,
   DecodeStream,
   Encoded,
@@ -19,6 +22,7 @@ export {
 } from "./load.ts";
 export { tokenizerOfGguf } from "./gguf-tokenizer.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
+export { tokensInSpans } from "./chat.ts";
 export { trainBytePairs, type TrainBytePairsOptions } from "./train-bpe.ts";
 export { scoredBpeTokenizerJson, type ScoredPieces } from "./bpe-files.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";

@@ -5,6 +5,7 @@
  */
 import { createRequire } from "node:module";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
+import { ChatTemplates } from "./chat.ts";
 import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
@@ -12,6 +13,9 @@ import { invalid, isNormalized, vocabEntries } from "./schema.ts";
 import type { Settled } from "./settled.ts";
 import { fit } from "./truncate.ts";
 import type {
+  AnsweredChat,
+  ChatMessage,
+  ChatOptions,
   DecodeOptions,
   DecodeStream,
   EncodeOptions,
@@ -87,6 +91,7 @@ class LibraryTokenizer implements Tokenizer {
   readonly files: TokenizerFiles;
   readonly #core: Core;
   readonly #decoder: IdDecoder;
+  readonly #chat: ChatTemplates;
   readonly #direction: "left" | "right";
   /** Of the template: for one text, and for two. */
   #specials: Promise<readonly [number, number]> | undefined;
@@ -103,6 +108,7 @@ class LibraryTokenizer implements Tokenizer {
     this.library = library;
     this.files = tokenizerFiles(settled);
     this.#core = core;
+    this.#chat = new ChatTemplates(settled.config, settled.named);
     this.#decoder = new IdDecoder(json, (text) => core.getNormalizer()?.normalizeString(text) ?? text);
     this.#direction = settled.truncationSide;
   }
@@ -111,8 +117,9 @@ class LibraryTokenizer implements Tokenizer {
     checkText(text);
     const { pair } = options;
     if (pair !== undefined) checkText(pair, "the second text");
-    const specials = await (this.#specials ??= this.#countSpecials());
-    const special = pair === undefined ? specials[0] : specials[1];
+    const adds = options.addSpecialTokens !== false;
+    const specials = adds ? await (this.#specials ??= this.#countSpecials()) : [0, 0];
+    const special = (pair === undefined ? specials[0] : specials[1]) ?? 0;
     const limit =
       options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
     return await guarded("it failed on a text", async () => {
@@ -122,7 +129,7 @@ class LibraryTokenizer implements Tokenizer {
       const truncated = keep < first.getLength() || keepPair < (second?.getLength() ?? 0);
       first.truncate(keep, 0, this.#direction);
       second?.truncate(keepPair, 0, this.#direction);
-      const whole = this.#core.postProcess(first, second, true);
+      const whole = this.#core.postProcess(first, second, adds);
       return {
         ids: Int32Array.from(whole.getIds()),
         typeIds: Int32Array.from(whole.getTypeIds()),
@@ -138,6 +145,14 @@ class LibraryTokenizer implements Tokenizer {
 
   decodeStream(options?: DecodeOptions): DecodeStream {
     return this.#decoder.stream(options);
+  }
+
+  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
+    return this.#chat.text(messages, options);
+  }
+
+  answeredChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<AnsweredChat> {
+    return this.#chat.answered(messages, options);
   }
 
   #bare(text: string): Promise<Encoding> {

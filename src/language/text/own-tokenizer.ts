@@ -4,6 +4,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { AddedToken } from "./added-tokens.ts";
+import { ChatTemplates } from "./chat.ts";
 import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
@@ -12,6 +13,9 @@ import type { Settled } from "./settled.ts";
 import { readTemplate, specialCount, type Place, type Template, type Trim } from "./template.ts";
 import { fit } from "./truncate.ts";
 import type {
+  AnsweredChat,
+  ChatMessage,
+  ChatOptions,
   DecodeOptions,
   DecodeStream,
   EncodeOptions,
@@ -45,6 +49,7 @@ export abstract class OwnTokenizer implements SyncTokenizer {
   readonly files: TokenizerFiles;
   protected readonly template: Template;
   readonly #decoder: IdDecoder;
+  readonly #chat: ChatTemplates;
   readonly #keepsEnd: boolean;
 
   /** `byId`: the tokens of the vocabulary, where `vocab.txt` is one of its files. */
@@ -62,6 +67,7 @@ export abstract class OwnTokenizer implements SyncTokenizer {
     this.maxLength = checkMaxLength(settled.maxLength, specialCount(this.template.pair) + 2, TOKEN_LIMIT);
     this.files = tokenizerFiles(settled, byId);
     this.#decoder = new IdDecoder(settled.json, normalize);
+    this.#chat = new ChatTemplates(settled.config, settled.named);
     this.#keepsEnd = settled.truncationSide === "left";
   }
 
@@ -69,7 +75,8 @@ export abstract class OwnTokenizer implements SyncTokenizer {
     checkText(text);
     const { pair } = options;
     if (pair !== undefined) checkText(pair, "the second text");
-    const places = pair === undefined ? this.template.single : this.template.pair;
+    const template = pair === undefined ? this.template.single : this.template.pair;
+    const places = options.addSpecialTokens === false ? template.filter((place) => "sequence" in place) : template;
     const special = specialCount(places);
     const limit =
       options.maxLength === undefined ? this.maxLength : checkMaxLength(options.maxLength, special + 1, this.maxLength);
@@ -95,6 +102,14 @@ export abstract class OwnTokenizer implements SyncTokenizer {
 
   decodeStream(options?: DecodeOptions): DecodeStream {
     return this.#decoder.stream(options);
+  }
+
+  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
+    return this.#chat.text(messages, options);
+  }
+
+  answeredChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<AnsweredChat> {
+    return this.#chat.answered(messages, options);
   }
 
   /** The first tokens of a text, without special ones; `enough` of them, or a few more, unless there are fewer. */

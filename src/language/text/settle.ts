@@ -93,7 +93,15 @@ type TokenOf = z.output<typeof token>;
 
 /** @throws TOKENIZER_INVALID with the file and the field that is wrong, unknown, or contradicts another. */
 export function settle(source: TokenizerSource, maxLength: number): Settled {
-  const { tokenizerConfig: config, specialTokensMap: map, addedTokens } = source;
+  const { specialTokensMap: map, addedTokens, chatTemplate } = source;
+  // A version keeps the template where the other settings are.
+  const config =
+    chatTemplate === undefined
+      ? source.tokenizerConfig
+      : {
+          ...(source.tokenizerConfig ?? { tokenizer_class: "PreTrainedTokenizerFast" }),
+          chat_template: chatTemplate,
+        };
   if (config !== undefined) checkConfigFields(config);
   if (map !== undefined) checkMapFields(map);
   const read = parseOptions(configShape, config ?? {}, "tokenizer_config.json", "TOKENIZER_INVALID");
@@ -119,6 +127,11 @@ export function settle(source: TokenizerSource, maxLength: number): Settled {
     config,
     map,
     names: named,
+    named: Object.fromEntries(
+      Object.entries(said).flatMap(([name, value]) =>
+        isNamedToken(name, value) ? [[name, contentOf(value as TokenOf | string)]] : [],
+      ),
+    ),
     truncationSide: truncation,
     splitSpecial: said.split_special_tokens,
     maxLength: Math.min(maxLength, Math.floor(said.model_max_length ?? said.max_len ?? Infinity)),

@@ -14,6 +14,8 @@ export interface Settled {
   /** `special_tokens_map.json`, if there was one. */
   readonly map: object | undefined;
   readonly names: SpecialNames;
+  /** Contents of the special tokens that the files name, by name, as `bos_token`. */
+  readonly named: Readonly<Record<string, string>>;
   readonly truncationSide: "left" | "right";
   /** Special tokens in a text are text. */
   readonly splitSpecial: boolean;

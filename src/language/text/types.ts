@@ -28,6 +28,8 @@ export interface EncodeOptions {
   readonly maxLength?: number;
   /** Whether each token says where it came from. @default false */
   readonly offsets?: boolean;
+  /** Whether the special tokens of the tokenizer's template stand around; a chat's text has its own. @default true */
+  readonly addSpecialTokens?: boolean;
 }
 
 export interface DecodeOptions {
@@ -44,6 +46,34 @@ export interface DecodeStream {
   push(id: number): string;
   /** The rest. */
   end(): string;
+}
+
+/** A message of a chat: JSON values, of which the chat template reads what it knows. */
+export interface ChatMessage {
+  /** Such as "system", "user" or "assistant". */
+  readonly role: string;
+  readonly content?: unknown;
+  readonly [name: string]: unknown;
+}
+
+export interface ChatOptions {
+  /** End with what begins an answer. @default false */
+  readonly addGenerationPrompt?: boolean;
+  /** Name of a template, where a folder has several. @default "tool_use" with tools, where it is there, or "default" */
+  readonly template?: string;
+  /** Tools that the assistant may call, as JSON. */
+  readonly tools?: readonly unknown[];
+  /** More variables for the template, such as `enable_thinking`. */
+  readonly variables?: Readonly<Record<string, unknown>>;
+  /** YYYY-MM-DD, for a template that writes the date: a text never depends on the clock. */
+  readonly date?: string;
+}
+
+/** The text of a chat and what the assistant says in it. */
+export interface AnsweredChat {
+  readonly text: string;
+  /** [start, end) in code units, in order: the assistant's words, with what the template ends them with. */
+  readonly answers: readonly (readonly [number, number])[];
 }
 
 /** Ids of the special tokens; -1 for one that the tokenizer does not have, or that no file names. */
@@ -75,6 +105,17 @@ export interface Tokenizer {
   decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
   /** The same for ids that come one by one. */
   decodeStream(options?: DecodeOptions): DecodeStream;
+  /**
+   * The text of a chat, by the chat template of the folder; encode it with `addSpecialTokens: false`. Throws
+   * TOKENIZER_INVALID where there is none or it is wrong, INPUT_INVALID with its own words where it refuses the
+   * messages. It runs on a thread that can be stopped, under bounds of steps, length, time and memory.
+   */
+  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string>;
+  /**
+   * The same, with the places of the assistant's words: what is inside `{% generation %}` of the template, or else what
+   * each answer adds to the text of the messages before it. INPUT_INVALID where that is no continuation.
+   */
+  answeredChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<AnsweredChat>;
 }
 
 export interface SyncTokenizer extends Tokenizer {
@@ -99,6 +140,8 @@ export type TokenizerSource = (
   readonly tokenizerConfig?: object;
   /** `special_tokens_map.json` */
   readonly specialTokensMap?: object;
+  /** `chat_template.jinja`, which goes before the one of `tokenizer_config.json`. */
+  readonly chatTemplate?: string;
   /** `added_tokens.json` */
   readonly addedTokens?: object;
 };
