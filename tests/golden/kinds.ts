@@ -46,7 +46,8 @@ export function kindOf(parsed: ParsedConfig, batch: GoldenBatch): KindName {
   return head === "token" ? "tags" : "sequence";
 }
 
-const labelsOf = ({ labels }: ParsedConfig): number => labels?.length ?? 0;
+/** A file without names has two labels: `transformers` leaves its default out. */
+const labelsOf = ({ labels, numLabels }: ParsedConfig): number => labels?.length ?? numLabels ?? 2;
 const sequenceHead = (parsed: ParsedConfig): Head => ({
   kind: "sequence",
   labels: labelsOf(parsed),

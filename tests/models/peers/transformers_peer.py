@@ -59,17 +59,12 @@ LINES = ["where is my card", "how do i send money", "the weather in the city", "
 
 
 def trained(model, trainer, pre_tokenizer):
-    """A tokenizer of RoBERTa's kind: <s> text </s>, and the special tokens with their ids there."""
-    from tokenizers import Tokenizer, processors
+    from tokenizers import Tokenizer
 
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.train_from_iterator(LINES, trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_max_length=40, bos_token="<s>", cls_token="<s>", eos_token="</s>", sep_token="</s>",
-        unk_token="<unk>", pad_token="<pad>", mask_token="<mask>")
-    return fast, tokenizer.get_vocab_size()
+    return json.loads(tokenizer.to_str())["model"]
 
 
 def byte_level():
@@ -77,14 +72,17 @@ def byte_level():
 
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
-    return trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=False))
+    model = trained(models.BPE(), trainer, pre_tokenizers.ByteLevel(add_prefix_space=False))
+    merges = [tuple(merge) for merge in model["merges"]]
+    return transformers.RobertaTokenizer(vocab=model["vocab"], merges=merges, model_max_length=40), len(model["vocab"])
 
 
 def unigram():
     from tokenizers import models, pre_tokenizers, trainers
 
     trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=SPECIAL, unk_token="<unk>", show_progress=False)
-    return trained(models.Unigram(), trainer, pre_tokenizers.Metaspace())
+    pieces = [tuple(piece) for piece in trained(models.Unigram(), trainer, pre_tokenizers.Metaspace())["vocab"]]
+    return transformers.XLMRobertaTokenizer(vocab=pieces, model_max_length=40), len(pieces)
 
 
 BERT = dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
