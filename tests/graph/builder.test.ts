@@ -34,6 +34,18 @@ test("shapes are inferred symbolically", () => {
     [shapeAfter((b) => b.oneHot(b.input("i", "int", ["B", "T"]), { depth: 7 })), ["B", "T", 7]],
     [shapeAfter((b) => b.embedding(b.parameter("table", [9, 4]), b.input("i", "int", ["B", "T"]))), ["B", "T", 4]],
     [shapeAfter((b, x) => b.embeddingGrad(x, b.input("i", "int", ["B", "T"]), { rows: 9 }), ["B", "T", 4]), [9, 4]],
+    [shapeAfter((b, x) => b.slice(x, 1, { start: "T" }), ["B", "P+T", 4]), ["B", "P", 4]],
+    [shapeAfter((b, x) => b.slice(x, 2, { start: 1, end: 3 }), ["B", "T", 4]), ["B", "T", 2]],
+    [shapeAfter((b, x) => b.slice(x, 0, { end: 0 }), ["B", 2]), [0, 2]],
+    [shapeAfter((b, x) => b.pad(x, 0, { before: "P", after: 1 }), ["T", 4]), ["P+T+1", 4]],
+    [shapeAfter((b, p, q) => b.concat([p, q, p], 1), ["B", "T", 4], ["B", "P", 4]), ["B", "P+2*T", 4]],
+    [shapeAfter((b, x) => b.reshape(x, ["B", -1]), ["B", "P+T", 4]), ["B", "4*P+4*T"]],
+    [shapeAfter((b, x) => b.crossEntropy(x, b.input("i", "int", ["N"])).loss, ["N", 9]), ["N"]],
+    [shapeAfter((b, x, g) => b.rmsNorm(x, g, { epsilon: 1e-6 }).invRms, ["B", "T", 4], [4]), ["B", "T", 1]],
+    [
+      shapeAfter((b, x, c) => b.rotary(x, b.input("i", "int", ["B", "T"]), c, c), ["B", 2, "T", 6], ["M", 3]),
+      ["B", 2, "T", 6],
+    ],
     [shapeAfter((b) => b.dropoutMask(["T*B", 2], { rate: 0.1, site: 0 })), ["B*T", 2]],
   ];
   for (const [actual, expected] of cases) assert.deepEqual(actual, expected);
@@ -70,6 +82,38 @@ test("an illegal application names the operator and its operands", () => {
     ["epsilon 0", () => shapeAfter((b, x, g) => b.layerNorm(x, g, g, { epsilon: 0 }).y, ["B", 4], [4])],
     ["reshape to another size", () => shapeAfter((b, x) => b.reshape(x, ["B", 5]), ["B", 4])],
     ["reshape that does not divide", () => shapeAfter((b, x) => b.reshape(x, [3, -1]), ["B", 4])],
+    ["a slice that may be longer than its axis", () => shapeAfter((b, x) => b.slice(x, 0, { end: "T" }), ["B", 4])],
+    ["a slice from its end to its start", () => shapeAfter((b, x) => b.slice(x, 1, { start: 3, end: 2 }), ["B", 4])],
+    ["a slice of no axis", () => shapeAfter((b, x) => b.slice(x, 2, { end: 1 }), ["B", 4])],
+    ["padding of no axis", () => shapeAfter((b, x) => b.pad(x, 2, { before: 1 }), ["B", 4])],
+    ["parts that differ elsewhere", () => shapeAfter((b, p, q) => b.concat([p, q], 0), ["B", 4], ["B", 3])],
+    ["parts of other ranks", () => shapeAfter((b, p, q) => b.concat([p, q], 0), ["B", 4], ["B"])],
+    ["no parts", () => shapeAfter((b) => b.concat([], 0))],
+    ["parts along no axis", () => shapeAfter((b, p) => b.concat([p, p], 1), ["B"])],
+    ["parts of two types", () => shapeAfter((b, p) => b.concat([p, b.input("i", "int", ["B"])], 0), ["B"])],
+    [
+      "an RMS norm of another width",
+      () => shapeAfter((b, x, g) => b.rmsNorm(x, g, { epsilon: 1e-5 }).y, ["B", 4], [3]),
+    ],
+    ["an RMS norm of a scalar", () => shapeAfter((b, x) => b.rmsNorm(x, x, { epsilon: 1e-5 }).y, [])],
+    ["an RMS norm's epsilon 0", () => shapeAfter((b, x, g) => b.rmsNorm(x, g, { epsilon: 0 }).y, ["B", 4], [4])],
+    ...(
+      [
+        ["without heads", ["B", "T", 4], ["M", 2]],
+        ["of odd heads", ["B", 2, "T", 5], ["M", 2]],
+        ["by tables of another width", ["B", 2, "T", 6], ["M", 2]],
+        ["by positions of other rows", [3, 2, "T", 4], ["M", 2]],
+      ] as const
+    ).map(([what, x, table]): [string, () => unknown] => [
+      `a rotation ${what}`,
+      () => shapeAfter((b, value, c) => b.rotary(value, b.input("i", "int", ["B", "T"]), c, c), x, table),
+    ]),
+    ["labels of other rows", () => shapeAfter((b, x) => b.crossEntropy(x, b.input("i", "int", ["B"])).loss, ["N", 9])],
+    ["logits without classes", () => shapeAfter((b, x) => b.crossEntropy(x, b.input("i", "int", ["N"])).loss, ["N"])],
+    [
+      "a slope for other rows",
+      () => shapeAfter((b, x, dy) => b.crossEntropyGrad(x, b.input("i", "int", ["N"]), dy), ["N", 9], ["B"]),
+    ],
     ["no permutation", () => shapeAfter((b, x) => b.transpose(x, [0, 0]), ["B", 4])],
     ["axis out of range", () => shapeAfter((b, x) => b.reduceSum(x, [2]), ["B", 4])],
     ["axis twice", () => shapeAfter((b, x) => b.reduceSum(x, [1, 1]), ["B", 4])],
