@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { encodeSafetensors, readSafetensors } from "../../src/numeric/tensor/index.ts";
 import { checkWeightsSize, readVersion } from "../../src/work/infer/index.ts";
-import { openFolder } from "../../src/work/store/index.ts";
+import { nodeFileSystem, openFolder, type FileSystem } from "../../src/work/store/index.ts";
 import { tinyFiles } from "../infer/tiny.ts";
 
 const FILES = tinyFiles({ pooling: "first", own: null });
@@ -117,6 +117,34 @@ test("weights in shards are the same weights", async (t) => {
   await openFolder(folder, { beforeWeights: checkWeightsSize });
 });
 
+test("no byte of a shard is in memory twice", async (t) => {
+  const folder = await written(join(await temporary(t), "model"), sharded(3));
+  const taken: number[] = [];
+  const whole: Uint8Array[] = [];
+  const fs: FileSystem = {
+    ...nodeFileSystem,
+    readFile: async (path, options) => {
+      const bytes = await nodeFileSystem.readFile(path, options);
+      const placed = whole.some(({ buffer }) => buffer === bytes.buffer);
+      if (path.endsWith(".safetensors") && !placed) taken.push(bytes.length);
+      return bytes;
+    },
+  };
+  const { files } = await openFolder(folder, {
+    fs,
+    allocate: (name, bytes) => {
+      const made = new Uint8Array(bytes);
+      if (name === WEIGHTS) whole.push(made);
+      return made;
+    },
+  });
+  assert.deepEqual(whole, [files.get(WEIGHTS)]);
+  const headers = [...sharded(3)]
+    .flatMap(([name, content]) => (name.endsWith(".safetensors") ? [content as Uint8Array] : []))
+    .flatMap((bytes) => [8, 8 + Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true))]);
+  assert.deepEqual(taken, headers, "beside the whole, nothing but headers was read");
+});
+
 test("shards that do not fit their index are refused by name", async (t) => {
   const root = await temporary(t);
   const first = "model-00001-of-00002.safetensors";
@@ -183,5 +211,11 @@ test("weights in another form alone are named, with the way to write them again"
   await assert.rejects(openFolder(await written(join(await temporary(t), "model"), files)), {
     code: "MODEL_INVALID",
     message: /pytorch_model\.bin is not read.*save_pretrained/,
+  });
+  files.delete("pytorch_model.bin");
+  files.set("model-q8_0.gguf", "x");
+  await assert.rejects(openFolder(await written(join(await temporary(t), "other"), files)), {
+    code: "MODEL_INVALID",
+    message: /to use model-q8_0\.gguf, name that file itself/,
   });
 });

@@ -10,7 +10,18 @@ export {
   type Safetensors,
   type SafetensorsLimits,
 } from "./safetensors.ts";
-export { isShard, joinShards, parseShardIndex, SHARD_INDEX, type ShardIndex } from "./shards.ts";
+export {
+  isShard,
+  joinShards,
+  parseShardIndex,
+  readShard,
+  SHARD_INDEX,
+  shardHeaderEnd,
+  type JoinedShards,
+  type Shard,
+  type ShardIndex,
+  type ShardPart,
+} from "./shards.ts";
 export { type SafetensorsHeader, type StoredTensor, type UnreadTensor } from "./header.ts";
 export { openGguf, type OpenGguf } from "./gguf.ts";
 export { type GgufArray, type GgufHeader, type GgufLimits, type GgufTensor, type GgufValue } from "./gguf-header.ts";

@@ -157,9 +157,16 @@ const STORED_AS: Readonly<Record<DType, string>> = {
   uint8: "U8",
 };
 
-function headerOf(source: ByteSource, limits: SafetensorsLimits): SafetensorsHeader {
-  const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 * 1024 * 1024 } = limits;
+/** `source` is asked for nothing behind the header. */
+export function headerOf(source: ByteSource, limits: SafetensorsLimits): SafetensorsHeader {
   const { what, size } = source;
+  const dataStart = headerEnd(what, source.read(0, Math.min(8, size)), size, limits);
+  return parseHeader(what, source.read(8, dataStart), dataStart, size - dataStart);
+}
+
+/** Where the header ends and the data begins, from the first eight bytes of a file of `size` bytes. */
+export function headerEnd(what: string, first: Uint8Array, size: number, limits: SafetensorsLimits): number {
+  const { maxHeaderBytes = 16 * 1024 * 1024, maxBytes = 64 * 1024 * 1024 * 1024 } = limits;
   if (size > maxBytes)
     throw sourceError(
       what,
@@ -170,8 +177,7 @@ function headerOf(source: ByteSource, limits: SafetensorsLimits): SafetensorsHea
       what,
       `it has ${size} bytes, and even the length of a header takes 8; it is empty or cut off, fetch it again`,
     );
-  const prefix = source.read(0, 8);
-  const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true);
+  const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(maxHeaderBytes))
     throw sourceError(
       what,
@@ -183,8 +189,7 @@ function headerOf(source: ByteSource, limits: SafetensorsLimits): SafetensorsHea
       what,
       `it claims a header of ${length} bytes, but only ${size - 8} follow; it is cut off, fetch it again`,
     );
-  const dataStart = 8 + Number(length);
-  return parseHeader(what, source.read(8, dataStart), dataStart, size - dataStart);
+  return 8 + Number(length);
 }
 
 function decode({ stored, shape }: StoredTensor, bytes: Uint8Array): HostTensor {

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { LockstepError, parseOptions } from "../../base/index.ts";
-import { headerBytes, readSafetensorsHeader } from "./safetensors.ts";
+import { headerBytes, headerEnd, headerOf, type HeaderField } from "./safetensors.ts";
 
 export const SHARD_INDEX = "model.safetensors.index.json";
 
@@ -47,44 +47,73 @@ export function parseShardIndex(bytes: Uint8Array): ShardIndex {
   return { files, fileOf };
 }
 
+/** What one shard holds. */
+export interface Shard {
+  readonly fields: readonly HeaderField[];
+  readonly dataStart: number;
+  /** Bytes of the whole file. */
+  readonly size: number;
+}
+
+/** Where a shard's header ends, from its first eight bytes. @throws WEIGHTS_INVALID */
+export function shardHeaderEnd(file: string, first: Uint8Array, size: number): number {
+  return headerEnd(file, first, size, {});
+}
+
 /**
- * One file of all shards, header first; `allocate` says where it lies. Every header is checked as that of a single file
- * is, and every tensor must be in the shard that the index names.
+ * A shard by its first bytes, up to the end of its header, which is checked as that of a single file is; every tensor
+ * must be in the shard that the index names.
  * @throws WEIGHTS_INVALID
  */
-export function joinShards(
-  { files, fileOf }: ShardIndex,
-  shards: ReadonlyMap<string, Uint8Array>,
-  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
-): Uint8Array {
-  const fields: { name: string; dtype: string; shape: readonly number[]; begin: number; end: number }[] = [];
-  const parts: Uint8Array[] = [];
-  const found = new Set<string>();
+export function readShard({ fileOf }: ShardIndex, file: string, first: Uint8Array, size: number): Shard {
+  const source = { what: file, size, read: (begin: number, end: number) => first.subarray(begin, end) };
+  const { entries, unread, dataStart } = headerOf(source, {});
+  const fields = [...entries, ...unread].map(([name, { stored, shape, begin, end }]): HeaderField => {
+    if (fileOf.get(name) !== file)
+      throw wrong(`tensor "${name}" is in ${file}, and the index says ${fileOf.get(name) ?? "nothing of it"}`, name);
+    return { name, dtype: stored, shape, begin, end };
+  });
+  return { fields, dataStart, size };
+}
+
+/** A file's bytes from `begin` to `end`, and where they go in the whole. */
+export interface ShardPart {
+  readonly file: string;
+  readonly begin: number;
+  readonly end: number;
+  readonly to: number;
+}
+
+export interface JoinedShards {
+  /** What the whole begins with. */
+  readonly header: Uint8Array;
+  /** Of the whole, header and data. */
+  readonly bytes: number;
+  readonly parts: readonly ShardPart[];
+}
+
+/** The one file that the shards would have been. @throws WEIGHTS_INVALID where a tensor of the index is in none */
+export function joinShards({ files, fileOf }: ShardIndex, shards: ReadonlyMap<string, Shard>): JoinedShards {
+  const fields: HeaderField[] = [];
+  const parts: ShardPart[] = [];
   let at = 0;
   for (const file of files) {
-    const bytes = shards.get(file);
-    if (bytes === undefined) throw wrong(`the folder has no ${file}`);
-    const { entries, unread, dataStart } = readSafetensorsHeader(bytes, { name: file });
-    for (const [name, { stored, shape, begin, end }] of [...entries, ...unread]) {
-      if (fileOf.get(name) !== file)
-        throw wrong(`tensor "${name}" is in ${file}, and the index says ${fileOf.get(name) ?? "nothing of it"}`, name);
-      found.add(name);
-      fields.push({ name, dtype: stored, shape, begin: at + begin, end: at + end });
-    }
-    parts.push(bytes.subarray(dataStart));
-    at += bytes.length - dataStart;
+    const shard = shards.get(file);
+    if (shard === undefined) throw wrong(`the folder has no ${file}`);
+    const { dataStart, size } = shard;
+    for (const field of shard.fields) fields.push({ ...field, begin: at + field.begin, end: at + field.end });
+    parts.push({ file, begin: dataStart, end: size, to: at });
+    at += size - dataStart;
   }
+  const found = new Set(fields.map(({ name }) => name));
   const lost = [...fileOf.keys()].find((name) => !found.has(name));
   if (lost !== undefined) throw wrong(`tensor "${lost}" is not in ${fileOf.get(lost)}, where the index has it`, lost);
   const header = headerBytes(fields, { format: "pt" });
-  const whole = allocate(header.length + at);
-  whole.set(header);
-  let to = header.length;
-  for (const part of parts) {
-    whole.set(part, to);
-    to += part.length;
-  }
-  return whole;
+  return {
+    header,
+    bytes: header.length + at,
+    parts: parts.map((part) => ({ ...part, to: header.length + part.to })),
+  };
 }
 
 function wrong(why: string, tensor?: string): LockstepError {

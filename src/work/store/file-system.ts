@@ -29,6 +29,8 @@ export interface ReadOptions {
   readonly inspect?: (info: FileInfo) => void;
   /** Where the bytes go, such as shared memory. @default a new Uint8Array */
   readonly allocate?: (bytes: number) => Uint8Array;
+  /** Which bytes, up to `end`; EIO where the file ends before. @default all */
+  readonly part?: { readonly begin: number; readonly end: number };
 }
 
 export interface FileSystem {
@@ -53,7 +55,7 @@ export interface FileSystem {
   readLink(path: string): Promise<string>;
   /** The absolute path without any link. */
   realPath(path: string): Promise<string>;
-  /** The whole file. A symbolic link is refused (ELOOP). */
+  /** The whole file, or a part of it. A symbolic link is refused (ELOOP). */
   readFile(path: string, options?: ReadOptions): Promise<Uint8Array>;
   /**
    * Holds the lock named by `path` against every other process and thread until disposed; a dead owner holds nothing.

@@ -6,10 +6,19 @@
  */
 import { basename, dirname, join, resolve } from "node:path";
 import { CONFIG_BYTES, formatBytes, isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";
-import { isShard, joinShards, parseShardIndex, SHARD_INDEX } from "../../numeric/tensor/index.ts";
+import {
+  isShard,
+  joinShards,
+  parseShardIndex,
+  readShard,
+  SHARD_INDEX,
+  shardHeaderEnd,
+  type Shard,
+  type ShardIndex,
+} from "../../numeric/tensor/index.ts";
 import { onDisk } from "./disk-errors.ts";
 import { hashOf } from "./durable.ts";
-import type { FileInfo, FileSystem } from "./file-system.ts";
+import type { FileInfo, FileSystem, ReadOptions } from "./file-system.ts";
 import { makeManifest, type FileDigest } from "./manifest.ts";
 import { codeOf, nodeFileSystem } from "./node-file-system.ts";
 import type { Allocate, LoadedVersion } from "./version-folder.ts";
@@ -118,9 +127,9 @@ async function readKnown(
 async function readWeights(
   theirs: Folder,
   files: ReadonlyMap<string, Uint8Array>,
-  { beforeWeights, maxWeightBytes = WEIGHT_BYTES, allocate }: OpenFolderOptions,
+  { beforeWeights, maxWeightBytes = WEIGHT_BYTES }: OpenFolderOptions,
 ): Promise<Uint8Array | undefined> {
-  const { fs, folder, present } = theirs;
+  const { folder, present } = theirs;
   const whole = await readKnown(theirs, WEIGHTS, maxWeightBytes, ({ bytes }) => beforeWeights?.(files, bytes));
   if (whole !== undefined) return whole;
   const indexBytes = await readKnown({ ...theirs, allocate: undefined }, SHARD_INDEX, INDEX_BYTES);
@@ -131,32 +140,71 @@ async function readWeights(
       "MODEL_INVALID",
       folder,
       ".",
-      `it has no ${WEIGHTS}, and ${other} is not read; write it again with transformers: ` +
-        `model.save_pretrained(folder, safe_serialization=True)`,
+      other.endsWith(".gguf")
+        ? `it has no ${WEIGHTS}; to use ${other}, name that file itself`
+        : `it has no ${WEIGHTS}, and ${other} is not read; write it again with transformers: ` +
+            `model.save_pretrained(folder, safe_serialization=True)`,
     );
   }
   const index = parseShardIndex(indexBytes);
-  let total = 0;
+  const sizes = await shardSizes(theirs, index, maxWeightBytes);
+  beforeWeights?.(
+    files,
+    [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0),
+  );
+  return await readShards(theirs, index, sizes);
+}
+
+/** Bytes of each shard that the index names. */
+async function shardSizes(theirs: Folder, index: ShardIndex, most: number): Promise<ReadonlyMap<string, number>> {
+  const { fs, folder } = theirs;
+  const sizes = new Map<string, number>();
   for (const name of index.files) {
     const path = await locate(theirs, name);
     if (path === undefined)
       throw refuse("MODEL_INVALID", folder, name, `it is missing, and ${SHARD_INDEX} names it; fetch the folder again`);
-    total += (await onDisk("look at", path, () => fs.info(path)))?.bytes ?? 0;
+    sizes.set(name, (await onDisk("look at", path, () => fs.info(path)))?.bytes ?? 0);
   }
-  if (total > maxWeightBytes)
+  const total = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  if (total > most)
     throw refuse(
       "INPUT_TOO_LARGE",
       folder,
       SHARD_INDEX,
-      `its shards have ${formatBytes(total)}; the limit is ${formatBytes(maxWeightBytes)}`,
+      `its shards have ${formatBytes(total)}; the limit is ${formatBytes(most)}`,
     );
-  beforeWeights?.(files, total);
-  const shards = new Map<string, Uint8Array>();
-  for (const name of index.files) {
-    const bytes = await readKnown({ ...theirs, allocate: undefined }, name, total);
-    if (bytes !== undefined) shards.set(name, bytes);
+  return sizes;
+}
+
+/** Headers first, then each shard's data straight into its place: no byte is in memory twice. */
+async function readShards(theirs: Folder, index: ShardIndex, sizes: ReadonlyMap<string, number>): Promise<Uint8Array> {
+  const shards = new Map<string, Shard>();
+  for (const [name, size] of sizes) {
+    const first = await readPart(theirs, name, { begin: 0, end: Math.min(8, size) });
+    const end = shardHeaderEnd(name, first, size);
+    shards.set(name, readShard(index, name, await readPart(theirs, name, { begin: 0, end }), size));
   }
-  return joinShards(index, shards, allocate === undefined ? undefined : (bytes) => allocate(WEIGHTS, bytes));
+  const { header, bytes, parts } = joinShards(index, shards);
+  const whole = theirs.allocate === undefined ? new Uint8Array(bytes) : theirs.allocate(WEIGHTS, bytes);
+  whole.set(header);
+  for (const { file, begin, end, to } of parts)
+    await readPart(theirs, file, { begin, end }, () => whole.subarray(to, to + end - begin));
+  return whole;
+}
+
+/** Bytes of a shard that was looked at. */
+async function readPart(
+  theirs: Folder,
+  name: string,
+  part: NonNullable<ReadOptions["part"]>,
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Promise<Uint8Array> {
+  const { folder } = theirs;
+  const path = (await locate(theirs, name)) ?? join(folder, name);
+  const inspect = (info: FileInfo): void => {
+    requirePlainFile(folder, name, info, Infinity);
+  };
+  return await readForeign({ ...theirs, allocate: (_, bytes) => allocate(bytes) }, name, path, inspect, part);
 }
 
 async function listFolder(fs: FileSystem, folder: string): Promise<string[]> {
@@ -243,11 +291,13 @@ async function readForeign(
   name: string,
   path: string,
   inspect: (info: FileInfo) => void,
+  part?: ReadOptions["part"],
 ): Promise<Uint8Array> {
   try {
     return await onDisk("read", path, () =>
       fs.readFile(path, {
         inspect,
+        ...(part === undefined ? {} : { part }),
         ...(allocate === undefined ? {} : { allocate: (bytes: number) => allocate(name, bytes) }),
       }),
     );

@@ -62,9 +62,10 @@ export const nodeFileSystem: FileSystem = Object.freeze({
     await using handle = await open(path, READ_FLAGS);
     const info = infoOf(await handle.stat());
     options.inspect?.(info);
-    const bytes = options.allocate?.(info.bytes) ?? new Uint8Array(info.bytes);
+    const { begin, end } = options.part ?? { begin: 0, end: info.bytes };
+    const bytes = options.allocate?.(end - begin) ?? new Uint8Array(end - begin);
     for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await handle.read(bytes, at, Math.min(PIECE, bytes.length - at), at);
+      const { bytesRead } = await handle.read(bytes, at, Math.min(PIECE, bytes.length - at), begin + at);
       if (bytesRead === 0)
         throw Object.assign(new Error(`the file became shorter while it was read: ${path}`), { code: "EIO" });
       at += bytesRead;
