@@ -24,7 +24,7 @@ type Reader = (part: Part, path: string) => Decoder;
 const DECODERS: Readonly<Record<string, Reader>> = {
   BPEDecoder: (part, path) => suffixes(textOf(part, "suffix", path, "</w>")),
   ByteFallback: () => byteFallback,
-  ByteLevel: () => byteLevel,
+  ByteLevel: () => byteLevel(),
   CTC: (part, path) => {
     const pad = textOf(part, "pad_token", path, "<pad>");
     const delimiter = textOf(part, "word_delimiter_token", path, "|");
@@ -128,27 +128,47 @@ function byteFallback(next: Machine): Machine {
 }
 
 /** A character a byte. What is not UTF-8 in the end becomes U+FFFD, and half a character waits for its rest. */
-function byteLevel(next: Machine): Machine {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+function byteLevel(): Decoder {
   const encoder = new TextEncoder();
-  let begins = true;
-  const put = (text: string): void => {
-    if (text === "") return;
-    next.put(text, begins, false);
-    begins = false;
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const known = new Map<string, { readonly bytes: Uint8Array; readonly text: string | undefined }>();
+  /** Of a token: its bytes, and its text where they are whole characters. */
+  const look = (token: string): { readonly bytes: Uint8Array; readonly text: string | undefined } => {
+    const seen = known.get(token);
+    if (seen !== undefined) return seen;
+    const list = Array.from(token, (character) => byteOfCharacter(character) ?? -1);
+    // A token with any other character, such as an added one, stands for its own text.
+    const bytes = list.includes(-1) ? encoder.encode(token) : Uint8Array.from(list);
+    let text: string | undefined;
+    try {
+      text = strict.decode(bytes);
+    } catch {
+      text = undefined;
+    }
+    known.set(token, { bytes, text });
+    return { bytes, text };
   };
-  return whole(
-    (token) => {
-      const bytes = Array.from(token, (character) => byteOfCharacter(character) ?? -1);
-      // A token with any other character, such as an added one, stands for its own text.
-      put(decoder.decode(bytes.includes(-1) ? encoder.encode(token) : Uint8Array.from(bytes), { stream: true }));
-    },
-    () => {
-      put(decoder.decode());
-      next.put("", begins, true);
-      next.close();
-    },
-  );
+  return (next) => {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    let [begins, pending] = [true, false];
+    const put = (text: string): void => {
+      if (text === "") return;
+      next.put(text, begins, false);
+      begins = false;
+    };
+    return whole(
+      (token) => {
+        const { bytes, text } = look(token);
+        put(text !== undefined && !pending ? text : decoder.decode(bytes, { stream: true }));
+        pending = text === undefined;
+      },
+      () => {
+        put(decoder.decode());
+        next.put("", begins, true);
+        next.close();
+      },
+    );
+  };
 }
 
 /** One token from here on. */

@@ -5,25 +5,13 @@
  */
 import { createRequire } from "node:module";
 import { LockstepError, isLockstepError } from "../../base/index.ts";
-import { ChatTemplates } from "./chat.ts";
-import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
 import { invalid, isNormalized, vocabEntries } from "./schema.ts";
 import type { Settled } from "./settled.ts";
 import { fit } from "./truncate.ts";
-import type {
-  AnsweredChat,
-  ChatMessage,
-  ChatOptions,
-  DecodeOptions,
-  DecodeStream,
-  EncodeOptions,
-  Encoded,
-  SpecialIds,
-  Tokenizer,
-  TokenizerFiles,
-} from "./types.ts";
+import { TokenizerBase } from "./tokenizer-base.ts";
+import type { EncodeOptions, Encoded, SpecialIds, Tokenizer, TokenizerFiles } from "./types.ts";
 import { checkMaxLength, TOKEN_LIMIT } from "./own-tokenizer.ts";
 
 /** The part of the library that is used, written down so that Lockstep compiles without the package. */
@@ -83,20 +71,19 @@ function loadLibrary(uncovered: string): { library: Library; version: string } {
   }
 }
 
-class LibraryTokenizer implements Tokenizer {
+class LibraryTokenizer extends TokenizerBase implements Tokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
   readonly library: string;
   readonly files: TokenizerFiles;
   readonly #core: Core;
-  readonly #decoder: IdDecoder;
-  readonly #chat: ChatTemplates;
   readonly #direction: "left" | "right";
   /** Of the template: for one text, and for two. */
   #specials: Promise<readonly [number, number]> | undefined;
 
   constructor(settled: Settled, core: Core, library: string) {
+    super(settled, (text) => core.getNormalizer()?.normalizeString(text) ?? text);
     const { json, names } = settled;
     const idOf = new Map(vocabEntries(json));
     for (const token of json.added_tokens) idOf.set(token.content, token.id);
@@ -108,8 +95,6 @@ class LibraryTokenizer implements Tokenizer {
     this.library = library;
     this.files = tokenizerFiles(settled);
     this.#core = core;
-    this.#chat = new ChatTemplates(settled.config, settled.named);
-    this.#decoder = new IdDecoder(json, (text) => core.getNormalizer()?.normalizeString(text) ?? text);
     this.#direction = settled.truncationSide;
   }
 
@@ -137,22 +122,6 @@ class LibraryTokenizer implements Tokenizer {
         truncated,
       };
     });
-  }
-
-  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
-    return this.#decoder.decode(ids, options);
-  }
-
-  decodeStream(options?: DecodeOptions): DecodeStream {
-    return this.#decoder.stream(options);
-  }
-
-  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
-    return this.#chat.text(messages, options);
-  }
-
-  answeredChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<AnsweredChat> {
-    return this.#chat.answered(messages, options);
   }
 
   #bare(text: string): Promise<Encoding> {

@@ -4,26 +4,14 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import type { AddedToken } from "./added-tokens.ts";
-import { ChatTemplates } from "./chat.ts";
-import { IdDecoder } from "./decode.ts";
 import { specialIds, tokenizerFiles } from "./files.ts";
 import { checkText } from "./input.ts";
 import { invalid, vocabEntries, type AddedTokenJson } from "./schema.ts";
 import type { Settled } from "./settled.ts";
 import { readTemplate, specialCount, type Place, type Template, type Trim } from "./template.ts";
 import { fit } from "./truncate.ts";
-import type {
-  AnsweredChat,
-  ChatMessage,
-  ChatOptions,
-  DecodeOptions,
-  DecodeStream,
-  EncodeOptions,
-  Encoded,
-  SpecialIds,
-  SyncTokenizer,
-  TokenizerFiles,
-} from "./types.ts";
+import { TokenizerBase } from "./tokenizer-base.ts";
+import type { EncodeOptions, Encoded, SpecialIds, SyncTokenizer, TokenizerFiles } from "./types.ts";
 
 export interface Tokens {
   readonly ids: number[];
@@ -41,15 +29,13 @@ export function append(tokens: Tokens, more: Tokens): void {
   for (const space of more.spaces) tokens.spaces.push(space);
 }
 
-export abstract class OwnTokenizer implements SyncTokenizer {
+export abstract class OwnTokenizer extends TokenizerBase implements SyncTokenizer {
   readonly vocabSize: number;
   readonly special: SpecialIds;
   readonly maxLength: number;
   readonly library = undefined;
   readonly files: TokenizerFiles;
   protected readonly template: Template;
-  readonly #decoder: IdDecoder;
-  readonly #chat: ChatTemplates;
   readonly #keepsEnd: boolean;
 
   /** `byId`: the tokens of the vocabulary, where `vocab.txt` is one of its files. */
@@ -59,6 +45,7 @@ export abstract class OwnTokenizer implements SyncTokenizer {
     normalize: (text: string) => string,
     byId?: readonly string[],
   ) {
+    super(settled, normalize);
     let largest = -1;
     for (const id of idOf.values()) largest = Math.max(largest, id);
     this.vocabSize = largest + 1;
@@ -66,8 +53,6 @@ export abstract class OwnTokenizer implements SyncTokenizer {
     this.template = readTemplate(settled.json.post_processor, idOf);
     this.maxLength = checkMaxLength(settled.maxLength, specialCount(this.template.pair) + 2, TOKEN_LIMIT);
     this.files = tokenizerFiles(settled, byId);
-    this.#decoder = new IdDecoder(settled.json, normalize);
-    this.#chat = new ChatTemplates(settled.config, settled.named);
     this.#keepsEnd = settled.truncationSide === "left";
   }
 
@@ -94,22 +79,6 @@ export abstract class OwnTokenizer implements SyncTokenizer {
       truncated,
       options.offsets === true,
     );
-  }
-
-  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
-    return this.#decoder.decode(ids, options);
-  }
-
-  decodeStream(options?: DecodeOptions): DecodeStream {
-    return this.#decoder.stream(options);
-  }
-
-  applyChatTemplate(messages: readonly ChatMessage[], options?: ChatOptions): Promise<string> {
-    return this.#chat.text(messages, options);
-  }
-
-  answeredChat(messages: readonly ChatMessage[], options?: ChatOptions): Promise<AnsweredChat> {
-    return this.#chat.answered(messages, options);
   }
 
   /** The first tokens of a text, without special ones; `enough` of them, or a few more, unless there are fewer. */

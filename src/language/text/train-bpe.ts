@@ -13,6 +13,7 @@ import { mergePairs } from "./merges.ts";
 import { pieceOf, part, textOfPiece } from "./piece.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN, SCANNERS, type Scanner } from "./scanners.ts";
 import type { SyncTokenizer } from "./types.ts";
+import { GrowingVocabulary } from "./vocabulary.ts";
 
 /** Longest word that teaches, in bytes: what is longer is no word, and would make tokens that nothing else has. */
 const MAX_WORD = 256;
@@ -94,7 +95,7 @@ export function trainBytePairs(texts: Iterable<string>, options: TrainBytePairsO
   const pattern = PATTERNS[settled.pattern];
   const words = countWords(texts, SCANNERS.get(pattern) as Scanner);
   if (words.length === 0) throw new LockstepError("DATA_INVALID", "the texts hold no word to train a tokenizer on");
-  const { tokens, merges } = learn(words, special, settled.vocabSize, settled.minFrequency);
+  const { tokens, merges } = learn(words, special, settled);
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false };
   const json = {
     version: "1.0",
@@ -156,29 +157,18 @@ function countWords(texts: Iterable<string>, scan: Scanner): [string, number][] 
 function learn(
   counted: readonly [string, number][],
   special: readonly string[],
-  vocabSize: number,
-  minFrequency: number,
-): { tokens: string[]; merges: string[] } {
-  const tokens = [...special, ...Array.from({ length: BYTES }, (_, byte) => characterOfByte(byte)).sort()];
-  const idOf = new Map(tokens.map((token, id) => [token, id]));
+  { vocabSize, minFrequency }: z.output<typeof trainOptions>,
+): { tokens: readonly string[]; merges: string[] } {
+  const vocabulary = new GrowingVocabulary(special);
+  for (const byte of Array.from({ length: BYTES }, (_, one) => characterOfByte(one)).sort()) vocabulary.add(byte);
   const merges: string[] = [];
-  const words = counted.map(([word]) => Array.from(word, (character) => idOf.get(character) as number));
-  mergePairs(
-    words,
-    counted.map(([, count]) => count),
-    minFrequency,
-    (a, b) => {
-      const [left, right] = [tokens[a] as string, tokens[b] as string];
-      const joined = left + right;
-      let id = idOf.get(joined);
-      if (id === undefined) {
-        if (tokens.length >= vocabSize) return undefined;
-        id = tokens.push(joined) - 1;
-        idOf.set(joined, id);
-      }
-      merges.push(`${left} ${right}`);
-      return id;
-    },
-  );
-  return { tokens, merges };
+  const words = counted.map(([word]) => Array.from(word, (character) => vocabulary.add(character)));
+  const counts = counted.map(([, count]) => count);
+  mergePairs(words, counts, minFrequency, (a, b) => {
+    const [left, right] = [vocabulary.token(a), vocabulary.token(b)];
+    const id = vocabulary.addWithin(vocabSize, left + right);
+    if (id !== undefined) merges.push(`${left} ${right}`);
+    return id;
+  });
+  return { tokens: vocabulary.tokens, merges };
 }

@@ -11,6 +11,7 @@ import { mergePairs } from "./merges.ts";
 import { bertSteps, Normalizer, type BertNormalizerOptions } from "./normalize.ts";
 import { BERT_SPLITS } from "./pipeline.ts";
 import type { SyncTokenizer } from "./types.ts";
+import { GrowingVocabulary } from "./vocabulary.ts";
 import { Words } from "./words.ts";
 
 const PREFIX = "##";
@@ -86,33 +87,21 @@ function learn(
   vocabSize: number,
   minFrequency: number,
   limitAlphabet: number,
-): string[] {
-  const tokens = [...special];
-  const idOf = new Map(tokens.map((token, id) => [token, id]));
-  const idFor = (token: string): number => {
-    let id = idOf.get(token);
-    if (id === undefined) {
-      id = tokens.length;
-      idOf.set(token, id);
-      tokens.push(token);
-    }
-    return id;
-  };
+): readonly string[] {
+  const vocabulary = new GrowingVocabulary(special);
   const alphabet = chooseAlphabet(counted, Math.min(limitAlphabet, (vocabSize - special.length) >> 1));
-  for (const character of alphabet.first) idFor(character);
-  for (const character of alphabet.inside) idFor(PREFIX + character);
+  for (const character of alphabet.first) vocabulary.add(character);
+  for (const character of alphabet.inside) vocabulary.add(PREFIX + character);
   // A word with a character outside the alphabet teaches nothing: it will always be unknown.
   const kept = counted.filter(([word]) => Array.from(word).every((character) => alphabet.all.has(character)));
   const words = kept.map(([word]) =>
-    Array.from(word, (character, i) => idFor(i === 0 ? character : PREFIX + character)),
+    Array.from(word, (character, i) => vocabulary.add(i === 0 ? character : PREFIX + character)),
   );
   const counts = kept.map(([, count]) => count);
-  mergePairs(words, counts, minFrequency, (a, b) => {
-    const joined = (tokens[a] as string) + (tokens[b] as string).slice(PREFIX.length);
-    if (!idOf.has(joined) && tokens.length >= vocabSize) return undefined;
-    return idFor(joined);
-  });
-  return tokens;
+  mergePairs(words, counts, minFrequency, (a, b) =>
+    vocabulary.addWithin(vocabSize, vocabulary.token(a) + vocabulary.token(b).slice(PREFIX.length)),
+  );
+  return vocabulary.tokens;
 }
 
 /** The most frequent characters (of equal counts the smaller code point), each list in the order of code points. */
