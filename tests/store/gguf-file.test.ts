@@ -1,9 +1,10 @@
 /** A GGUF file as the folder that it was converted from: weights in their places, config, and what is refused. */
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { matchWeights, modelParameters, parseModelConfig, withDropout } from "../../src/language/models/index.ts";
 import { encodeSafetensors, readSafetensors, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { openFolder, openGgufFile } from "../../src/work/store/index.ts";
 import {
@@ -298,6 +299,7 @@ test("what is not followed is refused by name", async () => {
   const refusals: readonly (readonly [readonly Entry[], readonly Info[], RegExp])[] = [
     [[string("general.architecture", "rwkv")], plain, /architecture is "rwkv"; llama, qwen2, qwen3, gpt2 are read/],
     [[], plain, /architecture is not said/],
+    [gated("llama", [u32("split.count", 3)]), plain, /one of 3 parts/],
     [gated("llama"), [], /no tensor "token_embd.weight"/],
     [gated("llama", [u32("llama.expert_count", 8)]), plain, /expert_count/],
     [gated("llama", [f32("llama.logit_scale", 2)]), plain, /Unrecognized key: "logit_scale"/],
@@ -345,3 +347,71 @@ test("limits come before memory, a link is followed, and a folder's complaint na
   );
   assert.equal(dataOf(readSafetensors(files.get("model.safetensors")!).tensors.get("model.norm.weight")).length, C);
 });
+
+/** What a parameter of a decoder is called in a GGUF file. */
+function sourceOf(name: string): string {
+  const [, layer, part = ""] = /^(?:model\.layers|transformer\.h)\.(\d+)\.(.+)\.(?:weight|bias)$/.exec(name) ?? [];
+  const kind = name.slice(name.lastIndexOf(".") + 1);
+  const own = layer === undefined ? name.slice(0, name.lastIndexOf(".")) : part;
+  return `${layer === undefined ? "" : `blk.${layer}.`}${PARTS[own] ?? own}.${kind}`;
+}
+const PARTS: Readonly<Record<string, string>> = {
+  "model.embed_tokens": "token_embd",
+  "model.norm": "output_norm",
+  lm_head: "output",
+  input_layernorm: "attn_norm",
+  "self_attn.q_proj": "attn_q",
+  "self_attn.k_proj": "attn_k",
+  "self_attn.v_proj": "attn_v",
+  "self_attn.o_proj": "attn_output",
+  "self_attn.q_norm": "attn_q_norm",
+  "self_attn.k_norm": "attn_k_norm",
+  post_attention_layernorm: "ffn_norm",
+  "mlp.gate_proj": "ffn_gate",
+  "mlp.up_proj": "ffn_up",
+  "mlp.down_proj": "ffn_down",
+};
+
+for (const name of ["llama", "qwen2", "qwen3"] as const) {
+  test(`${name}: a folder of transformers, as a GGUF file, is the same model`, async () => {
+    const golden = join(import.meta.dirname, `../fixtures/golden/${name}-causal-lm`);
+    const theirs = parseModelConfig(JSON.parse(readFileSync(join(golden, "config.json"), "utf8"))).config;
+    const { tensors } = readSafetensors(join(golden, "model.safetensors"));
+    assert.ok("num_key_value_heads" in theirs);
+    const heads = { q_proj: theirs.num_attention_heads, k_proj: theirs.num_key_value_heads };
+    const infos = [...tensors].map(([parameter, one]) => {
+      const [, part] = /self_attn\.(q_proj|k_proj)/.exec(parameter) ?? [];
+      const whole = one as HostTensor<"float32">;
+      const stored = name === "llama" && part !== undefined ? paired(whole, heads[part as keyof typeof heads]) : whole;
+      return floatTensor(sourceOf(parameter), stored.shape, stored.data);
+    });
+    const key = (field: string): string => `${name}.${field}`;
+    const entries = [
+      string("general.architecture", name),
+      u32(key("context_length"), theirs.max_position_embeddings),
+      u32(key("embedding_length"), theirs.hidden_size),
+      u32(key("block_count"), theirs.num_hidden_layers),
+      u32(key("feed_forward_length"), theirs.intermediate_size),
+      u32(key("attention.head_count"), theirs.num_attention_heads),
+      u32(key("attention.head_count_kv"), theirs.num_key_value_heads),
+      u32(key("attention.key_length"), theirs.head_dim),
+      f32(key("attention.layer_norm_rms_epsilon"), theirs.rms_norm_eps),
+      f32(key("rope.freq_base"), theirs.rope.rope_theta),
+      ...TOKENIZER,
+      u32("tokenizer.ggml.padding_token_id", theirs.pad_token_id),
+    ];
+    const { config, weights } = await opened(
+      written(
+        entries.filter(([one], at) => entries.findLastIndex(([other]) => other === one) === at),
+        infos,
+      ),
+    );
+    sameWeights(weights, tensors);
+    const { config: ours } = parseModelConfig(config);
+    // A GGUF file says nothing of dropout.
+    const rates = { hidden: 0, attention: 0, classifier: 0 };
+    assert.deepEqual(withDropout(ours, rates), withDropout(theirs, rates));
+    const { missing } = matchWeights(ours, modelParameters(ours, { kind: "causal-lm" }), weights);
+    assert.deepEqual(missing, []);
+  });
+}

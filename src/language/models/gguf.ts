@@ -178,6 +178,9 @@ const DIVISORS = "rope_freqs.weight";
 /** @throws MODEL_INVALID for an architecture, a key or a tensor that is not followed */
 export function modelOfGguf(file: OpenGguf): GgufModel {
   const { metadata, tensors } = file;
+  const parts = metadata.get("split.count");
+  if (typeof parts === "number" && parts > 1)
+    throw invalid(`it is one of ${parts} parts of a model; join them (llama-gguf-split --merge)`);
   const name = metadata.get("general.architecture");
   const architecture = typeof name === "string" && Object.hasOwn(ARCHITECTURES, name) ? ARCHITECTURES[name] : undefined;
   if (architecture === undefined)
