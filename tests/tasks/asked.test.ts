@@ -32,6 +32,8 @@ const TEXTS = [
 ];
 const PAIRS = TEXTS.map((text, i) => ({ text, pair: TEXTS[(i + 1) % TEXTS.length]! }));
 
+const MASKED = TEXTS.map((text) => `[MASK] ${text} [MASK]`);
+
 interface Asked<T extends TaskName> {
   readonly of: VersionTask;
   readonly questions: readonly Question<T>[];
@@ -68,6 +70,13 @@ const ASKED: { readonly [T in TaskName]: Asked<T> } = {
     body: { pairs: PAIRS.map(({ text, pair }) => ({ text, text_pair: pair })) },
     options: {},
   },
+  "fill-mask": {
+    of: "masked-lm",
+    questions: MASKED,
+    body: { texts: MASKED, top_k: 2 },
+    options: { topK: 2 },
+  },
+  perplexity: { of: "masked-lm", questions: TEXTS, body: { texts: TEXTS }, options: {} },
 };
 
 let folder = "";
@@ -149,6 +158,8 @@ test("the typed skins are the same questions", async () => {
   assert.deepEqual(await of("score").rerank([question]), [await first("rerank", question)]);
   assert.deepEqual(await of("token-classify").tokenClassify([text]), [await first("token-classify", text)]);
   assert.deepEqual(await of("embed").similarity(pair), await first("similarity", pair));
+  assert.deepEqual(await of("masked-lm").fillMask(MASKED[0]!), await first("fill-mask", MASKED[0]!));
+  assert.deepEqual(await of("masked-lm").perplexity(text), await first("perplexity", text));
   const { embedding } = await of("embed").embed(text);
   assert.ok(Math.abs(embedding.reduce((sum, value) => sum + value * value, 0) - 1) < 1e-6, "of length 1");
   const cut = await of("embed").embed(text, { dimensions: 4 });
@@ -158,6 +169,13 @@ test("the typed skins are the same questions", async () => {
 });
 
 test("every log replays to the bit", async () => {
+  const causal = servers.get("causal-lm")!;
+  const response = await fetch(`${causal.url}/v1/perplexity`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ texts: TEXTS.slice(0, 1) }),
+  });
+  assert.equal(response.status, 200, await response.text());
   for (const [task, server] of servers) {
     await server.close();
     const report = await replay(join(folder, task));

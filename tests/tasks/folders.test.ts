@@ -19,7 +19,8 @@ test("a version is what its lockstep.json says, and the same folder without it i
     assert.deepEqual([own.task, foreign.task], [task, task]);
     assert.deepEqual([foreign.head, foreign.labels], [own.head, own.labels]);
     assert.deepEqual(foreign.weights, own.weights);
-    assert.equal(mainTask(own), task, "what it is asked where nothing is said");
+    const asked = { "masked-lm": "fill-mask", "causal-lm": "perplexity" } as Readonly<Record<string, string>>;
+    assert.equal(mainTask(own), asked[task] ?? task, "what it is asked where nothing is said");
   }
   assert.deepEqual(readVersionInfo(filesOf("multi-label", { foreign: true })).labels, WORDS);
   assert.deepEqual(readVersionInfo(filesOf("token-classify", { foreign: true })).labels, TAGS);

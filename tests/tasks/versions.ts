@@ -5,6 +5,7 @@ import {
   initializeParameters,
   modelParameters,
   newModelConfig,
+  type FamilyName,
   type Head,
 } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
@@ -19,6 +20,8 @@ interface Made {
   readonly labels?: readonly string[];
   /** Fields of lockstep.json. */
   readonly own: object;
+  /** @default "bert" */
+  readonly family?: FamilyName;
   /** Fields of config.json that say the same of a folder without lockstep.json. */
   readonly config?: object;
 }
@@ -44,6 +47,8 @@ const MADE: { readonly [T in VersionTask]: Made } = {
   },
   "token-classify": { head: { kind: "token", labels: TAGS.length }, labels: TAGS, own: { labels: TAGS } },
   embed: { head: { kind: "encoder", pooling: "mean" }, own: { pooling: "mean", normalize: true } },
+  "masked-lm": { head: { kind: "masked-lm" }, own: {} },
+  "causal-lm": { head: { kind: "causal-lm" }, own: {}, family: "gpt2" },
 };
 
 export const VERSION_TASKS = Object.keys(MADE) as readonly VersionTask[];
@@ -57,13 +62,13 @@ export interface Options {
 
 /** The files, over shared memory. The weights are the same however the folder says what it is. */
 export function filesOf(task: VersionTask, { foreign = false, config: over = {} }: Options = {}) {
-  const { head, labels, own, config: said = {} } = MADE[task];
+  const { head, labels, own, family = "bert", config: said = {} } = MADE[task];
   const tokenizer = trainWordPiece(["my card has not arrived", "cash was not given", "can i have a loan, please?"], {
     vocabSize: 80,
     minFrequency: 1,
     maxLength: 32,
   });
-  const config = newModelConfig("bert", {
+  const config = newModelConfig(family, {
     vocab_size: 80,
     hidden_size: 16,
     num_hidden_layers: 1,

@@ -92,6 +92,26 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     lines: ({ similarity }) => [similarity.toFixed(4)],
     json: (answer) => answer,
   },
+  "fill-mask": {
+    options: (topK) => ({ topK }),
+    columns: ["text", "mask", "token", "id", "probability", "version"],
+    rows: ({ question, masks, version }) =>
+      masks.flatMap(({ top }, mask) =>
+        top.map(({ token, id, probability }) => [question, mask, token, id, probability, version]),
+      ),
+    lines: ({ masks }) =>
+      masks.map(({ top }) => listed(top.map(({ token, probability }) => ({ label: token, probability })))),
+    json: (answer) => answer,
+  },
+  perplexity: {
+    options: () => ({}),
+    columns: ["text", "perplexity", "log_likelihood", "tokens", "version"],
+    rows: ({ question, perplexity, logLikelihood, tokens, version }) => [
+      [question, perplexity, logLikelihood, tokens, version],
+    ],
+    lines: ({ perplexity, tokens }) => [`${perplexity.toFixed(4)} over ${tokens} tokens`],
+    json: (answer) => answer,
+  },
 };
 
 export function viewOf<T extends TaskName>(task: T): View<T> {

@@ -3,10 +3,9 @@
  * and not in floating point. Each number is added to the batch's sum of that number and the sum taken away again, so
  * what rounding leaves depends on the batch mates. A comparison that does not notice this would notice nothing.
  */
-import { modelGraph } from "../../language/models/index.ts";
 import { GraphBuilder, type Graph } from "../../numeric/graph/index.ts";
 import type { Executor } from "../../numeric/runtime/index.ts";
-import { outputName } from "./outputs.ts";
+import { mainOutput, programOf } from "./outputs.ts";
 import { openProgram, type Predictor } from "./predictor.ts";
 import type { Version } from "./version.ts";
 
@@ -16,10 +15,10 @@ export function openControl(version: Version, executor: Executor): Promise<Predi
 
 /** values [B, L] → (Σ over the batch + logits) − Σ over the batch */
 function controlGraph({ config, head }: Version): Graph {
-  const graph = modelGraph(config, head);
+  const graph = programOf({ config, head });
   const g = GraphBuilder.from(graph, "none");
   // [B, L]; a version whose outputs are all 0 has something to round too
-  const name = outputName(head);
+  const name = mainOutput(head);
   const values = g.add(graph.outputs.get(name)!, g.constant(1 / 3));
   const total = g.reduceSum(values, [0], { keepDims: true }); // [1, L]
   g.output(name, g.sub(g.add(values, total), total));

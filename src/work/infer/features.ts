@@ -4,11 +4,10 @@
  * of the row alone.
  */
 import { LockstepError } from "../../base/index.ts";
-import { batchInputs, featureGraph } from "../../language/models/index.ts";
+import { batchInputs, featureGraph, type Head } from "../../language/models/index.ts";
 import type { Executor, Profile } from "../../numeric/runtime/index.ts";
 import { tensor } from "../../numeric/tensor/index.ts";
 import { rowLength, type TokenRow } from "./predictor.ts";
-import type { AnsweringHead } from "./outputs.ts";
 import type { Version } from "./version.ts";
 
 export interface FeatureExtractor {
@@ -46,7 +45,7 @@ export async function openFeatures(version: Version, executor: Executor): Promis
 }
 
 /** @throws INPUT_INVALID */
-export function sequenceHead({ head, task }: Version): Extract<AnsweringHead, { readonly kind: "sequence" }> {
+export function sequenceHead({ head, task }: Version): Extract<Head, { readonly kind: "sequence" }> {
   if (head.kind === "sequence") return head;
   throw new LockstepError("INPUT_INVALID", `a version made for ${task} has no last layer that is a classifier`, {
     task,

@@ -46,6 +46,8 @@ export const lockstepFileSchema = z.discriminatedUnion("task", [
   z.looseObject({ task: z.literal("token-classify"), labels: labels(2), ...common }),
   /** `normalize`: vectors are scaled to length 1. */
   z.looseObject({ task: z.literal("embed"), pooling, normalize: z.boolean(), ...common }),
+  z.looseObject({ task: z.literal("masked-lm"), ...common }),
+  z.looseObject({ task: z.literal("causal-lm"), ...common }),
 ]);
 export type LockstepFile = z.output<typeof lockstepFileSchema>;
 
@@ -69,10 +71,25 @@ export function parseLockstepFile(json: unknown): LockstepFile {
 
 /** How the version stands for a text; undefined where it does not. */
 export function ownPooling(own: LockstepFile | undefined): z.output<typeof pooling> | undefined {
-  return own === undefined || own.task === "token-classify" ? undefined : own.pooling;
+  switch (own?.task) {
+    case "classify":
+    case "multi-label":
+    case "score":
+    case "embed":
+      return own.pooling;
+    default:
+      return undefined;
+  }
 }
 
 /** The version's labels; undefined where it has none. */
 export function ownLabels(own: LockstepFile | undefined): readonly string[] | undefined {
-  return own === undefined || own.task === "score" || own.task === "embed" ? undefined : own.labels;
+  switch (own?.task) {
+    case "classify":
+    case "multi-label":
+    case "token-classify":
+      return own.labels;
+    default:
+      return undefined;
+  }
 }

@@ -9,17 +9,17 @@ import {
   familyPooling,
   headKindOf,
   requireSingleLabel,
+  type Head,
   type HeadKind,
   type ParsedConfig,
   type Pooling,
   type SentenceEncoder,
 } from "../../language/models/index.ts";
-import type { AnsweringHead } from "./outputs.ts";
 import type { Activation, Calibration, LockstepFile, LockstepFileOf, VersionTask } from "./lockstep-file.ts";
 
 export interface Making {
   readonly task: VersionTask;
-  readonly head: AnsweringHead;
+  readonly head: Head;
   /** By class id; none where the version has no classes. */
   readonly labels: readonly string[];
   /** Of probabilities; that of a version without any changes nothing. */
@@ -60,6 +60,8 @@ const OWN: Own = {
     head: { kind: "token", labels: labels.length },
   }),
   embed: ({ pooling, normalize }) => ({ ...PLAIN, head: { kind: "encoder", pooling }, normalize }),
+  "masked-lm": () => ({ ...PLAIN, head: { kind: "masked-lm" } }),
+  "causal-lm": () => ({ ...PLAIN, head: { kind: "causal-lm" } }),
 };
 
 /** @throws MODEL_INVALID */
@@ -103,14 +105,9 @@ const FOREIGN: Foreign = {
     head: { kind: "encoder", pooling },
     normalize,
   }),
-  "masked-lm": noAnswer,
-  "causal-lm": noAnswer,
+  "masked-lm": () => ({ ...PLAIN, task: "masked-lm", head: { kind: "masked-lm" } }),
+  "causal-lm": () => ({ ...PLAIN, task: "causal-lm", head: { kind: "causal-lm" } }),
 };
-
-function noAnswer(parsed: ParsedConfig): never {
-  classifierLabels(parsed); // says what the folder is
-  throw new LockstepError("MODEL_INVALID", "this folder has no head that answers; fine-tune it first (train --from)");
-}
 
 /**
  * A bare model whose `config.json` names classes had a classifier put on it, which the class in `transformers` does not
@@ -127,7 +124,7 @@ export function madeElsewhere(parsed: ParsedConfig, encoder: SentenceEncoder | u
   return FOREIGN[kind](parsed, PLAIN_ENCODER);
 }
 
-function sequence(labels: number, pooling: Pooling): AnsweringHead {
+function sequence(labels: number, pooling: Pooling): Head {
   return { kind: "sequence", labels, pooling };
 }
 

@@ -4,7 +4,7 @@
  * row alone.
  */
 import { invariant, LockstepError, paddedLength } from "../../base/index.ts";
-import { batchInputs, modelGraph, type TokenRow } from "../../language/models/index.ts";
+import { batchInputs } from "../../language/models/index.ts";
 import type { Graph } from "../../numeric/graph/index.ts";
 import {
   selfCheckRows,
@@ -14,10 +14,11 @@ import {
   type Session,
 } from "../../numeric/runtime/index.ts";
 import { elements, tensor } from "../../numeric/tensor/index.ts";
-import { outputName, outputShape, ownOutput } from "./outputs.ts";
+import { outputOf, programOf, readOutInputs } from "./outputs.ts";
+import type { TokenRow } from "./token-row.ts";
 import type { Version } from "./version.ts";
 
-export type { TokenRow } from "../../language/models/index.ts";
+export type { TokenRow } from "./token-row.ts";
 
 export interface PredictorOptions {
   /** Rows a run at most; longer lists are cut. @default 64 */
@@ -46,7 +47,7 @@ export async function openPredictor(
   executor: Executor,
   options: PredictorOptions = {},
 ): Promise<Predictor> {
-  const predictor = await openProgram(version, executor, modelGraph(version.config, version.head), options);
+  const predictor = await openProgram(version, executor, programOf(version), options);
   if (options.selfCheck ?? true) {
     try {
       await selfCheckRows({ run: (rows) => predictor.run(rows), probes: probeRows(version) });
@@ -95,37 +96,34 @@ class PackedPredictor implements Predictor {
 
   async run(rows: readonly TokenRow[]): Promise<Float32Array[]> {
     const answers = new Array<Float32Array>(rows.length);
-    for (const [tokens, group] of byLength(rows)) {
+    for (const { tokens, indices } of groupsOf(rows)) {
       const most = Math.max(1, Math.min(this.#maxRows, Math.floor(this.#maxTokens / tokens)));
-      for (let at = 0; at < group.length; at += most) {
-        const part = group.slice(at, at + most);
-        const { head, config } = this.#version;
-        const values = await this.#runBatch(
+      for (let at = 0; at < indices.length; at += most) {
+        const part = indices.slice(at, at + most);
+        const outputs = await this.#runBatch(
           part.map((index) => itemAt(rows, index)),
           tokens,
         );
-        part.forEach((index, row) => {
-          const { length } = itemAt(rows, index).ids;
-          answers[index] = ownOutput(values, head, config, row, length, { B: part.length, T: tokens });
+        part.forEach((index, b) => {
+          answers[index] = itemAt(outputs, b);
         });
       }
     }
     return answers;
   }
 
-  /** rows [B] padded to T tokens → what the head gives (see `outputs.ts`) */
-  async #runBatch(rows: readonly TokenRow[], tokens: number): Promise<Float32Array> {
-    const inputs = batchInputs(rows, this.#version.config, this.#version.head, {
-      tokens,
-      minimumRows: 1,
-      padId: this.#version.tokenizer.special.pad,
-      real: "float32",
-    });
-    const { head, config } = this.#version;
-    const shape = outputShape(head, config, { B: rows.length, T: tokens });
+  /** rows [B] padded to T tokens → what the head gives for each (see `outputs.ts`) */
+  async #runBatch(rows: readonly TokenRow[], T: number): Promise<Float32Array[]> {
+    const { head, config, tokenizer } = this.#version;
+    const padId = tokenizer.special.pad;
+    const inputs = {
+      ...batchInputs(rows, config, head, { tokens: T, minimumRows: 1, padId, real: "float32" }),
+      ...readOutInputs(head, { rows, T }),
+    };
+    const { name, shape, own } = outputOf(head, { rows, T, config });
     const output = tensor("float32", shape, new Float32Array(elements(shape)));
-    await this.#session.run(inputs, { [outputName(head)]: output });
-    return output.data;
+    await this.#session.run(inputs, { [name]: output });
+    return rows.map((_, b) => output.data.slice(...own(b)));
   }
 
   dispose(): Promise<void> {
@@ -139,16 +137,18 @@ function itemAt<T>(list: readonly T[], index: number): T {
   return item;
 }
 
-function byLength(rows: readonly TokenRow[]): Map<number, number[]> {
-  const groups = new Map<number, number[]>();
+/** Rows that run together: of one padded length, and all asking for the same output. */
+function groupsOf(rows: readonly TokenRow[]): Iterable<{ readonly tokens: number; readonly indices: number[] }> {
+  const groups = new Map<string, { readonly tokens: number; readonly indices: number[] }>();
   rows.forEach((row, index) => {
     if (row.ids.length === 0) throw new LockstepError("INPUT_INVALID", `row ${index} has no tokens`, { row: index });
-    const length = rowLength(row);
-    const group = groups.get(length);
-    if (group === undefined) groups.set(length, [index]);
-    else group.push(index);
+    const tokens = rowLength(row);
+    const key = `${tokens} ${row.targets !== undefined}`;
+    const group = groups.get(key) ?? { tokens, indices: [] };
+    group.indices.push(index);
+    groups.set(key, group);
   });
-  return groups;
+  return groups.values();
 }
 
 /** Short and long rows of made-up ids, within the version's limits. */

@@ -131,6 +131,26 @@ export abstract class AskableBase implements Askable {
     return await this.#oneOrMany("rerank", asked, options);
   }
 
+  fillMask(text: string, options?: AskOptions<"fill-mask">): Promise<AnswerOf<"fill-mask">>;
+  fillMask(texts: readonly string[], options?: AskOptions<"fill-mask">): Promise<readonly AnswerOf<"fill-mask">[]>;
+  /** What each text has where a mask stands. @throws as `ask` */
+  async fillMask(
+    asked: string | readonly string[],
+    options: AskOptions<"fill-mask"> = {},
+  ): Promise<AnswerOf<"fill-mask"> | readonly AnswerOf<"fill-mask">[]> {
+    return await this.#oneOrMany("fill-mask", asked, options);
+  }
+
+  perplexity(text: string, options?: AskOptions<"perplexity">): Promise<AnswerOf<"perplexity">>;
+  perplexity(texts: readonly string[], options?: AskOptions<"perplexity">): Promise<readonly AnswerOf<"perplexity">[]>;
+  /** How likely a language model finds each text. @throws as `ask` */
+  async perplexity(
+    asked: string | readonly string[],
+    options: AskOptions<"perplexity"> = {},
+  ): Promise<AnswerOf<"perplexity"> | readonly AnswerOf<"perplexity">[]> {
+    return await this.#oneOrMany("perplexity", asked, options);
+  }
+
   async #oneOrMany<T extends TaskName>(
     task: T,
     asked: Question<T> | readonly Question<T>[],

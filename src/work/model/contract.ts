@@ -178,6 +178,10 @@ export interface Askable {
   ): Promise<readonly AnswerOf<"similarity">[]>;
   rerank(question: RerankQuestion, options?: AskOptions<"rerank">): Promise<AnswerOf<"rerank">>;
   rerank(questions: readonly RerankQuestion[], options?: AskOptions<"rerank">): Promise<readonly AnswerOf<"rerank">[]>;
+  fillMask(text: string, options?: AskOptions<"fill-mask">): Promise<AnswerOf<"fill-mask">>;
+  fillMask(texts: readonly string[], options?: AskOptions<"fill-mask">): Promise<readonly AnswerOf<"fill-mask">[]>;
+  perplexity(text: string, options?: AskOptions<"perplexity">): Promise<AnswerOf<"perplexity">>;
+  perplexity(texts: readonly string[], options?: AskOptions<"perplexity">): Promise<readonly AnswerOf<"perplexity">[]>;
 }
 
 /**

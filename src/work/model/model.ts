@@ -350,6 +350,7 @@ export class Model extends ClosableAskable implements ModelCaller {
     const { version, outputs } = await this.#scheduler.submit({
       id,
       rows: rowsOf(task, questions),
+      grows: entry.grows ?? false,
       encode: async ({ info }) => {
         requireTask(task, info);
         encoded = await inSlices(questions, (question) => entry.encode(info, question), entry.length);

@@ -58,6 +58,8 @@ export interface ServeRequest<V extends NamedVersion> {
   readonly id: string;
   /** How many rows `encode` will give; they are counted at admission. @default 1 */
   readonly rows?: number;
+  /** `encode` may give more rows, which are then counted too, and refused where they have no room. @default false */
+  readonly grows?: boolean;
   /** The request's rows under the version that was pinned for it. */
   readonly encode: (version: V) => readonly EncodedRow[] | Promise<readonly EncodedRow[]>;
   /** Milliseconds; see `SchedulerOptions.timeoutMs`. */

@@ -20,34 +20,14 @@ import type {
 import { LoadedVersion, type Replica } from "./loaded-version.ts";
 import { openAll, ReplicaKeeper } from "./replica-keeper.ts";
 import type { BatchLimits, Job } from "./row-queue.ts";
+import { checkSchedulerOptions, MAX_TIMEOUT_MS } from "./scheduler-options.ts";
 import { Ticket } from "./ticket.ts";
 import { untilAllOver } from "./until-all-over.ts";
 import { isSampled, requireFinite } from "./verification.ts";
 
-/** What timers of the platform can count: 24.8 days. */
-const MAX_TIMEOUT_MS = 2 ** 31 - 1;
-
 export function createScheduler<V extends NamedVersion>(options: SchedulerOptions<V>): Scheduler<V> {
-  requireRange("replicas", options.replicas, 1, 1024);
-  requireRange("maxQueue", options.maxQueue, 1, 2 ** 31);
-  requireRange("maxBatchRows", options.maxBatchRows, 1, 65_536);
-  requireRange("maxBatchTokens", options.maxBatchTokens, 1, 2 ** 31);
-  requireRange("timeoutMs", options.timeoutMs, 1, MAX_TIMEOUT_MS);
-  const { verifySample = 0, maxWaitMs = 0 } = options;
-  if (!(verifySample >= 0 && verifySample <= 1))
-    throw new LockstepError("OPTION_INVALID", `verifySample is a share from 0 to 1, not ${verifySample}`, {
-      verifySample,
-    });
-  if (!(maxWaitMs >= 0))
-    throw new LockstepError("OPTION_INVALID", `maxWaitMs must be 0 or more, not ${maxWaitMs}`, { maxWaitMs });
+  checkSchedulerOptions(options);
   return new BatchScheduler(options);
-}
-
-function requireRange(name: string, value: number | undefined, least: number, most: number): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value >= least && value <= most)) return;
-  throw new LockstepError("OPTION_INVALID", `${name} must be an integer from ${least} to ${most}, not ${value}`, {
-    [name]: value,
-  });
 }
 
 class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
@@ -194,13 +174,19 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
       );
     if (!Number.isSafeInteger(rows) || rows < 1)
       throw new LockstepError("INPUT_INVALID", `a request has at least one row, not ${rows}`, { rows });
+    this.#requireRoom(rows, rows);
+    return loaded;
+  }
+
+  /** For a request of `rows`, of which `more` are not counted yet. @throws INPUT_TOO_LARGE, OVERLOADED */
+  #requireRoom(rows: number, more: number): void {
     if (rows > this.#maxQueue)
       throw new LockstepError(
         "INPUT_TOO_LARGE",
         `a request of ${rows} rows is more than the queue holds (${this.#maxQueue}); send smaller ones`,
         { rows, maxQueue: this.#maxQueue },
       );
-    if (this.#waiting + rows > this.#maxQueue) {
+    if (this.#waiting + more > this.#maxQueue) {
       this.#hooks.count?.("refused", 1);
       const retryAfterSeconds = Math.max(
         1,
@@ -212,7 +198,6 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
         { waiting: this.#waiting, maxQueue: this.#maxQueue, retryAfterSeconds },
       );
     }
-    return loaded;
   }
 
   #admit(
@@ -236,10 +221,11 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     return ticket;
   }
 
-  async #enqueue(loaded: LoadedVersion<V>, ticket: Ticket<V>, { encode }: ServeRequest<V>): Promise<void> {
+  async #enqueue(loaded: LoadedVersion<V>, ticket: Ticket<V>, request: ServeRequest<V>): Promise<void> {
     try {
-      const rows = await encode(loaded.version);
+      const rows = await request.encode(loaded.version);
       if (ticket.settled) return;
+      if (request.grows === true && rows.length > ticket.rows) this.#grow(ticket, rows.length);
       if (rows.length !== ticket.rows)
         throw new LockstepError(
           "INTERNAL",
@@ -253,6 +239,14 @@ class BatchScheduler<V extends NamedVersion> implements Scheduler<V> {
     } catch (thrown) {
       ticket.fail(thrown);
     }
+  }
+
+  /** @throws INPUT_TOO_LARGE, OVERLOADED: there is no room for so many */
+  #grow(ticket: Ticket<V>, rows: number): void {
+    const more = rows - ticket.rows;
+    this.#requireRoom(rows, more);
+    ticket.expect(rows);
+    this.#count(ticket, more);
   }
 
   #job(ticket: Ticket<V>, row: EncodedRow, index: number): Job<V> {

@@ -27,6 +27,7 @@ export class Ticket<V extends NamedVersion> {
   readonly #over = new AbortController();
   readonly #admittedAt: number;
   #startedAt: number | null = null;
+  #rows: number;
   #missing: number;
   #verified = 0;
   #settled = false;
@@ -35,6 +36,7 @@ export class Ticket<V extends NamedVersion> {
     this.id = options.id;
     this.waiting = options.rows;
     this.#options = options;
+    this.#rows = options.rows;
     this.#missing = options.rows;
     this.#admittedAt = options.clock.elapsed();
     const { promise, resolve, reject } = Promise.withResolvers<ServeAnswer<V>>();
@@ -54,7 +56,13 @@ export class Ticket<V extends NamedVersion> {
   }
 
   get rows(): number {
-    return this.#options.rows;
+    return this.#rows;
+  }
+
+  /** There are more rows than it was admitted with; none of them has been given yet. */
+  expect(rows: number): void {
+    this.#missing += rows - this.#rows;
+    this.#rows = rows;
   }
 
   /** Milliseconds since admission. */

@@ -21,7 +21,9 @@ export {
 export type { EncodedQuestion, Task, TaskAnswer, TaskFacts, TaskTypes, WireRequest } from "./task.ts";
 export type { ClassAnswer, LabelProbability } from "./class-answer.ts";
 export type { Embedding } from "./embed.ts";
+export type { FilledMasks, Filling } from "./fill-mask.ts";
 export type { MultiLabelAnswer } from "./multi-label.ts";
+export type { Perplexity } from "./perplexity.ts";
 export type { Ranking, RerankQuestion } from "./rerank.ts";
 export type { Score } from "./score.ts";
 export type { Similarity } from "./similarity.ts";

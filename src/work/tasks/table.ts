@@ -2,7 +2,9 @@
 import { invariant, LockstepError } from "../../base/index.ts";
 import { classify, type ClassifyTypes } from "./classify.ts";
 import { embed, type EmbedTypes } from "./embed.ts";
+import { fillMask, type FillMaskTypes } from "./fill-mask.ts";
 import { multiLabel, type MultiLabelTypes } from "./multi-label.ts";
+import { perplexity, type PerplexityTypes } from "./perplexity.ts";
 import { rerank, type RerankTypes } from "./rerank.ts";
 import { score, type ScoreTypes } from "./score.ts";
 import { similarity, type SimilarityTypes } from "./similarity.ts";
@@ -18,6 +20,8 @@ export interface TypesOf {
   readonly "token-classify": TokenClassifyTypes;
   readonly embed: EmbedTypes;
   readonly similarity: SimilarityTypes;
+  readonly "fill-mask": FillMaskTypes;
+  readonly perplexity: PerplexityTypes;
 }
 
 export type TaskName = keyof TypesOf;
@@ -30,6 +34,8 @@ export const TASKS: { readonly [T in TaskName]: Task<T, TypesOf[T]> } = {
   "token-classify": tokenClassify,
   embed,
   similarity,
+  "fill-mask": fillMask,
+  perplexity,
 };
 
 export const TASK_NAMES = Object.keys(TASKS) as readonly TaskName[];

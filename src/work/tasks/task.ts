@@ -47,7 +47,7 @@ export type Answered<Answer> = Answer & {
 };
 
 export interface EncodedQuestion<Notes> {
-  /** As many as the task's `rows` said. */
+  /** As many as the task's `rows` said, or more where it `grows`. */
   readonly rows: readonly TokenRow[];
   readonly truncated: boolean;
   readonly notes: Notes;
@@ -74,7 +74,11 @@ export interface Task<Name extends string, T extends TaskTypes> {
   readonly options: z.ZodObject & z.ZodType<T["options"], T["asked"]>;
   /** Whatever a caller gave. @throws INPUT_INVALID, INPUT_TOO_LARGE naming the question by `what` */
   readonly check: (question: unknown, what: string) => asserts question is T["question"];
-  /** Rows of tokens that a question is, known before it is encoded: admission counts them. */
+  /**
+   * Rows of tokens that a question is, known before it is encoded: admission counts them. Where only its tokens say
+   * how many there are (`grows`), one.
+   */
+  readonly grows?: true;
   readonly rows: (question: T["question"]) => number;
   /** Characters of a question: what encoding it costs the thread that does it. */
   readonly length: (question: T["question"]) => number;
@@ -86,7 +90,7 @@ export interface Task<Name extends string, T extends TaskTypes> {
    * `outputs`: of the question's rows, in order. @throws NON_FINITE: what is no number is never turned into an answer
    */
   readonly answer: (
-    version: TaskFacts,
+    version: TaskVersion,
     outputs: readonly Float32Array[],
     options: T["options"],
     notes: T["notes"],
