@@ -31,7 +31,7 @@ function casesBelow(at: string): string[] {
     .sort();
 }
 
-const cases = casesBelow(resolve(folder)).filter((at) => at.includes(values.only));
+const cases = (existsSync(folder) ? casesBelow(resolve(folder)) : []).filter((at) => at.includes(values.only));
 if (cases.length === 0) {
   console.error(`no case folder below ${folder}`);
   process.exit(2);
