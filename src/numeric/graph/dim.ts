@@ -68,6 +68,7 @@ function compare({ symbols: a }: Monomial, { symbols: b }: Monomial): number {
 
 /** Terms in order, those with equal symbols added up. */
 function collect(terms: readonly Monomial[]): Polynomial {
+  if (terms.length === 1) return terms[0]?.factor === 0 ? [] : terms;
   const sorted = terms.filter(({ factor }) => factor !== 0).sort(compare);
   return sorted.reduce<Monomial[]>((sum, term) => {
     const last = sum.at(-1);
@@ -188,6 +189,7 @@ function power(symbols: readonly string[], symbol: string): number {
 /** The integer that a dimension is under these bindings. */
 export function evalDim(dim: Dim, bindings: SymbolBindings): number {
   if (typeof dim === "number") return checkedFactor(dim);
+  if (Object.hasOwn(bindings, dim)) return checkedFactor(bindings[dim] as number); // nearly all are one symbol
   const valueOf = (symbol: string): number => {
     const value = Object.hasOwn(bindings, symbol) ? bindings[symbol] : undefined;
     if (value === undefined)
@@ -234,6 +236,10 @@ export function bindSymbols(
     open = open.filter((axis) => {
       const dim = shape[axis] ?? 0;
       const size = actual[axis] ?? -1;
+      if (typeof dim === "number" || Object.hasOwn(bindings, dim)) {
+        if (evalDim(dim, bindings) !== size) throw mismatch(); // without parsing
+        return false;
+      }
       const unbound = symbolsOf(dim).filter((symbol) => !Object.hasOwn(bindings, symbol));
       if (unbound.length > 1) return true;
       const [symbol] = unbound;
