@@ -115,6 +115,15 @@ describe("config.json", () => {
     assert.ok(message.includes('"modernbert"') && message.includes('reads "bert"'), "what was found and what is known");
   });
 
+  test("a decoder of its own would guess other words; a classifier has none", () => {
+    const untied = { ...GOOD, tie_word_embeddings: false };
+    assert.equal(refused({ ...untied, architectures: ["BertForMaskedLM"] }).field, "tie_word_embeddings");
+    assert.deepEqual(
+      parseModelConfig({ ...untied, architectures: ["BertForSequenceClassification"] }).config,
+      bertConfig(SIZES),
+    );
+  });
+
   test("null is the same as no field, but for a size", () => {
     const names = [
       "architectures",

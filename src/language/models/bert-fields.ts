@@ -23,12 +23,20 @@ const TOKENIZERS: readonly string[] = [
   "TokenizersBackend",
 ];
 
+function guessesWords(architectures: unknown): boolean {
+  return Array.isArray(architectures) && architectures.some((name) => /MaskedLM|PreTraining|LMHead/.test(String(name)));
+}
+
 /** Of every encoder here. */
 export const ENCODER_FIELDS: readonly FieldRow[] = [
   ...SHARED_FIELDS,
   ...only("tokenizer_class", oneOf(...TOKENIZERS), "this tokenizer does more than its tokenizer.json says"),
-  // The decoder of masked LM is always tied, and a classifier has none.
-  ...harmless("tie_word_embeddings"),
+  // The decoder of masked LM is tied here; whatever else a folder is has none.
+  ...only(
+    "tie_word_embeddings",
+    (value, { architectures }) => value === true || !guessesWords(architectures),
+    "words are guessed with the table of word embeddings here; without the field the folder is read as if they were",
+  ),
   ...only("is_decoder", oneOf(false), "a token sees the whole text here"),
 ];
 
