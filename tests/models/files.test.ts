@@ -36,6 +36,7 @@ for (const pooling of ["first", "mean"] as const)
       versionFiles({
         recipe: resolveRecipe({ pooling, max_tokens }),
         config,
+        head: { kind: "sequence", labels: 2, pooling },
         labels,
         tokenizer,
         weights,

@@ -84,8 +84,28 @@ export const CASES: Readonly<Record<string, Case>> = {
       madeInput({ text: ROWS.map(({ words }) => words.join(" ")).join("\n\n"), format: "text", family: "gpt2" }, [
         { objective: "causal-lm", ...RATES, epochs },
       ]),
-    epochs: 8,
+    epochs: 16,
     better: "less",
-    from: 2.5,
+    from: 2.8,
+  },
+  contrastive: {
+    input: (epochs) =>
+      madeInput(
+        {
+          text: csv(
+            "text,second,negative",
+            ROWS.map(({ words, n }) => [
+              words.join(" "),
+              `${n} ${words.slice(3).join(" ")}`,
+              ROWS[(n + 8) % 120]!.words.slice(3).join(" "),
+            ]),
+          ),
+          roles: { second: { name: "second", need: "needed" }, negative: { name: undefined, need: "guessed" } },
+        },
+        [{ objective: "contrastive", ...RATES, epochs }],
+      ),
+    epochs: 12,
+    better: "more",
+    from: 0.3,
   },
 };

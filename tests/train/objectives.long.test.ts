@@ -1,6 +1,8 @@
 /** Each objective learns what it is told, and comes to the same states with any number of threads. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { withDropout } from "../../src/language/models/index.ts";
+import { runTraining } from "../../src/work/train/index.ts";
 import { CASES } from "./cases.ts";
 import { interruptedOnce } from "./interrupted-once.ts";
 import { digestsOf } from "./small.ts";
@@ -26,3 +28,26 @@ for (const [name, { input }] of Object.entries(CASES))
       assert.deepEqual((await digestsOf(made, { threads })).digests, digests, `${threads} threads`);
     assert.equal((await interruptedOnce(made, digests.length >> 1)).stateDigest, digests.at(-1));
   });
+
+test("contrastive: a batch in four shards has the loss and the gradient of the batch in one", async () => {
+  const made = await CASES["contrastive"]!.input(1);
+  const alone = async (shards: number) => {
+    const phases = made.recipe.phases.map((phase) => ({ ...phase, shards }));
+    const dropless = withDropout(made.config, { hidden: 0, attention: 0, classifier: 0 });
+    const recipe = { ...made.recipe, phases };
+    const reports: { loss: number; gradientNorm: number }[] = [];
+    await runTraining(
+      { ...made, recipe, config: dropless },
+      {
+        threads: 1,
+        onEvent: (event) => {
+          if (event.kind === "step") reports.push(event);
+        },
+      },
+    );
+    return reports[0]!;
+  };
+  const [one, four] = [await alone(1), await alone(4)];
+  assert.ok(one.loss > 1 && Math.abs(one.loss - four.loss) < 1e-4 * one.loss, `${one.loss} ${four.loss}`);
+  assert.ok(Math.abs(one.gradientNorm - four.gradientNorm) < 1e-3 * one.gradientNorm);
+});

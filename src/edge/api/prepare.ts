@@ -162,7 +162,7 @@ export async function datasetsOf(
       maxLength: arrange === undefined ? length : reader.maxLength,
       ...(signal === undefined ? {} : { signal }),
     });
-    const dataset = { ...encoded, rowsEach: reading.rowsEach, ...rows };
+    const dataset = { ...encoded, rowsEach: reading.rowsEach(table), ...rows };
     made.set(key, arrange?.(dataset, length, tokenizer.special) ?? dataset);
   }
   return phases.map((phase) => {
@@ -199,7 +199,8 @@ export function columnsFor(
     const name = columns[role];
     if (needs.length === 0 && name !== undefined)
       throw new LockstepError("OPTION_INVALID", `columns.${role} is named, and no phase reads one`, { role });
-    if (needs.length > 0) roles[role] = { name, need: needs.includes("needed") ? "needed" : "named" };
+    const need = (["needed", "guessed", "named"] as const).find((one) => needs.includes(one));
+    if (need !== undefined) roles[role] = { name, need };
   }
   const hasLabel = readings.some((reading) => reading.label);
   return {
@@ -277,10 +278,11 @@ function checkSettings(recipe: Recipe): void {
 }
 
 function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): ModelConfig {
+  const { model_type, ...sizes } = recipe.model;
   const config =
     encoder?.config ??
-    newModelConfig("bert", {
-      ...recipe.model,
+    newModelConfig(model_type, {
+      ...sizes,
       vocab_size: tokenizer.vocabSize,
       max_position_embeddings: recipe.max_tokens,
       pad_token_id: tokenizer.special.pad,

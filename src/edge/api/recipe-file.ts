@@ -23,7 +23,7 @@ import {
 } from "../../work/train/index.ts";
 import { aliasSchema, defaultThreads, pathSchema, threadsSchema } from "./options.ts";
 import { openSource } from "./source.ts";
-import { resolveTrainOptions, type TrainInput, type TrainOptions } from "./train-options.ts";
+import { columnsSchema, resolveTrainOptions, type TrainInput, type TrainOptions } from "./train-options.ts";
 
 /** Where an editor finds the schema in a project that has the package installed. */
 export const RECIPE_SCHEMA_PATH = "./node_modules/lockstep/docs/recipe.schema.json";
@@ -41,6 +41,7 @@ const runPart = z
     label: column.meta({
       description: "Column of the label. Default: the first of label, intent, category, class … that there is.",
     }),
+    columns: columnsSchema.meta({ description: "Further columns, by what they hold." }),
     test: pathSchema.meta({ description: "Table to measure the published version on." }),
     from: pathSchema.meta({
       description: "BERT folder in the Hugging Face layout, or a store, to fine-tune. Default: from nothing.",
@@ -194,7 +195,8 @@ export async function trainArguments({
   run = {},
 }: RecipeFile): Promise<{ readonly input: TrainInput; readonly options: TrainOptions }> {
   const { data: expectedData, from: expectedFrom, ...settings } = recipe;
-  const { data, text = expectedData?.text, label = expectedData?.label, test, from } = run;
+  const { data, test, from } = run;
+  const { text = expectedData?.text, label = expectedData?.label, columns = given(expectedData?.columns ?? {}) } = run;
   if (data === undefined)
     throw new LockstepError(
       "OPTION_INVALID",
@@ -204,7 +206,7 @@ export async function trainArguments({
   resolveTrainOptions(options);
   if (expectedData?.sha256 !== undefined) await requireData(data, expectedData.sha256);
   if (expectedFrom !== undefined) await requireEncoder(from, expectedFrom);
-  return { input: { ...settings, data, ...given({ text, label, test, from }) }, options };
+  return { input: { ...settings, data, ...given({ text, label, columns, test, from }) }, options };
 }
 
 function runOptions({

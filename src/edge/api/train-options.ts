@@ -8,6 +8,8 @@ import { aliasSchema, callbackSchema, pathSchema, signalSchema, threadsSchema } 
 const table = (error: string) => z.string({ error }).min(1).max(4096);
 const column = z.string().min(1).optional();
 
+export const columnsSchema = z.partialRecord(z.enum(ROLES), z.string().min(1));
+
 /** The files and columns; the recipe's own fields are checked with it. */
 const filesSchema = z.looseObject({
   /** A CSV or JSON-lines file of texts and labels. */
@@ -17,7 +19,7 @@ const filesSchema = z.looseObject({
   /** Column of the label. @default the first of label, intent, category, class … that there is */
   label: column,
   /** Further columns, by what they hold. @default those of the usual names, where an objective needs them */
-  columns: z.partialRecord(z.enum(ROLES), z.string().min(1)).optional(),
+  columns: columnsSchema.optional(),
   /** A model folder in the Hugging Face layout, or a store, to fine-tune. @default none: from nothing */
   from: pathSchema.optional(),
   /** A table to measure the published version on. @default none */

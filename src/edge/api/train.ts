@@ -5,8 +5,16 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import { labelIds, readTable, requireLabels } from "../../language/data/index.ts";
+import { isMeasured } from "../../work/evaluate/index.ts";
 import { openStore, type FileSystem, type Store } from "../../work/store/index.ts";
-import { recipeHash, recipeHashBefore, runTraining, type Recipe, type TrainedModel } from "../../work/train/index.ts";
+import {
+  recipeHash,
+  recipeHashBefore,
+  requireTask,
+  runTraining,
+  type Recipe,
+  type TrainedModel,
+} from "../../work/train/index.ts";
 import { assess, NO_CALIBRATION, type TestTable } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
@@ -35,7 +43,15 @@ export interface TrainResult {
   readonly threads: number;
   readonly seconds: number;
   readonly metrics: Metrics;
+  /**
+   * The last phase's figure on the texts held out, in the form that was trained: a look at it, which is not kept in the
+   * version.
+   */
+  readonly figure: TrainedModel["validation"];
 }
+
+/** Of several labels, those that are likelier than not are given. */
+const LIKELIER_THAN_NOT = { temperature: 1, threshold: 0.5 };
 
 /** For proofs that kill a training, look into a long one, or give it a disk that fails: no part of the public door. */
 export interface TrainSeams {
@@ -81,6 +97,13 @@ export async function trainOn(
   const warn = (message: string): void => onProgress?.({ kind: "warning", message });
   const onPhases = (phases: readonly string[]): void => onProgress?.({ kind: "plan", phases });
   const prepared = await prepare(input, { onPhases, onStage, warn, signal });
+  const task = requireTask(prepared.recipe);
+  if (input.test !== undefined && !isMeasured(task))
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `a version made for ${task} is not measured on a table of labels; leave test out`,
+      { task },
+    );
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   await using run = await store.openRun(await runName(store, prepared.recipe, resume));
@@ -98,14 +121,16 @@ export async function trainOn(
   });
   isTrained = true;
   const content = versionContent(prepared, trained);
-  const assessed = await assess(prepared, versionFiles({ ...content, calibration: NO_CALIBRATION, metrics: {} }), {
-    threads,
-    test,
-    baseline,
-    signal,
-    onStage,
-    warn,
-  });
+  const assessed = isMeasured(task)
+    ? await assess(prepared, versionFiles({ ...content, calibration: NO_CALIBRATION, metrics: {} }), {
+        threads,
+        test,
+        baseline,
+        signal,
+        onStage,
+        warn,
+      })
+    : { calibration: LIKELIER_THAN_NOT, metrics: {} };
   onStage("publish");
   const version = await store.publish(versionFiles({ ...content, ...assessed }), { alias });
   await run.remove();
@@ -122,6 +147,7 @@ export async function trainOn(
     threads,
     seconds: (performance.now() - started) / 1000,
     metrics: assessed.metrics,
+    figure: trained.validation,
   };
 }
 
@@ -159,6 +185,6 @@ function trainingInput({ recipe, config, tokenizer, labels, datasets, from }: Pr
   };
 }
 
-function versionContent({ recipe, config, labels, tokenizer }: Prepared, { weights }: TrainedModel) {
-  return { recipe, config, labels, tokenizer, weights };
+function versionContent({ recipe, config, labels, tokenizer }: Prepared, { head, weights }: TrainedModel) {
+  return { recipe, config, head, labels, tokenizer, weights };
 }

@@ -3,12 +3,12 @@
  * clock is read.
  */
 import { canonicalJson } from "../../base/index.ts";
-import { formatModelConfig, type ModelConfig } from "../../language/models/index.ts";
+import { formatModelConfig, type Head, type ModelConfig } from "../../language/models/index.ts";
 import type { Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, encodeSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { Share } from "../../work/evaluate/index.ts";
-import type { Calibration, LockstepFile } from "../../work/infer/index.ts";
-import { recipeHash, type Recipe } from "../../work/train/index.ts";
+import type { Calibration, LockstepFile, LockstepFileOf, VersionTask } from "../../work/infer/index.ts";
+import { recipeHash, requireTask, type Recipe } from "../../work/train/index.ts";
 
 /** Measured figures that are kept in the version. */
 export interface Metrics {
@@ -29,6 +29,7 @@ export interface Metrics {
 export interface VersionContent {
   readonly recipe: Recipe;
   readonly config: ModelConfig;
+  readonly head: Head;
   readonly labels: readonly string[];
   readonly tokenizer: Tokenizer;
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
@@ -42,24 +43,48 @@ export function weightsHash(weights: ReadonlyMap<string, HostTensor<"float32">>)
   return digestTensors(weights);
 }
 
+/** What `lockstep.json` says beside the fields of every version, and `config.json` beside the model's own. */
+interface Own<T extends VersionTask> {
+  readonly fields: (content: VersionContent) => Omit<LockstepFileOf<T>, "task" | keyof Common>;
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+type Common = Pick<LockstepFile, "format" | "max_tokens" | "weights_sha256" | "recipe_sha256">;
+
+const classes = ({ labels, recipe, calibration }: VersionContent) => ({
+  labels: [...labels],
+  pooling: recipe.pooling,
+  calibration: { ...calibration },
+});
+const OWN: { readonly [T in VersionTask]: Own<T> } = {
+  classify: { fields: classes },
+  "multi-label": { fields: classes, config: { problem_type: "multi_label_classification" } },
+  score: {
+    fields: ({ recipe }) => ({ pooling: recipe.pooling, activation: "identity" }),
+    config: { problem_type: "regression", id2label: { "0": "score" }, label2id: { score: 0 } },
+  },
+  "token-classify": { fields: ({ labels }) => ({ labels: [...labels] }) },
+  "masked-lm": { fields: () => ({}) },
+  "causal-lm": { fields: () => ({}) },
+  embed: { fields: ({ recipe }) => ({ pooling: recipe.pooling, normalize: true }) },
+};
+
 /** Shared buffers, so that replicas read the very bytes that were hashed. */
 export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
-  const { recipe, config, labels, tokenizer, weights, calibration, metrics } = content;
-  const own: LockstepFile = {
+  const { recipe, config, head, labels, tokenizer, weights, metrics } = content;
+  const task = requireTask(recipe);
+  const own = {
     format: 1,
-    task: "classify",
-    labels: [...labels],
-    pooling: recipe.pooling,
+    task,
+    ...OWN[task].fields(content),
     max_tokens: Math.min(recipe.max_tokens, tokenizer.maxLength),
-    calibration: { ...calibration },
     weights_sha256: weightsHash(weights),
     recipe_sha256: recipeHash(recipe),
     recipe,
     metrics,
   };
-  const head = { kind: "sequence", labels: labels.length, pooling: recipe.pooling } as const;
+  const described = formatModelConfig(config, head, labels.length === 0 ? undefined : labels);
   const files = new Map<string, Uint8Array>([
-    ["config.json", UTF8.encode(formatModelConfig(config, head, labels))],
+    ["config.json", UTF8.encode(withFields(described, OWN[task].config))],
     ["lockstep.json", UTF8.encode(`${canonicalJson(own)}\n`)],
     ["model.safetensors", encodeSafetensors(weights, { format: "pt" })],
   ]);
@@ -68,6 +93,11 @@ export function versionFiles(content: VersionContent): Map<string, Uint8Array> {
       files.set(name, UTF8.encode(name === "tokenizer_config.json" ? withMaxLength(text, own.max_tokens) : text));
   }
   return new Map([...files].map(([name, bytes]) => [name, toShared(bytes)]));
+}
+
+function withFields(json: string, fields: Readonly<Record<string, unknown>> | undefined): string {
+  if (fields === undefined) return json;
+  return `${JSON.stringify({ ...(JSON.parse(json) as object), ...fields }, null, 2)}\n`;
 }
 
 /**

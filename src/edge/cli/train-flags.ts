@@ -1,12 +1,21 @@
 /** The flags that `train` and `start` share: flags go before the recipe file, the file before defaults. */
-import type { Command } from "commander";
-import { mergeRecipeFiles, readRecipeFile, type RecipeFile, type RecipeInput } from "../api/index.ts";
+import { InvalidArgumentError, Option, type Command } from "commander";
+import {
+  mergeRecipeFiles,
+  readRecipeFile,
+  ROLES,
+  TRAINED_TASKS,
+  type RecipeFile,
+  type RecipeInput,
+} from "../api/index.ts";
 import { executorOption, integer, JSON_FLAG, setting, type Executor } from "./flags.ts";
 
 export interface TrainFlags {
   readonly data?: string;
   readonly text?: string;
   readonly label?: string;
+  readonly column?: Readonly<Record<string, string>>;
+  readonly task?: string;
   readonly test?: string;
   readonly from?: string;
   readonly out?: string;
@@ -23,11 +32,21 @@ export interface TrainFlags {
   readonly json?: true;
 }
 
+/** `second=sentence2` onto the columns named so far. */
+function columnOf(text: string, gathered: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const [, role, name] = /^([a-z]+)=(.+)$/s.exec(text) ?? [];
+  if (role === undefined || name === undefined || !ROLES.some((one) => one === role))
+    throw new InvalidArgumentError(`expected ROLE=NAME, with a role of ${ROLES.join(", ")}.`);
+  return { ...gathered, [role]: name };
+}
+
 export function addTrainFlags(command: Command): Command {
   return command
     .option("--data <file>", "CSV or JSON-lines file of texts and labels")
     .option("--text <column>", "column of the text (default: text, sentence, question …)")
     .option("--label <column>", "column of the label (default: label, intent, category …)")
+    .option("--column <role=name>", `a further column: ${ROLES.join(", ")}; may be repeated`, columnOf)
+    .addOption(new Option("--task <task>", "what the version is to answer (default: classify)").choices(TRAINED_TASKS))
     .option("--test <file>", "table to measure the version on")
     .option("--from <folder>", "BERT folder in the Hugging Face layout, or a store, to fine-tune")
     .option("--out <store>", "store that the version is published into (default: ./models)")
@@ -46,15 +65,17 @@ export function addTrainFlags(command: Command): Command {
 
 /** `warn`: of what is read otherwise than it was written. */
 export async function recipeOf(flags: TrainFlags, warn: (message: string) => void): Promise<RecipeFile> {
-  const { recipe, data, text, label, test, from, out, alias, threads, seed, executor, set, resume, baseline } = flags;
+  const { recipe, data, text, label, column: columns, test, from, out, alias, threads, resume, baseline } = flags;
+  const { task, seed, executor, set } = flags;
   const file = recipe === undefined ? {} : await readRecipeFile(recipe, warn);
   const settings = {
     ...set,
+    ...(task === undefined ? {} : { task }),
     ...(seed === undefined ? {} : { seed }),
     ...(executor === undefined ? {} : { executor }),
   } as RecipeInput;
   return mergeRecipeFiles(
-    { recipe: settings, run: { data, text, label, test, from, out, alias, threads, resume, baseline } },
+    { recipe: settings, run: { data, text, label, columns, test, from, out, alias, threads, resume, baseline } },
     file,
   );
 }

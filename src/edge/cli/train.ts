@@ -1,5 +1,5 @@
 /** `lockstep train`: a table in, a published version out. */
-import { Option, type Command } from "commander";
+import type { Command } from "commander";
 import { completeRecipeFile, formatDuration, train, trainArguments, type TrainResult } from "../api/index.ts";
 import { commandName, createOutput, withInterval, type Output } from "./output.ts";
 import { ProgressDisplay } from "./progress.ts";
@@ -10,7 +10,6 @@ export function addTrain(program: Command): void {
   addTrainFlags(
     program.command("train").description("train a classifier on a table of texts and publish it as a version"),
   )
-    .addOption(new Option("--task <task>", "what to train").choices(["classify"]).default("classify"))
     .option("--resume", "go on from the last checkpoint of this recipe")
     .option("--baseline", "with --test: also train a linear model and measure it on the same table")
     .option("--digests", "print the SHA-256 of weights and optimizer state after every step")
@@ -57,8 +56,10 @@ Ctrl-C saves a checkpoint and exits with 130; the same command with --resume goe
 
 export function printTrained(
   output: Output,
-  { metrics, weightsSha256, version, folder, alias, seconds, steps }: TrainResult,
+  { metrics, figure, weightsSha256, version, folder, alias, seconds, steps }: TrainResult,
 ): void {
+  if (metrics.validation === undefined && figure !== undefined)
+    output.print(`validation ${figure.name}  ${figure.value.toFixed(4)} of ${figure.examples} texts held out`);
   if (metrics.validation !== undefined)
     output.print(
       `validation accuracy  ${withInterval(metrics.validation.accuracy)} of ${metrics.validation.accuracy.total}`,

@@ -29,7 +29,7 @@ export interface Reading {
   readonly label: boolean;
   readonly roles: { readonly [R in Role]?: Need };
   /** Rows of tokens an example has. */
-  readonly rowsEach: number;
+  rowsEach(table: Table): number;
   /** What an example is as a text: the split goes by it, and a tokenizer is trained on it. */
   texts(table: Table): readonly string[];
   /** Names of classes by id; none where none are learned. @throws DATA_INVALID */
@@ -75,7 +75,7 @@ function joined(table: Table): readonly string[] {
 const text: Reading = {
   label: false,
   roles: { second: "named" },
-  rowsEach: 1,
+  rowsEach: () => 1,
   texts: joined,
   names: () => [],
   encode: async (table, tokenizer, _, options) => ({ ...(await encodeTexts(table, tokenizer, options)), ...NOTHING }),
@@ -122,7 +122,7 @@ const textScore: Reading = {
 const wordTags: Reading = {
   label: false,
   roles: { tags: "needed" },
-  rowsEach: 1,
+  rowsEach: () => 1,
   texts: textsOf,
   names: (table) => tagNames(need(table, "tags").map(wordsOf)),
   async encode(table, tokenizer, names, options) {
@@ -143,23 +143,24 @@ const wordTags: Reading = {
 };
 
 /** A text, the one that belongs to it, and one that does not where there is a column of them. */
-const belonging = (rowsEach: 2 | 3): Reading => ({
+const pairs: Reading = {
   label: false,
-  roles: rowsEach === 2 ? { second: "needed" } : { second: "needed", negative: "needed" },
-  rowsEach,
+  roles: { second: "needed", negative: "guessed" },
+  rowsEach: ({ cells }) => (cells.negative === undefined ? 2 : 3),
   texts: joined,
   names: () => [],
   async encode(table, tokenizer, _, options) {
-    const columns = [table.texts, need(table, "second"), ...(rowsEach === 3 ? [need(table, "negative")] : [])];
+    const { negative } = table.cells;
+    const columns = [table.texts, need(table, "second"), ...(negative === undefined ? [] : [negative])];
     const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
     const rows = await encodeRows(
-      table.texts.length * rowsEach,
-      (row) => tokenizer.encode(columns[row % rowsEach]![Math.floor(row / rowsEach)]!, maxLength),
+      table.texts.length * columns.length,
+      (row) => tokenizer.encode(columns[row % columns.length]![Math.floor(row / columns.length)]!, maxLength),
       options,
     );
     return { ...rows, ...NOTHING };
   },
-});
+};
 
 export const READINGS = {
   text,
@@ -167,8 +168,7 @@ export const READINGS = {
   "text-classes": textClasses,
   "text-score": textScore,
   "word-tags": wordTags,
-  pairs: belonging(2),
-  triples: belonging(3),
+  pairs,
 } as const satisfies Readonly<Record<string, Reading>>;
 export type ReadingName = keyof typeof READINGS;
 

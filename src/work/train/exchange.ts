@@ -17,9 +17,11 @@ export interface Exchange {
   readonly blockSums: Float64Array;
   /** What the weights of shards remember of earlier steps; empty where they remember nothing. */
   readonly remembered: Float64Array;
+  /** [rows of a batch, width]: what the objective has the shards know of each other; empty where it has nothing. */
+  readonly shared: Float32Array;
 }
 
-export function createExchange(shardWeights: ShardWeights, shards: number, blocks: number): Exchange {
+export function createExchange(shardWeights: ShardWeights, shards: number, blocks: number, shared: number): Exchange {
   const ints = () => new Int32Array(new SharedArrayBuffer(4 * shards));
   const doubles = (length: number) => new Float64Array(new SharedArrayBuffer(8 * length));
   const first = SHARD_WEIGHT_POLICIES[shardWeights].initialState?.(shards) ?? new Float64Array(0);
@@ -33,5 +35,6 @@ export function createExchange(shardWeights: ShardWeights, shards: number, block
     paddedTokens: ints(),
     blockSums: doubles(blocks),
     remembered,
+    shared: new Float32Array(new SharedArrayBuffer(4 * shared)),
   };
 }

@@ -12,7 +12,14 @@ export {
   type RecipeInput,
 } from "./recipe.ts";
 export { recipeHashBefore, upgradeRecipe } from "./recipe-before.ts";
-export { objectiveOf, phaseInputSchema, taskSchema, type ObjectiveTask, type PhaseRecipe } from "./objectives/index.ts";
+export {
+  objectiveOf,
+  phaseInputSchema,
+  taskSchema,
+  TRAINED_TASKS,
+  type ObjectiveTask,
+  type PhaseRecipe,
+} from "./objectives/index.ts";
 export type { Dataset } from "./training-data.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";
 export { phaseNames, type Pace, type TrainingEvent } from "./progress.ts";

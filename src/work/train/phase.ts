@@ -131,7 +131,7 @@ export class Phase {
       }),
     );
     const numbers = Float64Array.from(replies.flatMap((reply) => Array.from(reply.numbers)));
-    return { name: validation.name, value: validation.figure(numbers) };
+    return { name: validation.name, value: validation.figure(numbers, this.#context) };
   }
 
   /** Copies of the parameters. */

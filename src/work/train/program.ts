@@ -8,12 +8,21 @@ import { TrainingPlan } from "./plan.ts";
 
 export type Context = PhaseContext<PhaseRecipe>;
 
-/** Outputs: `loss`, the sum of a shard's losses × the input `loss_scale`, and `grad.<parameter>` for each parameter. */
+/**
+ * Outputs: `loss`, the sum of a shard's losses × the input `loss_scale`, and `grad.<parameter>` for each parameter; the
+ * gradient may be of more than the shard reports as its own (`TwoLosses`).
+ */
 export function gradientProgram(context: ModelContext<PhaseRecipe>): Graph {
   const g = new GraphBuilder();
-  const loss = objectiveOf(context.phase).loss(new LayerContext(g, true), context);
-  g.output("loss", g.mul(loss, g.input("loss_scale", "real", [])));
-  return differentiate(g.build(), { loss: "loss", keep: ["loss"] });
+  const losses = objectiveOf(context.phase).loss(new LayerContext(g, true), context);
+  const scale = g.input("loss_scale", "real", []);
+  if (typeof losses !== "object") {
+    g.output("loss", g.mul(losses, scale));
+    return differentiate(g.build(), { loss: "loss", keep: ["loss"] });
+  }
+  g.output("differentiated", g.mul(losses.loss, scale));
+  g.output("loss", g.mul(losses.reported, scale));
+  return differentiate(g.build(), { loss: "differentiated", keep: ["loss"] });
 }
 
 export function phasePlan(context: Context): TrainingPlan {

@@ -69,9 +69,13 @@ const FIELDS: { readonly [K in keyof typeof SHORTHANDS]: readonly string[] } = {
 };
 
 /** The hash that this recipe had when it was written without `phases`; undefined where it could not be. */
-export function recipeHashBefore({ phases, ...recipe }: Recipe): string | undefined {
+export function recipeHashBefore({ phases, model: { model_type, ...model }, ...recipe }: Recipe): string | undefined {
   const names = Object.keys(FIELDS) as (keyof typeof SHORTHANDS)[];
-  if (phases.length !== names.length || phases.some(({ objective }, i) => objective !== SHORTHANDS[names[i]!]))
+  if (
+    model_type !== "bert" ||
+    phases.length !== names.length ||
+    phases.some(({ objective }, i) => objective !== SHORTHANDS[names[i]!])
+  )
     return undefined;
   const before = names.map((name, place) => {
     const phase: Fields = phases[place]!;
@@ -82,5 +86,5 @@ export function recipeHashBefore({ phases, ...recipe }: Recipe): string | undefi
     ([name, settings]) => phaseSchema.safeParse({ ...settings, objective: SHORTHANDS[name] }).data,
   );
   if (canonicalJson(said) !== canonicalJson(phases)) return undefined;
-  return sha256Hex(canonicalJson({ ...recipe, ...Object.fromEntries(before), task: "classify" }));
+  return sha256Hex(canonicalJson({ ...recipe, model, ...Object.fromEntries(before), task: "classify" }));
 }

@@ -4,9 +4,10 @@
  */
 import { z } from "zod";
 import { ROLES } from "../../language/data/index.ts";
+import { FAMILY_NAMES } from "../../language/models/index.ts";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import {
-  DEFAULT_PHASES,
+  defaultPhases,
   OBJECTIVES,
   phaseSchema,
   SHORTHANDS,
@@ -49,6 +50,8 @@ export const recipeSchema = z.strictObject({
   /** Sizes of a model that starts from nothing; ignored with `from`. */
   model: z
     .strictObject({
+      /** Family, as `config.json` calls it. Causal language models need one that does not look ahead. */
+      model_type: z.enum(FAMILY_NAMES).default("bert"),
       /** Width of a token's vector; a multiple of 4 and of the number of heads. */
       hidden_size: z.int().min(8).max(4096).multipleOf(4).default(256),
       /** Transformer layers. */
@@ -123,7 +126,7 @@ export function resolveRecipe({ task, ...input }: RecipeInput): Recipe {
   const asked = parseOptions(taskSchema.default("classify"), task, "task");
   const start: Start = input.from === undefined ? "nothing" : "encoder";
   const own = Object.fromEntries(Object.entries(input).filter(([key]) => !(key in SHORTHANDS)));
-  const phases = withShorthands(phasesOf(DEFAULT_PHASES[asked][start], input.phases), input);
+  const phases = withShorthands(phasesOf(defaultPhases(asked, start), input.phases), input);
   const recipe = parseOptions(
     recipeSchema,
     { ...own, phases: phases.map((phase) => complete(phase, start)) },
@@ -133,20 +136,15 @@ export function resolveRecipe({ task, ...input }: RecipeInput): Recipe {
   return Object.freeze(recipe);
 }
 
-/**
- * What a version of this recipe answers.
- * @throws OPTION_INVALID where it answers nothing, or not `wanted`
- */
+/** What a version of this recipe is made for. @throws OPTION_INVALID where it is not `wanted` */
 export function requireTask(recipe: Recipe, wanted?: ObjectiveTask): ObjectiveTask {
   const { objective } = recipe.phases.at(-1)!;
   const { task } = OBJECTIVES[objective];
-  if (task !== undefined && (wanted === undefined || wanted === task)) return task;
+  if (wanted === undefined || wanted === task) return task;
   throw new LockstepError(
     "OPTION_INVALID",
-    `the last phase, ${objective}, ends with a model that ` +
-      (task === undefined
-        ? "answers nothing by itself; end with a phase whose model does"
-        : `answers ${String(task)}, and ${wanted} is what is to be trained`),
+    `the last phase, ${objective}, ends with a model for ${task}, and ${wanted} is what is to be trained; end with a ` +
+      "phase for it, or leave the task out",
     { objective },
   );
 }

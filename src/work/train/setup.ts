@@ -7,6 +7,7 @@ import { createExchange } from "./exchange.ts";
 import { blocksOf, type Segment } from "./layout.ts";
 import { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup } from "./messages.ts";
+import { objectiveOf } from "./objectives/index.ts";
 import { gradientProgram, type Context } from "./program.ts";
 import { rowTables } from "./row-tables.ts";
 import { TouchedRows } from "./touched-rows.ts";
@@ -44,8 +45,14 @@ export function createSetup({
     slotBase,
     memory: memory.handle,
     rows: TouchedRows.create(rowTables(gradientProgram(context), segments), allSlots),
-    exchange: createExchange(phase.shard_weights, plan.shards, blocksOf(segments).length),
+    exchange: createExchange(phase.shard_weights, plan.shards, blocksOf(segments).length, sharedNumbers(context)),
     collective: ThreadCollective.create(workers),
   };
   return { setup, memory };
+}
+
+/** Of a whole batch. */
+function sharedNumbers(context: Context): number {
+  const { shared } = objectiveOf(context.phase);
+  return shared === undefined ? 0 : shared.rows(context, context.plan.batchSize) * shared.width(context);
 }

@@ -3,10 +3,14 @@
  * folded into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice.
  * Nothing here depends on how many workers there are, on which is fastest, or on a clock.
  *
+ * An objective whose shards have to know of each other has a phase before these: each worker writes the shared rows of
+ * its own shards, and a barrier follows.
+ *
  * Who may touch what in shared memory, all of it plain (`│` is a barrier, after which everything before it is seen by
  * all):
  *                       1. gradients            │ 2. reduce slice         │ 3. update slice         │
  *   weights             read by all             │                         │ own blocks written      │
+ *   shared rows         read by all             │                         │                         │
  *   gradient slots      own slots written       │ own blocks of all slots │ own blocks of all slots │
  *   row flags           own slots' written      │ read by all             │                         │
  *   counts, losses, …   own shards' written     │ read by all             │ read by all             │
@@ -29,7 +33,7 @@ import {
 import type { Exchange } from "./exchange.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
-import { objectiveOf } from "./objectives/index.ts";
+import { objectiveOf, type SharedBatch } from "./objectives/index.ts";
 import type { StepPlan, TrainingPlan } from "./plan.ts";
 import { gradientProgram, phasePlan } from "./program.ts";
 import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
@@ -41,12 +45,19 @@ import { TouchedRows } from "./touched-rows.ts";
 /** Marks the thread as one that must not be stopped now. */
 export type Busy = <T>(work: () => Promise<T>) => Promise<T>;
 
+interface Sessions {
+  readonly session: Session;
+  readonly shared: Session | undefined;
+}
+
 export class StepRunner {
   readonly #setup: PhaseSetup;
   readonly #memory: TrainingMemory;
   readonly #exchange: Exchange;
   readonly #collective: Collective;
   readonly #session: Session;
+  /** Of the rows that shards know of each other. */
+  readonly #shared: Session | undefined;
   readonly #busy: Busy;
   readonly #plan: TrainingPlan;
   readonly #ranges: readonly ShardRange[];
@@ -58,8 +69,15 @@ export class StepRunner {
   readonly #slotBase: readonly number[];
   readonly #gradients = new Map<number, Record<string, HostTensor<"float32">>>();
 
-  private constructor(setup: PhaseSetup, memory: TrainingMemory, collective: Collective, session: Session, busy: Busy) {
+  private constructor(
+    setup: PhaseSetup,
+    memory: TrainingMemory,
+    collective: Collective,
+    { session, shared }: Sessions,
+    busy: Busy,
+  ) {
     this.#setup = setup;
+    this.#shared = shared;
     this.#memory = memory;
     this.#exchange = setup.exchange;
     this.#collective = collective;
@@ -83,7 +101,12 @@ export class StepRunner {
     busy: Busy,
   ): Promise<StepRunner> {
     const session = await executor.load(gradientProgram(setup), { form: "shared", weights: memory.weights() });
-    return StepRunner.over(session, setup, memory, collective, busy);
+    const before = objectiveOf(setup.phase).shared;
+    const shared =
+      before === undefined
+        ? undefined
+        : await executor.load(before.program(setup), { form: "shared", weights: memory.weights() });
+    return new StepRunner(setup, memory, collective, { session, shared }, busy);
   }
 
   /** Over a session that is loaded: of the gradient program of this setup, with the memory's weights in shared form. */
@@ -94,7 +117,7 @@ export class StepRunner {
     collective: Collective,
     busy: Busy,
   ): StepRunner {
-    return new StepRunner(setup, memory, collective, session, busy);
+    return new StepRunner(setup, memory, collective, { session, shared: undefined }, busy);
   }
 
   /**
@@ -115,6 +138,10 @@ export class StepRunner {
 
   async step(step: number): Promise<StepReport> {
     const plan = this.#plan.step(step);
+    if (this.#shared !== undefined) {
+      await this.#shareRows(this.#shared, plan, step);
+      await this.#collective.arrive();
+    }
     await this.#computeShards(plan, step);
     await this.#collective.arrive();
     const { root, adds } = await this.#completeTree();
@@ -125,6 +152,31 @@ export class StepRunner {
     this.#remember();
     await this.#collective.arrive();
     return report;
+  }
+
+  /** What this worker's shards have the others know. */
+  async #shareRows(session: Session, plan: StepPlan, step: number): Promise<void> {
+    const { first, count } = this.#ranges[this.#collective.rank]!;
+    const { phase, plan: own } = this.#setup;
+    const objective = objectiveOf(phase);
+    const { shared } = objective;
+    invariant(shared !== undefined, `${phase.objective} has shards that know of each other`);
+    for (let shard = first; shard < first + count; shard++) {
+      const examples = plan.shards[shard]!;
+      if (examples.length === 0) continue;
+      const key = { seed: own.seed, step, shard };
+      const { inputs } = objective.inputs(this.#setup, examples, { ...key, epoch: plan.epoch });
+      const width = shared.width(this.#setup);
+      const [rows, at] = [
+        shared.rows(this.#setup, examples.length),
+        shared.rows(this.#setup, firstOf(plan, shard)) * width,
+      ];
+      const target = this.#exchange.shared.subarray(at, at + rows * width);
+      // a run writes what is padded too
+      const output = tensor("float32", [Math.max(2, rows), width], new Float32Array(Math.max(2, rows) * width));
+      await this.#busy(() => session.run(inputs, { shared: output }, key));
+      target.set(output.data.subarray(0, target.length));
+    }
   }
 
   async #computeShards(plan: StepPlan, step: number): Promise<void> {
@@ -149,7 +201,12 @@ export class StepRunner {
     const prepared =
       examples.length === 0
         ? undefined
-        : objectiveOf(phase).inputs(this.#setup, examples, { ...key, epoch: plan.epoch });
+        : objectiveOf(phase).inputs(
+            this.#setup,
+            examples,
+            { ...key, epoch: plan.epoch },
+            this.#shared === undefined ? undefined : this.#batchOf(plan, shard),
+          );
     const count = prepared?.count ?? 0;
     this.#exchange.counts[shard] = count;
     this.#exchange.weights[shard] = 0;
@@ -175,6 +232,12 @@ export class StepRunner {
     );
     this.#exchange.losses[shard] = loss.data[0]!;
     return { slot };
+  }
+
+  #batchOf(plan: StepPlan, shard: number): SharedBatch {
+    const { shared } = objectiveOf(this.#setup.phase);
+    const length = shared!.rows(this.#setup, firstOf(plan, plan.shards.length)) * shared!.width(this.#setup);
+    return { shared: this.#exchange.shared.subarray(0, length), first: firstOf(plan, shard) };
   }
 
   async #completeTree(): Promise<{ root: number | null; adds: readonly SlotPair[] }> {
@@ -284,9 +347,15 @@ export class StepRunner {
     return known;
   }
 
-  dispose(): Promise<void> {
-    return this.#session.dispose();
+  async dispose(): Promise<void> {
+    await this.#session.dispose();
+    await this.#shared?.dispose();
   }
+}
+
+/** Examples of the shards before this one. */
+function firstOf({ shards }: StepPlan, shard: number): number {
+  return shards.slice(0, shard).reduce((count, examples) => count + examples.length, 0);
 }
 
 function sum(values: ArrayLike<number>): number {

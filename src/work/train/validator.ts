@@ -35,7 +35,8 @@ export class Validator {
       this.#executor.load(validation.program(this.#setup), { form: "shared", weights: this.#memory.weights() }),
     );
     const session = await this.#session;
-    const numbers = new Float64Array(examples.length * validation.width);
+    const width = validation.width(this.#setup);
+    const numbers = new Float64Array(examples.length * width);
     const order = Array.from(examples.keys()).sort(
       (a, b) => tokenCount(data, examples[a]!) - tokenCount(data, examples[b]!) || a - b,
     );
@@ -46,8 +47,7 @@ export class Validator {
       await this.#busy(() => session.run(inputs, outputs));
       const read = validation.read(this.#setup, batch, outputs);
       places.forEach((place, row) => {
-        for (let i = 0; i < validation.width; i++)
-          numbers[place * validation.width + i] = read[row * validation.width + i]!;
+        for (let i = 0; i < width; i++) numbers[place * width + i] = read[row * width + i]!;
       });
     }
     return numbers;

@@ -25,7 +25,7 @@ export const causalLm: Objective<Settings> = {
     "Causal language modelling: each token is guessed from those before it. Texts are packed into rows of " +
     "`max_tokens`; reads no labels, and of a .txt file each paragraph is a text. Of models that look ahead, such as " +
     "BERT, none has this head.",
-  task: undefined,
+  task: "causal-lm",
   reading: "text",
   arrange: packed,
   defaults: {
@@ -62,7 +62,7 @@ export const causalLm: Objective<Settings> = {
       const P = own["positions"]!.shape[0]!;
       return { inputs: own, outputs: { losses: tensor("float32", [P], new Float32Array(P)) } };
     },
-    width: 2,
+    width: () => 2,
     read(context, examples, { losses }) {
       let at = 0;
       return examples.flatMap((example) => {

@@ -30,7 +30,7 @@ export const classify = textsObjective<z.output<typeof classifyPhase>>({
     ),
   figure: {
     name: "accuracy",
-    width: 1,
+    width: () => 1,
     numbers: ({ data }, example, logits) => [likeliest(logits) === data.labels[example] ? 1 : 0],
     figure: (right) => right.reduce((sum, one) => sum + one, 0) / right.length,
   },

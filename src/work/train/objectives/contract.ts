@@ -9,6 +9,7 @@ import type { SpecialIds } from "../../../language/text/index.ts";
 import type { Head, LayerContext, ModelConfig, Pooling } from "../../../language/models/index.ts";
 import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
+import type { VersionTask } from "../../infer/index.ts";
 import type { PlanOptions } from "../plan.ts";
 import { SHARD_WEIGHTS } from "../shard-weights.ts";
 import type { Dataset, TrainingData } from "../training-data.ts";
@@ -89,11 +90,37 @@ export interface ShardInputs {
   readonly paddedTokens: number;
 }
 
-/** What a version answers whose last phase has an objective. */
-export type ObjectiveTask = "classify";
+/** What a version is made for whose last phase has an objective. */
+export type ObjectiveTask = VersionTask;
 
 /** Whether a phase begins with weights that were drawn, or with those of an encoder. */
 export type Start = "nothing" | "encoder";
+
+/**
+ * What the shards of a step have to know of each other before their losses: a row of numbers for each row of theirs, in
+ * the order of the batch (shard by shard).
+ */
+export interface Shared<S extends CommonSettings = CommonSettings> {
+  /** Output: `shared` [rows, width]. With the dropout of the loss program. */
+  program(context: PhaseContext<S>): Graph;
+  width(context: PhaseContext<S>): number;
+  /** Rows of so many examples. */
+  rows(context: PhaseContext<S>, examples: number): number;
+}
+
+/** A whole batch as a shard's loss sees it. */
+export interface SharedBatch {
+  /** [rows, width] of all shards. */
+  readonly shared: Float32Array;
+  /** Where the shard's first example stands in the batch. */
+  readonly first: number;
+}
+
+/** Both rank 0: what is differentiated, and the part of it that the shard reports as its own loss. */
+export interface TwoLosses {
+  readonly loss: ValueId;
+  readonly reported: ValueId;
+}
 
 /** A figure on the held-out examples at the end of each epoch. */
 export interface Validation<S extends CommonSettings = CommonSettings> {
@@ -106,14 +133,14 @@ export interface Validation<S extends CommonSettings = CommonSettings> {
     examples: readonly number[],
   ): { readonly inputs: Record<string, HostTensor>; readonly outputs: Record<string, HostTensor<"float32">> };
   /** A few numbers an example, `width` of each, from what a run has written. */
-  readonly width: number;
+  width(context: PhaseContext<S>): number;
   read(
     context: PhaseContext<S>,
     examples: readonly number[],
     outputs: Readonly<Record<string, HostTensor<"float32">>>,
   ): ArrayLike<number>;
   /** The figure, from the numbers of all examples in their order: [examples, width]. */
-  figure(numbers: Float64Array): number;
+  figure(numbers: Float64Array, context: PhaseContext<S>): number;
 }
 
 /** Methods, so that an objective of one kind of phase can stand in a table of all (their parameters are bivariant). */
@@ -121,7 +148,7 @@ export interface Objective<S extends CommonSettings = CommonSettings> {
   /** A sentence or two, for people. */
   readonly description: string;
   /** What a version answers whose last phase this is. */
-  readonly task: ObjectiveTask | undefined;
+  readonly task: ObjectiveTask;
   /** What it makes of a table's rows. */
   readonly reading: ReadingName;
   /** Examples as they are trained on, with rows of at most `length` tokens. @default as they are read */
@@ -130,10 +157,16 @@ export interface Objective<S extends CommonSettings = CommonSettings> {
   readonly defaults: { readonly [K in Start]: Readonly<Record<string, unknown>> };
   head(context: ModelContext<S>): Head;
   /** Writes the model and its loss, rank 0: the sum of the losses of a shard, not divided by anything. */
-  loss(layers: LayerContext, context: ModelContext<S>): ValueId;
+  loss(layers: LayerContext, context: ModelContext<S>): ValueId | TwoLosses;
+  /** For losses that are not sums over examples. @default none: a shard knows its own rows */
+  readonly shared?: Shared<S>;
   /** Tokens of an example in an epoch, for the plan. */
   lengths(context: PhaseContext<S>): (epoch: number, example: number) => number;
-  /** Products of a single row take another kernel, so rows and positions are padded to two. */
-  inputs(context: PhaseContext<S>, examples: Int32Array, key: ShardKey): ShardInputs;
+  /**
+   * `batch`: of an objective with `shared`; left out, the inputs are those of its program.
+   *
+   * Products of a single row take another kernel, so rows and positions are padded to two.
+   */
+  inputs(context: PhaseContext<S>, examples: Int32Array, key: ShardKey, batch?: SharedBatch): ShardInputs;
   readonly validation: Validation<S> | undefined;
 }

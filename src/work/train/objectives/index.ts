@@ -6,6 +6,7 @@ import { z } from "zod";
 import { causalLm, causalLmPhase } from "./causal-lm.ts";
 import { classify, classifyPhase } from "./classify.ts";
 import type { Objective, ObjectiveTask, Start } from "./contract.ts";
+import { contrastive, contrastivePhase } from "./contrastive.ts";
 import { maskedLm, maskedLmPhase } from "./masked-lm.ts";
 import { multiLabel, multiLabelPhase } from "./multi-label.ts";
 import { regression, regressionPhase } from "./regression.ts";
@@ -18,6 +19,7 @@ export {
   type ObjectiveTask,
   type ModelContext,
   type PhaseContext,
+  type SharedBatch,
   type ShardInputs,
   type ShardKey,
   type Start,
@@ -32,6 +34,7 @@ export const phaseSchema = z.discriminatedUnion("objective", [
   regressionPhase,
   tokenClassifyPhase,
   causalLmPhase,
+  contrastivePhase,
 ]);
 const [first, ...others] = phaseSchema.options.map(({ shape }) =>
   z.strictObject(shape).partial().extend({ objective: shape.objective }),
@@ -50,6 +53,7 @@ export const OBJECTIVES: {
   regression,
   "token-classify": tokenClassify,
   "causal-lm": causalLm,
+  contrastive,
 };
 
 export function objectiveOf({ objective }: { readonly objective: ObjectiveName }): Objective<PhaseRecipe> {
@@ -69,12 +73,26 @@ interface PhaseChoice {
   readonly epochs?: number;
 }
 
-export const taskSchema = z.enum(["classify"]) satisfies z.ZodType<ObjectiveTask>;
-
-/** The phases of a recipe that says nothing about them, by what its version is to answer. */
-export const DEFAULT_PHASES: { readonly [T in ObjectiveTask]: { readonly [S in Start]: readonly PhaseChoice[] } } = {
-  classify: {
-    nothing: [{ objective: "masked-lm" }, { objective: "classify" }],
-    encoder: [{ objective: "masked-lm", epochs: 0 }, { objective: "classify" }],
-  },
+/** The objective that a version is made by for a task, where a recipe names no phases. */
+const LAST: { readonly [T in ObjectiveTask]: ObjectiveName } = {
+  classify: "classify",
+  "multi-label": "multi-label",
+  score: "regression",
+  "token-classify": "token-classify",
+  embed: "contrastive",
+  "masked-lm": "masked-lm",
+  "causal-lm": "causal-lm",
 };
+export const TRAINED_TASKS = Object.keys(LAST) as readonly ObjectiveTask[];
+export const taskSchema = z.enum(TRAINED_TASKS);
+
+/** Others learn words first. */
+const LANGUAGE_MODELS: ReadonlySet<ObjectiveName> = new Set(["masked-lm", "causal-lm"]);
+
+/** The phases of a recipe that says nothing about them. */
+export function defaultPhases(task: ObjectiveTask, start: Start): readonly PhaseChoice[] {
+  const last = { objective: LAST[task] };
+  if (LANGUAGE_MODELS.has(last.objective)) return [last];
+  const words = { objective: "masked-lm" } as const;
+  return [start === "nothing" ? words : { ...words, epochs: 0 }, last];
+}

@@ -23,7 +23,7 @@ const HEAD = { kind: "masked-lm" } as const;
 
 export const maskedLm: Objective<z.output<typeof maskedLmPhase>> = {
   description: "Masked language modelling on the training texts: guessing words that are hidden. Reads no labels.",
-  task: undefined,
+  task: "masked-lm",
   reading: "text",
   defaults: {
     nothing: { epochs: 5, batch_size: 32, learning_rate: 1.5e-3, adam_beta2: 0.98 },

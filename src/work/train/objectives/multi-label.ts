@@ -14,7 +14,7 @@ export const multiLabel = textsObjective<z.output<typeof multiLabelPhase>>({
   description:
     "Any number of labels for each text, or for two texts, by binary cross-entropy. Reads the column `labels`: a " +
     "JSON list, or names with | between them.",
-  task: undefined,
+  task: "multi-label",
   reading: "text-classes",
   outputs: ({ labels }) => labels,
   loss(layers, context) {
@@ -26,7 +26,7 @@ export const multiLabel = textsObjective<z.output<typeof multiLabelPhase>>({
   targets: ({ data, labels }, examples, rows) => valueTargets(data, examples, [rows, labels]),
   figure: {
     name: "micro F1",
-    width: 3,
+    width: () => 3,
     numbers: ({ data, labels }, example, logits) => {
       const wanted = data.values!.subarray(example * labels, (example + 1) * labels);
       const given = logits.map((logit) => (logit > 0 ? 1 : 0)); // a probability above one half

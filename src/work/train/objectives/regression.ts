@@ -12,7 +12,7 @@ export const regressionPhase = commonSettings.extend({
 
 export const regression = textsObjective<z.output<typeof regressionPhase>>({
   description: "A number for each text, or for two texts, by squared error. Reads the column `score`.",
-  task: undefined,
+  task: "score",
   reading: "text-score",
   outputs: () => 1,
   loss(layers, context) {
@@ -23,7 +23,7 @@ export const regression = textsObjective<z.output<typeof regressionPhase>>({
   targets: ({ data }, examples, rows) => valueTargets(data, examples, [rows]),
   figure: {
     name: "root mean squared error",
-    width: 1,
+    width: () => 1,
     numbers: ({ data }, example, logits) => [square(logits[0]! - data.values![example]!)],
     figure: (squares) => Math.sqrt(squares.reduce((sum, one) => sum + one, 0) / squares.length),
   },

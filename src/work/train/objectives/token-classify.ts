@@ -30,7 +30,7 @@ export const tokenClassify: Objective<Settings> = {
   description:
     "A tag for each word, by cross-entropy at its first token. Reads CoNLL files, or columns of words and `tags`: " +
     "JSON lists, or words with white space between them.",
-  task: undefined,
+  task: "token-classify",
   reading: "word-tags",
   defaults: {
     nothing: { epochs: 8, batch_size: 32, learning_rate: 1e-3, adam_beta2: 0.98 },
@@ -84,7 +84,7 @@ export const tokenClassify: Objective<Settings> = {
         outputs: { logits: tensor("float32", [N, labels], new Float32Array(N * labels)) },
       };
     },
-    width: 3,
+    width: () => 3,
     read({ data, labels, names }, examples, { logits }) {
       const { T } = servedRows(data, examples);
       return examples.flatMap((example, row) => {
