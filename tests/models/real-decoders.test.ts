@@ -1,10 +1,10 @@
 /**
- * Published decoders that are not part of the repository, beside what others computed with them: stories260K (the
+ * Published decoders beside what others computed with them: stories260K (the
  * layout of llama2.c, with turned pairs side by side) and gpt-nano-sort (minGPT). The golden ladder makes the same
  * comparison with tiny models, everywhere.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import {
@@ -18,10 +18,7 @@ import {
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
 import { elements, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
-const MODELS = process.env["LOCKSTEP_DECODERS"] ?? join(import.meta.dirname, "../../../shared/models");
-const skip = existsSync(join(MODELS, "stories260K"))
-  ? false
-  : `the models are not at ${MODELS}; name the folder that has them in LOCKSTEP_DECODERS`;
+const MODELS = join(import.meta.dirname, "../fixtures/models");
 const EXECUTORS: readonly ExecutorName[] = ["reference", "native", "portable"];
 const HEAD: Head = { kind: "causal-lm" };
 
@@ -124,7 +121,7 @@ function stories(): { readonly json: object; readonly tensors: ReadonlyMap<strin
 }
 
 for (const executorName of EXECUTORS)
-  test(`stories260K in ${executorName}: logits, likelihoods, and the greedy text`, { skip }, async (t) => {
+  test(`stories260K in ${executorName}: logits, likelihoods, and the greedy text`, async (t) => {
     const reference = JSON.parse(readFileSync(join(MODELS, "stories260K/reference.json"), "utf8")) as {
       readonly ids: number[];
       readonly logits_pos0: number[];
@@ -163,10 +160,10 @@ function decoded({ shape, dtype, data }: Coded): HostTensor<"float32" | "int32">
 }
 
 for (const executorName of EXECUTORS)
-  test(`gpt-nano-sort in ${executorName}: the logits of three texts`, { skip }, async (t) => {
+  test(`gpt-nano-sort in ${executorName}: the logits of three texts`, async (t) => {
     const read = (file: string) =>
       JSON.parse(readFileSync(join(MODELS, "gpt-nano-sort", file), "utf8")) as Readonly<Record<string, Coded>>;
-    const { config, ...coded } = read("gpt-nano-sort-model.json");
+    const { config, ...coded } = read("model.json");
     const { n_layer, n_head, n_embd, vocab_size, block_size } = config as unknown as Record<string, number>;
     const linear = /c_attn|c_proj|c_fc/;
     const tensors = new Map(
@@ -184,7 +181,7 @@ for (const executorName of EXECUTORS)
       n_head,
       tie_word_embeddings: false,
     };
-    const partials = read("gpt-nano-sort-t0-partials.json");
+    const partials = read("logits.json");
     const ids = decoded(partials["idx"]!);
     const [rows, T] = ids.shape as [number, number];
     const texts = Array.from({ length: rows }, (_, b) => [...ids.data.slice(b * T, (b + 1) * T)]);
