@@ -5,6 +5,7 @@
  */
 import { writeFileSync } from "node:fs";
 import tokenizers from "tokenizers";
+import { charsmapOf } from "../tests/text/charsmap.ts";
 
 const bert = (options) =>
   tokenizers.bertNormalizer({
@@ -34,6 +35,11 @@ const matching = (Regex) => {
 const letters = matching("\\p{L}");
 const numbers = matching("\\p{N}");
 
+/** A map of one character: where it is a cluster's first, all of a short cluster becomes "Z". */
+const mapOf = (key) => tokenizers.precompiled([...Buffer.from(charsmapOf([[key, "Z"]]), "base64")]);
+const [letterMap, markMap, indicMap] = [mapOf("a"), mapOf("\u0301"), mapOf("\u092e")];
+const isConjunct = (before) => indicMap.normalizeString(`${before}\u092e\u0302`).endsWith("\u0302");
+
 /** One character of each canonical combining class, in the order of the classes. */
 const CLASSES = (
   "334 93c 3099 94d 5b0 5b1 5b2 5b3 5b4 5b5 5b6 5b7 5b8 5b9 5bb 5bc 5bd 5bf 5c1 5c2 fb1e 64b 64c 64d 64e 64f 650 651 " +
@@ -62,6 +68,12 @@ const sets = {
   NUMERIC: [],
   LETTER: [],
   NUMBER: [],
+  JOINS: [],
+  PARTS: [],
+  LEADS: [],
+  CONSONANTS: [],
+  LINKERS: [],
+  KEEPERS: [],
   INERT: [],
 };
 const classes = [];
@@ -75,6 +87,12 @@ for (let code = 0; code < 0x110000; code++) {
   const apart = `.${character}.`;
   if (letters.preTokenizeString(apart).length === 3) sets.LETTER.push(code);
   if (numbers.preTokenizeString(apart).length === 3) sets.NUMBER.push(code);
+  if (letterMap.normalizeString(`a${character}`) === "Z") sets.JOINS.push(code);
+  if (markMap.normalizeString(`${character}\u0301\u0302`).endsWith("Z")) sets.PARTS.push(code);
+  if (letterMap.normalizeString(`${character}a\u0302`).endsWith("Z\u0302")) sets.LEADS.push(code);
+  if (isConjunct(`${character}\u094d`)) sets.CONSONANTS.push(code);
+  if (isConjunct(`\u0915${character}`)) sets.LINKERS.push(code);
+  if (isConjunct(`\u0915\u094d${character}`)) sets.KEEPERS.push(code);
   if (clean.normalizeString(character) === "") sets.DROPPED.push(code);
   if (strip.normalizeString(character) === "") sets.NONSPACING.push(code);
   if (marks.normalizeString(character) === "") sets.MARK.push(code);
@@ -136,6 +154,12 @@ const notes = {
   NUMERIC: "What `Digits` takes for a digit.",
   LETTER: "`\\p{L}` of a regular expression.",
   NUMBER: "`\\p{N}` of a regular expression, which knows fewer than `Digits`.",
+  JOINS: "What is one cluster with the character before it.",
+  PARTS: "What no character joins: controls and line breaks.",
+  LEADS: "What is one cluster with the character after it.",
+  CONSONANTS: "What a linker joins to the next of them.",
+  LINKERS: "What stands between two consonants of one cluster.",
+  KEEPERS: "What may stand there beside a linker.",
   INERT: "Younger than the reference's normalization tables: neither decomposed, composed nor reordered.",
 };
 let text =

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, it, test } from "node:test";
 import { loadTokenizer, scoredBpeTokenizerJson } from "../../src/language/text/index.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "../../src/language/text/scanners.ts";
-import { comparePieces, jsonOf, KINDS, NASTY, splitJson } from "./pieces.ts";
+import { comparePieces, jsonOf, KINDS, NASTY, normalizersOfCharsmap, splitJson } from "./pieces.ts";
 import { randomTexts } from "./reference.ts";
 
 const digests = JSON.parse(readFileSync(new URL("golden/piece-digests.json", import.meta.url), "utf8")) as {
@@ -34,6 +34,20 @@ test("every code point between letters, digits, spaces, line breaks and quotes, 
   }
   for (const pattern of [GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN])
     await comparePieces(pattern, splitJson(pattern), around, true);
+});
+
+test("every code point in a cluster of characters, for a table of characters", () => {
+  const [reference, own] = normalizersOfCharsmap();
+  const differ: string[] = [];
+  for (let code = 1; code < 0x110000; code++) {
+    if (code >= 0xd800 && code < 0xe000) continue;
+    if (code >= 0x33480 && code < 0xe0000 && code % 4096 !== 0) continue;
+    const one = String.fromCodePoint(code);
+    const texts = [`E${one}`, `${one}E\u0302`, `${one}\u0301\u0302`, `ᄀ${one}\u0301`, `가${one}\u0301`, `म${one}`];
+    for (const text of [...texts, `क\u094d${one}\u0301`, `${one}\u094dम\u0302`, `क${one}म\u0302`, `E\u0301${one}`])
+      if (own(text) !== reference(text)) differ.push(`${JSON.stringify(text)} (${code.toString(16)})`);
+  }
+  assert.deepEqual(differ.slice(0, 10), []);
 });
 
 const MODELS = process.env["LOCKSTEP_MODELS"] ?? join(import.meta.dirname, "../../../shared/models");

@@ -5,7 +5,8 @@ import { Tokenizer as Reference } from "tokenizers";
 import { loadTokenizer, openTokenizer, scoredBpeTokenizerJson } from "../../src/language/text/index.ts";
 import { byteOfCharacter } from "../../src/language/text/bytes.ts";
 import type { SyncTokenizer } from "../../src/language/text/index.ts";
-import { comparePieces, jsonOf, KINDS, NASTY } from "./pieces.ts";
+import { charsmapOf } from "./charsmap.ts";
+import { comparePieces, jsonOf, KINDS, NASTY, normalizersOfCharsmap } from "./pieces.ts";
 import { randomTexts } from "./reference.ts";
 
 const digests = JSON.parse(readFileSync(new URL("golden/piece-digests.json", import.meta.url), "utf8")) as {
@@ -208,7 +209,7 @@ describe("what our own code refuses", () => {
       changed((json) => (json["pre_tokenizer"] = pattern(" {2,}", "MergedWithNext"))),
       /pre_tokenizer\.pretokenizers\[0\] \(Split\)/,
     ],
-    ["a charsmap", changed((json) => (json["normalizer"] = { type: "Nmt" })), /normalizer \(Nmt\)/],
+    ["a normalizer of old models", changed((json) => (json["normalizer"] = { type: "Nmt" })), /normalizer \(Nmt\)/],
   ];
   for (const [name, tokenizerJson, message] of uncovered)
     it(`${name}, by its path; the library runs it`, async () => {
@@ -236,6 +237,30 @@ describe("what our own code refuses", () => {
   ];
   for (const [name, tokenizerJson, message] of damaged)
     it(name, () => assert.throws(() => loadTokenizer({ tokenizerJson }), { code: "TOKENIZER_INVALID", message }));
+});
+
+describe("a table of characters", () => {
+  const [reference, own] = normalizersOfCharsmap();
+  it("stands for whole clusters where they are short, as in the reference", () => {
+    for (const text of [...texts, "E\u0301", "क\u094dम\u0302", "©\u200d😀", "\u0600E\u0301", "\r\n\u0301", "각\u0301"])
+      assert.equal(own(text), reference(text), JSON.stringify(text));
+    assert.equal(own("E\u0301 ﬁ½"), "e fi1/2");
+  });
+  it("is refused when it is damaged", () => {
+    const open = (precompiled_charsmap: unknown): unknown =>
+      loadTokenizer({
+        tokenizerJson: {
+          ...(JSON.parse(jsonOf(KINDS["T5"]!)) as object),
+          normalizer: { type: "Precompiled", precompiled_charsmap },
+        },
+      });
+    for (const bad of [null, "", "%%%", "AAAA", btoa("\xff\xff\xff\x7f0000"), btoa("\x05\0\0\x000000000")])
+      assert.throws(() => open(bad), { code: "TOKENIZER_INVALID", message: /precompiled_charsmap is not base64/ });
+    const bomb = charsmapOf([["a", "x".repeat(257)]]);
+    assert.throws(() => open(bomb), { code: "TOKENIZER_INVALID", message: /a character more than 256 bytes/ });
+    // What it leads to outside of itself is nothing.
+    open(btoa("\x04\0\0\0\xff\xff\xff\xff"));
+  });
 });
 
 test("the alphabet of bytes is the reference's", () => {

@@ -4,10 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { Tokenizer as Reference } from "tokenizers";
+import { precompiled as precompiledReference, Tokenizer as Reference } from "tokenizers";
 import { loadTokenizer } from "../../src/language/text/index.ts";
 import { characterOfByte } from "../../src/language/text/bytes.ts";
+import { Charsmap, precompiled } from "../../src/language/text/charsmap.ts";
+import { pieceOf, textOfPiece } from "../../src/language/text/piece.ts";
 import { mergePairs } from "../../src/language/text/merges.ts";
+import { charsmapOf } from "./charsmap.ts";
 import { PIECES } from "./reference.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "../../src/language/text/scanners.ts";
 
@@ -38,6 +41,7 @@ export const NASTY: readonly string[] = [
     "?d=e ",
   ],
   ...["'s", "'S", "'ſ", "'re", "'LL", "'ve", "'m", "'d", "'T", "'x", "123", "1234", " 5", "½", "a'b", "▁", "▁the"],
+  ...["©", "©\u200d", "®\u200d😀", "E", "E\u0301", "\u0958", "क\u094d", "ᄀ", "ᅡ", "ᆨ", "b\u0327", "\u0600"],
   ...["<s>", "</s>", "<unk>", "<|end|>", " <mask> ", "<mask>", "<0x41>", "مرحبا", "שלום", "\u202e", "\u200f", "Ġ", "é"],
 ];
 
@@ -63,6 +67,45 @@ const metaspace = (prepend_scheme: string, isSplit = true) => ({
   split: isSplit,
 });
 const replace = (sought: string, content: string) => ({ type: "Replace", pattern: { String: sought }, content });
+/** Like those of published models: compositions, widths, ligatures, white space, and what disappears. */
+export const CHARSMAP: readonly (readonly [string, string])[] = [
+  ...([
+    ["ﬁ", "fi"],
+    ["½", "1/2"],
+    ["Ａ", "A"],
+    ["ｶﾞ", "ガ"],
+    ["e\u0301", "é"],
+    ["か\u3099", "が"],
+    ["²", "2"],
+  ] as const),
+  ...([
+    ["\n", " "],
+    ["\t", " "],
+    ["\r\n", " "],
+    ["\u3000", " "],
+    ["\u00a0", " "],
+    ["\u00ad", ""],
+  ] as const),
+  ...([
+    ["ﷺ", "صلى الله"],
+    ["\u0958", "\u0915\u093c"],
+    ["\u0345", "ι"],
+    ["E", "e"],
+    ["©", "(c)"],
+  ] as const),
+  ...([
+    ["😀", ":)"],
+    ["ᄀ", "ㄱ"],
+    ["ᅡ", "ㅏ"],
+    ["…", "..."],
+    ["\u0301", "'"],
+    ["b\u0327", "ḅ"],
+    ["म", "m"],
+  ] as const),
+];
+const charsmap = { type: "Precompiled", precompiled_charsmap: charsmapOf(CHARSMAP) };
+const spaces = { type: "Replace", pattern: { Regex: " {2,}" }, content: " " };
+
 const normalizers = (...list: object[]) => ({ type: "Sequence", normalizers: list });
 const special = (id: string, type_id = 0) => ({ SpecialToken: { id, type_id } });
 const text = (id: "A" | "B", type_id = 0) => ({ Sequence: { id, type_id } });
@@ -206,6 +249,14 @@ export const KINDS: Readonly<Record<string, Kind>> = {
     options: { byte_fallback: true },
     added: [added("<|end|>"), added("日", { special: false })],
   },
+  "XLM-R": {
+    normalizer: normalizers(charsmap, spaces),
+    pre: pre({ type: "WhitespaceSplit" }, metaspace("always")),
+    post: { ...roberta, trim_offsets: false, add_prefix_space: false },
+    model: "unigram",
+    added: ADDED,
+  },
+  T5: { normalizer: charsmap, pre: metaspace("always"), post: template, model: "unigram" },
   "Unigram, without words": { pre: metaspace("never", false), model: "unigram", aligned: true },
 };
 
@@ -371,3 +422,11 @@ export async function comparePieces(
 
 const isDeepEqual = (given: Int32Array, expected: readonly number[]): boolean =>
   given.length === expected.length && expected.every((value, i) => value === given[i]);
+
+/** The `Precompiled` normalizer with CHARSMAP: the reference's own, and ours, of one text. */
+export function normalizersOfCharsmap(): readonly [(text: string) => string, (text: string) => string] {
+  const base64 = charsmapOf(CHARSMAP);
+  const reference = precompiledReference([...Buffer.from(base64, "base64")]);
+  const own = precompiled(new Charsmap(base64, "normalizer"));
+  return [(text) => reference.normalizeString(text), (text) => textOfPiece(own(pieceOf(text, 0, text.length)))];
+}

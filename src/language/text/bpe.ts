@@ -3,7 +3,7 @@
  * in the order of the merges, leftmost first. A heap holds the pairs that may be joined, so a piece of n characters
  * takes n log n steps, whatever the merges are. Details are those of Hugging Face's `tokenizers` (models/bpe).
  */
-import { characterOfByte } from "./bytes.ts";
+import { characterOfByte, forEachByte } from "./bytes.ts";
 import { Heap } from "./heap.ts";
 import { textOfPiece, type Piece } from "./piece.ts";
 import { invalid, quote, type TokenizerJson } from "./schema.ts";
@@ -200,17 +200,6 @@ const byteCharacters = (code: number): string[] => {
   forEachByte(code, (byte) => characters.push(characterOfByte(byte)));
   return characters;
 };
-
-/** The UTF-8 bytes of a code point. */
-function forEachByte(code: number, take: (byte: number) => void): void {
-  if (code < 0x80) {
-    take(code);
-    return;
-  }
-  const more = code < 0x800 ? 1 : code < 0x1_0000 ? 2 : 3;
-  take(((0xff << (7 - more)) & 0xff) | (code >> (6 * more)));
-  for (let i = more - 1; i >= 0; i--) take(0x80 | ((code >> (6 * i)) & 0x3f));
-}
 
 function readOptions(model: TokenizerJson["model"], vocab: ReadonlyMap<string, number>): Options {
   const text = (name: string): string => {

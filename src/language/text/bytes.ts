@@ -1,6 +1,7 @@
 /**
- * GPT-2's alphabet of bytes (openai/gpt-2, src/encoder.py): printable Latin-1 characters stand for themselves, the
- * other 68 bytes for the characters from U+0100 on, so that a vocabulary of bytes is text that anybody can read.
+ * Bytes of characters in UTF-8, and GPT-2's alphabet of bytes (openai/gpt-2, src/encoder.py): printable Latin-1
+ * characters stand for themselves, the other 68 bytes for the characters from U+0100 on, so that a vocabulary of bytes
+ * is text that anybody can read.
  */
 
 const PRINTABLE: readonly (readonly [number, number])[] = [
@@ -21,3 +22,14 @@ const BYTES: ReadonlyMap<string, number> = new Map(CHARACTERS.map((character, by
 
 export const characterOfByte = (byte: number): string => CHARACTERS[byte] as string;
 export const byteOfCharacter = (character: string): number | undefined => BYTES.get(character);
+
+/** The UTF-8 bytes of a code point. */
+export function forEachByte(code: number, take: (byte: number) => void): void {
+  if (code < 0x80) {
+    take(code);
+    return;
+  }
+  const more = code < 0x800 ? 1 : code < 0x1_0000 ? 2 : 3;
+  take(((0xff << (7 - more)) & 0xff) | (code >> (6 * more)));
+  for (let i = more - 1; i >= 0; i--) take(0x80 | ((code >> (6 * i)) & 0x3f));
+}

@@ -2,6 +2,7 @@
  * What the reference library may be given: a native call cannot be stopped, so every part's time and memory must be a
  * small multiple of the text's length, whatever the file says. Regular expressions are only those known to be so.
  */
+import { Charsmap } from "./charsmap.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "./scanners.ts";
 import { invalid, quote, type TokenizerJson } from "./schema.ts";
 
@@ -32,6 +33,8 @@ export function checkBounded(json: TokenizerJson): void {
     const { Regex: regex } = part;
     if (regex !== undefined && !(typeof regex === "string" && KNOWN_PATTERNS.has(regex)))
       throw unbounded(`a regular expression of its own, ${path}.Regex: ${quote(String(regex))}`);
+    // Looks at the size of what characters become.
+    if (part["type"] === "Precompiled") new Charsmap(part["precompiled_charsmap"], path);
     if (part["type"] === "Replace") growth *= growthOf(part);
     if (growth > MOST_GROWTH) throw unbounded(`parts that make a text ${growth} times as long, ${path} (Replace)`);
     if (part["type"] === "FixedLength" && !((part["length"] as number) >= 1))

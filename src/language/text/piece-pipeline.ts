@@ -2,16 +2,16 @@
  * Which files with a BPE or Unigram model run in our own code, and what their parts do to a piece of text. A file with
  * any other part goes to the reference library as a whole, or is refused by the part's name.
  */
+import { Charsmap, precompiled } from "./charsmap.ts";
 import { Bpe, type PieceModel } from "./bpe.ts";
 import { Normalizer, Memo, type Step } from "./normalize.ts";
-import { part, prepended, replaced, type Piece } from "./piece.ts";
+import { part, prepended, replaced, spacesReplaced, type Piece } from "./piece.ts";
 import { booleanOf, NORMALIZERS, PRE_TOKENIZERS, uncoveredToken, walk, type Part, type Reader } from "./pipeline.ts";
 import { GPT2_PATTERN, SCANNERS, type Scanner } from "./scanners.ts";
 import { invalid, type TokenizerJson } from "./schema.ts";
 import { ALL_PROCESSORS, uncoveredTemplate } from "./template.ts";
 import { Unigram } from "./unigram.ts";
-import { isNumeric } from "./unicode.ts";
-import { codesOf } from "./unicode.ts";
+import { codesOf, isNumeric } from "./unicode.ts";
 import { unitOf, type Split, type Unit } from "./words.ts";
 
 /** Cuts a piece: calls `emit` with each part until it returns false; returns what the last call did. */
@@ -42,13 +42,21 @@ const CHANGES: Readonly<Record<string, Reader<Change>>> = {
     const codes = codesOf(textOf(one, "prepend", path));
     return [(piece) => prepended(piece, codes)];
   },
+  Precompiled: (one, path) => [precompiled(new Charsmap(one["precompiled_charsmap"], path))],
   Replace: (one, path) => {
-    const { pattern } = one as { pattern?: { String?: unknown } };
+    const { pattern } = one as { pattern?: { String?: unknown; Regex?: unknown } };
+    if (pattern?.Regex === SPACES_PATTERN) {
+      const content = codesOf(textOf(one, "content", path));
+      return [(piece) => spacesReplaced(piece, content)];
+    }
     if (typeof pattern?.String !== "string" || pattern.String === "") return undefined;
     const [sought, content] = [codesOf(pattern.String), codesOf(textOf(one, "content", path))];
     return [(piece) => replaced(piece, sought, content)];
   },
 };
+
+/** Of the models of SentencePiece: runs of spaces become one. */
+const SPACES_PATTERN = " {2,}";
 
 const CUTTERS: Readonly<Record<string, Reader<PreTokenizer>>> = {
   ...Object.fromEntries(

@@ -53,6 +53,23 @@ export function prepended(piece: Piece, codes: readonly number[]): Piece {
 
 /** Each occurrence of some code points becomes others, whose source is the last one's. Occurrences do not overlap. */
 export function replaced(piece: Piece, sought: readonly number[], content: readonly number[]): Piece {
+  const { codes, to } = piece;
+  return replacedRuns(piece, content, (at) =>
+    at + sought.length <= to && sought.every((code, i) => codes[at + i] === code) ? sought.length : 0,
+  );
+}
+
+/** The same for each run of two spaces or more. */
+export function spacesReplaced(piece: Piece, content: readonly number[]): Piece {
+  return replacedRuns(piece, content, (at) => {
+    let end = at;
+    while (end < piece.to && piece.codes[end] === 0x20) end++;
+    return end - at > 1 ? end - at : 0;
+  });
+}
+
+/** `found`: how many code points from a place on are replaced. */
+function replacedRuns(piece: Piece, content: readonly number[], found: (at: number) => number): Piece {
   const [codes, starts, ends]: [number[], number[], number[]] = [[], [], []];
   const push = (code: number, source: number): void => {
     codes.push(code);
@@ -60,9 +77,9 @@ export function replaced(piece: Piece, sought: readonly number[], content: reado
     ends.push(piece.ends[source] as number);
   };
   for (let at = piece.from; at < piece.to;) {
-    const found = at + sought.length <= piece.to && sought.every((code, i) => piece.codes[at + i] === code);
-    if (found) {
-      at += sought.length;
+    const length = found(at);
+    if (length > 0) {
+      at += length;
       for (const code of content) push(code, at - 1);
     } else {
       push(piece.codes[at] as number, at);

@@ -5,13 +5,19 @@
  */
 import {
   COMBINING,
+  CONSONANTS,
   DROPPED,
   INERT,
+  JOINS,
+  KEEPERS,
+  LEADS,
   LETTER,
+  LINKERS,
   MARK,
   NONSPACING,
   NUMBER,
   NUMERIC,
+  PARTS,
   PUNCTUATION,
   WORD,
 } from "./unicode-tables.ts";
@@ -60,6 +66,12 @@ const mark = new CodePoints(MARK);
 const numeric = new CodePoints(NUMERIC);
 const letter = new CodePoints(LETTER);
 const number = new CodePoints(NUMBER);
+const joins = new CodePoints(JOINS);
+const leads = new CodePoints(LEADS);
+const parts = new CodePoints(PARTS);
+const consonants = new CodePoints(CONSONANTS);
+const linkers = new CodePoints(LINKERS);
+const keepers = new CodePoints(KEEPERS);
 const inert = new CodePoints(INERT);
 const combining = new CodePoints(COMBINING, true);
 
@@ -77,6 +89,16 @@ export const isNumeric = (code: number): boolean => numeric.has(code);
 export const isLetter = (code: number): boolean => letter.has(code);
 /** `\p{N}` of the reference's regular expressions. */
 export const isNumber = (code: number): boolean => number.has(code);
+/** One cluster with the character before it. */
+export const joinsBefore = (code: number): boolean => joins.has(code);
+/** One cluster with the character after it. */
+export const leadsNext = (code: number): boolean => leads.has(code);
+/** A cluster by itself: controls and line breaks. */
+export const partsClusters = (code: number): boolean => parts.has(code);
+/** Two of these with a linker between them are one cluster, and others that are kept may stand there too. */
+export const isConsonant = (code: number): boolean => consonants.has(code);
+export const isLinker = (code: number): boolean => linkers.has(code);
+export const isKeeper = (code: number): boolean => keepers.has(code);
 /** Neither decomposed, composed nor reordered. */
 export const isInert = (code: number): boolean => inert.has(code);
 /** 0 for a starter, else the rank of its canonical combining class. */
