@@ -82,12 +82,19 @@ export class AttachedModel extends ClosableAskable implements ModelCaller {
     return this.#facts;
   }
 
-  protected override answer<T extends TaskName>(
+  protected override async answer<T extends TaskName>(
     task: T,
     questions: readonly Question<T>[],
     options: AskOptions<T>,
+    pin?: number,
   ): Promise<Answers<T>> {
-    return this.#askOwner(task, questions, options);
+    const message = this.#message(task, questions, options, false);
+    const { answers, profile } = (await this.#ask(
+      "answers",
+      { ...message, ...(pin === undefined ? {} : { pin }) },
+      { weight: rowsOf(task, questions), timeoutMs: message.options.timeoutMs, signal: options.signal },
+    )) as Answers<T>;
+    return { answers, profile };
   }
 
   /**
@@ -137,7 +144,7 @@ export class AttachedModel extends ClosableAskable implements ModelCaller {
   async pin(): Promise<PinnedModel> {
     const { pin, facts } = await this.#ask("pinned", { kind: "pin" });
     return new HeldVersion(facts, {
-      ask: (task, questions, options) => this.#askOwner(task, questions, options, pin),
+      ask: (task, questions, options) => this.answer(task, questions, options, pin),
       release: async () => {
         if (this.#over === undefined) await this.#ask("done", { kind: "release", pin });
       },
@@ -193,21 +200,6 @@ export class AttachedModel extends ClosableAskable implements ModelCaller {
   }
 
   #onIdle: () => void = () => undefined;
-
-  async #askOwner<T extends TaskName>(
-    task: T,
-    questions: readonly Question<T>[],
-    options: AskOptions<T>,
-    pin?: number,
-  ): Promise<Answers<T>> {
-    const message = this.#message(task, questions, options, false);
-    const { answers, profile } = (await this.#ask(
-      "answers",
-      { ...message, ...(pin === undefined ? {} : { pin }) },
-      { weight: rowsOf(task, questions), timeoutMs: message.options.timeoutMs, signal: options.signal },
-    )) as Answers<T>;
-    return { answers, profile };
-  }
 
   /** What is wrong with the options is said here, before anything is posted. */
   #message<T extends TaskName>(

@@ -3,20 +3,8 @@ import { z } from "zod";
 import { parseOptions } from "../../base/index.ts";
 import { toAnswer, type ClassAnswer } from "./class-answer.ts";
 import type { Task, TaskTypes } from "./task.ts";
-import {
-  checkTextOrPair,
-  encodeTextOrPair,
-  isOneWay,
-  lengthOf,
-  ONE_WAY,
-  questionsOf,
-  recalledTextOrPair,
-  recordedTextOrPair,
-  recordTextOrPair,
-  textOrPairFields,
-  type TextOrPair,
-} from "./text.ts";
-import { TRUNCATED, wireRequest } from "./wire.ts";
+import { questionsOf, textOrPairRecord, TEXT_OR_PAIR, textOrPairRequest, type TextOrPair } from "./text.ts";
+import { TRUNCATED } from "./wire.ts";
 
 /** Labels to list, at most `most`: every label there may be, or as many as one response should carry. */
 const labelsToList = (most: number) => z.int().min(1).max(most).default(5);
@@ -26,9 +14,9 @@ const options = z.strictObject({
   topK: labelsToList(100_000),
 });
 
-const body = wireRequest(textOrPairFields, {
+const body = textOrPairRequest({
   top_k: labelsToList(1000).meta({ description: "How many labels to give, most probable first." }),
-}).refine(isOneWay, ONE_WAY);
+});
 
 const wire = z.object({
   label: z.string().nullable().meta({ description: "The most probable label; null when the model abstained." }),
@@ -38,7 +26,7 @@ const wire = z.object({
   top: z.array(z.object({ label: z.string(), probability: z.number() })),
 });
 
-const recorded = z.object({ ...recordedTextOrPair, top_k: z.int().min(1) });
+const recorded = z.object({ ...textOrPairRecord.fields, top_k: z.int().min(1) });
 
 export interface ClassifyTypes extends TaskTypes {
   readonly question: TextOrPair;
@@ -51,18 +39,14 @@ export interface ClassifyTypes extends TaskTypes {
 }
 
 export const classify: Task<"classify", ClassifyTypes> = {
+  ...TEXT_OR_PAIR,
   name: "classify",
-  noun: "text",
   about: "Classifies a text or a pair of texts, or up to 64.",
   format: 1,
   refusal: ({ task }) => (task === "classify" ? undefined : "it was not made to tell classes apart"),
   learns: true,
 
   options,
-  check: checkTextOrPair,
-  rows: () => 1,
-  length: lengthOf,
-  encode: encodeTextOrPair,
   answer: ({ labels, calibration }, [logits], { topK }) => toAnswer(logits!, labels, calibration, topK),
 
   route: "/v1/classify",
@@ -77,10 +61,10 @@ export const classify: Task<"classify", ClassifyTypes> = {
     top: [...top],
   }),
 
-  record: (question, { topK }) => ({ ...recordTextOrPair(question), top_k: topK }),
+  record: (question, { topK }) => ({ ...textOrPairRecord.of(question), top_k: topK }),
   recall: (record) => {
     const parsed = parseOptions(recorded, record, "a recorded question", "LOG_CORRUPT");
-    return { question: recalledTextOrPair(parsed), options: { topK: parsed.top_k } };
+    return { question: textOrPairRecord.question(parsed), options: { topK: parsed.top_k } };
   },
   summary: ({ label, probability, abstained, top, truncated }) => ({
     label,
@@ -90,6 +74,4 @@ export const classify: Task<"classify", ClassifyTypes> = {
     truncated,
   }),
   laterFields: ["truncated"],
-
-  ofText: (text) => text,
 };

@@ -5,21 +5,9 @@ import type { LabelProbability } from "./class-answer.ts";
 import { digestBits } from "./digest.ts";
 import { sigmoid } from "./sigmoid.ts";
 import type { Task, TaskAnswer, TaskTypes } from "./task.ts";
-import {
-  checkTextOrPair,
-  encodeTextOrPair,
-  isOneWay,
-  lengthOf,
-  ONE_WAY,
-  questionsOf,
-  recalledTextOrPair,
-  recordedTextOrPair,
-  recordTextOrPair,
-  textOrPairFields,
-  type TextOrPair,
-} from "./text.ts";
+import { questionsOf, textOrPairRecord, TEXT_OR_PAIR, textOrPairRequest, type TextOrPair } from "./text.ts";
 import { requireFiniteOutput } from "./vectors.ts";
-import { TRUNCATED, wireRequest } from "./wire.ts";
+import { TRUNCATED } from "./wire.ts";
 
 const labelsToList = (most: number) => z.int().min(1).max(most).default(5);
 const share = z.number().min(0).max(1).optional();
@@ -31,10 +19,10 @@ const options = z.strictObject({
   threshold: share,
 });
 
-const body = wireRequest(textOrPairFields, {
+const body = textOrPairRequest({
   top_k: labelsToList(1000).meta({ description: "How many labels to list, most probable first." }),
   threshold: share.meta({ description: "The probability from which on a label is given; the version's without." }),
-}).refine(isOneWay, ONE_WAY);
+});
 
 const list = z.array(z.object({ label: z.string(), probability: z.number() }));
 const wire = z.object({
@@ -43,7 +31,7 @@ const wire = z.object({
   top: list.meta({ description: "The most probable labels, given or not." }),
 });
 
-const recorded = z.object({ ...recordedTextOrPair, top_k: z.int().min(1), threshold: share });
+const recorded = z.object({ ...textOrPairRecord.fields, top_k: z.int().min(1), threshold: share });
 
 export interface MultiLabelAnswer extends TaskAnswer {
   /** Those whose probability is the threshold or more, falling; ties in the order of class ids. There may be none. */
@@ -66,18 +54,14 @@ const copies = (labels: readonly LabelProbability[]): LabelProbability[] =>
   labels.map(({ label, probability }) => ({ label, probability }));
 
 export const multiLabel: Task<"multi-label", MultiLabelTypes> = {
+  ...TEXT_OR_PAIR,
   name: "multi-label",
-  noun: "text",
   about: "Gives all labels of a text or a pair of texts, or of up to 64.",
   format: 1,
   refusal: ({ task }) => (task === "multi-label" ? undefined : "it was not made to give several labels at once"),
   learns: false,
 
   options,
-  check: checkTextOrPair,
-  rows: () => 1,
-  length: lengthOf,
-  encode: encodeTextOrPair,
   answer: ({ labels, calibration }, [logits], { topK, threshold = calibration.threshold }) => {
     requireFiniteOutput(logits!, "the row of logits");
     const all = labels
@@ -100,19 +84,17 @@ export const multiLabel: Task<"multi-label", MultiLabelTypes> = {
   toWire: ({ labels, truncated, top }) => ({ labels: copies(labels), truncated, top: copies(top) }),
 
   record: (question, { topK, threshold }) => ({
-    ...recordTextOrPair(question),
+    ...textOrPairRecord.of(question),
     top_k: topK,
     ...(threshold === undefined ? {} : { threshold }),
   }),
   recall: (record) => {
     const parsed = parseOptions(recorded, record, "a recorded question", "LOG_CORRUPT");
     return {
-      question: recalledTextOrPair(parsed),
+      question: textOrPairRecord.question(parsed),
       options: { topK: parsed.top_k, threshold: parsed.threshold },
     };
   },
   summary: ({ labels, top, truncated }) => ({ labels: copies(labels), top: copies(top), truncated }),
   laterFields: [],
-
-  ofText: (text) => text,
 };

@@ -5,29 +5,17 @@ import type { Activation } from "../infer/index.ts";
 import { digestBits } from "./digest.ts";
 import { sigmoid } from "./sigmoid.ts";
 import type { Task, TaskAnswer, TaskTypes } from "./task.ts";
-import {
-  checkTextOrPair,
-  encodeTextOrPair,
-  isOneWay,
-  lengthOf,
-  ONE_WAY,
-  questionsOf,
-  recalledTextOrPair,
-  recordedTextOrPair,
-  recordTextOrPair,
-  textOrPairFields,
-  type TextOrPair,
-} from "./text.ts";
+import { questionsOf, textOrPairRecord, TEXT_OR_PAIR, textOrPairRequest, type TextOrPair } from "./text.ts";
 import { requireFiniteOutput } from "./vectors.ts";
-import { TRUNCATED, wireRequest } from "./wire.ts";
+import { TRUNCATED } from "./wire.ts";
 
 const options = z.strictObject({});
-const body = wireRequest(textOrPairFields, {}).refine(isOneWay, ONE_WAY);
+const body = textOrPairRequest({});
 const wire = z.object({
   score: z.number().meta({ description: "The model's number; what it means, its training says." }),
   truncated: TRUNCATED,
 });
-const recorded = z.object(recordedTextOrPair);
+const recorded = z.object(textOrPairRecord.fields);
 
 export interface Score extends TaskAnswer {
   /** What the version's `info.activation` makes of its output: any number, or 0 to 1. */
@@ -53,18 +41,14 @@ export function scoreOf(activation: Activation, output: Float32Array): number {
 }
 
 export const score: Task<"score", ScoreTypes> = {
+  ...TEXT_OR_PAIR,
   name: "score",
-  noun: "text",
   about: "Gives the score of a text or a pair of texts, or of up to 64.",
   format: 1,
   refusal: ({ task }) => (task === "score" ? undefined : "it was not made to give a score"),
   learns: false,
 
   options,
-  check: checkTextOrPair,
-  rows: () => 1,
-  length: lengthOf,
-  encode: encodeTextOrPair,
   answer: ({ activation }, [output]) => ({ score: scoreOf(activation, output!), digest: digestBits(output!) }),
 
   route: "/v1/score",
@@ -73,13 +57,11 @@ export const score: Task<"score", ScoreTypes> = {
   wire,
   toWire: ({ score: value, truncated }) => ({ score: value, truncated }),
 
-  record: recordTextOrPair,
+  record: textOrPairRecord.of,
   recall: (record) => {
     const parsed = parseOptions(recorded, record, "a recorded question", "LOG_CORRUPT");
-    return { question: recalledTextOrPair(parsed), options: {} };
+    return { question: textOrPairRecord.question(parsed), options: {} };
   },
   summary: ({ score: value, truncated }) => ({ score: value, truncated }),
   laterFields: [],
-
-  ofText: (text) => text,
 };

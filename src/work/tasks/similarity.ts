@@ -11,7 +11,7 @@ import {
   pairFields,
   pairsOf,
   recordedPair,
-  recordTextOrPair,
+  textOrPairRecord,
   type TextPair,
 } from "./text.ts";
 import { cosine, requireFiniteOutput } from "./vectors.ts";
@@ -68,7 +68,7 @@ export const similarity: Task<"similarity", SimilarityTypes> = {
   wire,
   toWire: ({ similarity: value, truncated }) => ({ similarity: value, truncated }),
 
-  record: recordTextOrPair,
+  record: textOrPairRecord.of,
   recall: (record) => {
     const { text, text_pair: pair } = parseOptions(recorded, record, "a recorded question", "LOG_CORRUPT");
     return { question: { text, pair }, options: {} };

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { LockstepError } from "../../base/index.ts";
 import { checkText } from "../../language/text/index.ts";
 import type { EncodedQuestion, TaskVersion } from "./task.ts";
-import { MAX_TEXTS, wireText } from "./wire.ts";
+import { MAX_TEXTS, wireRequest, wireText } from "./wire.ts";
 
 /** Two texts that one question is about. */
 export interface TextPair {
@@ -32,7 +32,7 @@ export function checkPair(question: unknown, what: string): asserts question is 
 }
 
 /** @throws INPUT_INVALID, INPUT_TOO_LARGE */
-export function checkTextOrPair(question: unknown, what: string): asserts question is TextOrPair {
+function checkTextOrPair(question: unknown, what: string): asserts question is TextOrPair {
   if (typeof question === "object" && question !== null) checkPair(question, what);
   else checkOneText(question, what);
 }
@@ -42,10 +42,7 @@ export function lengthOf(question: TextOrPair): number {
 }
 
 /** One row of a text, or of two joined as the tokenizer's template says. */
-export async function encodeTextOrPair(
-  { tokenizer }: TaskVersion,
-  question: TextOrPair,
-): Promise<EncodedQuestion<undefined>> {
+async function encodeTextOrPair({ tokenizer }: TaskVersion, question: TextOrPair): Promise<EncodedQuestion<undefined>> {
   const row =
     typeof question === "string"
       ? await tokenizer.encode(question)
@@ -64,7 +61,7 @@ export const pairFields = {
   pairs: z.array(wirePair).min(1).max(MAX_TEXTS).optional(),
 };
 /** The ways to ask about texts or pairs. */
-export const textOrPairFields = {
+const textOrPairFields = {
   text: wireText.meta({ description: "A text, or the first of a pair." }).optional(),
   text_pair: second.optional(),
   texts: z
@@ -82,11 +79,18 @@ export interface TextOrPairBody {
   readonly pairs?: readonly z.output<typeof wirePair>[] | undefined;
 }
 
-export function isOneWay({ text, text_pair, texts, pairs }: TextOrPairBody): boolean {
+function isOneWay({ text, text_pair, texts, pairs }: TextOrPairBody): boolean {
   const ways = [text, texts, pairs].filter((way) => way !== undefined).length;
   return ways === 1 && (text_pair === undefined || text !== undefined);
 }
-export const ONE_WAY = "expected exactly one of text, texts and pairs, and text_pair only beside text";
+
+/** A request about texts or pairs. */
+export function textOrPairRequest<Options extends z.ZodRawShape>(options: Options) {
+  return wireRequest(textOrPairFields, options).refine(
+    (body) => isOneWay(body as TextOrPairBody), // whatever options there are beside it
+    "expected exactly one of text, texts and pairs, and text_pair only beside text",
+  );
+}
 
 export function isOnePairWay({ text, text_pair, pairs }: TextOrPairBody): boolean {
   return (text === undefined) === (text_pair === undefined) && (text === undefined) !== (pairs === undefined);
@@ -104,12 +108,32 @@ export function pairsOf(body: TextOrPairBody): readonly TextPair[] {
 }
 
 /** As a receipt has it. */
-export const recordedTextOrPair = { text: z.string(), text_pair: z.string().optional() };
 export const recordedPair = { text: z.string(), text_pair: z.string() };
 
-export function recordTextOrPair(question: TextOrPair): Readonly<Record<string, string>> {
-  return typeof question === "string" ? { text: question } : { text: question.text, text_pair: question.pair };
+/** The same of a text or a pair: fields of the record, into them, and out of them again. */
+export const textOrPairRecord = {
+  fields: { text: z.string(), text_pair: z.string().optional() },
+  of: (question: TextOrPair): Readonly<Record<string, string>> =>
+    typeof question === "string" ? { text: question } : { text: question.text, text_pair: question.pair },
+  question: (record: { text: string; text_pair?: string | undefined }): TextOrPair =>
+    record.text_pair === undefined ? record.text : { text: record.text, pair: record.text_pair },
+};
+
+interface TextOrPairQuestions {
+  readonly noun: "text";
+  readonly check: (question: unknown, what: string) => asserts question is TextOrPair;
+  readonly rows: () => 1;
+  readonly length: (question: TextOrPair) => number;
+  readonly encode: (version: TaskVersion, question: TextOrPair) => Promise<EncodedQuestion<undefined>>;
+  readonly ofText: (text: string) => TextOrPair;
 }
-export function recalledTextOrPair(record: { text: string; text_pair?: string | undefined }): TextOrPair {
-  return record.text_pair === undefined ? record.text : { text: record.text, pair: record.text_pair };
-}
+
+/** How every task about a text or a pair of texts is asked. */
+export const TEXT_OR_PAIR: TextOrPairQuestions = {
+  noun: "text",
+  check: checkTextOrPair,
+  rows: () => 1,
+  length: lengthOf,
+  encode: encodeTextOrPair,
+  ofText: (text) => text,
+};
