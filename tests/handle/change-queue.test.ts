@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ChangeQueue } from "../../src/work/model/change-queue.ts";
 import type { LearnResult } from "../../src/work/model/index.ts";
-import type { LoadedVersion } from "../../src/work/store/index.ts";
+import type { NamedFiles } from "../../src/work/store/index.ts";
 
 test("updates that keep coming do not hold back those that are there: bounded groups", async () => {
-  let current: LoadedVersion = { name: "0", files: new Map() };
+  let current: NamedFiles = { name: "0", files: new Map() };
   let learned = 0;
   const publications: number[] = [];
   const asked: Promise<LearnResult>[] = [];

@@ -12,7 +12,7 @@ import { test } from "node:test";
 import { isLockstepError } from "../../src/base/index.ts";
 import { loadModel, train } from "../../src/edge/api/index.ts";
 import { Model } from "../../src/work/model/index.ts";
-import { versionName, type LoadedVersion } from "../../src/work/store/index.ts";
+import { versionName, type NamedFiles } from "../../src/work/store/index.ts";
 import { writeFolder } from "../api/support.ts";
 import { tinyFiles } from "../serve/tiny-version.ts";
 import { TINY } from "../stress/tiny-store.ts";
@@ -26,7 +26,7 @@ const refused = (message: RegExp) => (error: unknown) => {
 };
 
 /** Strips white space too, which our own code does not: on these texts the same ids. */
-async function stripping(): Promise<LoadedVersion> {
+async function stripping(): Promise<NamedFiles> {
   const files = new Map(tinyFiles(1));
   const json = JSON.parse(Buffer.from(files.get("tokenizer.json")!).toString()) as Record<string, unknown>;
   json["normalizer"] = {

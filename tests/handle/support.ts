@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { decodeError } from "../../src/base/index.ts";
 import type { Classification, ModelHandle, ModelOptions } from "../../src/edge/api/index.ts";
 import { Model } from "../../src/work/model/index.ts";
-import { versionName, type LoadedVersion } from "../../src/work/store/index.ts";
+import { versionName, type NamedFiles } from "../../src/work/store/index.ts";
 import { tinyFiles } from "../serve/tiny-version.ts";
 import type { Order, Report } from "./caller.ts";
 
@@ -20,7 +20,7 @@ export const TEXTS = [
 ];
 export const LABELS = ["card", "cash", "loan"];
 
-export async function tiny(seed: number): Promise<LoadedVersion> {
+export async function tiny(seed: number): Promise<NamedFiles> {
   const files = tinyFiles(seed);
   return { name: await versionName(files), files };
 }
@@ -31,7 +31,7 @@ export async function openTiny(seed = 1, options: ModelOptions = {}): Promise<Mo
 
 /** Every text's answer of a version, asked alone. */
 export async function answersAlone(
-  version: LoadedVersion,
+  version: NamedFiles,
   texts: readonly string[],
 ): Promise<Map<string, Classification>> {
   await using model = await Model.open(version, { threads: 1 });

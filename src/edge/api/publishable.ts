@@ -5,10 +5,10 @@
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { readLockstepFile, readVersion } from "../../work/infer/index.ts";
 import { openModelReplica } from "../../work/model/index.ts";
-import type { LoadedVersion } from "../../work/store/index.ts";
+import type { NamedFiles } from "../../work/store/index.ts";
 
 /** @throws what reading the version throws; WEIGHTS_INVALID where its numbers cannot be trusted; RUNTIME_MISSING */
-export async function requirePublishable({ name, files }: LoadedVersion): Promise<void> {
+export async function requirePublishable({ name, files }: NamedFiles): Promise<void> {
   readVersion(files); // cheap, and says more than a thread that could not start
   try {
     const replica = await openModelReplica({ files, own: readLockstepFile(files) });

@@ -3,7 +3,7 @@
  * bits. The thorough look is `verify`.
  */
 import { LockstepError } from "../../base/index.ts";
-import type { LoadedVersion } from "../../work/store/index.ts";
+import type { NamedFiles } from "../../work/store/index.ts";
 import { Model } from "../../work/model/index.ts";
 import { mainTask, textQuestions } from "../../work/tasks/index.ts";
 
@@ -17,7 +17,7 @@ export interface SelfCheckReport {
 /** @throws CHECK_FAILED with the first text whose answer depended on how it was asked */
 export async function selfCheck(
   model: Model,
-  source: LoadedVersion,
+  source: NamedFiles,
   texts: readonly string[],
   threads: number,
 ): Promise<SelfCheckReport> {

@@ -11,7 +11,7 @@ import {
   openFolder,
   openGgufFile,
   openStore,
-  type LoadedVersion,
+  type NamedFiles,
   type Store,
 } from "../../work/store/index.ts";
 
@@ -21,7 +21,7 @@ export const DEFAULT_ALIAS = "champion";
 /** Shared buffers, so that replicas read the very bytes that were hashed, without a copy. */
 const allocate = (_file: string, bytes: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(bytes));
 
-export interface ModelSource extends LoadedVersion {
+export interface ModelSource extends NamedFiles {
   /** The store it came from; undefined for a folder. */
   readonly store: Store | undefined;
   /** The alias it was found by; undefined where it was named itself. */
@@ -61,7 +61,7 @@ async function aliasOf(store: Store, name: string): Promise<string | undefined> 
  * A folder in the Hugging Face layout, or a GGUF file, that somebody else made: what its weights may weigh is settled
  * before memory is taken for them.
  */
-export async function openModelFolder(path: string): Promise<LoadedVersion> {
+export async function openModelFolder(path: string): Promise<NamedFiles> {
   const open = isGgufPath(path) ? openGgufFile : openFolder;
   return await open(path, { allocate, beforeWeights: checkWeightsSize });
 }
@@ -98,7 +98,7 @@ export async function isStore(path: string): Promise<boolean> {
  * What is to be published: a version of the store, or a folder in the Hugging Face layout, read but not yet part of the
  * store.
  */
-export async function openPublishSource(store: Store, source: string): Promise<LoadedVersion> {
+export async function openPublishSource(store: Store, source: string): Promise<NamedFiles> {
   return isFolderSource(source) ? await openModelFolder(source) : await store.open(source, { allocate });
 }
 

@@ -11,7 +11,7 @@
  * could not be loaded, a disk that is full, an alias that could not be moved. The step to "answering" cannot fail.
  */
 import { invariant, LockstepError, parseOptions } from "../../base/index.ts";
-import type { LoadedVersion, Store } from "../store/index.ts";
+import type { NamedFiles, Store } from "../store/index.ts";
 import { openHeadLearner, type HeadLearner, type LearnedVersion } from "../train/index.ts";
 import { examplesSchema, learnSchema, type Example, type LearnOptions, type LearnResult } from "./contract.ts";
 
@@ -23,16 +23,16 @@ const MAX_UPDATES = 64;
 /** How a version becomes the one that answers. */
 export interface Publication {
   /** In its turn, so that it sees what the change before it made. Undefined: there is nothing to publish any more. */
-  readonly read: () => Promise<LoadedVersion | undefined>;
+  readonly read: () => Promise<NamedFiles | undefined>;
   /** Once it is loaded: makes it lasting (a store, an alias). If it throws, nothing is changed. @default nothing */
-  readonly commit?: (version: LoadedVersion) => Promise<void>;
+  readonly commit?: (version: NamedFiles) => Promise<void>;
 }
 
 export interface ChangeQueueOptions {
   /** The version that answers. @throws SHUTTING_DOWN */
-  readonly current: () => LoadedVersion & { readonly executor: "native" | "portable" };
+  readonly current: () => NamedFiles & { readonly executor: "native" | "portable" };
   /** Loads a version, commits it and makes it the one that answers; `learned`: from the current one, by updates. */
-  readonly publish: (version: LoadedVersion, learned: boolean, commit: () => Promise<void>) => Promise<void>;
+  readonly publish: (version: NamedFiles, learned: boolean, commit: () => Promise<void>) => Promise<void>;
   /** Where `store: true` writes. */
   readonly store: Store | undefined;
   /** @default a thread of its own, started by the first update */
@@ -174,7 +174,7 @@ export class ChangeQueue {
     }
     let left = Math.min(MAX_UPDATES, this.#queue.length);
     const made: { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[] = [];
-    let tip: LoadedVersion | undefined;
+    let tip: NamedFiles | undefined;
     for (let update = this.#nextUpdate(); update !== undefined; update = --left > 0 ? this.#nextUpdate() : undefined) {
       try {
         const { executor, ...current } = this.#options.current();
@@ -190,7 +190,7 @@ export class ChangeQueue {
   }
 
   /** What nobody else makes lasting is written into the store, where it has to be there. */
-  readonly #store = async ({ files }: LoadedVersion): Promise<void> => {
+  readonly #store = async ({ files }: NamedFiles): Promise<void> => {
     if (this.#kept === undefined) return;
     this.#storing(undefined);
     await this.#options.store?.publish(files);
@@ -210,7 +210,7 @@ export class ChangeQueue {
   }
 
   async #make(
-    parent: LoadedVersion,
+    parent: NamedFiles,
     executor: "native" | "portable",
     { examples, rates, store }: Update,
   ): Promise<LearnedVersion> {
@@ -224,7 +224,7 @@ export class ChangeQueue {
   }
 
   async #publishAll(
-    tip: LoadedVersion,
+    tip: NamedFiles,
     made: readonly { readonly update: Update; readonly parent: string; readonly version: LearnedVersion }[],
   ): Promise<void> {
     try {

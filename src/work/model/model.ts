@@ -17,7 +17,7 @@ import {
   type ServeHooks,
   type VersionPin,
 } from "../serve/index.ts";
-import type { LoadedVersion, Store } from "../store/index.ts";
+import type { NamedFiles, Store } from "../store/index.ts";
 import {
   checkQuestions,
   requireLearning,
@@ -48,7 +48,7 @@ import { HandleHost } from "./handle-host.ts";
 import { ChangeQueue, type Publication } from "./change-queue.ts";
 import { HeldVersion } from "./held-version.ts";
 import { defaultThreads, threadsSchema } from "./options.ts";
-import { inSlices } from "./slices.ts";
+import { inPortions } from "./portions.ts";
 
 export const modelSchema = z.strictObject({
   /**
@@ -80,7 +80,7 @@ export type ModelOptions = Readonly<z.input<typeof modelSchema>>;
 /** Of a version in memory. */
 interface ModelVersion {
   readonly name: string;
-  readonly files: LoadedVersion["files"];
+  readonly files: NamedFiles["files"];
   readonly info: VersionInfo;
   readonly own: LockstepFile | undefined;
   /** Known once a replica is open. */
@@ -99,7 +99,7 @@ export interface ModelOrigin {
 }
 
 /** A version as it was read, and where it came from. */
-export interface OpenedVersion extends LoadedVersion, ModelOrigin {}
+export interface OpenedVersion extends NamedFiles, ModelOrigin {}
 
 interface ModelParts {
   readonly scheduler: Scheduler<ModelVersion>;
@@ -253,7 +253,7 @@ export class Model extends ClosableAskable implements ModelCaller {
    * began with. In turn with updates. A publication's `read` is called in its turn, and its `commit` between loading
    * and swapping; what fails leaves the model as it is.
    */
-  async publish(source: LoadedVersion | Publication): Promise<void> {
+  async publish(source: NamedFiles | Publication): Promise<void> {
     if (typeof source !== "object" || source === null || !("read" in source || source.files instanceof Map))
       throw new LockstepError("INPUT_INVALID", "expected a version as a store opens it: its name and its files");
     await this.#changes.publish("read" in source ? source : { read: () => Promise.resolve(source) });
@@ -307,7 +307,7 @@ export class Model extends ClosableAskable implements ModelCaller {
     this.#host.close();
   }
 
-  async #publish({ name, files }: LoadedVersion, learned: boolean, commit: () => Promise<void>): Promise<void> {
+  async #publish({ name, files }: NamedFiles, learned: boolean, commit: () => Promise<void>): Promise<void> {
     if (this.#scheduler.current?.name === name) return await commit(); // it answers already
     // An update changes weights only: the tokenizer, which may be large, is the one that is there.
     const info = learned ? this.#current.info : readVersionInfo(files);
@@ -353,7 +353,7 @@ export class Model extends ClosableAskable implements ModelCaller {
       grows: entry.grows ?? false,
       encode: async ({ info }) => {
         requireTask(task, info);
-        encoded = await inSlices(questions, (question) => entry.encode(info, question), entry.length);
+        encoded = await inPortions(questions, (question) => entry.encode(info, question), entry.length);
         return encoded.flatMap(({ rows }) => rows);
       },
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
@@ -415,7 +415,7 @@ function profileOf({ profile }: ModelVersion): Profile {
  * answers: another profile, which every answer and receipt names.
  */
 export async function openModelReplica(
-  version: { readonly files: LoadedVersion["files"]; readonly own: LockstepFile | undefined },
+  version: { readonly files: NamedFiles["files"]; readonly own: LockstepFile | undefined },
   asked?: ServingExecutor,
   intraOpThreads = 1,
 ): Promise<ThreadReplica> {

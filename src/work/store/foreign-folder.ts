@@ -21,7 +21,7 @@ import { hashOf } from "./durable.ts";
 import type { FileInfo, FileSystem, ReadOptions } from "./file-system.ts";
 import { makeManifest, type FileDigest } from "./manifest.ts";
 import { codeOf, nodeFileSystem } from "./node-file-system.ts";
-import type { Allocate, LoadedVersion } from "./version-folder.ts";
+import type { Allocate, NamedFiles } from "./version-folder.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -69,7 +69,7 @@ export interface OpenFolderOptions {
   readonly maxWeightBytes?: number;
 }
 
-export interface ForeignFolder extends LoadedVersion {
+export interface ForeignFolder extends NamedFiles {
   /** Names in the folder that were passed over, sorted. */
   readonly ignored: readonly string[];
 }

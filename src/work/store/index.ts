@@ -1,7 +1,7 @@
 /** Versions, aliases and checkpoints on disk. */
 export { openStore, Store, type RemovedVersion, type StoreOptions, type VersionRef } from "./store.ts";
 export { type StoredVersion } from "./listing.ts";
-export { type Allocate, type LoadedVersion } from "./version-folder.ts";
+export { type Allocate, type NamedFiles } from "./version-folder.ts";
 export { openFolder, type ForeignFolder, type OpenFolderOptions } from "./foreign-folder.ts";
 export { isGgufPath, openGgufFile } from "./gguf-file.ts";
 export { loadLatestCheckpoint, saveCheckpoint, type LoadedCheckpoint } from "./checkpoint.ts";

@@ -21,7 +21,7 @@ import { listVersions, type StoredVersion } from "./listing.ts";
 import { isAlias, isVersionName, isVersionPrefix, requireAlias, requireRunName, shortName } from "./names.ts";
 import { isMissing, nodeFileSystem } from "./node-file-system.ts";
 import { cleanTemporary, temporaryName, whileWriting } from "./temporary.ts";
-import { readVersion, writeVersion, type Allocate, type LoadedVersion } from "./version-folder.ts";
+import { readVersionFolder, writeVersion, type Allocate, type NamedFiles } from "./version-folder.ts";
 
 const FOLDERS = ["versions", "aliases", "runs", "tmp"] as const;
 const MAX_VERSIONS = 100_000;
@@ -149,9 +149,9 @@ export class Store {
   }
 
   /** The version in memory, every byte checked. VERSION_CORRUPT names the file that is not as published. */
-  async open(ref: string, options: { readonly allocate?: Allocate } = {}): Promise<LoadedVersion> {
+  async open(ref: string, options: { readonly allocate?: Allocate } = {}): Promise<NamedFiles> {
     const { name, folder } = await this.resolve(ref);
-    return await readVersion(this.#fs, folder, name, options.allocate);
+    return await readVersionFolder(this.#fs, folder, name, options.allocate);
   }
 
   /**

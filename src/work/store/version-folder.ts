@@ -17,7 +17,7 @@ import { codeOf, isMissing } from "./node-file-system.ts";
 import { temporaryName } from "./temporary.ts";
 
 /** A version in memory. What was hashed is the very buffer that is in `files`. */
-export interface LoadedVersion {
+export interface NamedFiles {
   /** SHA-256 of the manifest, in hex. */
   readonly name: string;
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -104,7 +104,7 @@ async function renamed(fs: FileSystem, folder: string, target: string): Promise<
 
 async function isWhole(fs: FileSystem, folder: string, name: string): Promise<boolean> {
   try {
-    await readVersion(fs, folder, name);
+    await readVersionFolder(fs, folder, name);
     return true;
   } catch (error) {
     if (isLockstepError(error) && error.code === "VERSION_CORRUPT") return false;
@@ -113,12 +113,12 @@ async function isWhole(fs: FileSystem, folder: string, name: string): Promise<bo
 }
 
 /** Every byte of the version, checked against the manifest; VERSION_CORRUPT names the file that differs. */
-export async function readVersion(
+export async function readVersionFolder(
   fs: FileSystem,
   folder: string,
   name: string,
   allocate?: Allocate,
-): Promise<LoadedVersion> {
+): Promise<NamedFiles> {
   const manifest = await readManifest(fs, folder, name);
   const files = new Map<string, Uint8Array>();
   for (const [file, expected] of Object.entries(manifest.files))

@@ -7,7 +7,8 @@ import { nativeScopes } from "../../numeric/runtime/index.ts";
 import { createPool, type Pool } from "../../threads/pool/index.ts";
 import type { HeadRates } from "./head.ts";
 import type { LearnReply, LearnRequest } from "./head-messages.ts";
-import type { LabelledText, Lineage, NamedFiles } from "./head-update.ts";
+import type { NamedFiles } from "../store/index.ts";
+import type { LabelledText, Lineage } from "./head-update.ts";
 
 export interface LearnedVersion extends NamedFiles {
   readonly lineage: Lineage;

@@ -1,7 +1,8 @@
 /** What passes between a head learner and its worker thread. */
 import type { VersionFiles } from "../infer/index.ts";
 import type { HeadRates } from "./head.ts";
-import type { LabelledText, Lineage, NamedFiles } from "./head-update.ts";
+import type { NamedFiles } from "../store/index.ts";
+import type { LabelledText, Lineage } from "./head-update.ts";
 
 export interface LearnRequest {
   readonly kind: "learn";

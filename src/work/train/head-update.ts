@@ -21,7 +21,7 @@ import {
   type Version,
   type VersionFiles,
 } from "../infer/index.ts";
-import { versionName } from "../store/index.ts";
+import { versionName, type NamedFiles } from "../store/index.ts";
 import { fitHead, type HeadRates } from "./head.ts";
 
 export interface LabelledText {
@@ -62,11 +62,6 @@ const lineageSchema = z.strictObject({
 
 export type UpdateRecord = Readonly<z.output<typeof updateSchema>>;
 export type Lineage = z.output<typeof lineageSchema>;
-
-export interface NamedFiles {
-  readonly name: string;
-  readonly files: VersionFiles;
-}
 
 export interface HeadUpdate {
   readonly next: NamedFiles;

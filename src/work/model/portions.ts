@@ -2,10 +2,10 @@
 import { setImmediate } from "node:timers/promises";
 
 /** Characters that are tokenized before other events get their turn: some milliseconds. */
-export const SLICE = 16_384;
+export const PORTION = 16_384;
 
-/** Maps items one after another, giving way to other events after each SLICE of characters (`lengthOf` an item). */
-export async function inSlices<Item, T>(
+/** Maps items one after another, giving way to other events after each PORTION of characters (`lengthOf` an item). */
+export async function inPortions<Item, T>(
   items: readonly Item[],
   map: (item: Item) => T | Promise<T>,
   lengthOf: (item: Item) => number,
@@ -14,7 +14,7 @@ export async function inSlices<Item, T>(
   let characters = 0;
   for (const item of items) {
     const length = lengthOf(item);
-    if (characters > 0 && characters + length > SLICE) {
+    if (characters > 0 && characters + length > PORTION) {
       await setImmediate();
       characters = 0;
     }
