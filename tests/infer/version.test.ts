@@ -1,8 +1,15 @@
 /** What a version's files say, and each way in which they can be wrong. */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { CONFIG_BYTES, isLockstepError, type ErrorCode } from "../../src/base/index.ts";
+import { CONFIG_BYTES, isLockstepError, seedFrom, type ErrorCode } from "../../src/base/index.ts";
 import { labelSpace } from "../../src/language/data/index.ts";
+import {
+  formatModelConfig,
+  initializeParameters,
+  modelParameters,
+  newModelConfig,
+} from "../../src/language/models/index.ts";
+import { trainBytePairs } from "../../src/language/text/index.ts";
 import { encodeSafetensors, readSafetensors, tensor } from "../../src/numeric/tensor/index.ts";
 import { readEncoder, readVersion, readVersionInfo } from "../../src/work/infer/index.ts";
 import { LABELS, TEXT, tinyFiles } from "./tiny.ts";
@@ -47,6 +54,45 @@ describe("a version's files", () => {
       [head, labels, maxTokens, calibration],
       [{ kind: "sequence", labels: 3, pooling: "first" }, LABELS, 96, { temperature: 1, threshold: 0 }],
     );
+  });
+
+  test("a tokenizer in older files: vocab.json and merges.txt; a chat template in a file of its own", async () => {
+    const tokenizer = trainBytePairs(["my card has not arrived", "cash was not given"], { vocabSize: 300 });
+    const { vocab, merges } = (
+      JSON.parse(tokenizer.files["tokenizer.json"]) as { model: { vocab: object; merges: (string | string[])[] } }
+    ).model;
+    const config = newModelConfig("gpt2", {
+      vocab_size: Object.keys(vocab).length,
+      hidden_size: 16,
+      num_hidden_layers: 1,
+      num_attention_heads: 2,
+      intermediate_size: 24,
+      max_position_embeddings: 40,
+      pad_token_id: 0,
+      initializer_range: 0.1,
+    });
+    const head = { kind: "causal-lm" } as const;
+    const weights = initializeParameters(modelParameters(config, head), 0.1, seedFrom(1));
+    const lines = merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" ")));
+    const files = new Map([
+      ["config.json", TEXT.encode(formatModelConfig(config, head, undefined))],
+      ["model.safetensors", encodeSafetensors(weights)],
+      ["vocab.json", TEXT.encode(JSON.stringify(vocab))],
+      ["merges.txt", TEXT.encode(`#version: 0.2\n${lines.join("\n")}\n`)],
+      ["chat_template.jinja", TEXT.encode("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}")],
+    ]);
+    const read = readVersion(files);
+    assert.equal(read.task, "causal-lm");
+    assert.deepEqual(
+      [...(await read.tokenizer.encode("my card", { addSpecialTokens: false })).ids],
+      [...tokenizer.encode("my card", { addSpecialTokens: false }).ids],
+    );
+    const chat = [{ role: "user", content: "hi" }];
+    assert.equal(await read.tokenizer.applyChatTemplate(chat), "user: hi\n");
+    files.set("tokenizer_config.json", TEXT.encode(JSON.stringify({ model_max_length: 30, tokenizer_class: null })));
+    assert.equal(readVersion(files).maxTokens, 30, "as GPT-2 is published: a class is nowhere named");
+    files.delete("merges.txt");
+    refused(files, "MODEL_INVALID", "merges.txt");
   });
 
   test("fields of a newer lockstep.json are passed over; the limit is never above the positions", () => {

@@ -86,6 +86,7 @@ export const DISTILBERT: Family<DistilBertConfig> = {
   },
   pooling: "first",
   classifier: "classifier",
+  tokenizerClass: undefined,
   parse: (json) => {
     const { dim, n_layers, n_heads, hidden_dim, ...fields } = schema.parse(json);
     const sizes = {

@@ -115,6 +115,11 @@ export function classifierName(config: ModelConfig): string {
   return familyOf(config).classifier;
 }
 
+/** The class of a tokenizer whose files name none, as `transformers` chooses it; undefined: BERT's. */
+export function tokenizerClass(config: ModelConfig): string | undefined {
+  return familyOf(config).tokenizerClass;
+}
+
 /**
  * In a fixed order, which also numbers the streams of random first values.
  * @throws MODEL_INVALID for a head that the family does not have

@@ -53,6 +53,11 @@ export interface Family<Config extends CommonConfig> {
   readonly pooling: Pooling;
   /** Name of the linear layer that is last in the sequence head. */
   readonly classifier: string;
+  /**
+   * The class by which `transformers` reads the tokenizer of a folder whose files name none; undefined where that is
+   * BERT's, which any WordPiece file is read by.
+   */
+  readonly tokenizerClass: string | undefined;
 
   /** @throws ZodError for a size that is wrong or out of bounds; MODEL_INVALID for sizes that do not go together */
   parse(json: Readonly<Record<string, unknown>>): Config;

@@ -140,6 +140,7 @@ export function gatedDecoder(
   return {
     pooling: "last",
     classifier: "score",
+    tokenizerClass: "LlamaTokenizer",
     parse: (json) => checked(complete(schema.parse(json), parseRope(json), standard)),
     create: (sizes: NewModel) =>
       checked(

@@ -95,6 +95,7 @@ export const GPT2: Family<Gpt2Config> = {
   },
   pooling: "last",
   classifier: "score",
+  tokenizerClass: "GPT2Tokenizer",
   parse: (json) => complete(schema.parse(json)),
   format: (config) => ({
     vocab_size: config.vocab_size,

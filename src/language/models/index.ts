@@ -11,6 +11,7 @@ export {
   modelParameters,
   newModelConfig,
   parameterNames,
+  tokenizerClass,
   withDropout,
   type FamilyName,
   type ModelConfig,

@@ -24,6 +24,7 @@ const decoder = gatedDecoder(SIZES, () => ({
 
 export const QWEN2: Family<GatedDecoderConfig> = {
   ...decoder,
+  tokenizerClass: "Qwen2Tokenizer",
   title: "Qwen2",
   fields: new Map<string, FieldRule>([...GATED_DECODER_FIELDS, ...FULL_ATTENTION]),
   architectures: {

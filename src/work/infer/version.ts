@@ -12,6 +12,7 @@ import {
   readSentenceEncoder,
   readSentencePooling,
   requireSentenceInput,
+  tokenizerClass,
   type ModelConfig,
   type Pooling,
   type SentenceEncoder,
@@ -55,7 +56,7 @@ export function readVersionInfo(files: VersionFiles): VersionInfo {
   const encoder = own === undefined ? sentenceEncoder(files) : undefined;
   const making = own === undefined ? madeElsewhere(parsed, encoder) : madeHere(own, parsed);
   const limits = [config.max_position_embeddings, own?.max_tokens, encoder?.maxTokens];
-  const tokenizer = readTokenizer(files, Math.min(...limits.filter((limit) => limit !== undefined)));
+  const tokenizer = readTokenizer(files, config, Math.min(...limits.filter((limit) => limit !== undefined)));
   checkVocabulary(config, tokenizer);
   // Less than all of them where tokenizer_config.json says so.
   return { ...making, config, maxTokens: tokenizer.maxLength, tokenizer };
@@ -127,7 +128,7 @@ export function readEncoder(
   const { config } = parseModelConfig(parseJson(files, "config.json"));
   const own = readLockstepFile(files);
   requireSentenceInput(parseOptional(files, "sentence_bert_config.json"));
-  const tokenizer = readTokenizer(files, Math.min(maxTokens, config.max_position_embeddings));
+  const tokenizer = readTokenizer(files, config, Math.min(maxTokens, config.max_position_embeddings));
   checkVocabulary(config, tokenizer);
   return {
     config,
@@ -168,22 +169,35 @@ function readWeights(files: VersionFiles): Pick<Safetensors, "tensors" | "unread
   return { tensors, unread };
 }
 
-function readTokenizer(files: VersionFiles, maxLength: number): Tokenizer {
+function readTokenizer(files: VersionFiles, config: ModelConfig, maxLength: number): Tokenizer {
   const beside = (name: string): object | undefined =>
     files.has(name) ? (parseJson(files, name) as object) : undefined;
   const [map, added] = [beside("special_tokens_map.json"), beside("added_tokens.json")];
   return openTokenizer(
     {
-      ...(files.has("tokenizer.json") || !files.has("vocab.txt")
-        ? { tokenizerJson: text(files, "tokenizer.json") }
-        : { vocabTxt: text(files, "vocab.txt") }),
-      // As Python reads a folder without one.
-      tokenizerConfig: beside("tokenizer_config.json") ?? {},
+      ...vocabulary(files),
+      tokenizerConfig: withClass(beside("tokenizer_config.json") ?? {}, tokenizerClass(config)),
       ...(map === undefined ? {} : { specialTokensMap: map }),
       ...(added === undefined ? {} : { addedTokens: added }),
+      ...(files.has("chat_template.jinja") ? { chatTemplate: text(files, "chat_template.jinja") } : {}),
     },
     { maxLength },
   );
+}
+
+/** As Python reads a folder without `tokenizer_config.json`, or without a class in it. */
+function withClass(settings: object, usual: string | undefined): object {
+  const { tokenizer_class: named }: { readonly tokenizer_class?: unknown } = settings;
+  return usual === undefined || (named ?? undefined) !== undefined ? settings : { ...settings, tokenizer_class: usual };
+}
+
+/** Older folders have the vocabulary by itself; where there is no file at all, the message names the usual one. */
+function vocabulary(files: VersionFiles) {
+  const hasWhole = files.has("tokenizer.json");
+  if (!hasWhole && files.has("vocab.txt")) return { vocabTxt: text(files, "vocab.txt") };
+  return !hasWhole && files.has("vocab.json")
+    ? { vocabJson: text(files, "vocab.json"), mergesTxt: text(files, "merges.txt") }
+    : { tokenizerJson: text(files, "tokenizer.json") };
 }
 
 function checkVocabulary(config: ModelConfig, tokenizer: Tokenizer): void {
