@@ -104,6 +104,14 @@ describe("the page", { skip }, () => {
       } as Status);
       await page.getByText(/Validation accuracy 50\.0 % .*baseline reaches 86\.4 % on the test split\./).waitFor();
       assert.equal(await curve.isHidden(), true, "another version was not made by this training");
+      deps.emit({
+        ...SERVING,
+        model: { ...MODEL, version: "v3-vectors", labels: 0, routes: ["/v1/embed", "/v1/similarity"] },
+        accuracy: null,
+      } as Status);
+      await page.getByText("A model of 5,312,845 parameters, asked over HTTP at /v1/embed, /v1/similarity.").waitFor();
+      assert.equal(await page.locator("#ask").isHidden(), true, "what is asked here is for a classifier");
+      assert.match(await text(page, "#curl"), /\/v1\/embed/);
     }, deps);
   });
 

@@ -16,6 +16,7 @@ export const MODEL: ModelInfo = {
   version: "v1-5f2c0a9be71d",
   aliases: ["champion"],
   serving: true,
+  routes: ["/v1/classify"],
   labels: 77,
   parameters: 5_312_845,
   profile: "native:test",

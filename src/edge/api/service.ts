@@ -8,7 +8,15 @@ import { modelParameters, parameterCount } from "../../language/models/index.ts"
 import type { Profile } from "../../numeric/runtime/index.ts";
 import type { AuditLog } from "../../work/audit/index.ts";
 import { isAlias, type Store, type StoredVersion } from "../../work/store/index.ts";
-import { recordOf, TASKS, type AnswerOf, type Task, type TaskName, type TypesOf } from "../../work/tasks/index.ts";
+import {
+  recordOf,
+  TASKS,
+  tasksOf,
+  type AnswerOf,
+  type Task,
+  type TaskName,
+  type TypesOf,
+} from "../../work/tasks/index.ts";
 import type {
   HttpDeps,
   HttpRequest,
@@ -397,7 +405,14 @@ function modelsOf({ model, versions, followed }: Serving): ModelInfo[] {
 }
 
 /** Of a version that is not in memory. */
-const NOT_LOADED = { serving: false, labels: null, parameters: null, profile: null, weights_sha256: null };
+const NOT_LOADED = {
+  serving: false,
+  routes: null,
+  labels: null,
+  parameters: null,
+  profile: null,
+  weights_sha256: null,
+};
 
 function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
@@ -410,6 +425,7 @@ function describe(model: Model, aliases: readonly string[]): ModelInfo {
     version: model.version,
     aliases: [...aliases],
     serving: true,
+    routes: tasksOf(model.info).map((task) => TASKS[task].route),
     labels: labels.length,
     parameters: parameterCount(modelParameters(config, head)),
     profile: `${executor} ${form}, ${build} (${id.slice(0, 12)})`,

@@ -29,10 +29,11 @@ export const modelInfo = z.object({
   version: z.string(),
   aliases: z.array(z.string()),
   serving: z.boolean(),
-  labels: z
-    .int()
+  routes: z
+    .array(z.string())
     .nullable()
-    .meta({ description: "How many; null, as the next three, for a version that is not loaded." }),
+    .meta({ description: "Where it can be asked; null, as the next four, for a version that is not loaded." }),
+  labels: z.int().nullable().meta({ description: "How many classes; 0 for a version that has none." }),
   parameters: z.int().nullable(),
   profile: z.string().nullable().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
   weights_sha256: z.string().nullable(),

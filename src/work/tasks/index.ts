@@ -8,6 +8,7 @@ export {
   requireTask,
   rowsOf,
   taskNamed,
+  tasksOf,
   textQuestions,
   TASK_NAMES,
   TASKS,

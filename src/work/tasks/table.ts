@@ -71,9 +71,14 @@ export function rowsOf<T extends TaskName>(task: T, questions: readonly Question
   return questions.reduce((sum: number, question) => sum + TASKS[task].rows(question), 0);
 }
 
+/** The tasks that the version has answers to, in the order of the table. */
+export function tasksOf(version: TaskFacts): readonly TaskName[] {
+  return TASK_NAMES.filter((name) => TASKS[name].refusal(version) === undefined);
+}
+
 /** The task that is meant where none is named: the first one that the version has answers to. */
 export function mainTask(version: TaskFacts): TaskName {
-  const found = TASK_NAMES.find((name) => TASKS[name].refusal(version) === undefined);
+  const [found] = tasksOf(version);
   invariant(found !== undefined, `a version made for ${version.task} has answers to something`);
   return found;
 }
@@ -90,7 +95,7 @@ export function textQuestions<T extends TaskName>(name: T, texts: readonly strin
 export function requireTask(task: TaskName, version: TaskFacts): void {
   const why = TASKS[task].refusal(version);
   if (why === undefined) return;
-  const others = TASK_NAMES.filter((name) => TASKS[name].refusal(version) === undefined);
+  const others = tasksOf(version);
   throw new LockstepError(
     "INPUT_INVALID",
     `this version cannot be asked to ${task}, since ${why}; ask it to ${others.join(" or ")}`,

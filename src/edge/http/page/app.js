@@ -4,7 +4,7 @@
  */
 import { drawCurve } from "./draw.js";
 
-/** What the page asks, and where. */
+/** What the page asks, and where. Of a version that has no answers to it, it says where those are. */
 const TASK = { route: "/v1/classify", body: (text) => ({ text }) };
 
 const find = (id) => document.getElementById(id);
@@ -12,6 +12,8 @@ const views = ["training", "serving", "failed"];
 const points = [];
 let view;
 let version;
+/** Where the version that is shown is asked. */
+let route = TASK.route;
 /** The version that the curve's training made. */
 let trained;
 
@@ -94,7 +96,15 @@ function baselineWords({ split }, baseline) {
 
 function renderServing({ model, accuracy, baseline, examples }) {
   const size = model.parameters === null ? "A model" : `A model of ${count(model.parameters)} parameters`;
-  const facts = [`${size} sorts it into ${model.labels ?? "its"} intents.`];
+  const routes = model.routes ?? [TASK.route];
+  const isAsked = routes.includes(TASK.route);
+  const facts = [
+    isAsked
+      ? `${size} sorts it into ${model.labels ?? "its"} intents.`
+      : `${size}, asked over HTTP at ${routes.join(", ")}.`,
+  ];
+  find("serving-title").textContent = isAsked ? "Ask a question" : "Ready to be asked";
+  find("ask").hidden = !isAsked;
   if (accuracy)
     facts.push(
       `${SPLIT_WORDS[accuracy.split]} accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ` +
@@ -116,6 +126,8 @@ function renderServing({ model, accuracy, baseline, examples }) {
       return button;
     }),
   );
+  route = isAsked ? TASK.route : routes[0];
+  if (!isAsked) find("answer").hidden = true;
   showCurl(examples[0] ?? "Where is my card?");
 }
 
@@ -198,7 +210,7 @@ function showAnswer(text, answer) {
 function showCurl(text) {
   const body = JSON.stringify(TASK.body(text)).replaceAll("'", "'\\''");
   find("curl").textContent =
-    `curl ${location.origin}${TASK.route} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
+    `curl ${location.origin}${route} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
   find("copied").textContent = "";
 }
 
