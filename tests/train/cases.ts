@@ -1,4 +1,5 @@
 /** A small training of each objective, and what it should come to. */
+import type { ObjectiveName } from "../../src/work/train/objectives/index.ts";
 import type { TrainingInput } from "../../src/work/train/index.ts";
 import { madeInput, sentences } from "./prepared.ts";
 
@@ -18,7 +19,31 @@ function csv(header: string, rows: readonly (readonly string[])[]): string {
   return [header, ...rows.map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(","))].join("\n");
 }
 
-export const CASES: Readonly<Record<string, Case>> = {
+export const CONTRASTIVE: Case = {
+  input: (epochs) =>
+    madeInput(
+      {
+        text: csv(
+          "text,second,negative",
+          ROWS.map(({ words, n }) => [
+            words.join(" "),
+            `${n} ${words.slice(3).join(" ")}`,
+            ROWS[(n + 8) % 120]!.words.slice(3).join(" "),
+          ]),
+        ),
+        roles: { second: { name: "second", need: "needed" }, negative: { name: undefined, need: "guessed" } },
+      },
+      [{ objective: "contrastive", ...RATES, epochs }],
+    ),
+  epochs: 12,
+  better: "more",
+  from: 0.3,
+};
+
+/** Every objective: the one that is added has to be proven here, or somewhere else by name. */
+const ALL: { readonly [N in ObjectiveName]: Case | { readonly provenIn: string } } = {
+  "masked-lm": { provenIn: "threads.long.test.ts" },
+  classify: { provenIn: "threads.long.test.ts" },
   "multi-label": {
     input: (epochs) =>
       madeInput(
@@ -35,7 +60,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     better: "more",
     from: 0.8,
   },
-  "regression of pairs": {
+  regression: {
     input: (epochs) =>
       madeInput(
         {
@@ -79,7 +104,7 @@ export const CASES: Readonly<Record<string, Case>> = {
     better: "more",
     from: 0.8,
   },
-  "causal-lm of packed texts": {
+  "causal-lm": {
     input: (epochs) =>
       madeInput({ text: ROWS.map(({ words }) => words.join(" ")).join("\n\n"), format: "text", family: "gpt2" }, [
         { objective: "causal-lm", ...RATES, epochs },
@@ -88,24 +113,9 @@ export const CASES: Readonly<Record<string, Case>> = {
     better: "less",
     from: 2.8,
   },
-  contrastive: {
-    input: (epochs) =>
-      madeInput(
-        {
-          text: csv(
-            "text,second,negative",
-            ROWS.map(({ words, n }) => [
-              words.join(" "),
-              `${n} ${words.slice(3).join(" ")}`,
-              ROWS[(n + 8) % 120]!.words.slice(3).join(" "),
-            ]),
-          ),
-          roles: { second: { name: "second", need: "needed" }, negative: { name: undefined, need: "guessed" } },
-        },
-        [{ objective: "contrastive", ...RATES, epochs }],
-      ),
-    epochs: 12,
-    better: "more",
-    from: 0.3,
-  },
+  contrastive: CONTRASTIVE,
 };
+
+export const CASES: readonly (readonly [string, Case])[] = Object.entries(ALL).flatMap(([name, one]) =>
+  "provenIn" in one ? [] : [[name, one] as const],
+);
