@@ -239,12 +239,19 @@ async function openPhase({ executor, run, phase, weights, clock, stepsBefore }: 
   const { name, context, steps } = phase;
   const { plan } = context;
   const parameters = Phase.parametersOf(context);
+  // A head of other classes goes by the same name: it begins anew.
+  const kept = new Map(
+    parameters.flatMap(({ name: own, shape }) => {
+      const weight = weights.get(own);
+      return weight !== undefined && shape.join() === weight.shape.join() ? [[own, weight] as const] : [];
+    }),
+  );
   const drawn = initializeParameters(
-    parameters.filter((parameter) => !weights.has(parameter.name)),
+    parameters.filter((parameter) => !kept.has(parameter.name)),
     context.config.initializer_range,
     plan.seed,
   );
-  const first = new Map(parameters.map((one) => [one.name, weights.get(one.name) ?? drawn.get(one.name)!]));
+  const first = new Map(parameters.map((one) => [one.name, kept.get(one.name) ?? drawn.get(one.name)!]));
   run.onEvent?.({
     kind: "phase",
     phase: name,
