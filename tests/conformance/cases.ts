@@ -1,6 +1,6 @@
 /**
  * The programs of the conformance suite: at least one for every operator, then composites. Shapes are symbolic where
- * programs' are.
+ * programs' are. Long: a table of programs.
  */
 import {
   GraphBuilder,

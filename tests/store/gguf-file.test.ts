@@ -1,4 +1,7 @@
-/** A GGUF file as the folder that it was converted from: weights in their places, config, and what is refused. */
+/**
+ * A GGUF file as the folder that it was converted from: weights in their places, config, and what is refused. Long: a
+ * table of refusals.
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

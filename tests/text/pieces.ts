@@ -1,6 +1,7 @@
 /**
  * BPE and Unigram tokenizers of every part that our own code has, small ones made here, and the reference
- * implementation (npm `tokenizers`) as their oracle: ids, offsets and decoded text over random Unicode.
+ * implementation (npm `tokenizers`) as their oracle: ids, offsets and decoded text over random Unicode. Long: a table
+ * of kinds.
  */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,6 +1,7 @@
 /**
  * What stands behind the HTTP routes: a model (once there is one), its store, the log of receipts, and the status that
- * a page shows. An answer leaves only after its receipt is on the disk.
+ * a page shows. An answer leaves only after its receipt is on the disk. Long, for following an alias, publishing and
+ * answering share one state that is read together.
  */
 import { randomUUID } from "node:crypto";
 import { canonicalJson, LockstepError, systemClock, timestamp, toLockstepError } from "../../base/index.ts";

@@ -3,7 +3,8 @@
  * does the work. States:
  *   open ── the model is closing, or `close` is called ──▶ closing (answers come, nothing more is asked) ──▶ closed
  *   open or closing ── the owner's thread ends ──▶ closed (what is unanswered fails with OWNER_DIED)
- * The port keeps the thread alive only while something is unanswered.
+ * The port keeps the thread alive only while something is unanswered. Long, since both forms of asking, blocking and
+ * not, go through these states.
  */
 import { MessageChannel, receiveMessageOnPort, threadId, type MessagePort } from "node:worker_threads";
 import { decodeError, LockstepError, parseOptions } from "../../base/index.ts";

@@ -1,7 +1,7 @@
 /**
  * A model: one published version at a time, on worker threads, callable by any number of callers at once. The calling
  * thread never computes: it tokenizes, queues and reads logits. Publishing another version swaps it in between two
- * requests.
+ * requests. Long, for a change of version touches all of it: what is loaded, who holds it, and who is told.
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";

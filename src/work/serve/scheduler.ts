@@ -2,7 +2,8 @@
  * The life of a request: (1) admit: pin the current version, be counted or refused; (2) encode under that version; (3)
  * wait, by padded length; (4) run in a batch on that version's least loaded replica; (5) verify; (6) answer, unpin.
  * Publishing builds replicas beside all this and swaps one reference, so a request sees one version from admission to
- * answer, and none sees an error. It runs on the main thread and computes nothing: its time is bookkeeping.
+ * answer, and none sees an error. It runs on the main thread and computes nothing: its time is bookkeeping. Long, so
+ * that all that counts and uncounts a request is in one place.
  */
 import { randomUUID } from "node:crypto";
 import { isLockstepError, LockstepError, systemClock, type Clock } from "../../base/index.ts";
