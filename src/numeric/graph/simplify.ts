@@ -10,8 +10,27 @@ import { shapesEqual } from "./dim.ts";
 import type { Graph, Node, Shape, ValueId } from "./types.ts";
 
 export function simplify(graph: Graph): Graph {
-  const smaller = rebuild(graph, live(graph));
-  return rebuild(smaller, live(smaller)); // folding leaves dead nodes behind
+  let smaller = rebuild(graph, live(graph));
+  // Folding leaves dead nodes behind, and what one fold makes may be the start of another: each pass has fewer nodes or
+  // operands that are nearer to the inputs, so this ends.
+  for (;;) {
+    const next = rebuild(smaller, live(smaller));
+    if (sameNodes(next, smaller)) return next;
+    smaller = next;
+  }
+}
+
+/** Whether a pass changed nothing: it numbers values in the order of the nodes, so alike is equal. */
+function sameNodes(a: Graph, b: Graph): boolean {
+  return (
+    a.nodes.length === b.nodes.length &&
+    a.nodes.every(({ op, inputs }, i) => {
+      const other = b.nodes[i] as Node;
+      return (
+        op === other.op && inputs.length === other.inputs.length && inputs.every((id, j) => id === other.inputs[j])
+      );
+    })
+  );
 }
 
 function live(graph: Graph): ReadonlySet<Node> {
