@@ -127,3 +127,25 @@ test("what is held out where the recipe leaves it open: about sixty texts, betwe
   const rows = [8, 100, 300, 301, 1000, 1200, 10_003, 1e7];
   assert.deepEqual(rows.map(defaultValidationFraction), [0.2, 0.2, 0.2, 0.2, 0.06, 0.05, 0.05, 0.05]);
 });
+
+test("the tokenizer of a model from nothing goes with its family; pieces of words stay unsaid", () => {
+  const tokenizer = (input: RecipeInput) => resolveRecipe(input).tokenizer;
+  const words = { vocab_size: 2048, min_frequency: 2, lowercase: true };
+  assert.deepEqual(tokenizer({}), words);
+  assert.deepEqual(tokenizer({ model: { model_type: "distilbert" } }), words);
+  const pairs = { model: "byte-pairs", vocab_size: 2048, min_frequency: 2, lowercase: false };
+  for (const model_type of ["roberta", "gpt2", "llama", "qwen3"] as const)
+    assert.deepEqual(tokenizer({ model: { model_type } }), pairs);
+  assert.deepEqual(tokenizer({ tokenizer: { model: "byte-pairs" } }), pairs);
+  assert.deepEqual(tokenizer({ model: { model_type: "gpt2" }, tokenizer: { model: "wordpiece" } }), {
+    ...words,
+    model: "wordpiece",
+  });
+  const refused = (settings: RecipeInput["tokenizer"], message: RegExp) =>
+    assert.throws(() => tokenizer({ model: { model_type: "gpt2" }, tokenizer: settings }), {
+      code: "OPTION_INVALID",
+      message,
+    });
+  refused({ vocab_size: 299 }, /vocab_size is 299.*at least 300/s);
+  refused({ lowercase: true }, /lowercase is true/);
+});

@@ -14,6 +14,7 @@ import {
   type Table,
 } from "../../language/data/index.ts";
 import {
+  familyTextLayout,
   matchWeights,
   modelParameters,
   newModelConfig,
@@ -235,11 +236,9 @@ async function newTokenizer(
   texts: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<Tokenizer> {
-  const { vocab_size: vocabSize, min_frequency: minFrequency, lowercase } = recipe.tokenizer;
-  const { tokenizerJson, tokenizerConfig } = await trainTokenizer(
-    { texts, vocabSize, minFrequency, lowercase, maxLength: recipe.max_tokens },
-    signal,
-  );
+  const { tokenizer: settings, model, max_tokens: maxLength } = recipe;
+  const layout = familyTextLayout(model.model_type);
+  const { tokenizerJson, tokenizerConfig } = await trainTokenizer({ texts, settings, layout, maxLength }, signal);
   return loadTokenizer(
     { tokenizerJson, tokenizerConfig: JSON.parse(tokenizerConfig) as object },
     { maxLength: recipe.max_tokens },

@@ -52,6 +52,7 @@ export const BERT: Family<BertConfig> = {
   pooling: "first",
   classifier: "classifier",
   tokenizerClass: undefined,
+  textLayout: "bert",
   parse: (json) => parseBertConfig(json, DEFAULTS),
   format: formatBertConfig,
   create: (sizes) => completeBertConfig({ ...sizes, type_vocab_size: 2 }, DEFAULTS),

@@ -87,6 +87,7 @@ export const DISTILBERT: Family<DistilBertConfig> = {
   pooling: "first",
   classifier: "classifier",
   tokenizerClass: undefined,
+  textLayout: "bert",
   parse: (json) => {
     const { dim, n_layers, n_heads, hidden_dim, ...fields } = schema.parse(json);
     const sizes = {

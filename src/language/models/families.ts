@@ -9,7 +9,7 @@ import { pad, headInputs, type BatchShape, type TokenRow } from "./batch.ts";
 import type { BertConfig } from "./bert-encoder.ts";
 import { BERT } from "./bert.ts";
 import { DISTILBERT, type DistilBertConfig } from "./distilbert.ts";
-import type { CommonConfig, DropoutRates, Family, NewModel } from "./family.ts";
+import type { CommonConfig, DropoutRates, Family, NewModel, TextLayout } from "./family.ts";
 import type { GatedDecoderConfig } from "./gated-decoder.ts";
 import { GPT2, type Gpt2Config } from "./gpt2.ts";
 import type { Head, HeadKind, Pooling } from "./head.ts";
@@ -118,6 +118,11 @@ export function classifierName(config: ModelConfig): string {
 /** The class of a tokenizer whose files name none, as `transformers` chooses it; undefined: BERT's. */
 export function tokenizerClass(config: ModelConfig): string | undefined {
   return familyOf(config).tokenizerClass;
+}
+
+/** What a tokenizer trained for the family puts around a text. */
+export function familyTextLayout(model_type: FamilyName): TextLayout {
+  return familyOf({ model_type }).textLayout;
 }
 
 /**

@@ -39,6 +39,12 @@ export interface DropoutRates {
   readonly classifier: number;
 }
 
+/**
+ * `bert`: [CLS] and [SEP] around pieces of words; `encoder`: <s> and </s> around byte pairs; `decoder`: byte pairs with
+ * nothing around them.
+ */
+export type TextLayout = "bert" | "encoder" | "decoder";
+
 export interface Family<Config extends CommonConfig> {
   /** For messages: "BERT". */
   readonly title: string;
@@ -58,6 +64,8 @@ export interface Family<Config extends CommonConfig> {
    * BERT's, which any WordPiece file is read by.
    */
   readonly tokenizerClass: string | undefined;
+  /** What a tokenizer that is trained for a model from nothing puts around a text. */
+  readonly textLayout: TextLayout;
 
   /** @throws ZodError for a size that is wrong or out of bounds; MODEL_INVALID for sizes that do not go together */
   parse(json: Readonly<Record<string, unknown>>): Config;

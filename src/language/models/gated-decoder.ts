@@ -141,6 +141,7 @@ export function gatedDecoder(
     pooling: "last",
     classifier: "score",
     tokenizerClass: "LlamaTokenizer",
+    textLayout: "decoder",
     parse: (json) => checked(complete(schema.parse(json), parseRope(json), standard)),
     create: (sizes: NewModel) =>
       checked(

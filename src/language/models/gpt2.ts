@@ -96,6 +96,7 @@ export const GPT2: Family<Gpt2Config> = {
   pooling: "last",
   classifier: "score",
   tokenizerClass: "GPT2Tokenizer",
+  textLayout: "decoder",
   parse: (json) => complete(schema.parse(json)),
   format: (config) => ({
     vocab_size: config.vocab_size,

@@ -5,6 +5,7 @@ export {
   classifierName,
   FAMILY_NAMES,
   familyPooling,
+  familyTextLayout,
   featureGraph,
   headKindOf,
   modelGraph,
@@ -17,7 +18,7 @@ export {
   type ModelConfig,
   type ModelGraphOptions,
 } from "./families.ts";
-export type { DropoutRates, NewModel } from "./family.ts";
+export type { DropoutRates, NewModel, TextLayout } from "./family.ts";
 export type { Head, HeadKind, Pooling } from "./head.ts";
 export {
   classifierLabels,

@@ -25,6 +25,7 @@ const decoder = gatedDecoder(SIZES, () => ({
 export const QWEN2: Family<GatedDecoderConfig> = {
   ...decoder,
   tokenizerClass: "Qwen2Tokenizer",
+  textLayout: "decoder",
   title: "Qwen2",
   fields: new Map<string, FieldRule>([...GATED_DECODER_FIELDS, ...FULL_ATTENTION]),
   architectures: {

@@ -25,6 +25,7 @@ const decoder = gatedDecoder(SIZES, ({ attention_bias }) => ({
 export const QWEN3: Family<GatedDecoderConfig> = {
   ...decoder,
   tokenizerClass: "Qwen2Tokenizer",
+  textLayout: "decoder",
   title: "Qwen3",
   fields: new Map<string, FieldRule>([...GATED_DECODER_FIELDS, ...FULL_ATTENTION, ...followed("attention_bias")]),
   architectures: {

@@ -58,6 +58,7 @@ function family(title: string, classes: string, vocab_size: number): Family<Robe
     pooling: "first",
     classifier: "classifier.out_proj",
     tokenizerClass: `${classes}Tokenizer`,
+    textLayout: "encoder",
     parse: (json) => parse(json, defaults),
     format: (config) => ({ ...formatBertConfig(config), max_position_embeddings: ENCODER.positionRows(config) }),
     create: (sizes) => completeBertConfig({ ...sizes, type_vocab_size: 1 }, defaults),

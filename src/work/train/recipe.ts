@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import { ROLES } from "../../language/data/index.ts";
-import { FAMILY_NAMES } from "../../language/models/index.ts";
+import { FAMILY_NAMES, familyTextLayout } from "../../language/models/index.ts";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import {
   defaultPhases,
@@ -64,14 +64,19 @@ export const recipeSchema = z.strictObject({
       initializer_range: z.number().positive().max(1).default(0.04),
     })
     .prefault({}),
-  /** Of the WordPiece tokenizer, which is trained on the training texts; ignored with `from`. */
+  /** The tokenizer, which is trained on the training texts; ignored with `from`. */
   tokenizer: z
     .strictObject({
-      /** Tokens at most. */
+      /**
+       * Pieces of words, as BERT has them, or pairs of bytes, from which every text comes back unchanged. Where it is
+       * not said: pairs of bytes for the families that are not read as BERT is (`gpt2`, `llama`, `roberta`, …).
+       */
+      model: z.enum(["wordpiece", "byte-pairs"]).optional(),
+      /** Tokens at most; of pairs of bytes at least 300, as each of the 256 bytes is one. */
       vocab_size: z.int().min(64).max(200_000).default(2048),
       /** A token stands at least this often in the texts. */
       min_frequency: z.int().min(1).max(1_000_000).default(2),
-      /** Whether capitals and accents are dropped. */
+      /** Whether capitals and accents are dropped; pairs of bytes keep them. */
       lowercase: z.boolean().default(true),
     })
     .prefault({}),
@@ -126,14 +131,38 @@ export function resolveRecipe({ task, ...input }: RecipeInput): Recipe {
   const asked = parseOptions(taskSchema.default("classify"), task, "task");
   const start: Start = input.from === undefined ? "nothing" : "encoder";
   const own = Object.fromEntries(Object.entries(input).filter(([key]) => !(key in SHORTHANDS)));
+  const tokenizer = newTokenizerOf(input, start);
   const phases = withShorthands(phasesOf(defaultPhases(asked, start), input.phases), input);
   const recipe = parseOptions(
     recipeSchema,
-    { ...own, phases: phases.map((phase) => complete(phase, start)) },
+    { ...own, tokenizer, phases: phases.map((phase) => complete(phase, start)) },
     "recipe",
   );
   if (task !== undefined) requireTask(recipe, task);
   return Object.freeze(recipe);
+}
+
+/** What stays unsaid is what a recipe meant before it could be said. */
+function newTokenizerOf({ tokenizer, model }: RecipeInput, start: Start): RecipeInput["tokenizer"] {
+  const family = FAMILY_NAMES.find((name) => name === model?.model_type);
+  const usual = family === undefined || familyTextLayout(family) === "bert" ? "wordpiece" : "byte-pairs";
+  if (start !== "nothing" || (tokenizer?.model ?? usual) === "wordpiece") return tokenizer;
+  const { vocab_size = 2048, lowercase = false } = tokenizer ?? {};
+  if (vocab_size < 300)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `tokenizer.vocab_size is ${vocab_size}, too small for pairs of bytes, of which each of the 256 bytes is one; ` +
+        'give at least 300, or "wordpiece" as tokenizer.model',
+      { vocab_size },
+    );
+  if (lowercase)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      'tokenizer.lowercase is true, and pairs of bytes keep a text as it is; leave it out, or give "wordpiece" as ' +
+        "tokenizer.model",
+      { lowercase },
+    );
+  return { ...tokenizer, model: "byte-pairs", lowercase };
 }
 
 /** What a version of this recipe is made for. @throws OPTION_INVALID where it is not `wanted` */

@@ -4,13 +4,16 @@
  */
 import { ownFile } from "../../base/index.ts";
 import type { TokenizerFiles } from "../../language/text/index.ts";
+import type { TextLayout } from "../../language/models/index.ts";
 import { createPool } from "../../threads/pool/index.ts";
+import type { Recipe } from "./recipe.ts";
 
 export interface TokenizerJob {
   readonly texts: readonly string[];
-  readonly vocabSize: number;
-  readonly minFrequency: number;
-  readonly lowercase: boolean;
+  readonly settings: Recipe["tokenizer"];
+  /** What stands around a text. */
+  readonly layout: TextLayout;
+  /** In tokens. */
   readonly maxLength: number;
 }
 export interface TokenizerRequest extends TokenizerJob {

@@ -1,11 +1,17 @@
 /** The worker's side of tokenizer-job.ts. */
-import { trainWordPiece } from "../../language/text/index.ts";
+import { trainBytePairs, trainWordPiece, type TokenizerFiles } from "../../language/text/index.ts";
 import { serveWorker } from "../../threads/pool/index.ts";
-import type { TokenizerReply, TokenizerRequest } from "./tokenizer-job.ts";
+import type { TokenizerJob, TokenizerReply, TokenizerRequest } from "./tokenizer-job.ts";
 
 await serveWorker<TokenizerRequest, TokenizerReply>(() => ({
-  train: ({ texts, vocabSize, minFrequency, lowercase, maxLength }) => ({
-    kind: "train",
-    files: trainWordPiece(texts, { vocabSize, minFrequency, lowercase, maxLength }).files,
-  }),
+  train: (job) => ({ kind: "train", files: filesOf(job) }),
 }));
+
+function filesOf({ texts, settings, layout, maxLength }: TokenizerJob): TokenizerFiles {
+  const sizes = { vocabSize: settings.vocab_size, minFrequency: settings.min_frequency, maxLength };
+  const { files } =
+    settings.model === "byte-pairs"
+      ? trainBytePairs(texts, { ...sizes, layout: layout === "decoder" ? "decoder" : "encoder" })
+      : trainWordPiece(texts, { ...sizes, lowercase: settings.lowercase });
+  return files;
+}
