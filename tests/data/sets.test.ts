@@ -267,6 +267,37 @@ describe("maskTokens", () => {
     );
     assert.ok(drawn("any").includes(tokenizer.special.unk), "the control draws what must not be drawn");
   });
+  it("chooses words whole at the same rate, and each of their tokens has a replacement of its own", () => {
+    // words of one token to five, in turn; a special token or padding is a word by itself
+    const wordStarts = Uint8Array.from(ids, (_, i) => ([0, 1, 3, 6, 9].includes(i % 10) ? 1 : 0));
+    const { inputs, positions } = maskTokens(ids, tokenizer.special, tokenizer.vocabSize, { ...options, wordStarts });
+    const chosen = Uint8Array.from(ids, () => 0);
+    for (const at of positions) chosen[at] = 1;
+    let words = 0;
+    let apart = 0;
+    for (let i = 0; i < ids.length; i += 10) {
+      assert.ok(chosen[i] === 0 && chosen[i + 9] === 0, "special tokens");
+      for (const [from, to] of [
+        [1, 3],
+        [3, 6],
+        [6, 9],
+      ] as const) {
+        const marks = chosen.subarray(i + from, i + to);
+        assert.equal(new Set(marks).size, 1, "a word is chosen whole or not at all");
+        if (marks[0] === 0) continue;
+        words++;
+        const hidden = inputs.subarray(i + from, i + to).map((id) => (id === tokenizer.special.mask ? 1 : 0));
+        if (new Set(hidden).size > 1) apart++;
+      }
+    }
+    const share = positions.length / 16_000;
+    assert.ok(share > 0.14 && share < 0.16 && Math.abs(words / 6_000 - 0.15) < 0.015, `${share} ${words}`);
+    assert.ok(apart > words / 4, `${apart} of ${words} words are not hidden as a whole`);
+    assert.deepEqual(
+      maskTokens(ids, tokenizer.special, tokenizer.vocabSize, { ...options, wordStarts: wordStarts.fill(1) }),
+      maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options),
+    );
+  });
   it("is a function of seed, step, shard and place", () => {
     const first = maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options);
     assert.deepEqual(maskTokens(ids, tokenizer.special, tokenizer.vocabSize, options), first);

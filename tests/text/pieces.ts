@@ -12,7 +12,7 @@ import { Charsmap, precompiled } from "../../src/language/text/charsmap.ts";
 import { pieceOf, textOfPiece } from "../../src/language/text/piece.ts";
 import { mergePairs } from "../../src/language/text/merges.ts";
 import { charsmapOf } from "./charsmap.ts";
-import { PIECES } from "./reference.ts";
+import { PIECES, wordStartsOf } from "./reference.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "../../src/language/text/scanners.ts";
 
 const CORPUS = [
@@ -398,9 +398,11 @@ export async function comparePieces(
   for (const [i, text] of texts.entries()) {
     const expected = encodings[i];
     assert.ok(expected);
-    const { ids, offsets } = own.encode(text, { offsets: true });
+    const { ids, offsets, wordStarts } = own.encode(text, { offsets: true, wordStarts: true });
     digest.update(new Uint8Array(ids.buffer));
     if (!isDeepEqual(ids, expected.getIds())) complain(text, "ids", ids, expected.getIds());
+    else if (!isDeepEqual(wordStarts, wordStartsOf(expected)))
+      complain(text, "words", wordStarts, wordStartsOf(expected));
     else if (aligned) {
       const unit = codeUnits(text);
       const places = expected.getOffsets().flat().map(unit);
@@ -421,7 +423,7 @@ export async function comparePieces(
   return digest.digest("hex");
 }
 
-const isDeepEqual = (given: Int32Array, expected: readonly number[]): boolean =>
+const isDeepEqual = (given: Int32Array | Uint8Array, expected: readonly number[]): boolean =>
   given.length === expected.length && expected.every((value, i) => value === given[i]);
 
 /** The `Precompiled` normalizer with CHARSMAP: the reference's own, and ours, of one text. */

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { Tokenizer as Reference } from "tokenizers";
 import { loadTokenizer } from "../../src/language/text/index.ts";
 
@@ -191,13 +192,21 @@ export async function compareAll(
   }
 }
 
+/** 1 where a token has no word, or not that of the one before it. */
+export function wordStartsOf(encoding: { getWordIds(): (number | null | undefined)[] }): number[] {
+  const words = encoding.getWordIds();
+  return words.map((word, i) => (typeof word === "number" && i > 0 && word === words[i - 1] ? 0 : 1));
+}
+
 async function compare(name: string, json: string, texts: readonly string[]): Promise<void> {
   const own = loadTokenizer({ tokenizerJson: json }, { maxLength: 1 << 20 });
   const encodings = await Reference.fromString(json).encodeBatch([...texts]);
   const differ = texts.flatMap((text, i) => {
-    const expected = encodings[i]?.getIds() ?? [];
-    const { ids } = own.encode(text);
-    return ids.length === expected.length && expected.every((id, j) => id === ids[j])
+    const encoding = encodings[i];
+    assert.ok(encoding);
+    const expected = encoding.getIds();
+    const { ids, wordStarts } = own.encode(text, { wordStarts: true });
+    return isDeepStrictEqual([...ids, ...wordStarts], [...expected, ...wordStartsOf(encoding)])
       ? []
       : [`${JSON.stringify(text)} (${hexOf(text)}): ${String(Array.from(ids))}, the reference ${String(expected)}`];
   });

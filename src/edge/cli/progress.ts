@@ -6,6 +6,7 @@ import { formatCount, formatDuration, type TrainProgress } from "../api/index.ts
 import { percent, printable } from "./output.ts";
 
 type Step = Extract<TrainProgress, { kind: "step" }>;
+type Epoch = Extract<TrainProgress, { kind: "epoch" }>;
 
 /** What the display needs of a stream. */
 export interface Terminal {
@@ -152,8 +153,10 @@ function lengthOf(words: readonly Word[]): number {
 }
 
 /** Shares in percent; what is no share as it is. */
-function figure({ name, value }: { readonly name: string; readonly value: number }): string {
-  return `${name} ${name === "accuracy" ? percent(value) : value.toFixed(3)}`;
+export function figure({ name, value, further = {} }: NonNullable<Epoch["validation"]>): string {
+  return [[name, value] as const, ...Object.entries(further)]
+    .map(([one, number]) => `${one} ${one === "accuracy" ? percent(number) : number.toFixed(3)}`)
+    .join(", ");
 }
 
 function plural(count: number, word: string): string {

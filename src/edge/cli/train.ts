@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { completeRecipeFile, formatDuration, train, trainArguments, type TrainResult } from "../api/index.ts";
 import { commandName, createOutput, withInterval, type Output } from "./output.ts";
-import { ProgressDisplay } from "./progress.ts";
+import { figure as figureText, ProgressDisplay } from "./progress.ts";
 import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
 
@@ -59,7 +59,7 @@ export function printTrained(
   { metrics, figure, weightsSha256, version, folder, alias, seconds, steps }: TrainResult,
 ): void {
   if (metrics.validation === undefined && figure !== undefined)
-    output.print(`validation ${figure.name}  ${figure.value.toFixed(4)} of ${figure.examples} texts held out`);
+    output.print(`validation           ${figureText(figure)}; ${figure.examples} texts held out`);
   if (metrics.validation !== undefined)
     output.print(
       `validation accuracy  ${withInterval(metrics.validation.accuracy)} of ${metrics.validation.accuracy.total}`,

@@ -1,6 +1,8 @@
 /**
  * Masked language modelling (Devlin et al. 2018): of the chosen positions 80 % become [MASK], 10 % another token, 10 %
- * stay. A draw is a function of (seed, step, shard, position), so a restarted run masks the same.
+ * stay. A draw is a function of (seed, step, shard, position), so a restarted run masks the same. Where words are
+ * masked whole (the "whole word masking" of BERT's authors, May 2019), a word is chosen by one draw, at the same rate,
+ * so that the expected share of the tokens is the same; what becomes of each of its tokens is a draw of its own.
  */
 import { PURPOSE, bits, invariant, type Seed } from "../../base/index.ts";
 import type { SpecialIds } from "../text/index.ts";
@@ -13,6 +15,8 @@ export interface MaskOptions {
    * as recipes did before they could say so. @default "word"
    */
   readonly replacement?: MaskReplacement;
+  /** As long as `ids`: 1 where a word begins; words are then chosen whole. @default each token by itself */
+  readonly wordStarts?: Uint8Array | undefined;
   readonly seed: Seed;
   readonly step: number;
   readonly shard: number;
@@ -38,7 +42,7 @@ export function maskTokens(
   ids: Int32Array,
   special: SpecialIds,
   vocabSize: number,
-  { rate = 0.15, replacement = "word", seed, step, shard }: MaskOptions,
+  { rate = 0.15, replacement = "word", wordStarts, seed, step, shard }: MaskOptions,
 ): Masked {
   invariant(
     special.mask >= 0 && special.mask < vocabSize,
@@ -51,8 +55,10 @@ export function maskTokens(
   invariant(left.length < vocabSize, "a vocabulary of special tokens only has no word to draw");
   const positions: number[] = [];
   const word = (at: number, draw: number): number => bits(seed, PURPOSE.mask, step, shard, 4 * at + draw);
+  let first = 0;
   for (let at = 0; at < ids.length; at++) {
-    if (never.has(ids[at] as number) || word(at, 0) >= rate * TWO_32) continue;
+    if (wordStarts?.[at] !== 0) first = at;
+    if (never.has(ids[at] as number) || word(first, 0) >= rate * TWO_32) continue;
     positions.push(at);
     const kind = word(at, 1) / TWO_32;
     if (kind < 0.8) inputs[at] = special.mask;

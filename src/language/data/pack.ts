@@ -29,7 +29,17 @@ const SLICE_MS = 8;
 export interface EncodedRow {
   readonly ids: Int32Array;
   readonly typeIds: Int32Array;
+  /** 1 where a token begins a word; empty where that is not asked. */
+  readonly wordStarts: Uint8Array;
   readonly truncated: boolean;
+}
+
+/** Rows of tokens one after another, in shared memory. */
+export interface EncodedRows extends Omit<PackedDataset, "labels"> {
+  /** Empty where all are 0. */
+  readonly typeIds: Uint8Array<SharedArrayBuffer>;
+  /** Empty where no row has any. */
+  readonly wordStarts: Uint8Array<SharedArrayBuffer>;
 }
 
 /**
@@ -53,12 +63,11 @@ export async function encodeDataset(
   return { ids, offsets, labels: labels === undefined ? undefined : copyShared(labels), truncated };
 }
 
-/** Rows one after another. `typeIds` is empty where all are 0. */
 export async function encodeRows(
   count: number,
   encode: (row: number) => EncodedRow | Promise<EncodedRow>,
   { maxTokens = 500_000_000, onProgress, signal }: EncodeDatasetOptions = {},
-): Promise<Omit<PackedDataset, "labels"> & { readonly typeIds: Uint8Array<SharedArrayBuffer> }> {
+): Promise<EncodedRows> {
   const offsets = sharedInts(count + 1);
   const rows: EncodedRow[] = [];
   let truncated = 0;
@@ -90,8 +99,11 @@ export async function encodeRows(
   const hasTypes = rows.some(({ typeIds }) => typeIds.some((type) => type !== 0));
   const typeIds = new Uint8Array(new SharedArrayBuffer(hasTypes ? total : 0));
   if (hasTypes) rows.forEach((row, i) => typeIds.set(row.typeIds, offsets[i]));
+  const hasWords = rows.some(({ wordStarts }) => wordStarts.length > 0);
+  const wordStarts = new Uint8Array(new SharedArrayBuffer(hasWords ? total : 0));
+  if (hasWords) rows.forEach((row, i) => wordStarts.set(row.wordStarts, offsets[i]));
   onProgress?.(count, count);
-  return { ids, offsets, typeIds, truncated };
+  return { ids, offsets, typeIds, wordStarts, truncated };
 }
 
 function sharedInts(length: number): Int32Array<SharedArrayBuffer> {

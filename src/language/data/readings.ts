@@ -18,6 +18,8 @@ export interface ExampleData {
   readonly offsets: Int32Array;
   /** 1 for tokens of a second text; empty where there is none. */
   readonly typeIds: Uint8Array;
+  /** 1 for tokens that begin a word; empty where the reading does not say. */
+  readonly wordStarts: Uint8Array;
   /** A class of each example, or a class of each token (−100: none); empty where there are none. */
   readonly labels: Int32Array;
   /** [examples, width]: numbers to be learned; empty where there are none. */
@@ -55,13 +57,14 @@ function encodeTexts(
   table: Table,
   tokenizer: Tokenizer,
   options: EncodeDatasetOptions,
+  wordStarts = false,
 ): Promise<Omit<ExampleData, "labels" | "values">> {
   const texts = textsOf(table);
   const { second } = table.cells;
-  const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
+  const own = { wordStarts, ...(options.maxLength === undefined ? {} : { maxLength: options.maxLength }) };
   return encodeRows(
     texts.length,
-    (row) => tokenizer.encode(texts[row]!, second === undefined ? maxLength : { ...maxLength, pair: second[row]! }),
+    (row) => tokenizer.encode(texts[row]!, second === undefined ? own : { ...own, pair: second[row]! }),
     options,
   );
 }
@@ -78,7 +81,10 @@ const text: Reading = {
   rowsEach: () => 1,
   texts: joined,
   names: () => [],
-  encode: async (table, tokenizer, _, options) => ({ ...(await encodeTexts(table, tokenizer, options)), ...NOTHING }),
+  encode: async (table, tokenizer, _, options) => ({
+    ...(await encodeTexts(table, tokenizer, options, true)),
+    ...NOTHING,
+  }),
 };
 
 const textClass: Reading = {

@@ -21,6 +21,8 @@ interface Encoding {
   getTypeIds(): number[];
   getOffsets(): number[][];
   getSequenceIds(): (number | null)[];
+  /** Of its own text. */
+  getWordIds(): (number | null | undefined)[];
   truncate(length: number, stride: number, direction: "left" | "right"): void;
 }
 interface Core {
@@ -119,6 +121,7 @@ class LibraryTokenizer extends TokenizerBase implements Tokenizer {
         ids: Int32Array.from(whole.getIds()),
         typeIds: Int32Array.from(whole.getTypeIds()),
         offsets: options.offsets === true ? offsetsOf(whole, text, pair ?? "") : new Int32Array(0),
+        wordStarts: options.wordStarts === true ? wordStartsOf(whole) : new Uint8Array(0),
         truncated,
       };
     });
@@ -137,6 +140,12 @@ class LibraryTokenizer extends TokenizerBase implements Tokenizer {
       return [single, this.#core.postProcess(third as Encoding, pair, true).getLength() - 2 * length] as const;
     });
   }
+}
+
+function wordStartsOf(encoding: Encoding): Uint8Array {
+  const [words, texts] = [encoding.getWordIds(), encoding.getSequenceIds()];
+  const goesOn = (i: number): boolean => i > 0 && words[i] === words[i - 1] && texts[i] === texts[i - 1];
+  return Uint8Array.from(words, (word, i) => (typeof word === "number" && goesOn(i) ? 0 : 1));
 }
 
 /** In code units of the text that each token is of. The library counts code points. */

@@ -19,11 +19,14 @@ export interface Tokens {
   readonly offsets: number[];
   /** Two numbers a token, where offsets are trimmed: white space at its start and at its end; else none. */
   readonly spaces: number[];
+  /** Places of the tokens that begin a word, rising. */
+  readonly words: number[];
 }
 
-export const noTokens = (): Tokens => ({ ids: [], offsets: [], spaces: [] });
+export const noTokens = (): Tokens => ({ ids: [], offsets: [], spaces: [], words: [] });
 
 export function append(tokens: Tokens, more: Tokens): void {
+  for (const word of more.words) tokens.words.push(tokens.ids.length + word);
   for (const id of more.ids) tokens.ids.push(id);
   for (const offset of more.offsets) tokens.offsets.push(offset);
   for (const space of more.spaces) tokens.spaces.push(space);
@@ -77,7 +80,7 @@ export abstract class OwnTokenizer extends TokenizerBase implements SyncTokenize
       second === undefined ? undefined : this.#kept(second, keepSecond, pair ?? ""),
       special,
       truncated,
-      options.offsets === true,
+      options,
     );
   }
 
@@ -85,12 +88,13 @@ export abstract class OwnTokenizer extends TokenizerBase implements SyncTokenize
   protected abstract tokensOf(text: string, enough: number): Tokens;
 
   /** The first `keep` tokens, or the last. */
-  #kept({ ids, offsets, spaces }: Tokens, keep: number, text: string): Tokens {
+  #kept({ ids, offsets, spaces, words }: Tokens, keep: number, text: string): Tokens {
     const from = this.#keepsEnd ? ids.length - keep : 0;
     const kept = {
       ids: ids.slice(from, from + keep),
       offsets: offsets.slice(2 * from, 2 * (from + keep)),
       spaces: spaces.slice(2 * from, 2 * (from + keep)),
+      words: words.flatMap((place) => (place < from || place >= from + keep ? [] : [place - from])),
     };
     for (const trim of this.template.trims) trimOffsets(kept, trim, text);
     return kept;
@@ -153,11 +157,12 @@ function assemble(
   second: Tokens | undefined,
   special: number,
   truncated: boolean,
-  withOffsets: boolean,
+  { offsets: withOffsets = false, wordStarts: withWords = false }: EncodeOptions,
 ): Encoded {
   const ids = new Int32Array(first.ids.length + (second?.ids.length ?? 0) + special);
   const typeIds = new Int32Array(ids.length);
   const offsets = new Int32Array(withOffsets ? 2 * ids.length : 0);
+  const wordStarts = new Uint8Array(withWords ? ids.length : 0);
   let at = 0;
   for (const place of places) {
     const tokens = "ids" in place ? undefined : place.sequence === "A" ? first : second;
@@ -165,7 +170,11 @@ function assemble(
     ids.set(list, at);
     typeIds.fill(place.typeId, at, at + list.length);
     if (withOffsets && tokens !== undefined) offsets.set(tokens.offsets, 2 * at);
+    if (withWords) {
+      for (const place of tokens?.words ?? list.keys()) wordStarts[at + place] = 1;
+      if (tokens !== undefined && list.length > 0) wordStarts[at] = 1; // the rest of a word that was cut at its start
+    }
     at += list.length;
   }
-  return { ids, typeIds, offsets, truncated };
+  return { ids, typeIds, offsets, wordStarts, truncated };
 }

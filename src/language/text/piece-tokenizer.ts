@@ -94,6 +94,7 @@ export class PieceTokenizer extends OwnTokenizer {
       const cutter = cutters[stage];
       if (cutter !== undefined) return cutter(one, (smaller) => through(smaller, stage + 1));
       const { ids, firsts, lasts } = this.#model.cut(one);
+      if (ids.length > 0) tokens.words.push(tokens.ids.length);
       for (let i = 0; i < ids.length; i++) {
         const start = one.starts[one.from + (firsts[i] as number)] as number;
         this.#push(tokens, ids[i] as number, start, one.ends[one.from + (lasts[i] as number) - 1] as number);
@@ -105,6 +106,7 @@ export class PieceTokenizer extends OwnTokenizer {
 
   /** `found`: the text of an added token, with the white space that it took along. */
   #push(tokens: Tokens, id: number, start: number, end: number, found?: string): void {
+    if (found !== undefined) tokens.words.push(tokens.ids.length);
     tokens.ids.push(id);
     tokens.offsets.push(start, end);
     if (this.template.trims.length === 0) return;

@@ -14,6 +14,12 @@ export interface Encoded {
    * of its own text, which may be the second one. 0 and 0 for special tokens that the template added.
    */
   readonly offsets: Int32Array;
+  /**
+   * [n], or empty where it was not asked for: 1 for a token that begins a word, as the pre-tokenizer cuts a text into
+   * words (what stands between spaces, where it says so; an added token is one by itself), and for special tokens that
+   * the template added; 0 for one that goes on with the word of the token before it.
+   */
+  readonly wordStarts: Uint8Array;
   /** Whether tokens were dropped to fit `maxLength`. */
   readonly truncated: boolean;
 }
@@ -28,6 +34,8 @@ export interface EncodeOptions {
   readonly maxLength?: number;
   /** Whether each token says where it came from. @default false */
   readonly offsets?: boolean;
+  /** Whether each token says if it begins a word. @default false */
+  readonly wordStarts?: boolean;
   /** Whether the special tokens of the tokenizer's template stand around; a chat's text has its own. @default true */
   readonly addSpecialTokens?: boolean;
 }

@@ -58,6 +58,7 @@ export class WordPieceTokenizer extends OwnTokenizer {
         return tokens.ids.length < enough;
       },
       ({ id, start, end }) => {
+        tokens.words.push(tokens.ids.length);
         tokens.ids.push(id);
         tokens.offsets.push(start, end);
         return tokens.ids.length < enough;
@@ -122,6 +123,7 @@ export class WordPieceTokenizer extends OwnTokenizer {
       ({ id, start, end }) => {
         const [first, after] = [forward(start), forward(end)];
         if (margin > 0 && after > last) return false;
+        tokens.words.push(tokens.ids.length);
         tokens.ids.push(id);
         tokens.offsets.push(piece.starts[first] as number, piece.ends[after - 1] as number);
         return tokens.ids.length < enough;
@@ -133,6 +135,7 @@ export class WordPieceTokenizer extends OwnTokenizer {
   /** False when there are enough. */
   #appendWord(word: Word, tokens: Tokens, enough: number): boolean {
     const { ids, ends } = this.#wordPiece.pieces(word.text);
+    if (ids.length > 0) tokens.words.push(tokens.ids.length);
     let start = 0;
     for (let i = 0; i < ids.length; i++) {
       const end = ends[i] as number;

@@ -14,7 +14,7 @@ import { planSegments } from "./layout.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { StepReport, TrainReply, TrainRequest } from "./messages.ts";
 import type { Exchange } from "./exchange.ts";
-import { objectiveOf, type ModelContext, type PhaseRecipe } from "./objectives/index.ts";
+import { objectiveOf, type Figure, type ModelContext, type PhaseRecipe } from "./objectives/index.ts";
 import { TrainingPlan } from "./plan.ts";
 import type { Context } from "./program.ts";
 import { createSetup } from "./setup.ts";
@@ -114,10 +114,7 @@ export class Phase {
   }
 
   /** The objective's figure over the examples; undefined where it has none. CANCELLED where `signal` was aborted. */
-  async validate(
-    examples: Int32Array,
-    signal?: AbortSignal,
-  ): Promise<{ readonly name: string; readonly value: number } | undefined> {
+  async validate(examples: Int32Array, signal?: AbortSignal): Promise<Figure | undefined> {
     const { validation } = objectiveOf(this.#context.phase);
     if (validation === undefined || examples.length === 0) return undefined;
     const size = this.#pool.size;
@@ -131,7 +128,12 @@ export class Phase {
       }),
     );
     const numbers = Float64Array.from(replies.flatMap((reply) => Array.from(reply.numbers)));
-    return { name: validation.name, value: validation.figure(numbers, this.#context) };
+    const { name, further } = validation;
+    return {
+      name,
+      value: validation.figure(numbers, this.#context),
+      ...(further === undefined ? {} : { further: further(numbers) }),
+    };
   }
 
   /** Copies of the parameters. */

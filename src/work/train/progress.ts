@@ -3,6 +3,7 @@
  * them.
  */
 import type { StepReport } from "./messages.ts";
+import type { Figure } from "./objectives/index.ts";
 import { trainedPhases, type Recipe } from "./recipe.ts";
 
 /** What phases are called: place, number, objective, such as "1/2 masked-lm"; phases without epochs are left out. */
@@ -28,8 +29,7 @@ export type TrainingEvent =
       readonly phase: string;
       readonly epoch: number;
       readonly epochs: number;
-      /** The objective's figure on the texts held out, such as `accuracy`, 0 to 1. */
-      readonly validation?: { readonly name: string; readonly value: number };
+      readonly validation?: Figure;
     }
   | { readonly kind: "checkpoint"; readonly phase: string; readonly step: number; readonly path: string }
   | {

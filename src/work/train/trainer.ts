@@ -7,7 +7,7 @@ import { initializeParameters, type Head, type ModelConfig } from "../../languag
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
-import { objectiveOf } from "./objectives/index.ts";
+import { objectiveOf, type Figure } from "./objectives/index.ts";
 import { Phase } from "./phase.ts";
 import { defaultShards, TrainingPlan } from "./plan.ts";
 import type { Dataset } from "./training-data.ts";
@@ -54,7 +54,7 @@ export interface TrainedModel {
   /** Of weights and optimizer state at the end of the last phase. */
   readonly stateDigest: string;
   /** The objective's figure on the examples held out, at the end; undefined where there are none, or it has none. */
-  readonly validation: { readonly name: string; readonly value: number; readonly examples: number } | undefined;
+  readonly validation: (Figure & { readonly examples: number }) | undefined;
 }
 
 interface PhasePlan {
@@ -113,8 +113,6 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
     validation: validation === undefined ? undefined : { ...validation, examples: phases.at(-1)!.validation.length },
   };
 }
-
-type Figure = { readonly name: string; readonly value: number };
 
 interface Place {
   readonly input: TrainingInput;

@@ -8,6 +8,8 @@ export interface TrainingData {
   readonly offsets: Int32Array;
   /** 1 for tokens of a second text; empty or absent where there is none. */
   readonly typeIds?: Uint8Array;
+  /** 1 for tokens that begin a word; empty or absent where nobody asks. */
+  readonly wordStarts?: Uint8Array;
   /** A class of each example, or one of each token (−100: none); empty for a phase without classes. */
   readonly labels: Int32Array;
   /** [examples, width]: numbers to be learned. */

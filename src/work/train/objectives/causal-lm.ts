@@ -1,13 +1,13 @@
 /** Causal language modelling: each token is guessed from those before it (Radford et al. 2018). */
 import { z } from "zod";
 import { invariant } from "../../../base/index.ts";
-import { batchInputs, buildModel, labelCrossEntropySum, LayerContext } from "../../../language/models/index.ts";
-import { GraphBuilder } from "../../../numeric/graph/index.ts";
-import { tensor, type HostTensor } from "../../../numeric/tensor/index.ts";
+import { batchInputs, buildModel, labelCrossEntropySum } from "../../../language/models/index.ts";
+import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import { packed } from "../packing.ts";
 import { rowOf, tokenCount } from "../training-data.ts";
 import { commonSettings, type Objective, type PhaseContext } from "./contract.ts";
-import { rowsOf, targetInputs, targets, type Rows } from "./rows.ts";
+import { askedInputs, languageModelValidation } from "./language-models.ts";
+import { rowsOf, targetInputs, type Rows } from "./rows.ts";
 
 export const causalLmPhase = commonSettings.extend({
   objective: z.literal("causal-lm"),
@@ -47,36 +47,13 @@ export const causalLm: Objective<Settings> = {
     const { inputs, asked } = inputsOf(context, Array.from(examples), batch);
     return { inputs, count: asked.length, ...batch.sizes };
   },
-  validation: {
-    name: "loss",
-    program({ config }) {
-      const g = new GraphBuilder();
-      const logits = buildModel(new LayerContext(g, false), config, HEAD);
-      g.output("losses", g.crossEntropy(logits, g.input("labels", "int", ["P"])).loss);
-      return g.build();
-    },
-    batch(context, examples) {
-      const batch = rowsOf(examples.map((example) => rowOf(context.data, example)));
-      const { inputs } = inputsOf(context, examples, batch);
-      const { label_weights: _, ...own } = inputs;
-      const P = own["positions"]!.shape[0]!;
-      return { inputs: own, outputs: { losses: tensor("float32", [P], new Float32Array(P)) } };
-    },
-    width: () => 2,
-    read(context, examples, { losses }) {
-      let at = 0;
-      return examples.flatMap((example) => {
-        const count = askedOf(context, example).length;
-        const sum = losses!.data.subarray(at, at + count).reduce((total, loss) => total + loss, 0);
-        at += count;
-        return [sum, count];
-      });
-    },
-    figure(numbers) {
-      const [sum, count] = [0, 1].map((from) => numbers.reduce((all, one, i) => (i % 2 === from ? all + one : all), 0));
-      return sum! / Math.max(1, count!);
-    },
-  },
+  validation: languageModelValidation(HEAD, (context, examples) => {
+    const batch = rowsOf(examples.map((example) => rowOf(context.data, example)));
+    return {
+      inputs: inputsOf(context, examples, batch).inputs,
+      counts: examples.map((example) => askedOf(context, example).length),
+    };
+  }),
 };
 
 /** Places in an example's row after which a token of the same text comes. */
@@ -96,10 +73,7 @@ function inputsOf(
   if (phase.keep_apart) examples.forEach((example, row) => keepApart(context, example, row, T, inputs));
   const asked = examples.flatMap((example, row) => askedOf(context, example).map((t) => row * T + t));
   const next = Int32Array.from(asked, (at) => rows[Math.floor(at / T)]!.ids[(at % T) + 1]!);
-  const P = Math.max(2, asked.length);
-  const positions = new Int32Array(P);
-  positions.set(asked);
-  return { inputs: { ...inputs, positions: tensor("int32", [P], positions), ...targets(next, P) }, asked };
+  return { inputs: { ...inputs, ...askedInputs({ positions: asked, labels: next }) }, asked };
 }
 
 /** No token of a row sees one of another text, and each text's positions begin at 0. */

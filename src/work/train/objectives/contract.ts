@@ -122,6 +122,14 @@ export interface TwoLosses {
   readonly reported: ValueId;
 }
 
+/** The figure on the texts held out, such as `accuracy`, 0 to 1, and what else is worth knowing there. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  /** By name. */
+  readonly further?: Readonly<Record<string, number>>;
+}
+
 /** A figure on the held-out examples at the end of each epoch. */
 export interface Validation<S extends CommonSettings = CommonSettings> {
   readonly name: string;
@@ -141,6 +149,8 @@ export interface Validation<S extends CommonSettings = CommonSettings> {
   ): ArrayLike<number>;
   /** The figure, from the numbers of all examples in their order: [examples, width]. */
   figure(numbers: Float64Array, context: PhaseContext<S>): number;
+  /** More figures from the same numbers, by name. @default none */
+  readonly further?: (numbers: Float64Array) => Readonly<Record<string, number>>;
 }
 
 /** Methods, so that an objective of one kind of phase can stand in a table of all (their parameters are bivariant). */

@@ -15,6 +15,7 @@ import { tokenClassify, tokenClassifyPhase } from "./token-classify.ts";
 export {
   commonSettings,
   type CommonSettings,
+  type Figure,
   type Objective,
   type ObjectiveTask,
   type ModelContext,
