@@ -144,7 +144,7 @@ for (const [name, executor] of executors)
         assert.notEqual(firstDifference(await inParts(single, cache, [TOKENS - 1, 1], false), whole), -1);
       });
 
-    it("gives the same bits beside another sequence that prefills or goes on, in either slot, or beside none", async () => {
+    it("gives the same bits beside another sequence that prefills or goes on, in either slot, or none", async () => {
       const other = reals([TOKENS, WIDTH], 41).data;
       for (const [own, mates] of [
         [0, true],

@@ -1,4 +1,4 @@
-/** Ways of computing the logits of a sequence's tokens that must all give the same bits, and models to try them with. */
+/** Ways of computing the logits of a sequence's tokens that must all give the same bits, and models to try. */
 import { seedFrom } from "../../src/base/index.ts";
 import {
   cacheShapeOf,

@@ -21,7 +21,7 @@ export interface DecodeRows {
   readonly logits: number;
 }
 
-/** `logits` [P, V]; its inputs are those of `DecodeInputs`. A slot without a sequence costs a little: few slots each. */
+/** `logits` [P, V]; its inputs are those of `DecodeInputs`. A slot without a sequence costs time too. */
 export function decodeGraph(config: ModelConfig, { slots }: { readonly slots: number }): Graph {
   const g = new GraphBuilder();
   g.output("logits", buildModel(new LayerContext(g, false, cachedRows(slots)), config, { kind: "causal-lm" }));

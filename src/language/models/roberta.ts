@@ -7,7 +7,7 @@
  * `out_proj`, as there) or from the mean over tokens (`out_proj` alone; ours), token classification, the bare encoder.
  */
 import type { ValueId } from "../../numeric/graph/index.ts";
-import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { inputIds, tokenInts, tokenTypeIds, type Batch } from "./batch.ts";
 import {
   completeBertConfig,

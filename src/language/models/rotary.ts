@@ -133,8 +133,8 @@ function llama3Frequency(plain: number, scaling: Extract<RopeScaling, { rope_typ
 }
 
 /**
- * `rotary_cos`, `rotary_sin` [M, width/2]: row t has the angles of position t, and M is the batch's number of positions.
- * `width` is that of a head; float32 values in either type.
+ * `rotary_cos`, `rotary_sin` [M, width/2]: row t has the angles of position t, and M is the batch's number of
+ * positions. `width` is that of a head; float32 values in either type.
  */
 export function rotaryTables(rope: RopeConfig, width: number, batch: Batch): Record<string, HostTensor> {
   return batch.keep(() => makeTables(rope, width, batch));

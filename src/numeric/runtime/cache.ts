@@ -190,8 +190,10 @@ export class StoredCache implements Cache {
     const { layers, keyHeads, width } = this.shape;
     const shape = [1, keyHeads, this.#capacity, width];
     const length = keyHeads * this.#capacity * width;
-    const part = (index: number): CacheLayer["key"] =>
-      tensor(this.store.real, shape, this.store.view(block, index, length)) as CacheLayer["key"];
+    const part = (index: number): CacheLayer["key"] => {
+      const data = this.store.view(block, index, length);
+      return data instanceof Float32Array ? tensor("float32", shape, data) : tensor("float64", shape, data);
+    };
     return Array.from({ length: layers }, (_, layer) => ({ key: part(2 * layer), value: part(2 * layer + 1) }));
   }
 
