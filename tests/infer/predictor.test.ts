@@ -39,12 +39,7 @@ function recording(): { executor: Executor; batches: string[]; disposed: () => n
     },
   };
   return {
-    executor: {
-      name: "native",
-      real: "float32",
-      load: async () => session,
-      createCache: () => assert.fail("rows have no cache"),
-    },
+    executor: { name: "native", real: "float32", load: async () => session },
     batches,
     disposed: () => disposed,
   };

@@ -1,7 +1,5 @@
 export type {
   Bindings,
-  Cache,
-  CacheShape,
   Executor,
   ExecutorName,
   Form,

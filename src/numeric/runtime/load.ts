@@ -4,7 +4,6 @@
 import { access, LockstepError } from "../../base/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { HostTensor } from "../tensor/index.ts";
-import type { CacheStore } from "./cache.ts";
 import type { Bindings, LoadOptions, Profile, Session } from "./contract.ts";
 import type { HostKernels } from "./host.ts";
 import { lower } from "./lower.ts";
@@ -16,7 +15,6 @@ export interface Library {
   readonly library: OrtLibrary;
   readonly options: OrtSessionOptions;
   readonly kernels: HostKernels;
-  readonly caches: CacheStore;
   /** It writes results into buffers of ours; where it cannot, they are copied. */
   readonly writesInPlace: boolean;
   /** It reads files and weights from shared memory; where it cannot, they are copied first. */
@@ -27,7 +25,7 @@ export async function loadProgram(
   graph: Graph,
   load: LoadOptions,
   profile: Profile,
-  { library, options, kernels, caches, writesInPlace, takesSharedMemory }: Library,
+  { library, options, kernels, writesInPlace, takesSharedMemory }: Library,
 ): Promise<Session> {
   const name =
     load.name ?? `program (${[...graph.outputs.keys()].slice(0, 3).join(", ")}${graph.outputs.size > 3 ? ", …" : ""})`;
@@ -39,7 +37,7 @@ export async function loadProgram(
       ...initializers(library, program, load, takesSharedMemory),
     });
     const weights = keptWeights(program, load.weights);
-    return new ProgramSession({ name, profile, program, library, session, weights, kernels, caches, writesInPlace });
+    return new ProgramSession({ name, profile, program, library, session, weights, kernels, writesInPlace });
   } catch (cause) {
     throw new LockstepError(
       "RUNTIME_FAILED",
