@@ -24,6 +24,7 @@ export const ARROWS: Readonly<Record<string, readonly string[]>> = {
 
   "work/store": ["language/*", "threads/*", "numeric/*"],
   "work/infer": ["work/store", "language/*", "threads/*", "numeric/*"],
+  "work/generate": ["work/infer", "language/*", "threads/*", "numeric/*"],
   "work/tasks": ["work/infer", "language/*", "threads/*", "numeric/*"],
   "work/train": ["work/infer", "work/store", "language/*", "threads/*", "numeric/*"],
   "work/audit": ["work/tasks", "work/infer", "work/store", "language/*", "threads/*", "numeric/*"],

@@ -344,5 +344,6 @@ export const CASES: { readonly [Op in OpName]: Entry } = {
     },
   ],
   embeddingGrad: { notChecked: "not differentiable again; it is the derivative that the case embedding checks" },
+  cachedAttention: { notChecked: "has a state and no derivative; differentiate refuses it" },
   dropoutMask: { notChecked: "has no operands; the composite has one in its path" },
 };

@@ -9,7 +9,7 @@ import {
   type SymbolBindings,
   type ValueId,
 } from "../../src/numeric/graph/index.ts";
-import type { Bindings, RandomKey } from "../../src/numeric/runtime/index.ts";
+import type { Bindings, CacheShape, RandomKey } from "../../src/numeric/runtime/index.ts";
 import { ints, reals } from "./support.ts";
 
 export interface Case {
@@ -20,6 +20,8 @@ export interface Case {
   readonly symbols: SymbolBindings;
   readonly inputs: Bindings;
   readonly random?: RandomKey;
+  /** Made for the run, one for each slot. */
+  readonly caches?: readonly CacheShape[];
   /** Of max |difference| / max |reference|. @default 2e-6 */
   readonly tolerance?: number;
 }
@@ -210,6 +212,25 @@ export const OPERATORS: readonly Case[] = [
       return { loss, logProbs, alone, grad: b.crossEntropyGrad(logProbs, labels, b.input("dy", "real", ["N"])) };
     }),
     inputs: { logits: reals([6, 9], 24, 3), labels: ints([6], [8, -100, 0, 3, 3, -1]), dy: reals([6], 25) },
+  },
+  {
+    name: "cached attention of two sequences, one with a window",
+    covers: ["cachedAttention"],
+    symbols: { R0: 5, R1: 3 },
+    caches: [
+      { layers: 1, keyHeads: 2, width: 8 },
+      { layers: 1, keyHeads: 2, width: 8 },
+    ],
+    graph: graphOf((b) => {
+      const attend = (slot: number, window: number | null): ValueId =>
+        b.cachedAttention(b.input(`x${slot}`, "real", [`R${slot}`, 64]), b.input(`total${slot}`, "int", []), {
+          ...{ slot, layer: 0, heads: 4, keyHeads: 2, width: 8 },
+          scale: 0.3,
+          window,
+        });
+      return { all: attend(0, null), last: attend(1, 2) };
+    }),
+    inputs: { x0: reals([5, 64], 28), total0: ints([], [5]), x1: reals([3, 64], 29), total1: ints([], [3]) },
   },
   {
     name: "slice with static and symbolic bounds",

@@ -28,12 +28,12 @@ const weights = weightsOf(gradients);
 async function compare(
   executor: Executor,
   form: Form,
-  { graph, inputs, symbols, random, tolerance = 2e-6 }: Omit<Case, "name" | "covers">,
+  { graph, inputs, symbols, random, caches, tolerance = 2e-6 }: Omit<Case, "name" | "covers">,
   given = weightsOf(graph),
 ): Promise<void> {
   const [actual, expected] = [
-    await runOnce({ executor, graph, form, weights: given, inputs, symbols, random }),
-    await runOnce({ executor: reference, graph, form, weights: given, inputs, symbols, random }),
+    await runOnce({ executor, graph, form, weights: given, inputs, symbols, random, caches }),
+    await runOnce({ executor: reference, graph, form, weights: given, inputs, symbols, random, caches }),
   ];
   for (const name of graph.outputs.keys()) {
     // the key bias has no gradient (a softmax ignores what is added to all its scores): what rounding leaves is
@@ -77,6 +77,7 @@ it("every operator has a case", () => {
     rotary: true,
     crossEntropy: true,
     crossEntropyGrad: true,
+    cachedAttention: true,
     reshape: true,
     expand: true,
     transpose: true,

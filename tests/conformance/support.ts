@@ -4,7 +4,7 @@
  */
 import { fillNormal, PURPOSE, seedFrom, type Seed } from "../../src/base/index.ts";
 import { evalShape, type Graph, type Shape, type SymbolBindings, type Value } from "../../src/numeric/graph/index.ts";
-import type { Bindings, Executor, Form, RandomKey } from "../../src/numeric/runtime/index.ts";
+import type { Bindings, CacheShape, Executor, Form, RandomKey } from "../../src/numeric/runtime/index.ts";
 import { elements, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
 const SEED: Seed = seedFrom(7);
@@ -59,6 +59,7 @@ export interface Run {
   readonly inputs: Bindings;
   readonly symbols: SymbolBindings;
   readonly random?: RandomKey | undefined;
+  readonly caches?: readonly CacheShape[] | undefined;
 }
 
 /** Loads, runs once and disposes. */
@@ -70,11 +71,12 @@ export async function runOnce({
   inputs,
   symbols,
   random,
+  caches = [],
 }: Run): Promise<Record<string, HostTensor<"float32">>> {
   const session = await executor.load(graph, { form, weights });
   try {
     const outputs = emptyOutputs(graph, symbols);
-    await session.run(inputs, outputs, random);
+    await session.run(inputs, outputs, random, { caches: caches.map((shape) => executor.createCache(shape, 64)) });
     return outputs;
   } finally {
     await session.dispose();

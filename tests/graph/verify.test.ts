@@ -123,3 +123,24 @@ test("a symbol that follows from no input is refused", () => {
   b.input("ids", "int", ["B"]);
   b.build();
 });
+
+test("what a cache keeps is written once, alike in all layers, and its tokens are counted by an input", () => {
+  const graph = (...sites: readonly (readonly [slot: number, layer: number, keyHeads: number])[]) => {
+    const b = new GraphBuilder();
+    const total = b.input("total", "int", []);
+    sites.forEach(([slot, layer, keyHeads], i) => {
+      const x = b.input(`x${i}`, "real", ["R", 8 * (4 + 2 * keyHeads)]);
+      const attributes = { slot, layer, heads: 4, keyHeads, width: 8, scale: 1, window: null };
+      b.output(`y${i}`, b.cachedAttention(x, total, attributes));
+    });
+    return () => b.build();
+  };
+  graph([0, 0, 2], [0, 1, 2], [1, 0, 4])();
+  assert.throws(graph([0, 0, 2], [0, 0, 2]), /layer 0 of the cache in slot 0 is written twice/);
+  assert.throws(graph([0, 0, 2], [0, 1, 4]), /slot 0 has layers of 2 key heads of 8 and of 4 key heads of 8/);
+  const b = new GraphBuilder();
+  const total = b.reshape(b.input("totals", "int", [1]), []);
+  const attributes = { slot: 0, layer: 0, heads: 1, keyHeads: 1, width: 8, scale: 1, window: 3 };
+  b.output("y", b.cachedAttention(b.input("x", "real", ["R", 24]), total, attributes));
+  assert.throws(() => b.build(), /total of slot 0 must be an input/);
+});

@@ -39,7 +39,12 @@ function recording(): { executor: Executor; batches: string[]; disposed: () => n
     },
   };
   return {
-    executor: { name: "native", real: "float32", load: async () => session },
+    executor: {
+      name: "native",
+      real: "float32",
+      load: async () => session,
+      createCache: () => assert.fail("rows have no cache"),
+    },
     batches,
     disposed: () => disposed,
   };

@@ -45,7 +45,9 @@ const unary = (
 ): readonly Example[] => [{ operands: [f64([x.length], x)], write: (b, value) => b[op](value), expected }];
 
 /** Values computed elsewhere (by hand, or with the math module of Python), for every operator. */
-const EXAMPLES: { readonly [Op in Exclude<OpName, "input" | "parameter" | "dropoutMask">]: readonly Example[] } = {
+const EXAMPLES: {
+  readonly [Op in Exclude<OpName, "input" | "parameter" | "dropoutMask" | "cachedAttention">]: readonly Example[];
+} = {
   constant: [{ operands: [], write: (b) => b.constant(0.1), expected: [0.1] }],
   add: [
     {
@@ -295,6 +297,40 @@ test("a dropout mask is the one that base defines, and needs a key", async () =>
   await assert.rejects(
     session.run({ ids: i32([3], [0, 0, 0]) }, { mask }),
     refused("INPUT_INVALID", /site 9 needs a random key/),
+  );
+});
+
+test("cached attention: scores, a window, and what is kept for the next run", async () => {
+  const g = new GraphBuilder();
+  const [x, total] = [g.input("x", "real", ["R", 32]), g.input("total", "int", [])];
+  // two query heads share the key head; a head's first two of eight elements count
+  const attributes = { slot: 0, layer: 0, heads: 2, keyHeads: 1, width: 8, scale: 0.5 };
+  g.output("y", g.cachedAttention(x, total, { ...attributes, window: 2 }));
+  const executor = createReferenceExecutor();
+  const session = await executor.load(g.build(), { form: "shared", weights: {} });
+  const cache = executor.createCache({ layers: 1, keyHeads: 1, width: 8 }, 3);
+  const row = (...heads: readonly (readonly [number, number])[]): number[] =>
+    heads.flatMap(([a, b]) => [a, b, 0, 0, 0, 0, 0, 0]);
+  const run = async (rows: readonly number[][], tokens: number): Promise<number[]> => {
+    const y = f64([rows.length, 16], new Array<number>(16 * rows.length).fill(NaN));
+    const inputs = { x: f64([rows.length, 32], rows.flat()), total: i32([], [tokens]) };
+    await session.run(inputs, { y }, undefined, { caches: [cache] });
+    return [...y.data].filter((_, i) => i % 8 < 2);
+  };
+  // queries, then the key, then the value; a score of ln 3 weighs three to one
+  const [even, far] = [[0, 0] as const, [2 * Math.log(3), 0] as const];
+  const first = await run([row(even, even, [1, 0], [8, 0]), row(even, far, [0, 1], [0, 8])], 2);
+  assert.deepEqual(first.slice(0, 4), [8, 0, 8, 0]); // one token sees itself
+  assert.deepEqual(
+    first.slice(4).map((value) => Math.round(value * 1e12) / 1e12),
+    [4, 4, 6, 2],
+  );
+  // the window leaves the first token out, which the cache still has
+  const second = await run([row(even, even, [0, 0], [4, 4]), row(even, even, [0, 0], [100, 100])], 4);
+  assert.deepEqual(second.slice(0, 4), [2, 6, 2, 6]);
+  assert.deepEqual(
+    [0, 1, 2].map((token) => new Float64Array(cache.export(3).slice(28).buffer)[24 + 8 * token]),
+    [8, 0, 4],
   );
 });
 

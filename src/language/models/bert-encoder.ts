@@ -131,7 +131,7 @@ export function encode(context: LayerContext, encoder: BertEncoder, config: Bert
   const at = `${encoder.prefix}.embeddings`;
   const C = config.hidden_size;
   const shape = blockShape(config);
-  const bias = g.input("attention_bias", "real", ["B", 1, 1, "T"]);
+  const attend = context.layout.attention(context, { sees: "all" });
   const words = lookUp(context, `${at}.word_embeddings`, [config.vocab_size, C], "input_ids", config.pad_token_id);
   const positions = lookUp(
     context,
@@ -143,7 +143,7 @@ export function encode(context: LayerContext, encoder: BertEncoder, config: Bert
   const types = lookUp(context, `${at}.token_type_embeddings`, [config.type_vocab_size, C], "token_type_ids");
   let x = embedded(context, g.add(g.add(words, types), positions), `${at}.LayerNorm`, shape); // [N, C]
   for (let layer = 0; layer < config.num_hidden_layers; layer++)
-    x = block(context, x, bias, blockNames(encoder, layer), shape);
+    x = block(context, x, attend, blockNames(encoder, layer), shape);
   return x;
 }
 

@@ -5,7 +5,7 @@
  * as there) or from the mean over tokens (no pooler; ours), token classification, and the bare encoder.
  */
 import type { ValueId } from "../../numeric/graph/index.ts";
-import { inputIds, keyBias, positionIds, tokenTypeIds } from "./batch.ts";
+import { inputIds, positionIds, tokenTypeIds } from "./batch.ts";
 import {
   completeBertConfig,
   encode,
@@ -63,7 +63,12 @@ export const BERT: Family<BertConfig> = {
     ...prefixAliases("bert.", name),
     ...(name === WORDS.bias ? ["cls.predictions.decoder.bias"] : []),
   ],
-  inputs: (_, batch) => ({ ...inputIds(batch), ...tokenTypeIds(batch), ...positionIds(batch), ...keyBias(batch) }),
+  inputs: (_, batch) => ({
+    ...inputIds(batch),
+    ...tokenTypeIds(batch),
+    ...positionIds(batch),
+    ...batch.sight({ sees: "all" }),
+  }),
   hidden: (context, config) => encode(context, ENCODER, config),
   features,
   logits,

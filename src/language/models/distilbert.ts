@@ -7,7 +7,7 @@
  */
 import { z } from "zod";
 import type { ValueId } from "../../numeric/graph/index.ts";
-import { inputIds, keyBias, positionIds } from "./batch.ts";
+import { inputIds, positionIds } from "./batch.ts";
 import { ENCODER_FIELDS } from "./bert-fields.ts";
 import { followed, harmless, oneOf, only, type FieldRule } from "./config-fields.ts";
 import { requireWholeHeads, size } from "./config-sizes.ts";
@@ -133,7 +133,7 @@ export const DISTILBERT: Family<DistilBertConfig> = {
   }),
   parameters,
   aliases: (name) => prefixAliases("distilbert.", name),
-  inputs: (_, batch) => ({ ...inputIds(batch), ...positionIds(batch), ...keyBias(batch) }),
+  inputs: (_, batch) => ({ ...inputIds(batch), ...positionIds(batch), ...batch.sight({ sees: "all" }) }),
   hidden,
   features,
   logits,
@@ -167,11 +167,12 @@ function hidden(context: LayerContext, config: DistilBertConfig): ValueId {
   const g = context.builder;
   const { hidden_size: C, vocab_size: V, max_position_embeddings: P, pad_token_id } = config;
   const shape = blockShape(config);
-  const bias = g.input("attention_bias", "real", ["B", 1, 1, "T"]);
+  const attend = context.layout.attention(context, { sees: "all" });
   const words = lookUp(context, "distilbert.embeddings.word_embeddings", [V, C], "input_ids", pad_token_id);
   const positions = lookUp(context, "distilbert.embeddings.position_embeddings", [P, C], "position_ids");
   let x = embedded(context, g.add(words, positions), "distilbert.embeddings.LayerNorm", shape); // [N, C]
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) x = block(context, x, bias, blockNames(layer), shape);
+  for (let layer = 0; layer < config.num_hidden_layers; layer++)
+    x = block(context, x, attend, blockNames(layer), shape);
   return x;
 }
 

@@ -5,7 +5,7 @@
 import { LockstepError } from "../../base/index.ts";
 import { GraphBuilder, type Graph, type ValueId } from "../../numeric/graph/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
-import { pad, headInputs, type BatchShape, type TokenRow } from "./batch.ts";
+import { pad, headInputs, type Batch, type BatchShape, type TokenRow } from "./batch.ts";
 import type { BertConfig } from "./bert-encoder.ts";
 import { BERT } from "./bert.ts";
 import { DISTILBERT, type DistilBertConfig } from "./distilbert.ts";
@@ -178,7 +178,12 @@ export function batchInputs(
   shape: BatchShape,
 ): Record<string, HostTensor> {
   const batch = pad(rows, shape);
-  return { ...familyOf(config).inputs(config, batch), ...headInputs(batch, head) };
+  return { ...familyInputs(config, batch), ...headInputs(batch, head) };
+}
+
+/** What a model's program takes, whatever the layout of its rows. */
+export function familyInputs(config: ModelConfig, batch: Batch): Record<string, HostTensor> {
+  return familyOf(config).inputs(config, batch);
 }
 
 function requireHead(config: ModelConfig, head: Head): void {

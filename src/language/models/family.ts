@@ -4,7 +4,7 @@
  */
 import type { ValueId } from "../../numeric/graph/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
-import type { PaddedBatch } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import type { FieldRules } from "./config-fields.ts";
 import type { Head, HeadKind, Pooling } from "./head.ts";
 import type { LayerContext } from "./layers.ts";
@@ -80,7 +80,7 @@ export interface Family<Config extends CommonConfig> {
   aliases(parameter: string): readonly string[];
 
   /** The inputs of `hidden`. */
-  inputs(config: Config, batch: PaddedBatch): Record<string, HostTensor>;
+  inputs(config: Config, batch: Batch): Record<string, HostTensor>;
   /** [N, C] */
   hidden(context: LayerContext, config: Config): ValueId;
   /** What the sequence head's last layer sees, before dropout. [B, C] */

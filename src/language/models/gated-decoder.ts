@@ -7,12 +7,12 @@
  * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, F intermediate_size, H heads, G key heads, D head_dim.
  */
 import { z } from "zod";
-import { mulDims, type ValueId } from "../../numeric/graph/index.ts";
-import { causalBias, inputIds, positionIds } from "./batch.ts";
+import type { ValueId } from "../../numeric/graph/index.ts";
+import { inputIds, positionIds } from "./batch.ts";
 import { invalidField, size } from "./config-sizes.ts";
 import type { CommonConfig, Family, NewModel } from "./family.ts";
 import type { Head } from "./head.ts";
-import { attend, pool, splitHeads, type AttentionShape, type LayerContext } from "./layers.ts";
+import { pool, type Attend, type LayerContext, type Sight } from "./layers.ts";
 import { ParameterList, type ParameterInfo } from "./parameters.ts";
 import { formatRope, parseRope, rotaryTables, type RopeConfig } from "./rotary.ts";
 
@@ -169,7 +169,7 @@ export function gatedDecoder(
       // padding is seen by no token, so a family without a pad token may have any id there
       ...inputIds({ ...batch, padId: Math.max(batch.padId, 0) }),
       ...positionIds(batch),
-      ...causalBias(batch, config.sliding_window),
+      ...batch.sight(sightOf(config)),
       ...rotaryTables(config.rope, config.head_dim, batch),
     }),
     hidden: (context, config) => hidden(context, config, traits(config)),
@@ -251,17 +251,21 @@ function parameters(config: GatedDecoderConfig, head: Head, traits: Traits): rea
   return list.items;
 }
 
+function sightOf({ sliding_window: window }: GatedDecoderConfig): Sight {
+  return { sees: "before", window };
+}
+
 /** [N, C], after the last norm. */
 function hidden(context: LayerContext, config: GatedDecoderConfig, traits: Traits): ValueId {
   const g = context.builder;
   const { hidden_size: C, vocab_size: V, head_dim: D, rms_norm_eps: epsilon } = config;
   const table = g.parameter("model.embed_tokens.weight", [V, C]);
-  const words = g.embedding(table, g.input("input_ids", "int", ["B", "T"]), { paddingId: config.pad_token_id });
-  const positions = g.input("position_ids", "int", ["B", "T"]);
+  const words = g.embedding(table, context.tokens("input_ids"), { paddingId: config.pad_token_id });
+  const positions = context.tokens("position_ids");
   const tables = ["rotary_cos", "rotary_sin"].map((name) => g.input(name, "real", ["M", D / 2])) as [ValueId, ValueId];
-  const bias = g.input("attention_bias", "real", ["B", 1, "T", "T"]);
+  const attend = context.layout.attention(context, sightOf(config));
   const rotate = (x: ValueId) => g.rotary(x, positions, ...tables); // [B, H, T, D]
-  let x = context.dropout(g.reshape(words, [mulDims("B", "T"), C]), config.hidden_dropout); // [N, C]
+  let x = context.dropout(context.flat(words, C), config.hidden_dropout); // [N, C]
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const at = `model.layers.${layer}`;
     const parts = projections(config, layer, traits);
@@ -269,7 +273,7 @@ function hidden(context: LayerContext, config: GatedDecoderConfig, traits: Trait
       x: context.rmsNorm(x, `${at}.input_layernorm`, C, epsilon),
       at: `${at}.self_attn`,
       parts,
-      bias,
+      attend,
       rotate,
       headNorms: traits.headNorms,
     });
@@ -289,30 +293,26 @@ interface AttentionSite {
   readonly x: ValueId;
   readonly at: string;
   readonly parts: Readonly<Record<Projection, Linear>>;
-  readonly bias: ValueId;
+  readonly attend: Attend;
   readonly rotate: (heads: ValueId) => ValueId;
   readonly headNorms: boolean;
 }
 
 function selfAttention(context: LayerContext, config: GatedDecoderConfig, site: AttentionSite): ValueId {
-  const g = context.builder;
-  const { num_attention_heads: H, num_key_value_heads: G, head_dim: D } = config;
-  const { x, at, parts, bias, rotate, headNorms } = site;
-  const shape: AttentionShape = {
-    rows: "B",
-    tokens: "T",
-    heads: H,
-    keyHeads: G,
-    width: D,
-    dropout: config.attention_dropout,
-  };
+  const { num_attention_heads: H, num_key_value_heads: G, head_dim: D, attention_dropout: dropout } = config;
+  const { x, at, parts, attend, rotate, headNorms } = site;
   const heads = (part: "q_proj" | "k_proj" | "v_proj", count: number) =>
-    splitHeads(g, apply(context, x, parts[part]), shape, count); // [B, count, T, D]
+    context.splitHeads(apply(context, x, parts[part]), count, D); // [B, count, T, D]
   const turned = (part: "q" | "k", count: number) => {
     const split = heads(`${part}_proj`, count);
     return rotate(headNorms ? context.rmsNorm(split, `${at}.${part}_norm`, D, config.rms_norm_eps) : split);
   };
-  const mixed = attend(context, turned("q", H), turned("k", G), heads("v_proj", G), bias, shape); // [N, H·D]
+  const mixed = attend(turned("q", H), turned("k", G), heads("v_proj", G), {
+    heads: H,
+    keyHeads: G,
+    width: D,
+    dropout,
+  });
   return apply(context, mixed, parts.o_proj);
 }
 

@@ -7,14 +7,14 @@
  * Letters: B rows, T tokens (padded), N = B·T, C hidden_size, F inner width, H heads, D = C/H.
  */
 import { z } from "zod";
-import { mulDims, type ValueId } from "../../numeric/graph/index.ts";
-import { causalBias, inputIds, positionIds } from "./batch.ts";
+import type { ValueId } from "../../numeric/graph/index.ts";
+import { inputIds, positionIds } from "./batch.ts";
 import { followed, harmless, oneOf, only, type FieldRule } from "./config-fields.ts";
 import { requireWholeHeads, size } from "./config-sizes.ts";
 import { DECODER_FIELDS } from "./decoder-fields.ts";
 import type { CommonConfig, Family } from "./family.ts";
 import type { Head } from "./head.ts";
-import { attention, pool, type LayerContext } from "./layers.ts";
+import { pool, type Attend, type LayerContext, type Sight } from "./layers.ts";
 import { ParameterList, type ParameterInfo } from "./parameters.ts";
 
 /** Sizes under the names that other families have; `config.json` calls them n_embd, n_layer, n_head, n_inner, … */
@@ -69,6 +69,8 @@ function complete(fields: z.infer<typeof schema>): Gpt2Config {
   requireWholeHeads(config);
   return config;
 }
+
+const SIGHT: Sight = { sees: "before", window: null };
 
 export const GPT2: Family<Gpt2Config> = {
   title: "GPT-2",
@@ -140,7 +142,7 @@ export const GPT2: Family<Gpt2Config> = {
     // padding is seen by no token, so without a pad token any id may stand there
     ...inputIds({ ...batch, padId: Math.max(batch.padId, 0) }),
     ...positionIds(batch),
-    ...causalBias(batch, null),
+    ...batch.sight(SIGHT),
   }),
   hidden,
   features: (context, config, pooling, states) => pool(context.builder, states, pooling, config.hidden_size),
@@ -184,14 +186,15 @@ function hidden(context: LayerContext, config: Gpt2Config): ValueId {
   const g = context.builder;
   const { hidden_size: C, layer_norm_epsilon: epsilon } = config;
   const look = (name: string, rows: number, input: string) =>
-    g.embedding(g.parameter(`transformer.${name}.weight`, [rows, C]), g.input(input, "int", ["B", "T"])); // [B, T, C]
+    g.embedding(g.parameter(`transformer.${name}.weight`, [rows, C]), context.tokens(input)); // [B, T, C]
   const words = look("wte", config.vocab_size, "input_ids");
   const sum = g.add(words, look("wpe", config.max_position_embeddings, "position_ids"));
-  const bias = g.input("attention_bias", "real", ["B", 1, "T", "T"]);
-  let x = context.dropout(g.reshape(sum, [mulDims("B", "T"), C]), config.embd_pdrop); // [N, C]
+  const attend = context.layout.attention(context, SIGHT);
+  let x = context.dropout(context.flat(sum, C), config.embd_pdrop); // [N, C]
   for (let layer = 0; layer < config.num_hidden_layers; layer++) {
     const at = `transformer.h.${layer}`;
-    const attended = selfAttention(context, config, `${at}.attn`, context.layerNorm(x, `${at}.ln_1`, C, epsilon), bias);
+    const normed = context.layerNorm(x, `${at}.ln_1`, C, epsilon);
+    const attended = selfAttention(context, config, `${at}.attn`, normed, attend);
     x = g.add(x, context.dropout(attended, config.resid_pdrop));
     const fed = feedForward(context, config, `${at}.mlp`, context.layerNorm(x, `${at}.ln_2`, C, epsilon));
     x = g.add(x, context.dropout(fed, config.resid_pdrop));
@@ -199,7 +202,7 @@ function hidden(context: LayerContext, config: Gpt2Config): ValueId {
   return context.layerNorm(x, "transformer.ln_f", C, epsilon);
 }
 
-function selfAttention(context: LayerContext, config: Gpt2Config, at: string, x: ValueId, bias: ValueId): ValueId {
+function selfAttention(context: LayerContext, config: Gpt2Config, at: string, x: ValueId, attend: Attend): ValueId {
   const g = context.builder;
   const { hidden_size: C, num_attention_heads: H } = config;
   const all = conv1d(context, x, `${at}.c_attn`, C, 3 * C); // [N, 3·C]
@@ -208,9 +211,7 @@ function selfAttention(context: LayerContext, config: Gpt2Config, at: string, x:
     ValueId,
     ValueId,
   ];
-  const mixed = attention(context, query, key, value, bias, {
-    rows: "B",
-    tokens: "T",
+  const mixed = context.attention(attend, query, key, value, {
     heads: H,
     width: C / H,
     dropout: config.attn_pdrop,

@@ -18,6 +18,14 @@ export {
   type ModelConfig,
   type ModelGraphOptions,
 } from "./families.ts";
+export {
+  cacheShapeOf,
+  decodeGraph,
+  DecodeInputs,
+  type DecodeInputsOptions,
+  type DecodeRows,
+  type StepInputs,
+} from "./decode.ts";
 export type { DropoutRates, NewModel, TextLayout } from "./family.ts";
 export type { Head, HeadKind, Pooling } from "./head.ts";
 export {

@@ -1,9 +1,24 @@
 /**
- * The layers that transformers are made of, over a GraphBuilder. Activations travel as [N, C], N = B·T, so that
- * each weight product and each weight gradient is one matrix product over all rows.
+ * The layers that transformers are made of, over a GraphBuilder. Activations travel as [N, C], one row a token, so that
+ * each weight product and each weight gradient is one matrix product over all rows. How the rows of texts lie, and how
+ * attention finds them, is the context's layout (layout.ts).
  */
-import { mulDims, type Dim, type GraphBuilder, type ValueId } from "../../numeric/graph/index.ts";
+import { mulDims, type Dim, type GraphBuilder, type Shape, type ValueId } from "../../numeric/graph/index.ts";
 import type { Pooling } from "./head.ts";
+
+/** Whom a token sees: all of its text, or what came before it and itself; the last `window` of those, null: all. */
+export type Sight = { readonly sees: "all" } | { readonly sees: "before"; readonly window: number | null };
+
+/** Heads that were split → [N, H·D] */
+export type Attend = (query: ValueId, key: ValueId, value: ValueId, shape: HeadShape) => ValueId;
+
+/** How the rows of a program lie. Letters: N = B·T of this layout. */
+export interface Layout {
+  /** B and T: axes of ids and positions, and of heads [B, heads, T, D]. */
+  readonly axes: readonly [rows: Dim, tokens: Dim];
+  /** Declares the inputs that say who sees whom, and gives the attention of one layer after another. */
+  attention(context: LayerContext, sight: Sight): Attend;
+}
 
 /**
  * Dropout is on when rates are given; each call of `dropout` is a site of its own, numbered in the order of
@@ -12,11 +27,43 @@ import type { Pooling } from "./head.ts";
 export class LayerContext {
   readonly builder: GraphBuilder;
   readonly training: boolean;
+  readonly layout: Layout;
   #site = 0;
 
-  constructor(builder: GraphBuilder, training: boolean) {
+  constructor(builder: GraphBuilder, training: boolean, layout: Layout = PADDED) {
     this.builder = builder;
     this.training = training;
+    this.layout = layout;
+  }
+
+  /** An int for each token: ids, positions. [B, T] */
+  tokens(name: string): ValueId {
+    return this.builder.input(name, "int", this.layout.axes);
+  }
+
+  /** [B, T, C] → [N, C] */
+  flat(x: ValueId, channels: number): ValueId {
+    return this.builder.reshape(x, [mulDims(...this.layout.axes), channels]);
+  }
+
+  /** [N, heads·D] → [B, heads, T, D] */
+  splitHeads(x: ValueId, heads: number, width: number): ValueId {
+    const [rows, tokens] = this.layout.axes;
+    if (tokens === 1) return this.builder.reshape(x, [rows, heads, 1, width]); // nothing changes places
+    return this.builder.transpose(this.builder.reshape(x, [rows, tokens, heads, width]), [0, 2, 1, 3]);
+  }
+
+  /** [B, heads, T, D] → [N, heads·D] */
+  joinHeads(x: ValueId, heads: number, width: number): ValueId {
+    const [rows, tokens] = this.layout.axes;
+    const inRows = tokens === 1 ? x : this.builder.transpose(x, [0, 2, 1, 3]);
+    return this.builder.reshape(inRows, [mulDims(rows, tokens), heads * width]);
+  }
+
+  /** Of query, key and value [N, H·D] (Vaswani et al. 2017), before the output projection. */
+  attention(attend: Attend, query: ValueId, key: ValueId, value: ValueId, shape: HeadShape): ValueId {
+    const split = (x: ValueId) => this.splitHeads(x, shape.heads, shape.width);
+    return attend(split(query), split(key), split(value), shape);
   }
 
   dropout(x: ValueId, rate: number): ValueId {
@@ -49,9 +96,7 @@ export class LayerContext {
   }
 }
 
-export interface AttentionShape {
-  readonly rows: Dim;
-  readonly tokens: Dim;
+export interface HeadShape {
   readonly heads: number;
   /** Each key head answers to heads/keyHeads query heads that lie side by side. @default heads */
   readonly keyHeads?: number;
@@ -59,52 +104,37 @@ export interface AttentionShape {
   readonly dropout: number;
 }
 
+/** Every text is a row of the batch, padded to the longest: ids [B, T]. Training, and serving of equal lengths. */
+export const PADDED: Layout = {
+  axes: ["B", "T"],
+  attention: (context, { sees }) => {
+    // added to the scores: 0 where a key counts, −∞ where not
+    const bias = context.builder.input("attention_bias", "real", BIAS[sees]);
+    return (query, key, value, shape) => attend(context, query, key, value, bias, shape);
+  },
+};
+const BIAS: { readonly [S in Sight["sees"]]: Shape } = { all: ["B", 1, 1, "T"], before: ["B", 1, "T", "T"] };
+
 /**
- * Multi-head self-attention (Vaswani et al. 2017), before the output projection.
- * query, key, value [B·T, H·D]; bias [B, 1, 1 or T, T] is added to the scores: 0 where a key counts, −∞ where not.
+ * query [B, H, T, D]; key, value [B, G, T, D]; bias [B, 1, 1 or T, T]. Where query heads share a key head (Ainslie et
+ * al. 2023), their rows are one matrix, so that no key is copied.
  */
-export function attention(
+function attend(
   context: LayerContext,
   query: ValueId,
   key: ValueId,
   value: ValueId,
   bias: ValueId,
-  shape: AttentionShape,
-): ValueId {
-  const split = (x: ValueId) => splitHeads(context.builder, x, shape, shape.heads);
-  return attend(context, split(query), split(key), split(value), bias, shape);
-}
-
-/** [B·T, H·D] → [B, H, T, D] */
-export function splitHeads(
-  g: GraphBuilder,
-  x: ValueId,
-  { rows, tokens, width }: AttentionShape,
-  heads: number,
-): ValueId {
-  return g.transpose(g.reshape(x, [rows, tokens, heads, width]), [0, 2, 1, 3]);
-}
-
-/**
- * The same of heads that were split: query [B, H, T, D]; key, value [B, G, T, D]. Where query heads share a key head
- * (Ainslie et al. 2023), their rows are one matrix, so that no key is copied.
- */
-export function attend(
-  context: LayerContext,
-  query: ValueId,
-  key: ValueId,
-  value: ValueId,
-  bias: ValueId,
-  shape: AttentionShape,
+  { heads: H, keyHeads: G = H, width: D, dropout }: HeadShape,
 ): ValueId {
   const g = context.builder;
-  const { rows: B, tokens: T, heads: H, keyHeads: G = H, width: D } = shape;
+  const [B, T] = context.layout.axes;
   const together = (x: ValueId, columns: Dim) => (G === H ? x : g.reshape(x, [B, G, mulDims(H / G, T), columns]));
   const apart = (x: ValueId, columns: Dim) => (G === H ? x : g.reshape(x, [B, H, T, columns]));
   const scores = apart(g.matmul(together(query, D), key, { transB: true, alpha: 1 / Math.sqrt(D) }), T); // [B, H, T, T]
-  const weights = context.dropout(g.softmax(g.add(scores, bias)), shape.dropout); // [B, H, T, T]
+  const weights = context.dropout(g.softmax(g.add(scores, bias)), dropout); // [B, H, T, T]
   const mixed = apart(g.matmul(together(weights, T), value), D); // [B, H, T, D]
-  return g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [mulDims(B, T), H * D]); // [B·T, H·D]
+  return context.joinHeads(mixed, H, D); // [N, H·D]
 }
 
 /** x [N, C] with rows of length 1 (within epsilon): x/√(Σx² + ε) is an RMS norm over √C. */

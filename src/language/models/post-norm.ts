@@ -4,8 +4,8 @@
  *
  * Letters as in head.ts; F intermediate_size.
  */
-import { mulDims, type ValueId } from "../../numeric/graph/index.ts";
-import { attention, type LayerContext } from "./layers.ts";
+import type { ValueId } from "../../numeric/graph/index.ts";
+import type { Attend, LayerContext } from "./layers.ts";
 import type { ParameterList } from "./parameters.ts";
 
 /** Names of a block's linear layers and norms, each with `.weight` and `.bias`. */
@@ -45,13 +45,17 @@ export function blockParameters(list: ParameterList, names: BlockNames, { width:
 }
 
 /** Attention and feed-forward layers with exact GELU, each added to its input and then normed. x [N, C] → [N, C] */
-export function block(context: LayerContext, x: ValueId, bias: ValueId, names: BlockNames, shape: BlockShape): ValueId {
+export function block(
+  context: LayerContext,
+  x: ValueId,
+  attend: Attend,
+  names: BlockNames,
+  shape: BlockShape,
+): ValueId {
   const g = context.builder;
   const { width: C, inner: F, epsilon } = shape;
   const project = (part: "query" | "key" | "value") => context.linear(x, names[part], C, C); // [N, C]
-  const mixed = attention(context, project("query"), project("key"), project("value"), bias, {
-    rows: "B",
-    tokens: "T",
+  const mixed = context.attention(attend, project("query"), project("key"), project("value"), {
     heads: shape.heads,
     width: C / shape.heads,
     dropout: shape.attentionDropout,
@@ -72,7 +76,7 @@ export function lookUp(
   paddingId = -1,
 ): ValueId {
   const g = context.builder;
-  return g.embedding(g.parameter(`${table}.weight`, [rows, C]), g.input(input, "int", ["B", "T"]), { paddingId });
+  return g.embedding(g.parameter(`${table}.weight`, [rows, C]), context.tokens(input), { paddingId });
 }
 
 /** A sum of embeddings [B, T, C], normed → [N, C] */
@@ -82,7 +86,7 @@ export function embedded(
   norm: string,
   shape: Pick<BlockShape, "width" | "epsilon" | "outerDropout">,
 ): ValueId {
-  const rows = context.builder.reshape(sum, [mulDims("B", "T"), shape.width]); // [N, C]
+  const rows = context.flat(sum, shape.width); // [N, C]
   return context.dropout(context.layerNorm(rows, norm, shape.width, shape.epsilon), shape.outerDropout);
 }
 

@@ -7,8 +7,8 @@
  * `out_proj`, as there) or from the mean over tokens (`out_proj` alone; ours), token classification, the bare encoder.
  */
 import type { ValueId } from "../../numeric/graph/index.ts";
-import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import { inputIds, keyBias, tokenTypeIds, type PaddedBatch } from "./batch.ts";
+import type { HostTensor } from "../../numeric/tensor/index.ts";
+import { inputIds, tokenInts, tokenTypeIds, type Batch } from "./batch.ts";
 import {
   completeBertConfig,
   encode,
@@ -88,24 +88,21 @@ function parse(json: Readonly<Record<string, unknown>>, defaults: BertDefaults):
 }
 
 /** There is one type of token, whatever a row says. */
-function inputs(config: RobertaConfig, batch: PaddedBatch): Record<string, HostTensor> {
+function inputs(config: RobertaConfig, batch: Batch): Record<string, HostTensor> {
   return {
     ...inputIds(batch),
     ...tokenTypeIds({ ...batch, rows: [] }),
     ...positionIds(config, batch),
-    ...keyBias(batch),
+    ...batch.sight({ sees: "all" }),
   };
 }
 
-function positionIds({ pad_token_id: pad }: RobertaConfig, { B, T, rows }: PaddedBatch): Record<string, HostTensor> {
-  const positions = new Int32Array(B * T).fill(pad);
-  rows.forEach(({ ids }, b) => {
+function positionIds({ pad_token_id: pad }: RobertaConfig, batch: Batch): Record<string, HostTensor> {
+  const positions = batch.rows.map(({ ids }) => {
     let position = pad;
-    ids.forEach((id, t) => {
-      if (id !== pad) positions[b * T + t] = ++position;
-    });
+    return ids.map((id) => (id === pad ? pad : ++position));
   });
-  return { position_ids: tensor("int32", [B, T], positions) };
+  return tokenInts("position_ids", batch, positions, pad);
 }
 
 function parameters(config: RobertaConfig, head: Head): readonly ParameterInfo[] {

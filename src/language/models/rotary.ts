@@ -8,7 +8,7 @@
 import { z } from "zod";
 import { cos, pow, sin } from "../../base/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
-import type { PaddedBatch } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import { invalidField } from "./config-sizes.ts";
 import { shown } from "./config-fields.ts";
 
@@ -133,15 +133,19 @@ function llama3Frequency(plain: number, scaling: Extract<RopeScaling, { rope_typ
 }
 
 /**
- * `rotary_cos`, `rotary_sin` [T, width/2]: row t has the angles of position t. `width` is that of a head; float32
- * values in either type.
+ * `rotary_cos`, `rotary_sin` [M, width/2]: row t has the angles of position t, and M is the batch's number of
+ * positions. `width` is that of a head; float32 values in either type.
  */
-export function rotaryTables(rope: RopeConfig, width: number, { T, real }: PaddedBatch): Record<string, HostTensor> {
+export function rotaryTables(rope: RopeConfig, width: number, batch: Batch): Record<string, HostTensor> {
+  return batch.keep(() => makeTables(rope, width, batch));
+}
+
+function makeTables(rope: RopeConfig, width: number, { positions: M, real }: Batch): Record<string, HostTensor> {
   const pairs = rotaryFrequencies(rope, width);
   const table = (of: (angle: number) => number): HostTensor => {
-    const values = new Float32Array(T * pairs.length);
-    for (let t = 0, at = 0; t < T; t++) for (const pair of pairs) values[at++] = of(fround(t * pair));
-    const shape = [T, pairs.length];
+    const values = new Float32Array(M * pairs.length);
+    for (let t = 0, at = 0; t < M; t++) for (const pair of pairs) values[at++] = of(fround(t * pair));
+    const shape = [M, pairs.length];
     return real === "float32" ? tensor("float32", shape, values) : tensor("float64", shape, Float64Array.from(values));
   };
   return { rotary_cos: table(cos), rotary_sin: table(sin) };

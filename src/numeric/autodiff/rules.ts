@@ -42,6 +42,12 @@ const notAgain = ({ node }: Site<OpName>): never => {
   });
 };
 
+const stateful = ({ node }: Site<OpName>): never => {
+  throw new LockstepError("GRAPH_INVALID", `${node.op} keeps what it computes for later runs and has no derivative`, {
+    op: node.op,
+  });
+};
+
 export type RuleTable = { readonly [Op in OpName]: Rule<Op> };
 
 export const RULES: RuleTable = {
@@ -111,6 +117,7 @@ export const RULES: RuleTable = {
   ],
   crossEntropy: crossEntropyRule,
   crossEntropyGrad: notAgain,
+  cachedAttention: stateful,
 
   reshape: ({ b, x: [x], dy }) => [() => b.reshape(dy(), b.shapeOf(id(x)))],
   expand: ({ b, x: [x], dy }) => [() => sumTo(b, dy(), x)],

@@ -161,6 +161,11 @@ export class GraphBuilder {
     return this.apply("crossEntropyGrad", {}, [logProbs, labels, dy]);
   }
 
+  /** x[R, (H + 2·G)·D], total int[] → [R, H·D]; see OpAttributes. */
+  cachedAttention(x: ValueId, total: ValueId, attributes: OpAttributes["cachedAttention"]): ValueId {
+    return this.apply("cachedAttention", attributes, [x, total]);
+  }
+
   /** One dimension may be -1: it is what the others leave. */
   reshape(x: ValueId, shape: Shape): ValueId {
     const open = shape.indexOf(-1);

@@ -199,6 +199,25 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
     },
   },
 
+  cachedAttention: {
+    types: ["real", "int"],
+    infer: ({ slot, layer, heads, keyHeads, width, scale, window }, inputs, fail) => {
+      const [rows, columns] = matrix(at(inputs, 0).shape, fail);
+      const counts = { heads, keyHeads, width, ...(window === null ? {} : { window }) };
+      for (const [name, count] of Object.entries(counts))
+        if (!Number.isInteger(count) || count < 1) fail(`${name} must be a positive integer, not ${count}`);
+      if (![slot, layer].every((index) => Number.isInteger(index) && index >= 0))
+        fail(`slot ${slot} and layer ${layer} must be non-negative integers`);
+      if (width % 8 !== 0) fail(`heads are a multiple of 8 wide, not ${width}: widen them with zeros`);
+      if (heads % keyHeads !== 0) fail(`${keyHeads} key heads do not divide ${heads} heads`);
+      if (!(scale > 0 && Number.isFinite(scale))) fail(`scale must be positive, not ${scale}`);
+      if (columns !== (heads + 2 * keyHeads) * width)
+        fail(`x must have ${(heads + 2 * keyHeads) * width} columns: queries, keys and values`);
+      if (at(inputs, 1).shape.length !== 0) fail("total must be a scalar");
+      return [real([rows, heads * width])];
+    },
+  },
+
   reshape: {
     types: ["any"],
     infer: ({ shape }, inputs, fail) => {

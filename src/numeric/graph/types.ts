@@ -81,6 +81,29 @@ export interface OpAttributes {
   /** (logProbs[N, V], labels int[N], dy[N]) → dy·(softmax − one-hot), 0 in rows of negative labels. Not again. */
   crossEntropyGrad: NoAttributes;
 
+  /**
+   * (x[R, (H + 2·G)·D], total int[]) → [R, H·D]: causal attention of R new tokens of one sequence over its cache. A row
+   * of x has H query heads, G key heads and G value heads, each D wide; H/G query heads side by side share a key head.
+   * Keys and values are kept as tokens total−R..total−1 of the cache's `layer`, and the query of token p sees tokens
+   * 0..p, or the last `window` of them, p included. `total` is an input of the graph. R is at least 2: the library
+   * computes a lone row otherwise (docs/decisions/0007). The only operator with a state, which is the executor's: see
+   * `Cache` in runtime/contract.ts. A layer of a slot stands in a graph once. No gradient.
+   */
+  cachedAttention: {
+    /** Which of the run's caches. */
+    readonly slot: number;
+    readonly layer: number;
+    readonly heads: number;
+    /** G, which divides the number of heads. */
+    readonly keyHeads: number;
+    /** D, a multiple of 8; heads that are not are widened with zeros, which changes no product. */
+    readonly width: number;
+    /** Of the scores. */
+    readonly scale: number;
+    /** Tokens that a token sees, itself included; null: all before it. */
+    readonly window: number | null;
+  };
+
   reshape: { readonly shape: Shape };
   /**
    * NumPy broadcasting to `shape`: axes are added at the left, and those of length 1 repeated. The adjoint of reduceSum

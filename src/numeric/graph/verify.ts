@@ -16,6 +16,7 @@ export function verify(graph: Graph): void {
   checkSymbols(graph);
   checkEmbeddings(graph);
   checkSites(graph);
+  checkCaches(graph);
 }
 
 function fail(message: string, details: Record<string, string | number> = {}): never {
@@ -156,5 +157,25 @@ function checkSites({ nodes }: Graph): void {
     if (sites.has(site))
       fail(`two dropout masks share site ${site}; each needs a number of its own`, { op: node.op, site });
     sites.add(site);
+  }
+}
+
+/** A layer of a sequence is written once in a run; what a slot's layers are like, the cache must be like. */
+function checkCaches({ nodes }: Graph): void {
+  const seen = new Set<string>();
+  const alike = new Map<number, string>();
+  const inputs = new Set(nodes.flatMap(({ op, outputs }) => (op === "input" ? outputs : [])));
+  for (const node of nodes) {
+    if (node.op !== "cachedAttention") continue;
+    const { slot, layer, keyHeads, width } = node.attributes;
+    const details = { op: node.op, slot, layer };
+    if (seen.has(`${slot} ${layer}`)) fail(`layer ${layer} of the cache in slot ${slot} is written twice`, details);
+    seen.add(`${slot} ${layer}`);
+    const shape = `${keyHeads} key heads of ${width}`;
+    const known = alike.get(slot) ?? shape;
+    if (known !== shape) fail(`slot ${slot} has layers of ${known} and of ${shape}`, details);
+    alike.set(slot, shape);
+    if (!inputs.has(node.inputs[1] as number))
+      fail(`total of slot ${slot} must be an input: it is checked before the run`, details);
   }
 }

@@ -39,7 +39,42 @@ export interface RandomKey {
   readonly shard: number;
 }
 
+/** What a program's `cachedAttention` nodes keep for one sequence. */
+export interface CacheShape {
+  readonly layers: number;
+  readonly keyHeads: number;
+  /** Of a head. */
+  readonly width: number;
+}
+
+/**
+ * Keys and values of one sequence, a buffer of the executor's that lives between runs. It does not know how many tokens
+ * it holds: whoever decodes does, and says so at each run (`total`). Tokens from `total − R` on are written by a run,
+ * those before it are only read: so any run may be done again, and a sequence may go back to any earlier token. After a
+ * run that failed, the tokens before it are what they were.
+ */
+export interface Cache {
+  readonly shape: CacheShape;
+  /** Tokens that it has room for. */
+  readonly capacity: number;
+  /** What it takes of memory. */
+  readonly bytes: number;
+  /** Makes room for so many tokens, in steps of 64; what it holds is kept. @throws INPUT_TOO_LARGE */
+  reserve(tokens: number): void;
+  /** The first tokens as bytes, for another cache of the same program in the same profile, here or elsewhere. */
+  export(tokens: number): Uint8Array;
+  /** Takes what `export` gave, and makes room for it. Returns the tokens. @throws INPUT_INVALID */
+  import(bytes: Uint8Array): number;
+  /** Gives the memory back at once. Not while a run uses it. Idempotent. */
+  free(): void;
+}
+
 export interface RunOptions {
+  /**
+   * For a program with `cachedAttention`: the cache of each slot. Null where a slot has no sequence: its rows are
+   * computed all the same, without a past, and forgotten. A cache stands in one slot at most.
+   */
+  readonly caches?: readonly (Cache | null)[];
   /**
    * Outputs whose tensors hold nothing but zeros: where one is a gradient of embedding rows alone, it need not be
    * zeroed first.
@@ -83,4 +118,9 @@ export interface Executor {
   /** float64 for the reference executor. */
   readonly real: "float32" | "float64";
   load(graph: Graph, options: LoadOptions): Promise<Session>;
+  /**
+   * An empty cache with room for so many tokens (rounded up to 64), for any session of this executor.
+   * @throws OPTION_INVALID, INPUT_TOO_LARGE
+   */
+  createCache(shape: CacheShape, tokens: number): Cache;
 }

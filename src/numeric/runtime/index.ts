@@ -1,5 +1,7 @@
 export type {
   Bindings,
+  Cache,
+  CacheShape,
   Executor,
   ExecutorName,
   Form,

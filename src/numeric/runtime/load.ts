@@ -4,6 +4,7 @@
 import { access, LockstepError } from "../../base/index.ts";
 import type { Graph } from "../graph/index.ts";
 import type { HostTensor } from "../tensor/index.ts";
+import type { CacheStore } from "./cache.ts";
 import type { Bindings, LoadOptions, Profile, Session } from "./contract.ts";
 import type { HostKernels } from "./host.ts";
 import { lower } from "./lower.ts";
@@ -15,6 +16,7 @@ export interface Library {
   readonly library: OrtLibrary;
   readonly options: OrtSessionOptions;
   readonly kernels: HostKernels;
+  readonly caches: CacheStore;
   /** It writes results into buffers of ours; where it cannot, they are copied. */
   readonly writesInPlace: boolean;
   /** It reads files and weights from shared memory; where it cannot, they are copied first. */
@@ -25,7 +27,7 @@ export async function loadProgram(
   graph: Graph,
   load: LoadOptions,
   profile: Profile,
-  { library, options, kernels, writesInPlace, takesSharedMemory }: Library,
+  { library, options, kernels, caches, writesInPlace, takesSharedMemory }: Library,
 ): Promise<Session> {
   const name =
     load.name ?? `program (${[...graph.outputs.keys()].slice(0, 3).join(", ")}${graph.outputs.size > 3 ? ", …" : ""})`;
@@ -37,7 +39,7 @@ export async function loadProgram(
       ...initializers(library, program, load, takesSharedMemory),
     });
     const weights = keptWeights(program, load.weights);
-    return new ProgramSession({ name, profile, program, library, session, weights, kernels, writesInPlace });
+    return new ProgramSession({ name, profile, program, library, session, weights, kernels, caches, writesInPlace });
   } catch (cause) {
     throw new LockstepError(
       "RUNTIME_FAILED",

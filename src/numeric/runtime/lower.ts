@@ -8,7 +8,8 @@ import type { Form } from "./contract.ts";
 import { Emitter, MICROSOFT } from "./emit.ts";
 import { biasedProducts, type BiasedProduct } from "./fuse.ts";
 import { encodeModel, type Element, type Initializer, type ValueInfo } from "./onnx.ts";
-import type { Declared, GatherFeed, LoweredProgram, MaskFeed, ResultPlan, RowGradient } from "./program.ts";
+import { cacheNames, type CacheFeed, type Declared, type GatherFeed, type LoweredProgram } from "./program.ts";
+import type { MaskFeed, ResultPlan, RowGradient } from "./program.ts";
 import { RULES, type SessionOp } from "./rules.ts";
 
 const OPSETS = { "": 18, [MICROSOFT]: 1 };
@@ -41,6 +42,7 @@ class Lowering {
   readonly #weightFeeds = new Map<string, string>();
   readonly #gatherFeeds: GatherFeed[] = [];
   readonly #maskFeeds: MaskFeed[] = [];
+  readonly #cacheFeeds: CacheFeed[] = [];
   readonly #results = new Map<string, ResultPlan>();
   /** Session outputs that are other values under another name; written after all nodes. */
   readonly #aliases: { readonly from: readonly ValueId[]; readonly to: string }[] = [];
@@ -104,9 +106,32 @@ class Lowering {
           `value ${output} (${type}), an embedding's gradient, may only be a summand of an output`,
           { value: output },
         );
+      case "cachedAttention":
+        this.#cacheFeed(node);
+        this.#lowerComputed(node);
+        return;
       default:
         this.#lowerComputed(node);
     }
+  }
+
+  /** A layer of a cache goes in and comes out, of a length that is the cache's and no symbol of the graph. */
+  #cacheFeed(node: Node<"cachedAttention">): void {
+    const { slot, layer, keyHeads, width } = node.attributes;
+    const [x, total] = node.inputs as [ValueId, ValueId];
+    const names = cacheNames(node.attributes);
+    const info = (name: string): ValueInfo => ({
+      name,
+      element: "float32",
+      shape: [1, keyHeads, `capacity_${slot}`, width],
+    });
+    this.#inputs.push(info(names.pastKey), info(names.pastValue));
+    this.#outputs.push(info(names.key), info(names.value));
+    this.#cacheFeeds.push({
+      ...{ slot, layer, keyHeads, width, names },
+      rows: this.#value(x).shape[0] ?? 0,
+      total: this.#declaredName(total, "input"),
+    });
   }
 
   #lowerComputed(node: Node<SessionOp>): void {
@@ -157,6 +182,7 @@ class Lowering {
       shapeFeeds: [...this.#emit.shapeFeeds.values()],
       gatherFeeds: this.#gatherFeeds,
       maskFeeds: this.#maskFeeds,
+      cacheFeeds: this.#cacheFeeds,
       results: this.#results,
     };
   }

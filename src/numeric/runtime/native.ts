@@ -4,6 +4,7 @@
  */
 import { parseOptions } from "../../base/index.ts";
 import type { CApi } from "./c-api.ts";
+import { CacheStore } from "./cache.ts";
 import type { ScopeHandle } from "./handles.ts";
 import type { Executor, Form } from "./contract.ts";
 import { PLAIN_KERNELS } from "./host.ts";
@@ -39,8 +40,11 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
     ...QUIET,
     ...(trace === undefined ? {} : { enableProfiling: true, profileFilePrefix: trace }),
   };
+  // shared, so that a sequence can go on in another thread
+  const caches = new CacheStore({ real: "float32", allocate: (bytes) => new SharedArrayBuffer(bytes) });
   const reached: Library = {
     library,
+    caches,
     options: sessionOptions,
     kernels,
     writesInPlace: true,
@@ -49,6 +53,7 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
   return {
     name: "native",
     real: "float32",
+    createCache: (shape, tokens) => caches.create(shape, tokens),
     load: (graph, load) =>
       loadProgram(
         graph,

@@ -4,6 +4,7 @@
  * library ignores preallocated outputs in silence.
  */
 import { LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
+import { CacheStore } from "./cache.ts";
 import type { Executor } from "./contract.ts";
 import { PLAIN_KERNELS } from "./host.ts";
 import { loadProgram, type Library } from "./load.ts";
@@ -18,8 +19,10 @@ export async function createPortableExecutor(options: PortableOptions = {}): Pro
   const library = await loadLibrary("onnxruntime-web", () => import("onnxruntime-web/wasm"));
   const digest = handOver(library, wasm ?? (await installedWasm()));
   const build = `onnxruntime-web ${library.env.versions["web"] ?? "unknown"}, wasm ${digest}, lowering ${LOWERING}`;
+  const caches = new CacheStore({ real: "float32", allocate: (bytes) => new ArrayBuffer(bytes) });
   const binding: Library = {
     library,
+    caches,
     kernels,
     writesInPlace: false,
     takesSharedMemory: false,
@@ -28,6 +31,7 @@ export async function createPortableExecutor(options: PortableOptions = {}): Pro
   return {
     name: "portable",
     real: "float32",
+    createCache: (shape, tokens) => caches.create(shape, tokens),
     load: (graph, load) =>
       loadProgram(graph, load, profileOf({ executor: "portable", form: load.form, build, cpu: "any" }), binding),
   };

@@ -4,12 +4,13 @@
  * alike.
  */
 import { access, LockstepError } from "../../base/index.ts";
-import { bindShapes, evalShape, type SymbolBindings } from "../graph/index.ts";
+import { bindShapes, evalDim, evalShape, type SymbolBindings } from "../graph/index.ts";
 import { elements, type HostTensor } from "../tensor/index.ts";
-import type { Bindings, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
+import { bindCaches, type CacheLayer, type CacheStore, type StoredCache } from "./cache.ts";
+import type { Bindings, CacheShape, LoadOptions, Profile, RandomKey, RunOptions, Session } from "./contract.ts";
 import { checkIds, Scratch, type HostKernels } from "./host.ts";
 import { InterruptedRun, QUIET, type OrtInferenceSession, type OrtLibrary, type OrtTensor } from "./ort.ts";
-import type { LoweredProgram, ResultPlan } from "./program.ts";
+import type { CacheNames, LoweredProgram, ResultPlan } from "./program.ts";
 
 export interface ProgramSessionOptions {
   readonly name: string;
@@ -20,11 +21,19 @@ export interface ProgramSessionOptions {
   /** The embedding tables, and in shared form all weights. */
   readonly weights: Bindings;
   readonly kernels: HostKernels;
+  readonly caches: CacheStore;
   /** The library writes into buffers of ours; where it cannot, results are copied. */
   readonly writesInPlace: boolean;
 }
 
 type Feeds = Record<string, OrtTensor>;
+/** A layer of a cache in a run, and which of its tokens are new. */
+interface CachedLayer {
+  readonly names: CacheNames;
+  readonly layer: CacheLayer;
+  readonly from: number;
+  readonly end: number;
+}
 type Wanted = readonly [output: string, plan: ResultPlan, target: HostTensor];
 
 export class ProgramSession implements Session {
@@ -34,6 +43,7 @@ export class ProgramSession implements Session {
   readonly #weights: Feeds = {};
   #running: Promise<void> | null = null;
   #disposed = false;
+  #idle: StoredCache | null = null;
 
   constructor(options: ProgramSessionOptions) {
     this.profile = options.profile;
@@ -70,21 +80,27 @@ export class ProgramSession implements Session {
     await this.#running?.catch(() => undefined); // whoever called run() gets its error
     await this.#options.session.release();
     this.#scratch.clear();
+    this.#idle?.free();
   }
 
   async #step(
     inputs: Bindings,
     outputs: Bindings,
     random: RandomKey | undefined,
-    { zeroed }: RunOptions,
+    { zeroed, caches = [] }: RunOptions,
   ): Promise<void> {
     const symbols = this.#bind(inputs);
     const wanted = this.#wanted(outputs, symbols);
+    const cached = this.#cached(inputs, symbols, caches);
     const feeds = this.#feeds(inputs, symbols, random);
+    for (const { names, layer } of cached) {
+      feeds[names.pastKey] = this.#tensor(layer.key);
+      feeds[names.pastValue] = this.#tensor(layer.value);
+    }
     for (const [output, { fetch }, target] of wanted)
       if (fetch === null && zeroed?.has(output) !== true) target.data.fill(0 as never);
     const fetches = this.#fetches(wanted, symbols);
-    await this.#compute(feeds, fetches, symbols);
+    await this.#compute(feeds, fetches, cached, symbols);
     for (const [, plan, target] of wanted) this.#addRowGradients(plan, target, inputs, symbols);
   }
 
@@ -195,9 +211,42 @@ export class ProgramSession implements Session {
     return fetches;
   }
 
-  async #compute(feeds: Feeds, fetches: ReadonlyMap<string, HostTensor>, symbols: SymbolBindings): Promise<void> {
-    if (fetches.size === 0) return;
+  #cached(inputs: Bindings, symbols: SymbolBindings, caches: NonNullable<RunOptions["caches"]>): CachedLayer[] {
+    const { name, program, caches: store } = this.#options;
+    const sites = program.cacheFeeds.map((feed) => ({
+      ...feed,
+      rows: evalDim(feed.rows, symbols),
+      total: Number(inputs[feed.total]?.data[0]),
+    }));
+    const layers = bindCaches(name, sites, caches, {
+      store,
+      idle: (shape, tokens) => this.#idleCache(shape, tokens),
+    });
+    return sites.map(({ names, rows, total }, i) => ({
+      names,
+      layer: layers[i] as CacheLayer,
+      from: total - rows,
+      end: total,
+    }));
+  }
+
+  /** Of all slots that have no sequence: they write over each other's, and nobody reads it. */
+  #idleCache(shape: CacheShape, tokens: number): StoredCache {
+    this.#idle ??= this.#options.caches.create(shape, tokens);
+    this.#idle.reserve(tokens);
+    return this.#idle;
+  }
+
+  async #compute(
+    feeds: Feeds,
+    fetches: Map<string, HostTensor>,
+    cached: readonly CachedLayer[],
+    symbols: SymbolBindings,
+  ): Promise<void> {
     const { name, session, writesInPlace } = this.#options;
+    if (writesInPlace)
+      for (const { names, layer } of cached) fetches.set(names.key, layer.key).set(names.value, layer.value);
+    if (fetches.size + cached.length === 0) return;
     for (const { data } of Object.values(feeds)) access(data, "r"); // inputs, and weights in shared form
     try {
       if (writesInPlace) {
@@ -209,9 +258,14 @@ export class ProgramSession implements Session {
         );
         return;
       }
-      const results = await session.run(feeds, [...fetches.keys()], QUIET);
-      for (const [fetch, target] of fetches)
-        (target.data as Float32Array).set((results[fetch] as OrtTensor).data as Float32Array);
+      const kept = cached.flatMap(({ names }) => [names.key, names.value]);
+      const results = await session.run(feeds, [...fetches.keys(), ...kept], QUIET);
+      const result = (fetch: string): Float32Array => (results[fetch] as OrtTensor).data as Float32Array;
+      for (const [fetch, target] of fetches) (target.data as Float32Array).set(result(fetch));
+      for (const one of cached) {
+        keepNew(one.layer.key, result(one.names.key), one);
+        keepNew(one.layer.value, result(one.names.value), one);
+      }
     } catch (cause) {
       if (cause instanceof InterruptedRun)
         throw new LockstepError("CANCELLED", `${name} was ended before it was done`, { interrupted: true }, { cause });
@@ -244,6 +298,15 @@ export class ProgramSession implements Session {
 
   #tensor({ dtype, data, shape }: HostTensor): OrtTensor {
     return new this.#options.library.Tensor(dtype, data, shape);
+  }
+}
+
+/** Copies the new tokens of each head [1, heads, capacity, width]. */
+function keepNew(target: CacheLayer["key"], source: Float32Array, { from, end }: CachedLayer): void {
+  const [, heads = 0, capacity = 0, width = 0] = target.shape;
+  for (let head = 0; head < heads; head++) {
+    const at = head * capacity * width;
+    target.data.set(source.subarray(at + from * width, at + end * width), at + from * width);
   }
 }
 

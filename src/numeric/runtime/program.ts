@@ -1,9 +1,10 @@
 /**
  * A lowered program: ONNX bytes, and what surrounds a run of them. The library's session computes all that is dense;
  * the host gathers embedding rows and fills dropout masks before it, and adds the rows of embedding gradients after it.
- * Pure data.
+ * Data and the
+ * names in it.
  */
-import type { Shape, ValueType } from "../graph/index.ts";
+import type { Dim, Shape, ValueType } from "../graph/index.ts";
 import type { Form } from "./contract.ts";
 
 export interface Declared {
@@ -48,6 +49,36 @@ export interface ResultPlan extends Declared {
   readonly rowGradients: readonly RowGradient[];
 }
 
+/** A layer of the cache in a slot: inputs and outputs of the model that are one piece of memory. */
+export interface CacheFeed {
+  readonly slot: number;
+  readonly layer: number;
+  readonly keyHeads: number;
+  readonly width: number;
+  /** New tokens. */
+  readonly rows: Dim;
+  /** The graph's input that says how many tokens there are with them. */
+  readonly total: string;
+  readonly names: CacheNames;
+}
+export interface CacheNames {
+  readonly pastKey: string;
+  readonly pastValue: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+/** What a layer of a slot is called in the model. */
+export function cacheNames({ slot, layer }: Pick<CacheFeed, "slot" | "layer">): CacheNames {
+  const name = (part: string): string => `${part}:${slot}:${layer}`;
+  return {
+    pastKey: name("past-key"),
+    pastValue: name("past-value"),
+    key: name("key"),
+    value: name("value"),
+  };
+}
+
 export interface LoweredProgram {
   readonly form: Form;
   /** The model without any weight in it. */
@@ -62,5 +93,6 @@ export interface LoweredProgram {
   readonly shapeFeeds: readonly ShapeFeed[];
   readonly gatherFeeds: readonly GatherFeed[];
   readonly maskFeeds: readonly MaskFeed[];
+  readonly cacheFeeds: readonly CacheFeed[];
   readonly results: ReadonlyMap<string, ResultPlan>;
 }

@@ -5,6 +5,7 @@
 import { erf, exp, fillDropoutMask, log, log1p, LockstepError, tanh } from "../../base/index.ts";
 import type { Dim, NoAttributes, OpAttributes, OpName, Shape } from "../graph/index.ts";
 import { elements, type HostTensor, tensor } from "../tensor/index.ts";
+import type { CacheLayer } from "./cache.ts";
 import type { RandomKey } from "./contract.ts";
 import { broadcast, broadcastStrides, copyStrided, reals, type RefTensor, stridesOf, walk } from "./reference-loops.ts";
 
@@ -15,6 +16,8 @@ export interface RunContext {
   /** The tensor bound to an input or a parameter. */
   readonly bound: (name: string) => RefTensor;
   readonly random: RandomKey | undefined;
+  /** What a `cachedAttention` works on, by its attributes. */
+  readonly cached: (node: OpAttributes["cachedAttention"]) => CacheLayer;
 }
 type Kernel<Op extends OpName> = (
   attributes: OpAttributes[Op],
@@ -74,6 +77,9 @@ export const KERNELS: { readonly [Op in OpName]: Kernel<Op> } = {
   rotary: (_, [x, positions, cos, sin]) => [rotary(real(x), int(positions), real(cos), real(sin))],
   crossEntropy: (_, [logits, labels]) => crossEntropy(real(logits), int(labels)),
   crossEntropyGrad: (_, [logProbs, labels, dy]) => [crossEntropyGrad(real(logProbs), int(labels), real(dy))],
+  cachedAttention: (attributes, [x, total], run) => [
+    cachedAttention(real(x), int(total).data[0] as number, attributes, run.cached(attributes)),
+  ],
 
   reshape: ({ shape }, [x], run) => [sameData(any(x), run.sizes(shape))],
   expand: ({ shape }, [x], run) => [
@@ -278,6 +284,44 @@ function rotary(
           out.data[at + half + i] = right * c + left * s;
         }
       }
+  return out;
+}
+
+/** Keeps the new keys and values first; then each query by itself, over the tokens that it sees. */
+function cachedAttention(
+  x: HostTensor<"float64">,
+  total: number,
+  { heads, keyHeads, width, scale, window }: OpAttributes["cachedAttention"],
+  { key, value }: CacheLayer,
+): HostTensor<"float64"> {
+  const [rows, columns] = x.shape as [number, number];
+  const capacity = key.shape[2] as number;
+  const kept = (head: number, token: number): number => (head * capacity + token) * width;
+  const past = total - rows;
+  for (let row = 0; row < rows; row++)
+    for (let head = 0; head < keyHeads; head++) {
+      const at = row * columns + (heads + head) * width;
+      key.data.set(x.data.subarray(at, at + width), kept(head, past + row));
+      const values = at + keyHeads * width;
+      value.data.set(x.data.subarray(values, values + width), kept(head, past + row));
+    }
+  const out = reals([rows, heads * width]);
+  for (let row = 0; row < rows; row++)
+    for (let head = 0; head < heads; head++) {
+      const [end, from] = [past + row + 1, window === null ? 0 : Math.max(0, past + row + 1 - window)];
+      const group = Math.floor(head / (heads / keyHeads));
+      const query = x.data.subarray(row * columns + head * width, row * columns + (head + 1) * width);
+      const scores = Float64Array.from({ length: end - from }, (_, i) => {
+        const at = kept(group, from + i);
+        return scale * query.reduce((sum, element, d) => sum + element * (key.data[at + d] as number), 0);
+      });
+      const { shifted, total: divisor } = shiftedExp(scores);
+      for (let d = 0; d < width; d++)
+        out.data[(row * heads + head) * width + d] = shifted.reduce(
+          (sum, score, i) => sum + (exp(score) / divisor) * (value.data[kept(group, from + i) + d] as number),
+          0,
+        );
+    }
   return out;
 }
 

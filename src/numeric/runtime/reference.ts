@@ -6,24 +6,32 @@
 import { canonicalJson, LockstepError, sha256Hex } from "../../base/index.ts";
 import {
   bindShapes,
+  type Dim,
+  evalDim,
   evalShape,
   type Graph,
   type Node,
+  type OpAttributes,
   showShape,
+  type SymbolBindings,
   type Value,
   type ValueId,
   verify,
 } from "../graph/index.ts";
 import { type HostTensor, tensor, type TypedArray } from "../tensor/index.ts";
-import type { Bindings, Executor, Form, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
+import { bindCaches, CacheStore, type CacheLayer, type StoredCache } from "./cache.ts";
+import type { Bindings, CacheShape, Executor, Form, LoadOptions, Profile, RandomKey, Session } from "./contract.ts";
+import type { RunOptions } from "./contract.ts";
 import { KERNELS, type RunContext } from "./reference-kernels.ts";
 import type { RefTensor } from "./reference-loops.ts";
 
 export function createReferenceExecutor(): Executor {
+  const caches = new CacheStore({ real: "float64", allocate: (bytes) => new ArrayBuffer(bytes) });
   return {
     name: "reference",
     real: "float64",
-    load: async (graph, options) => new ReferenceSession(graph, options),
+    load: async (graph, options) => new ReferenceSession(graph, options, caches),
+    createCache: (shape, tokens) => caches.create(shape, tokens),
   };
 }
 
@@ -42,10 +50,12 @@ class ReferenceSession implements Session {
   readonly #graph: Graph;
   readonly #inputs: readonly Declaration[];
   readonly #weights: ReadonlyMap<string, HostTensor>;
+  readonly #caches: CacheStore;
   #disposed = false;
 
-  constructor(graph: Graph, { form, weights }: LoadOptions) {
+  constructor(graph: Graph, { form, weights }: LoadOptions, caches: CacheStore) {
     verify(graph);
+    this.#caches = caches;
     this.profile = profileOf(form);
     this.#graph = graph;
     this.#inputs = declarations(graph, "input");
@@ -59,7 +69,7 @@ class ReferenceSession implements Session {
   }
 
   /** Computes synchronously; the promise is for the contract. */
-  async run(inputs: Bindings, outputs: Bindings, random?: RandomKey): Promise<void> {
+  async run(inputs: Bindings, outputs: Bindings, random?: RandomKey, { caches = [] }: RunOptions = {}): Promise<void> {
     if (this.#disposed) throw new LockstepError("INTERNAL", "this session was disposed; load the program again");
     const bound = this.#bindInputs(inputs);
     const symbols = bindShapes(
@@ -75,14 +85,16 @@ class ReferenceSession implements Session {
       checkTarget(name, value, evalShape(value.shape, symbols), target);
       return { id: value.id, target };
     });
+    const cached = this.#cached(bound, symbols, caches);
     const context: RunContext = {
+      cached: (node) => cached.get(node) as CacheLayer,
       sizes: (shape) => evalShape(shape, symbols),
       bound: (name) => bound.get(name) as RefTensor,
       random,
     };
     const results = interpret(
       this.#graph,
-      wanted.map(({ id }) => id),
+      [...wanted.map(({ id }) => id), ...attentions(this.#graph).flatMap((node) => node.outputs)],
       context,
     );
     for (const { id, target } of wanted) write(target, results.get(id) as RefTensor);
@@ -90,6 +102,24 @@ class ReferenceSession implements Session {
 
   async dispose(): Promise<void> {
     this.#disposed = true;
+  }
+
+  /** The layer that each node works on; a slot without a sequence has one of its own for this run. */
+  #cached(
+    bound: ReadonlyMap<string, RefTensor>,
+    symbols: SymbolBindings,
+    caches: NonNullable<RunOptions["caches"]>,
+  ): Map<OpAttributes["cachedAttention"], CacheLayer> {
+    const nodes = attentions(this.#graph);
+    const sites = nodes.map(({ attributes, inputs }) => {
+      const [x, total] = inputs.map((id) => this.#graph.values[id] as Value) as [Value, Value];
+      const { name } = this.#inputs.find(({ value }) => value.id === total.id) as Declaration;
+      const rows = evalDim(x.shape[0] as Dim, symbols);
+      return { ...attributes, rows, total: bound.get(name)?.data[0] as number };
+    });
+    const idle = (shape: CacheShape, tokens: number): StoredCache => this.#caches.create(shape, tokens);
+    const layers = bindCaches("the program", sites, caches, { store: this.#caches, idle });
+    return new Map(nodes.map(({ attributes }, i) => [attributes, layers[i] as CacheLayer]));
   }
 
   #bindInputs(inputs: Bindings): Map<string, RefTensor> {
@@ -119,6 +149,10 @@ class ReferenceSession implements Session {
       );
     return this.#graph.values[id] as Value;
   }
+}
+
+function attentions({ nodes }: Graph): Node<"cachedAttention">[] {
+  return nodes.filter((node) => node.op === "cachedAttention");
 }
 
 /** One pass over the nodes that the wanted values need. */

@@ -5,6 +5,7 @@
  */
 import type { Node, OpName, Shape } from "../graph/index.ts";
 import { MICROSOFT, type Emitter } from "./emit.ts";
+import { cacheNames } from "./program.ts";
 
 /** Declared or carried out around the session: inputs of the model. */
 export type HostOp = "input" | "parameter" | "embedding" | "embeddingGrad" | "dropoutMask";
@@ -118,6 +119,30 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
       outputs,
       attributes: { axis: { int: 1 }, reduction: { string: "add" } },
     });
+  },
+
+  // the library's operator wants [1, R, columns], the index of the last token, and their number; the positions of its
+  // keys are its own, and rotations were done before
+  cachedAttention: (emit, { inputs, outputs }, { slot, layer, heads, keyHeads, scale, window }) => {
+    const [x, total] = [at(inputs, 0), at(inputs, 1)];
+    const { pastKey, pastValue, key, value } = cacheNames({ slot, layer });
+    const last = emit.node("Sub", [emit.node("Unsqueeze", [total, emit.longs([0])]), emit.int(1)]);
+    const mixed = emit.fresh();
+    emit.node(
+      "GroupQueryAttention",
+      [emit.node("Unsqueeze", [x, emit.longs([0])]), "", "", pastKey, pastValue, last, total],
+      {
+        domain: MICROSOFT,
+        outputs: [mixed, key, value],
+        attributes: {
+          num_heads: { int: heads },
+          kv_num_heads: { int: keyHeads },
+          scale: { float: scale },
+          local_window_size: { int: window ?? -1 },
+        },
+      },
+    );
+    emit.node("Squeeze", [mixed, emit.longs([0])], { outputs });
   },
 
   reshape: (emit, { inputs, outputs }, { shape }) => {
