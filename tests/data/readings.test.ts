@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, test } from "node:test";
+import { after, describe, test } from "node:test";
 import { IGNORED, READINGS, readTable, type RoleChoices } from "../../src/language/data/index.ts";
-import { trainWordPiece } from "../../src/language/text/index.ts";
+import { openTokenizer, trainBytePairs, trainWordPiece, type Tokenizer } from "../../src/language/text/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lockstep-readings-"));
 after(() => {
@@ -102,4 +102,85 @@ test("paragraphs of a text file", async () => {
       [3, 6],
     ],
   );
+});
+
+describe("conversations", () => {
+  const reading = READINGS.chats;
+  const guessed = { name: undefined, need: "guessed" } as const;
+  const roles: RoleChoices = { answer: guessed, input: guessed, system: guessed };
+  const read = (name: string, text: string) =>
+    readTable(file(name, text), { label: false, roles, textNames: reading.textNames ?? [] });
+  const lines = (...rows: readonly object[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const plain = trainBytePairs(["Where is it? Here and there: it is here."], { vocabSize: 300, minFrequency: 1 });
+  const tokenizer = reading.tokenizer!(plain);
+  /** What is learned of each row, as text. */
+  const learned = async (name: string, text: string, by: Tokenizer = tokenizer, maxLength = 256) => {
+    const { ids, offsets, labels } = await reading.encode(await read(name, text), by, [], { maxLength });
+    assert.equal(labels.length, ids.length);
+    labels.forEach((label, at) => {
+      assert.ok(label === IGNORED || label === ids[at], "a label is the token itself");
+    });
+    return Array.from({ length: offsets.length - 1 }, (_, row) => {
+      const own = labels.subarray(offsets[row], offsets[row + 1]).filter((label) => label !== IGNORED);
+      return by.decode(own, { skipSpecialTokens: false });
+    });
+  };
+  const turns = [
+    { role: "system", content: "Be brief." },
+    { role: "user", content: "Where is it?" },
+    { role: "assistant", content: "Here." },
+    { role: "user", content: "And there?" },
+    { role: "assistant", content: "It is here." },
+  ];
+
+  test("answers are learned with the token that ends them, and nothing else", async () => {
+    assert.deepEqual(await learned("chat.jsonl", lines({ messages: turns })), [
+      "Here.<|endoftext|>It is here.<|endoftext|>",
+    ]);
+    assert.equal(reading.tokenizer!(tokenizer), tokenizer, "a template that is there stays");
+    const template =
+      "{% for m in messages %}{{ '<' ~ m.role ~ '>' ~ m.content }}{% endfor %}" +
+      "{% if add_generation_prompt %}{{ '<assistant>' }}{% endif %}";
+    const own = openTokenizer({
+      tokenizerJson: plain.files["tokenizer.json"],
+      tokenizerConfig: { ...(JSON.parse(plain.files["tokenizer_config.json"]) as object), chat_template: template },
+    });
+    assert.deepEqual(await learned("own.jsonl", lines({ messages: turns }), reading.tokenizer!(own)), [
+      "Here.It is here.",
+    ]);
+  });
+
+  test("an instruction with its answer is the same conversation", async () => {
+    const asked = { instruction: "Where is it?", input: "", output: "Here." };
+    const given = { ...asked, input: "And there?" };
+    const table = await read("instructions.jsonl", lines(asked, given));
+    const { ids, offsets } = await reading.encode(table, tokenizer, [], { maxLength: 256 });
+    assert.equal(
+      tokenizer.decode(ids.subarray(offsets[1], offsets[2]), { skipSpecialTokens: false }),
+      "<|endoftext|>### User:\nWhere is it?\n\nAnd there?\n\n### Assistant:\nHere.<|endoftext|>\n\n",
+    );
+    const messages = [
+      { role: "user", content: "Where is it?\n\nAnd there?" },
+      { role: "assistant", content: "Here." },
+    ];
+    const chat = await read("messages.jsonl", lines({ messages: messages.slice(0, 2) }));
+    const same = await reading.encode(chat, tokenizer, [], { maxLength: 256 });
+    assert.deepEqual(same.ids, ids.slice(offsets[1], offsets[2]));
+    assert.deepEqual(reading.texts(chat), [reading.texts(table)[1]]);
+  });
+
+  test("what is too long is cut; what cannot be learned is refused with its line", async () => {
+    const [whole] = await learned("long.jsonl", lines({ messages: turns }), tokenizer, 60);
+    assert.ok("Here.<|endoftext|>It is here.".startsWith(whole!) && whole!.startsWith("Here."), whole);
+    for (const [name, messages, maxLength, message] of [
+      ["cut", turns, 12, /line 1 of .*cut.jsonl \(row 1\): no word of an answer is within its first 12 tokens; raise/],
+      ["none", turns.slice(0, 2), 256, /line 1 of .*: none is the assistant's, so nothing is learned/],
+      ["role", [{ role: "user" }], 256, /line 1 of .*: 0\.content: .*expected string/],
+      ["text", "Where is it?", 256, /line 1 of .*"messages" is to hold a list of messages.*: it is no JSON/],
+    ] as const)
+      await assert.rejects(learned(`${name}.jsonl`, lines({ messages }), tokenizer, maxLength), {
+        code: "DATA_INVALID",
+        message,
+      });
+  });
 });

@@ -14,6 +14,7 @@ interface Case {
 
 const RATES = { batch_size: 16, shards: 4, learning_rate: 5e-3 } as const;
 const ROWS = sentences(120);
+const GUESSED = { name: undefined, need: "guessed" } as const;
 
 function csv(header: string, rows: readonly (readonly string[])[]): string {
   return [header, ...rows.map((cells) => cells.map((cell) => `"${cell.replaceAll('"', '""')}"`).join(","))].join("\n");
@@ -39,6 +40,23 @@ export const CONTRASTIVE: Case = {
   better: "more",
   from: 0.3,
 };
+
+/** Questions, each with the place in it as the answer. */
+const CHATS = csv(
+  "instruction,input,output",
+  ROWS.map(({ words, place, n }) => [words.join(" "), n % 4 === 0 ? "where" : "", place]),
+);
+function chats(packing: boolean): Case {
+  return {
+    input: (epochs) =>
+      madeInput({ text: CHATS, roles: { answer: GUESSED, input: GUESSED }, family: "llama", max_tokens: 48 }, [
+        { objective: "instruction-tuning", ...RATES, packing, epochs },
+      ]),
+    epochs: packing ? 24 : 12,
+    better: "less",
+    from: 1,
+  };
+}
 
 /** Every objective: the one that is added has to be proven here, or somewhere else by name. */
 const ALL: { readonly [N in ObjectiveName]: Case | { readonly provenIn: string } } = {
@@ -113,11 +131,13 @@ const ALL: { readonly [N in ObjectiveName]: Case | { readonly provenIn: string }
     better: "less",
     from: 2.8,
   },
+  "instruction-tuning": chats(false),
   contrastive: CONTRASTIVE,
 };
 
 /** Objectives with a setting that is another way through them. */
 const FURTHER: Readonly<Record<string, Case>> = {
+  "instruction-tuning, packed": chats(true),
   "masked-lm, whole words": {
     input: (epochs) =>
       madeInput(

@@ -6,7 +6,7 @@ import { createExecutor } from "../../src/numeric/runtime/index.ts";
 import { tensor } from "../../src/numeric/tensor/index.ts";
 import { entitiesOf } from "../../src/work/train/objectives/entities.ts";
 import { objectiveOf } from "../../src/work/train/objectives/index.ts";
-import { packed } from "../../src/work/train/packing.ts";
+import { packed, packedWhole } from "../../src/work/train/packing.ts";
 import { resolveRecipe } from "../../src/work/train/index.ts";
 
 const TEXTS = [
@@ -15,6 +15,21 @@ const TEXTS = [
   [13, 14, 15, 16, 17, 18, 19],
   [20, 21],
 ];
+
+test("packing whole texts: each in the row before it where there is room, with the labels of its tokens", () => {
+  const data = dataset(TEXTS);
+  const labels = data.ids.map((id) => (id % 2 === 0 ? id : -100));
+  const { ids, offsets, documents, labels: own, train } = packedWhole({ ...data, labels }, 9);
+  assert.deepEqual([Array.from(ids), Array.from(own)], [TEXTS.flat(), Array.from(labels)]);
+  assert.deepEqual(
+    [Array.from(offsets), Array.from(train)],
+    [
+      [0, 8, 17],
+      [0, 1],
+    ],
+  );
+  assert.deepEqual(Array.from(documents!), [0, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+});
 
 const SIZES = {
   vocab_size: 24,
@@ -40,7 +55,7 @@ function dataset(texts: readonly (readonly number[])[]) {
 }
 
 test("packing: rows of one length, every token once, and each knows its text", () => {
-  const { ids, offsets, labels, train } = packed(dataset(TEXTS), 6, { eos: -1 });
+  const { ids, offsets, documents, train } = packed(dataset(TEXTS), 6, { eos: -1 });
   assert.deepEqual(Array.from(ids), TEXTS.flat());
   assert.deepEqual(
     [Array.from(offsets), Array.from(train)],
@@ -49,7 +64,7 @@ test("packing: rows of one length, every token once, and each knows its text", (
       [0, 1, 2],
     ],
   );
-  assert.deepEqual(Array.from(labels), [0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1]);
+  assert.deepEqual(Array.from(documents!), [0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1]);
   assert.deepEqual(
     Array.from(packed(dataset(TEXTS), 9, { eos: 3 }).ids).slice(0, 10),
     [5, 6, 7, 8, 9, 3, 10, 11, 12, 3],

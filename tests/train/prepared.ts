@@ -19,11 +19,13 @@ export interface Made {
   readonly roles?: RoleChoices;
   /** @default "bert" */
   readonly family?: FamilyName;
+  /** @default 24 */
+  readonly max_tokens?: number;
 }
 
 /** As `prepare` does it, with a model of two layers. */
 export async function madeInput(
-  { text, format = "csv", roles = {}, family = "bert" }: Made,
+  { text, format = "csv", roles = {}, family = "bert", max_tokens = 24 }: Made,
   phases: readonly PhaseInput[],
 ): Promise<TrainingInput> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-made-"));
@@ -32,16 +34,18 @@ export async function madeInput(
     await writeFile(path, text);
     const recipe = resolveRecipe({
       seed: 3,
-      max_tokens: 24,
+      max_tokens,
       model: { hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 4, intermediate_size: 64 },
       phases,
     });
     const readings = recipe.phases.map((phase) => READINGS[objectiveOf(phase).reading]);
     const main = readings.at(-1)!;
-    const table = await readTable(path, { format, roles, ...(main.label ? {} : { label: false }) });
+    const textNames = main.textNames ?? [];
+    const table = await readTable(path, { format, roles, textNames, ...(main.label ? {} : { label: false }) });
     const texts = main.texts(table);
     const split = splitByHash(texts, { fraction: 0.2, seed: seedFrom(recipe.seed) });
-    const tokenizer = trainWordPiece(texts, { vocabSize: 300, maxLength: recipe.max_tokens });
+    const trained = trainWordPiece(texts, { vocabSize: 300, maxLength: recipe.max_tokens });
+    const tokenizer = main.tokenizer?.(trained) ?? trained;
     const names = main.names(table);
     const config = newModelConfig(family, {
       ...recipe.model,

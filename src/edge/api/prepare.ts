@@ -1,5 +1,5 @@
 /** From a table to what training needs: labels, split, tokenizer, token ids, and the encoder to start from. */
-import { LockstepError, seedFrom } from "../../base/index.ts";
+import { canonicalJson, LockstepError, seedFrom } from "../../base/index.ts";
 import {
   labelIds,
   labelWarnings,
@@ -32,8 +32,10 @@ import {
   recordShards,
   requireTask,
   resolveRecipe,
+  trainedPhases,
   trainTokenizer,
   type Dataset,
+  type PhaseRecipe,
   type Recipe,
   type RecipeInput,
 } from "../../work/train/index.ts";
@@ -64,6 +66,7 @@ export interface PrepareOptions {
 }
 
 const MINIMUM_EXAMPLES = 8;
+const MINIMUM_CLASSES = 2;
 
 /** In place of the hash of weights that are not read yet. */
 const ANY_HASH = "0".repeat(64);
@@ -109,13 +112,15 @@ export async function prepare(
   if (main.label) for (const message of labelWarnings(labels, ids, split.train)) warn(message);
 
   onStage("tokenizer");
-  const tokenizer =
+  const tokenizer = readings.reduce(
+    (so, reading) => reading.tokenizer?.(so) ?? so,
     encoder?.tokenizer ??
-    (await newTokenizer(
-      recipe,
-      split.train.map((row) => texts[row]!),
-      signal,
-    ));
+      (await newTokenizer(
+        recipe,
+        split.train.map((row) => texts[row]!),
+        signal,
+      )),
+  );
   onStage("encode");
   const rows = { train: sharedInts(split.train), validation: sharedInts(split.validation) };
   const datasets = await datasetsOf(recipe, table, labels, { tokenizer, rows, signal });
@@ -132,7 +137,7 @@ export async function prepare(
     tokenizer,
     datasets,
     config,
-    from: encoder === undefined ? undefined : encoderWeights(encoder, config),
+    from: encoder === undefined ? undefined : encoderWeights(encoder, config, recipe),
   };
 }
 
@@ -154,22 +159,24 @@ export async function datasetsOf(
   const made = new Map<string, Dataset>();
   for (const phase of phases) {
     const { reading: name, arrange } = objectiveOf(phase);
-    const key = arrange === undefined ? name : phase.objective;
+    const key = dataKey(phase);
     if (made.has(key)) continue;
     const reading = READINGS[name];
-    // What is arranged into rows is read whole.
-    const reader = arrange === undefined ? tokenizer : withoutLimit(tokenizer);
+    const reader = arrange?.whole === true ? withoutLimit(tokenizer) : tokenizer;
     const encoded = await reading.encode(table, reader, labels, {
-      maxLength: arrange === undefined ? length : reader.maxLength,
+      maxLength: arrange?.whole === true ? reader.maxLength : length,
       ...(signal === undefined ? {} : { signal }),
     });
     const dataset = { ...encoded, rowsEach: reading.rowsEach(table), ...rows };
-    made.set(key, arrange?.(dataset, length, tokenizer.special) ?? dataset);
+    made.set(key, arrange?.rows(dataset, length, tokenizer.special, phase) ?? dataset);
   }
-  return phases.map((phase) => {
-    const { reading, arrange } = objectiveOf(phase);
-    return made.get(arrange === undefined ? reading : phase.objective)!;
-  });
+  return phases.map((phase) => made.get(dataKey(phase))!);
+}
+
+/** The same for phases that are trained on the same. */
+function dataKey(phase: PhaseRecipe): string {
+  const { reading, arrange } = objectiveOf(phase);
+  return arrange === undefined ? reading : canonicalJson(phase);
 }
 
 /** Tokens of a text at most, before it is cut into rows. */
@@ -193,7 +200,12 @@ function formatOf(readings: readonly Reading[], path: string): { readonly format
 export function columnsFor(
   readings: readonly Reading[],
   { text, label, columns = {} }: Pick<TrainInput, "text" | "label" | "columns">,
-): { readonly text?: string; readonly label?: string | false; readonly roles: RoleChoices } {
+): {
+  readonly text?: string;
+  readonly textNames: readonly string[];
+  readonly label?: string | false;
+  readonly roles: RoleChoices;
+} {
   const roles: Partial<Record<Role, RoleChoices[Role]>> = {};
   for (const role of ROLES) {
     const needs = readings.flatMap(({ roles: own }) => own[role] ?? []);
@@ -206,6 +218,7 @@ export function columnsFor(
   const hasLabel = readings.some((reading) => reading.label);
   return {
     ...(text === undefined ? {} : { text }),
+    textNames: readings.findLast(({ textNames }) => textNames !== undefined)?.textNames ?? [],
     ...(hasLabel ? (label === undefined ? {} : { label }) : { label: false as const }),
     roles,
   };
@@ -267,25 +280,33 @@ function checkSettings(recipe: Recipe): void {
       `phases.${last}.epochs is 0: a model whose last phase was never trained answers at random; give at least 1`,
       { [`phases.${last}.epochs`]: 0 },
     );
+  if (from !== undefined) return;
   const { hidden_size, num_attention_heads } = model;
-  if (from !== undefined || hidden_size % num_attention_heads === 0) return;
-  throw new LockstepError(
-    "OPTION_INVALID",
-    `model.hidden_size ${hidden_size} is not a multiple of model.num_attention_heads ${num_attention_heads}`,
-    { hidden_size, num_attention_heads },
-  );
+  if (hidden_size % num_attention_heads !== 0)
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `model.hidden_size ${hidden_size} is not a multiple of model.num_attention_heads ${num_attention_heads}`,
+      { hidden_size, num_attention_heads },
+    );
+  requireHeads(recipe, newConfig(recipe, { vocab_size: recipe.tokenizer.vocab_size, pad_token_id: 0 }));
+}
+
+/** @throws MODEL_INVALID where a phase needs a head that models of this family do not have */
+function requireHeads({ pooling, phases }: Recipe, config: ModelConfig): void {
+  for (const phase of phases)
+    modelParameters(config, objectiveOf(phase).head({ phase, config, pooling, labels: MINIMUM_CLASSES }));
+}
+
+function newConfig(
+  { model: { model_type, ...sizes }, max_tokens }: Recipe,
+  vocabulary: Pick<ModelConfig, "vocab_size" | "pad_token_id">,
+): ModelConfig {
+  return newModelConfig(model_type, { ...sizes, ...vocabulary, max_position_embeddings: max_tokens });
 }
 
 function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): ModelConfig {
-  const { model_type, ...sizes } = recipe.model;
   const config =
-    encoder?.config ??
-    newModelConfig(model_type, {
-      ...sizes,
-      vocab_size: tokenizer.vocabSize,
-      max_position_embeddings: recipe.max_tokens,
-      pad_token_id: tokenizer.special.pad,
-    });
+    encoder?.config ?? newConfig(recipe, { vocab_size: tokenizer.vocabSize, pad_token_id: tokenizer.special.pad });
   return withDropout(config, {
     hidden: recipe.hidden_dropout,
     attention: recipe.attention_dropout,
@@ -293,8 +314,15 @@ function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Token
   });
 }
 
-/** The encoder's own parameters; whatever head the folder has belongs to another task. */
-function encoderWeights(encoder: Encoder, config: ModelConfig): ReadonlyMap<string, HostTensor<"float32">> {
+/**
+ * The encoder's own parameters; whatever head the folder has belongs to another task, but for that of the next token,
+ * which a decoder was trained with from the start.
+ */
+function encoderWeights(
+  encoder: Encoder,
+  config: ModelConfig,
+  recipe: Recipe,
+): ReadonlyMap<string, HostTensor<"float32">> {
   const { weights, missing } = matchWeights(
     config,
     modelParameters(config, { kind: "encoder", pooling: encoder.pooling }),
@@ -309,5 +337,8 @@ function encoderWeights(encoder: Encoder, config: ModelConfig): ReadonlyMap<stri
         `encoder to start from (${missing.length} tensors missing)`,
       { tensor: first.name },
     );
-  return weights;
+  const heads = trainedPhases(recipe).map(({ phase }) => objectiveOf(phase).task);
+  if (!heads.includes("causal-lm")) return weights;
+  const whole = modelParameters(config, { kind: "causal-lm" });
+  return matchWeights(config, whole, encoder.tensors, encoder.unread).weights;
 }

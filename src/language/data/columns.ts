@@ -28,7 +28,7 @@ export const LABEL_NAMES: readonly string[] = [
 ];
 
 /** What a column may hold beside the text and its one label. */
-export const ROLES = ["second", "negative", "labels", "score", "tags", "answer"] as const;
+export const ROLES = ["second", "negative", "labels", "score", "tags", "answer", "input", "system"] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Guessed in this order, whatever the case. */
@@ -39,6 +39,8 @@ export const ROLE_NAMES: { readonly [R in Role]: readonly string[] } = {
   score: ["score", "similarity", "value", "rating", "label", "target"],
   tags: ["tags", "ner_tags", "labels", "label"],
   answer: ["answer", "output", "response", "completion", "target"],
+  input: ["input", "context"],
+  system: ["system", "system_prompt"],
 };
 
 /** Whether a role's column has to be there, may be, or is read only where it is named. */
@@ -52,6 +54,8 @@ export type RoleChoices = { readonly [R in Role]?: RoleChoice | undefined };
 /** A column name, undefined to guess (a label may then be missing), or false for none. */
 export interface ColumnChoice {
   readonly text: string | undefined;
+  /** Guessed before the usual names. @default none */
+  readonly textNames?: readonly string[] | undefined;
   readonly label: string | false | undefined;
   /** Taken where there are columns of these names, before any guess: those that a version was trained on. */
   readonly preferred?: { readonly text: string; readonly label: string } | undefined;
@@ -68,11 +72,14 @@ export interface Columns {
 /** Throws DATA_INVALID that names the columns there are and the closest one. */
 export function chooseColumns(names: readonly string[], choice: ColumnChoice, path: string): Columns {
   const text =
-    choice.text === undefined ? guess(names, TEXT_NAMES, choice.preferred?.text) : find(names, choice.text, path);
+    choice.text === undefined
+      ? guess(names, [...(choice.textNames ?? []), ...TEXT_NAMES], choice.preferred?.text)
+      : find(names, choice.text, path);
   if (text === undefined)
     throw missing(
-      `none of the columns of ${path} is called ${TEXT_NAMES.slice(0, 5).join(", ")} or the like; say which ` +
-        "one holds the text",
+      `none of the columns of ${path} is called ` +
+        `${[...(choice.textNames ?? []), ...TEXT_NAMES].slice(0, 5).join(", ")} or the like; say which one holds the ` +
+        "text",
       names,
       path,
     );

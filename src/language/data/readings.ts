@@ -1,13 +1,14 @@
 /**
  * What a table's rows are to a training: texts alone, texts with one class, several, a number, words with tags, texts
- * that belong together, or a question with its answer. A reading says which columns it needs and makes of every row one
+ * that belong together, or conversations. A reading says which columns it needs and makes of every row one
  * example: tokens, and what is to be learned of them.
  */
 import { LockstepError } from "../../base/index.ts";
-import type { Tokenizer } from "../text/index.ts";
+import { withChatTemplate, type Tokenizer } from "../text/index.ts";
+import { CHAT_NAMES, encodeChat, wordsOfChat } from "./chats.ts";
 import type { Need, Role } from "./columns.ts";
 import { labelIds, labelNames } from "./labels.ts";
-import { encodeRows, type EncodeDatasetOptions } from "./pack.ts";
+import { encodeRows, type EncodedRow, type EncodeDatasetOptions } from "./pack.ts";
 import { requireLabels, type Table } from "./table.ts";
 import { encodeWords, tagNames, wordsOf } from "./words.ts";
 
@@ -29,9 +30,13 @@ export interface ExampleData {
 export interface Reading {
   /** Whether there has to be a column of one label a text. */
   readonly label: boolean;
+  /** Names that its column of texts usually has, before those of any. @default none */
+  readonly textNames?: readonly string[];
   readonly roles: { readonly [R in Role]?: Need };
   /** Rows of tokens an example has. */
   rowsEach(table: Table): number;
+  /** The tokenizer as it is needed, such as with a chat template. @default as it is */
+  readonly tokenizer?: (tokenizer: Tokenizer) => Tokenizer;
   /** What an example is as a text: the split goes by it, and a tokenizer is trained on it. */
   texts(table: Table): readonly string[];
   /** Names of classes by id; none where none are learned. @throws DATA_INVALID */
@@ -132,20 +137,42 @@ const wordTags: Reading = {
   texts: textsOf,
   names: (table) => tagNames(need(table, "tags").map(wordsOf)),
   async encode(table, tokenizer, names, options) {
-    const labels: number[] = [];
     const idOf = new Map(names.map((name, id) => [name, id]));
     const tags = need(table, "tags");
-    const rows = await encodeRows(
-      table.texts.length,
-      async (row) => {
-        const encoded = await encodeWords(tokenizer, table, row, wordsOf(tags[row]!), idOf, options.maxLength);
-        for (const label of encoded.labels) labels.push(label);
-        return encoded;
-      },
-      options,
+    return await encodeLabelled(table, options, (row) =>
+      encodeWords(tokenizer, table, row, wordsOf(tags[row]!), idOf, options.maxLength),
     );
-    return { ...rows, ...NOTHING, labels: shared(Int32Array.from(labels)) };
   },
+};
+
+/** Rows with a label for each token. */
+async function encodeLabelled(
+  { texts }: Table,
+  options: EncodeDatasetOptions,
+  encode: (row: number) => Promise<EncodedRow & { readonly labels: ArrayLike<number> }>,
+): Promise<ExampleData> {
+  const labels: number[] = [];
+  const rows = await encodeRows(
+    texts.length,
+    async (row) => {
+      const encoded = await encode(row);
+      for (let t = 0; t < encoded.labels.length; t++) labels.push(encoded.labels[t]!);
+      return encoded;
+    },
+    options,
+  );
+  return { ...rows, ...NOTHING, labels: shared(Int32Array.from(labels)) };
+}
+
+/** Conversations; a token's label is the token where it is learned. */
+const chats: Reading = {
+  ...text,
+  textNames: CHAT_NAMES,
+  roles: { answer: "guessed", input: "guessed", system: "guessed" },
+  tokenizer: withChatTemplate,
+  texts: (table) => table.texts.map((_, row) => wordsOfChat(table, row)),
+  encode: (table, tokenizer, _, options) =>
+    encodeLabelled(table, options, (row) => encodeChat(tokenizer, table, row, options.maxLength)),
 };
 
 /** A text, the one that belongs to it, and one that does not where there is a column of them. */
@@ -175,6 +202,7 @@ export const READINGS = {
   "text-score": textScore,
   "word-tags": wordTags,
   pairs,
+  chats,
 } as const satisfies Readonly<Record<string, Reading>>;
 export type ReadingName = keyof typeof READINGS;
 

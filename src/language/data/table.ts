@@ -11,6 +11,8 @@ import { readText, type FileFacts } from "./text-file.ts";
 const tableOptions = z.strictObject({
   /** Column of the text. @default the first of text, sentence, question, query … that there is */
   text: z.string().min(1).optional(),
+  /** Names of a text's column that are looked for before the usual ones. */
+  textNames: z.array(z.string()).readonly().optional(),
   /** Column of the label; false for none. @default the first of label, intent, category, class … if there is one */
   label: z.union([z.string().min(1), z.literal(false)]).optional(),
   /** Columns that are taken where they are there and none is named: those that a version was trained on. */
@@ -115,7 +117,7 @@ const READERS: { readonly [F in TableFormat]: Reader } = {
 async function readCsv(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, preferred, roles, maxCellBytes }: Settled,
+  { text, textNames, label, preferred, roles, maxCellBytes }: Settled,
 ): Promise<Found | undefined> {
   let header: readonly string[] | undefined;
   let columns: Columns | undefined;
@@ -124,7 +126,7 @@ async function readCsv(
   for await (const { cells, line } of csvRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     if (header === undefined || columns === undefined) {
       header = cells;
-      columns = chooseColumns(header, { text, label, preferred, roles }, rows.path);
+      columns = chooseColumns(header, { text, textNames, label, preferred, roles }, rows.path);
       const { roles: found } = columns;
       const names = header;
       further = ROLES.flatMap((role) =>
@@ -163,19 +165,20 @@ function position(header: readonly string[], name: string, path: string): number
 async function readJsonl(
   chunks: AsyncIterable<string>,
   rows: Rows,
-  { text, label, preferred, roles, maxCellBytes }: Settled,
+  { text, textNames, label, preferred, roles, maxCellBytes }: Settled,
 ): Promise<Found | undefined> {
   let columns: Columns | undefined;
   let names: readonly string[] = [];
   for await (const { value, line } of jsonRecords(chunks, rows.path, maxRecord(maxCellBytes))) {
     if (columns === undefined) {
       names = Object.keys(value);
-      columns = chooseColumns(names, { text, label, preferred, roles }, rows.path);
+      columns = chooseColumns(names, { text, textNames, label, preferred, roles }, rows.path);
     }
     const labelValue =
       columns.label === undefined ? undefined : field(value, columns.label, rows.path, line, ["scalar"]);
-    // a list of words belongs to a list of tags
-    const kinds = columns.roles.tags === undefined ? [] : (["list"] as const);
+    // a list of words belongs to a list of tags, one of messages to readings that may have answers beside
+    const kinds: readonly Kind[] =
+      columns.roles.tags !== undefined ? ["list"] : roles.answer !== undefined ? ["messages"] : [];
     rows.add(field(value, columns.text, rows.path, line, kinds), labelValue, columns, line);
     for (const role of ROLES) {
       const name = columns.roles[role];
@@ -234,21 +237,25 @@ async function readParagraphs(
   return rows.texts.length === 0 ? undefined : { columns, names: ["text"] };
 }
 
+/** What may stand in a field beside a string. */
+type Kind = "scalar" | "list" | "messages";
+
 /**
  * A text must be a string; by `kinds`, a scalar may be a number or a boolean too, as `String` writes it, and a list of
- * strings and numbers becomes JSON text.
+ * strings and numbers, or of messages, becomes JSON text.
  */
 function field(
   value: Readonly<Record<string, unknown>>,
   name: string,
   path: string,
   line: number,
-  kinds: readonly ("scalar" | "list")[],
+  kinds: readonly Kind[],
 ): string {
   const found = Object.hasOwn(value, name) ? value[name] : undefined;
   if (typeof found === "string") return found;
   if (kinds.includes("scalar") && (typeof found === "number" || typeof found === "boolean")) return String(found);
   if (kinds.includes("list") && Array.isArray(found) && found.every(isScalar)) return JSON.stringify(found.map(String));
+  if (kinds.includes("messages") && Array.isArray(found)) return JSON.stringify(found);
   const what =
     found === undefined
       ? "is missing"
@@ -263,6 +270,8 @@ function field(
 function isScalar(value: unknown): boolean {
   return typeof value === "string" || typeof value === "number";
 }
+
+const MAY_BE_EMPTY: ReadonlySet<Role> = new Set(["labels", "input", "system"]);
 
 /** The rows so far, each checked as it comes. */
 class Rows {
@@ -301,9 +310,9 @@ class Rows {
     this.labels.push(trimmed);
   }
 
-  /** Of the row that was added last. An empty list of labels is one. */
+  /** Of the row that was added last. An empty list of labels is one, and an instruction may have no input. */
   addCell(role: Role, cell: string, columns: Columns, line: number): void {
-    if (!(role === "labels" && cell.trim() === ""))
+    if (!(MAY_BE_EMPTY.has(role) && cell.trim() === ""))
       this.#check(cell, columns.roles[role] ?? role, line, this.texts.length);
     (this.cells[role] ??= []).push(cell);
   }

@@ -191,8 +191,10 @@ function requireHead(config: ModelConfig, head: Head): void {
 }
 
 function noSuchHead(config: ModelConfig, { kind }: Head): LockstepError {
-  return new LockstepError("MODEL_INVALID", `a model of the family ${familyTitle(config)} has no head "${kind}"`, {
-    model_type: config.model_type,
-    head: kind,
-  });
+  const others = FAMILY_NAMES.filter((name) => Object.values(FAMILIES[name].architectures).includes(kind));
+  return new LockstepError(
+    "MODEL_INVALID",
+    `a model of the family ${familyTitle(config)} has no head "${kind}"; those that have one are ${others.join(", ")}`,
+    { model_type: config.model_type, head: kind },
+  );
 }

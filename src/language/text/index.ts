@@ -23,6 +23,7 @@ export {
 export { tokenizerOfGguf } from "./gguf-tokenizer.ts";
 export { trainWordPiece, type TrainWordPieceOptions } from "./train-wordpiece.ts";
 export { tokensInSpans } from "./chat.ts";
+export { withChatTemplate } from "./default-chat.ts";
 export { trainBytePairs, type TrainBytePairsOptions } from "./train-bpe.ts";
 export { scoredBpeTokenizerJson, type ScoredPieces } from "./bpe-files.ts";
 export { checkText, MAX_TEXT_LENGTH } from "./input.ts";

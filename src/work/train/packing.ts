@@ -7,8 +7,8 @@ import type { SpecialIds } from "../../language/text/index.ts";
 import type { Dataset } from "./training-data.ts";
 
 /**
- * Rows of `length` tokens; the last one of each split may be shorter. `labels` becomes the number of the document that
- * each token belongs to, within its row. A document ends with the token `eos`, where there is one (else −1).
+ * Rows of `length` tokens; the last one of each split may be shorter. Each token knows its document within its row
+ * (`documents`). A document ends with the token `eos`, where there is one (else −1).
  */
 export function packed(dataset: Dataset, length: number, { eos }: Pick<SpecialIds, "eos">): Dataset {
   const rows: { readonly ids: readonly number[]; readonly documents: readonly number[] }[] = [];
@@ -43,7 +43,46 @@ export function packed(dataset: Dataset, length: number, { eos }: Pick<SpecialId
   return {
     ids: shared(rows.flatMap(({ ids }) => ids)),
     offsets: shared([0, ...rows.map(({ ids }) => (end += ids.length))]),
-    labels: shared(rows.flatMap(({ documents }) => documents)),
+    documents: shared(rows.flatMap(({ documents }) => documents)),
+    labels: new Int32Array(0),
+    train,
+    validation,
+  };
+}
+
+/**
+ * Documents that stay whole, with the labels of their tokens: each in the row of the one before it where there is room
+ * within `length` tokens, else in a row of its own.
+ */
+export function packedWhole(dataset: Dataset, length: number): Dataset {
+  const rows: number[][] = [];
+  const pack = (examples: Int32Array): Int32Array => {
+    const first = rows.length;
+    let room = 0;
+    for (const example of examples) {
+      const tokens = dataset.offsets[example + 1]! - dataset.offsets[example]!;
+      if (tokens > room) {
+        rows.push([]);
+        room = length;
+      }
+      rows.at(-1)!.push(example);
+      room -= tokens;
+    }
+    return shared(Array.from({ length: rows.length - first }, (_, row) => first + row));
+  };
+  const train = pack(dataset.train);
+  const validation = pack(dataset.validation);
+  const tokensOf = (values: Int32Array, row: readonly number[]): readonly number[] =>
+    row.flatMap((example) => Array.from(values.subarray(dataset.offsets[example], dataset.offsets[example + 1])));
+  const ids = rows.map((row) => tokensOf(dataset.ids, row));
+  let end = 0;
+  return {
+    ids: shared(ids.flat()),
+    offsets: shared([0, ...ids.map((row) => (end += row.length))]),
+    documents: shared(
+      rows.flatMap((row) => row.flatMap((example, document) => tokensOf(dataset.ids, [example]).map(() => document))),
+    ),
+    labels: shared(rows.flatMap((row) => tokensOf(dataset.labels, row))),
     train,
     validation,
   };

@@ -34,7 +34,10 @@ export const recipeSchema = z.strictObject({
       text: z.string(),
       /** Column of the label; absent where none was read. */
       label: z.string().optional(),
-      /** Further columns that were read, by what they hold: second, negative, labels, score, tags, answer. */
+      /**
+       * Further columns that were read, by what they hold: second, negative, labels, score, tags, answer, input,
+       * system.
+       */
       columns: z.partialRecord(z.enum(ROLES), z.string()).optional(),
     })
     .optional(),

@@ -10,6 +10,8 @@ export interface TrainingData {
   readonly typeIds?: Uint8Array;
   /** 1 for tokens that begin a word; empty or absent where nobody asks. */
   readonly wordStarts?: Uint8Array;
+  /** The text of each token within its row, where several texts share one. @default a row is one text */
+  readonly documents?: Int32Array;
   /** A class of each example, or one of each token (−100: none); empty for a phase without classes. */
   readonly labels: Int32Array;
   /** [examples, width]: numbers to be learned. */

@@ -153,6 +153,12 @@ export interface Validation<S extends CommonSettings = CommonSettings> {
   readonly further?: (numbers: Float64Array) => Readonly<Record<string, number>>;
 }
 
+export interface Arrangement<S extends CommonSettings = CommonSettings> {
+  /** Whether texts are read whole, to be cut into rows here; else they come cut to `length`. */
+  readonly whole: boolean;
+  rows(dataset: Dataset, length: number, special: SpecialIds, phase: S): Dataset;
+}
+
 /** Methods, so that an objective of one kind of phase can stand in a table of all (their parameters are bivariant). */
 export interface Objective<S extends CommonSettings = CommonSettings> {
   /** A sentence or two, for people. */
@@ -162,7 +168,7 @@ export interface Objective<S extends CommonSettings = CommonSettings> {
   /** What it makes of a table's rows. */
   readonly reading: ReadingName;
   /** Examples as they are trained on, with rows of at most `length` tokens. @default as they are read */
-  readonly arrange?: (dataset: Dataset, length: number, special: SpecialIds) => Dataset;
+  readonly arrange?: Arrangement<S>;
   /** Settings that suit a start, under what is given and over the schema's own defaults. */
   readonly defaults: { readonly [K in Start]: Readonly<Record<string, unknown>> };
   head(context: ModelContext<S>): Head;

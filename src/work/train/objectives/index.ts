@@ -7,6 +7,7 @@ import { causalLm, causalLmPhase } from "./causal-lm.ts";
 import { classify, classifyPhase } from "./classify.ts";
 import type { Objective, ObjectiveTask, Start } from "./contract.ts";
 import { contrastive, contrastivePhase } from "./contrastive.ts";
+import { instructionTuning, instructionTuningPhase } from "./instruction-tuning.ts";
 import { maskedLm, maskedLmPhase } from "./masked-lm.ts";
 import { multiLabel, multiLabelPhase } from "./multi-label.ts";
 import { regression, regressionPhase } from "./regression.ts";
@@ -35,6 +36,7 @@ export const phaseSchema = z.discriminatedUnion("objective", [
   regressionPhase,
   tokenClassifyPhase,
   causalLmPhase,
+  instructionTuningPhase,
   contrastivePhase,
 ]);
 const [first, ...others] = phaseSchema.options.map(({ shape }) =>
@@ -54,6 +56,7 @@ export const OBJECTIVES: {
   regression,
   "token-classify": tokenClassify,
   "causal-lm": causalLm,
+  "instruction-tuning": instructionTuning,
   contrastive,
 };
 
