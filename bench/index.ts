@@ -13,6 +13,7 @@ import { minilm } from "./minilm.ts";
 import { padding } from "./padding.ts";
 import { meets, table, type Benchmark, type BenchOptions, type Result } from "./report.ts";
 import { serving } from "./serving.ts";
+import { stopping } from "./stopping.ts";
 import { sync } from "./sync.ts";
 import { threads } from "./threads.ts";
 
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   serving,
   sync,
   minilm,
+  stopping,
   "event-loop": eventLoop,
   memory,
 };
