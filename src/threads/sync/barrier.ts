@@ -2,28 +2,27 @@
  * A cyclic barrier: `parties` threads meet, then all go on. A dead or failing member is announced with `abort`, which
  * wakes everyone; without it the others would sleep for ever.
  *
- * Words: 0 PHASE   bits 0..27 generation, bits 28..30 abort reason (0: none)
- *        1 ARRIVED how many have come in this generation
+ * Words: 0 ROUND   bits 0..27 its number, bits 28..30 abort reason (0: none)
+ *        1 ARRIVED how many have come in this round
  *        2 PARTIES constant, stored before the handle exists
- *        3 EVENTS  changes after PHASE has changed; waiters sleep here
+ *        3 EVENTS  changes after ROUND has changed; waiters sleep here
  *
- * Transitions of a waiter that read PHASE = g:
- *   arrive, not the last   ARRIVED += 1; read EVENTS; while PHASE == g sleep while EVENTS is unchanged
- *   arrive, the last       ARRIVED = 0, then PHASE: g → g + 1 by compare-and-set; EVENTS += 1, wake all
- *   abort(reason)          PHASE: g → g with reason, by compare-and-set; EVENTS += 1, wake all; final
- * Who reads PHASE again sees one of three: the same g (spurious wake-up: sleep again), another generation (passed),
- * the same generation with a reason (throw it). Completion and abort compete for the same word, so **a generation is
- * passed by all or by none**, and an abort after it is met at the next `wait`.
+ * Transitions of a waiter that read ROUND = r:
+ *   arrive, not the last   ARRIVED += 1; read EVENTS; while ROUND == r sleep while EVENTS is unchanged
+ *   arrive, the last       ARRIVED = 0, then ROUND: r → r + 1 by compare-and-set; EVENTS += 1, wake all
+ *   abort(reason)          ROUND: r → r with reason, by compare-and-set; EVENTS += 1, wake all; final
+ * Who reads ROUND again sees one of three: the same r (spurious wake-up: sleep again), another round (passed), the same
+ * round with a reason (throw it). Completion and abort compete for the same word, so **a round is passed by all or by
+ * none**, and an abort after it is met at the next `wait`.
  *
- * Why ARRIVED is reset before PHASE moves: a thread of the next generation adds to ARRIVED only after it saw the new
- * PHASE.
+ * Why ARRIVED is reset before ROUND moves: a thread of the next round adds to ARRIVED only after it saw the new ROUND.
  * Why a time limit, a signal or a waiter's abort word aborts for everyone: a party that left would make the count wrong
  * for the others. Deaths: a party that died will never arrive, so `threadDied` aborts with WORKER_DIED: give a
  * supervisor only barriers in which every thread that it supervises is a party. It wakes all as well, since the dead
- * one may have been the last to arrive and about to. Generations wrap at 2^28; a sleeper is a party itself, so at most
- * one generation can pass over it. Memory order: every access is sequentially consistent, and each arrival is a
+ * one may have been the last to arrive and about to. Rounds wrap at 2^28; a sleeper is a party itself, so at most
+ * one round can pass it by. Memory order: every access is sequentially consistent, and each arrival is a
  * read-modify-write of ARRIVED, so what any party wrote before `wait` happens before what any party reads after it.
- * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the generation as the sense.
+ * Sense-reversing form after Hensgen, Finkel and Manber (1988), with the round as the sense.
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import {
@@ -41,11 +40,11 @@ import { tellAll } from "./sleepers.ts";
 import { deadlineOf, sleep, sleepAsync, type AsyncWaitOptions, type WaitOptions } from "./wait.ts";
 import { allocateWords, attachWords, cas, load, type SyncHandle, type Words } from "./words.ts";
 
-const PHASE = 0;
+const ROUND = 0;
 const ARRIVED = 1;
 const PARTIES = 2;
 const EVENTS = 3;
-const GENERATION = 0x0fff_ffff;
+const ROUND_BITS = 0x0fff_ffff;
 const REASON_SHIFT = 28;
 
 export type BarrierHandle = SyncHandle<"barrier">;
@@ -76,7 +75,7 @@ export class Barrier implements Abortable, Supervised, Wakeable {
   }
 
   get aborted(): AbortReason | null {
-    return reasonOf(load(this.#words, PHASE) >> REASON_SHIFT);
+    return reasonOf(load(this.#words, ROUND) >> REASON_SHIFT);
   }
 
   /**
@@ -86,16 +85,16 @@ export class Barrier implements Abortable, Supervised, Wakeable {
    */
   wait(options: WaitOptions = {}): boolean {
     const deadline = deadlineOf(options);
-    const phase = this.#arrive();
-    if (phase === null) return true;
+    const round = this.#arrive();
+    if (round === null) return true;
     for (;;) {
       const events = load(this.#words, EVENTS);
-      if (this.#passed(phase)) return false;
+      if (this.#passed(round)) return false;
       try {
         if (!sleep(this.#words, EVENTS, events, deadline, "a barrier", options.abort))
-          this.#abortPhase(phase, "TIMEOUT");
+          this.#abortRound(round, "TIMEOUT");
       } catch (thrown) {
-        this.#abortPhase(phase, reasonFor(thrown)); // what happened to the phase is read again above
+        this.#abortRound(round, reasonFor(thrown)); // what happened to the round is read again above
       }
     }
   }
@@ -103,16 +102,16 @@ export class Barrier implements Abortable, Supervised, Wakeable {
   /** The same for a party that must not block. A signal aborts the barrier for all. */
   async waitAsync(options: AsyncWaitOptions = {}): Promise<boolean> {
     const deadline = deadlineOf(options);
-    const phase = this.#arrive();
-    if (phase === null) return true;
+    const round = this.#arrive();
+    if (round === null) return true;
     for (;;) {
       const events = load(this.#words, EVENTS);
-      if (this.#passed(phase)) return false;
+      if (this.#passed(round)) return false;
       try {
         if (!(await sleepAsync(this.#words, EVENTS, events, deadline, "a barrier", options.signal, options.abort)))
-          this.#abortPhase(phase, "TIMEOUT");
+          this.#abortRound(round, "TIMEOUT");
       } catch (thrown) {
-        this.#abortPhase(phase, reasonFor(thrown));
+        this.#abortRound(round, reasonFor(thrown));
       }
     }
   }
@@ -120,9 +119,9 @@ export class Barrier implements Abortable, Supervised, Wakeable {
   abort(reason: AbortReason): boolean {
     reasonNumber(reason);
     for (;;) {
-      const phase = load(this.#words, PHASE);
-      if (phase >> REASON_SHIFT !== 0) return false;
-      if (this.#abortPhase(phase, reason)) return true;
+      const round = load(this.#words, ROUND);
+      if (round >> REASON_SHIFT !== 0) return false;
+      if (this.#abortRound(round, reason)) return true;
     }
   }
 
@@ -137,39 +136,39 @@ export class Barrier implements Abortable, Supervised, Wakeable {
     return aborted;
   }
 
-  /** Null: the last party, which has opened the barrier. Else the phase to sleep on. */
+  /** Null: the last party, which has opened the barrier. Else the round to sleep on. */
   #arrive(): number | null {
-    const phase = load(this.#words, PHASE);
-    this.#throwIfAborted(phase);
+    const round = load(this.#words, ROUND);
+    this.#throwIfAborted(round);
     const arrived = Atomics.add(this.#words, ARRIVED, 1) + 1;
     const parties = this.parties;
-    if (arrived < parties) return phase;
+    if (arrived < parties) return round;
     if (arrived > parties)
       throw new LockstepError("CONFLICT", `a barrier of ${parties} parties was entered by ${arrived} threads at once`, {
         parties,
         arrived,
       });
     Atomics.store(this.#words, ARRIVED, 0);
-    if (!cas(this.#words, PHASE, phase, (phase + 1) & GENERATION)) this.#throwIfAborted(load(this.#words, PHASE));
+    if (!cas(this.#words, ROUND, round, (round + 1) & ROUND_BITS)) this.#throwIfAborted(load(this.#words, ROUND));
     this.wakeAll();
     return null;
   }
 
-  #passed(phase: number): boolean {
-    const now = load(this.#words, PHASE);
-    if ((now & GENERATION) !== phase) return true;
+  #passed(round: number): boolean {
+    const now = load(this.#words, ROUND);
+    if ((now & ROUND_BITS) !== round) return true;
     this.#throwIfAborted(now);
     return false;
   }
 
-  #abortPhase(phase: number, reason: AbortReason): boolean {
-    if (!cas(this.#words, PHASE, phase, phase | (reasonNumber(reason) << REASON_SHIFT))) return false;
+  #abortRound(round: number, reason: AbortReason): boolean {
+    if (!cas(this.#words, ROUND, round, round | (reasonNumber(reason) << REASON_SHIFT))) return false;
     this.wakeAll();
     return true;
   }
 
-  #throwIfAborted(phase: number): void {
-    const reason = reasonOf(phase >> REASON_SHIFT);
+  #throwIfAborted(round: number): void {
+    const reason = reasonOf(round >> REASON_SHIFT);
     if (reason !== null) throw abortError(reason, "a barrier");
   }
 }

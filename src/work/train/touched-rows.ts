@@ -1,6 +1,6 @@
 /**
  * Which rows of the row tables hold a gradient, for every slot; shared by all workers, a byte for each row. Between
- * steps no row of any slot does: all are zero. Who writes when (barriers separate the three phases of a step):
+ * steps no row of any slot does: all are zero. Who writes when (barriers separate the three parts of a step):
  *   1. its owner clears a slot's flags and sets those of its shard's ids; when it folds a slot into another, the flags
  *      move along;
  *   2. and 3. nobody writes: every worker works through the flagged rows of its own blocks, and zeroes them in every
