@@ -244,6 +244,10 @@ function values(place: Place): string {
       if (option.type === "null") return "`null`";
       if (option.type === "boolean") return "`true`, `false`";
       if (option.type === "string") return "text";
+      if (option.properties !== undefined)
+        return `\`{ ${Object.entries(option.properties)
+          .map(([name, of]) => `"${name}": ${of.type === "string" ? "text" : values(of)}`)
+          .join(", ")} }\``;
       const least = option.exclusiveMinimum === undefined ? (option.minimum ?? "") : `over ${option.exclusiveMinimum}`;
       return `${least} to ${option.maximum ?? "…"}`.trim();
     })

@@ -37,6 +37,7 @@ export const ERROR_TABLE = {
   RUNTIME_MISSING: { http: 500, retry: false, exit: 2 },
   RUNTIME_FAILED: { http: 500, retry: false, exit: 1 },
   NUMERICS_UNTRUSTED: { http: 500, retry: false, exit: 1 },
+  CALLBACK_FAILED: { http: 500, retry: false, exit: 1 },
   NON_FINITE: { http: 500, retry: false, exit: 1 },
   GRAPH_INVALID: { http: 500, retry: false, exit: 1 },
   WORKER_DIED: { http: 500, retry: true, exit: 1 },

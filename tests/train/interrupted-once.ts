@@ -4,12 +4,13 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isLockstepError } from "../../src/base/index.ts";
-import { runTraining, type TrainedModel, type TrainingInput } from "../../src/work/train/index.ts";
+import { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "../../src/work/train/index.ts";
 
 /** Stops after `steps` steps; what is on the disk then can be changed before it goes on with other threads. */
 export async function interruptedOnce(
   input: TrainingInput,
   steps: number,
+  run: Pick<TrainingRun, "shardWeights"> = {},
   meanwhile: (folder: string) => Promise<void> = async () => {},
 ): Promise<TrainedModel> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-weights-"));
@@ -20,11 +21,11 @@ export async function interruptedOnce(
       if (kind === "digest" && event.step === steps) controller.abort();
     };
     await assert.rejects(
-      runTraining(input, { threads: 2, signal: controller.signal, onEvent, digests: true, checkpoints }),
+      runTraining(input, { ...run, threads: 2, signal: controller.signal, onEvent, digests: true, checkpoints }),
       (thrown) => isLockstepError(thrown) && thrown.code === "CANCELLED",
     );
     await meanwhile(folder);
-    return await runTraining(input, { threads: 3, checkpoints });
+    return await runTraining(input, { ...run, threads: 3, checkpoints });
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -6,13 +6,14 @@ import { writeSync } from "node:fs";
 import { digestTensors } from "../../src/numeric/tensor/index.ts";
 import { runTraining } from "../../src/work/train/index.ts";
 import { smallInput } from "./small.ts";
-import { KILLED } from "./kill-recipe.ts";
+import { KILLED, KILLED_RUN } from "./kill-recipe.ts";
 
 const [folder = "", threads = "1"] = process.argv.slice(2);
 const say = (line: string): void => {
   writeSync(1, `${line}\n`);
 };
 const model = await runTraining(await smallInput(KILLED, 160), {
+  ...KILLED_RUN,
   threads: Number(threads),
   digests: true,
   checkpoints: { folder, everySeconds: 0.03, resume: true },

@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { seedFrom, uniform, PURPOSE } from "../../src/base/index.ts";
 import { digestTensors } from "../../src/numeric/tensor/index.ts";
 import { runTraining } from "../../src/work/train/index.ts";
-import { KILLED } from "./kill-recipe.ts";
+import { KILLED, KILLED_RUN } from "./kill-recipe.ts";
 import { smallInput } from "./small.ts";
 
 const CHILD = join(import.meta.dirname, "kill-child.ts");
@@ -79,6 +79,7 @@ test(
     const started = performance.now();
     const states = new Set<string>();
     const whole = await runTraining(await smallInput(KILLED, 160), {
+      ...KILLED_RUN,
       threads: 2,
       digests: true,
       onEvent: (event) => {

@@ -7,10 +7,23 @@ import { readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadLatestCheckpoint, saveCheckpoint } from "../../src/work/store/index.ts";
-import { recipeHashBefore, runTraining, type RecipeInput } from "../../src/work/train/index.ts";
+import { pause } from "../../src/threads/sync/index.ts";
+import {
+  recipeHashBefore,
+  runTraining,
+  type RecipeInput,
+  type ShardWeightFunction,
+} from "../../src/work/train/index.ts";
 import { SHARD_WEIGHTS, type ShardWeights } from "../../src/work/train/shard-weights.ts";
+import { curriculum, sparing } from "./asked-weights.ts";
 import { interruptedOnce } from "./interrupted-once.ts";
 import { digestsOf, SMALL, smallInput } from "./small.ts";
+
+const FUNCTIONS = { "curriculum/1": curriculum, "sparing/1": sparing };
+const POLICIES: readonly ShardWeights[] = [
+  ...SHARD_WEIGHTS,
+  ...Object.keys(FUNCTIONS).map((name) => ({ function: name })),
+];
 
 function recipeWith(shard_weights: ShardWeights): RecipeInput {
   const { finetune } = SMALL;
@@ -18,19 +31,39 @@ function recipeWith(shard_weights: ShardWeights): RecipeInput {
 }
 
 test("every policy: the same states for 1, 2, 3, 4, 8 threads and over an interruption", async () => {
-  const last = new Map<ShardWeights, string>();
-  for (const policy of SHARD_WEIGHTS) {
+  const last = new Map<string, string>();
+  for (const policy of POLICIES) {
+    const named = Object.entries(FUNCTIONS).filter(([name]) => typeof policy !== "string" && policy.function === name);
+    const run = { shardWeights: Object.fromEntries(named) };
     const input = await smallInput(recipeWith(policy), 80);
-    const alone = await digestsOf(input, { threads: 1 });
+    const alone = await digestsOf(input, { threads: 1, ...run });
+    const name = JSON.stringify(policy);
     assert.equal(new Set(alone.digests).size, alone.digests.length);
     for (const threads of [2, 3, 4, 8])
-      assert.deepEqual((await digestsOf(input, { threads })).digests, alone.digests, `${policy}, ${threads} threads`);
-    assert.equal((await interruptedOnce(input, 2)).stateDigest, alone.digests.at(-1), policy);
-    last.set(policy, alone.digests.at(-1)!);
+      assert.deepEqual(
+        (await digestsOf(input, { threads, ...run })).digests,
+        alone.digests,
+        `${name}, ${threads} threads`,
+      );
+    assert.equal((await interruptedOnce(input, 2, run)).stateDigest, alone.digests.at(-1), name);
+    last.set(name, alone.digests.at(-1)!);
   }
   // A class a text: as many losses as examples.
-  assert.equal(last.get("examples"), last.get("size"));
-  assert.equal(new Set(last.values()).size, SHARD_WEIGHTS.length - 1);
+  assert.equal(last.get('"examples"'), last.get('"size"'));
+  assert.equal(new Set(last.values()).size, POLICIES.length - 1);
+});
+
+test("a function that takes long only slows, whatever waits for it", async () => {
+  const input = await smallInput(recipeWith({ function: "slow" }), 64);
+  const slow =
+    (ms: number): ShardWeightFunction =>
+    (figures) => {
+      if (figures.step < 2) pause(ms);
+      return curriculum(figures);
+    };
+  const alone = await runTraining(input, { threads: 1, shardWeights: { slow: slow(0) } });
+  const slowed = await runTraining(input, { threads: 3, shardWeights: { slow: slow(2000) } });
+  assert.equal(slowed.stateDigest, alone.stateDigest);
 });
 
 test("a checkpoint of before recipes had phases is gone on with", async () => {
@@ -38,7 +71,7 @@ test("a checkpoint of before recipes had phases is gone on with", async () => {
   const whole = await runTraining(input, { threads: 1 });
   const before = recipeHashBefore(input.recipe);
   assert.ok(before);
-  const resumed = await interruptedOnce(input, 1, async (folder) => {
+  const resumed = await interruptedOnce(input, 1, {}, async (folder) => {
     const { meta, step, buffers } = (await loadLatestCheckpoint(folder))!;
     for (const name of await readdir(folder)) await rename(join(folder, name), join(folder, `${name}.old`));
     await saveCheckpoint(folder, { step, buffers, meta: { ...(meta as object), recipe: before } });

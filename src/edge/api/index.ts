@@ -61,7 +61,14 @@ export { requireReplayed, requireTrusted, type TrustOptions } from "./trust.ts";
 export type { MeasuredTask, Share } from "../../work/evaluate/index.ts";
 export type { Metrics } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";
-export type { Recipe, RecipeInput } from "../../work/train/index.ts";
+export type {
+  EarlierStep,
+  Recipe,
+  RecipeInput,
+  ShardFigures,
+  ShardWeightFunction,
+  StepFigures,
+} from "../../work/train/index.ts";
 export { ROLES } from "../../language/data/index.ts";
 export { TRAINED_TASKS } from "../../work/train/index.ts";
 export type { ErasureResult, ReplayReport, VerifyReport as LogReport } from "../../work/audit/index.ts";

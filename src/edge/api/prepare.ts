@@ -31,6 +31,7 @@ import {
   phaseNames,
   recordShards,
   requireTask,
+  requireWeightFunctions,
   resolveRecipe,
   trainedPhases,
   trainTokenizer,
@@ -38,6 +39,7 @@ import {
   type PhaseRecipe,
   type Recipe,
   type RecipeInput,
+  type ShardWeightFunctions,
 } from "../../work/train/index.ts";
 import { openSource } from "./source.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
@@ -63,6 +65,7 @@ export interface PrepareOptions {
   readonly onStage: (stage: Stage) => void;
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal | undefined;
+  readonly shardWeights?: ShardWeightFunctions | undefined;
 }
 
 const MINIMUM_EXAMPLES = 8;
@@ -73,12 +76,13 @@ const ANY_HASH = "0".repeat(64);
 
 export async function prepare(
   input: TrainInput,
-  { onPhases, onStage, warn, signal }: PrepareOptions,
+  { onPhases, onStage, warn, signal, shardWeights }: PrepareOptions,
 ): Promise<Prepared> {
   const { data, text: _text, label: _label, columns: _columns, from, test: _test, ...settings } = input;
   // A wrong setting is refused before any file is read.
   const asked = resolveRecipe({ ...settings, ...(from === undefined ? {} : { from: ANY_HASH }) });
   checkSettings(asked);
+  requireWeightFunctions(asked, shardWeights);
   onPhases(phaseNames(asked));
   onStage("read");
   const executor = await chooseExecutor(settings.executor, warn);

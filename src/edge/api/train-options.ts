@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { parseOptions } from "../../base/index.ts";
 import { ROLES } from "../../language/data/index.ts";
-import type { RecipeInput, TrainingEvent } from "../../work/train/index.ts";
+import type { RecipeInput, ShardWeightFunction, TrainingEvent } from "../../work/train/index.ts";
 import { aliasSchema, callbackSchema, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 
 const table = (error: string) => z.string({ error }).min(1).max(4096);
@@ -47,6 +47,16 @@ const runSchema = z.strictObject({
   digests: z.boolean().default(false),
   /** With `test`: also train a linear model and measure it on the same split. @default false */
   baseline: z.boolean().default(false),
+  /**
+   * Functions of weights of shards, by name: of each phase whose recipe has `shard_weights: { function: NAME }`. Called
+   * on this thread once a step. @default none
+   */
+  shardWeights: z
+    .record(
+      z.string(),
+      z.custom<ShardWeightFunction>((value) => typeof value === "function", "expected a function"),
+    )
+    .optional(),
   /** Aborting saves a checkpoint and throws CANCELLED. */
   signal: signalSchema,
   onProgress: callbackSchema<(event: TrainProgress) => void>(),

@@ -64,8 +64,9 @@ export interface TrainSeams {
 }
 
 /**
- * @throws OPTION_INVALID, DATA_INVALID, NOT_FOUND before any work; CANCELLED after saving a checkpoint; NON_FINITE,
- * WORKER_DIED, DISK_FAILED when the work failed. A failed or interrupted training publishes nothing.
+ * @throws OPTION_INVALID, DATA_INVALID, NOT_FOUND before any work; CANCELLED and CALLBACK_FAILED after saving a
+ * checkpoint; NON_FINITE, WORKER_DIED, DISK_FAILED when the work failed. A failed or interrupted training publishes
+ * nothing.
  */
 export async function train(input: TrainInput, options: TrainOptions = {}): Promise<TrainResult> {
   return await trainOn({}, input, options);
@@ -83,6 +84,7 @@ export async function trainOn(
     checkpointSeconds,
     digests,
     baseline,
+    shardWeights,
     signal,
     onProgress,
     threads = defaultThreads(),
@@ -96,7 +98,7 @@ export async function trainOn(
   };
   const warn = (message: string): void => onProgress?.({ kind: "warning", message });
   const onPhases = (phases: readonly string[]): void => onProgress?.({ kind: "plan", phases });
-  const prepared = await prepare(input, { onPhases, onStage, warn, signal });
+  const prepared = await prepare(input, { onPhases, onStage, warn, signal, shardWeights });
   const task = requireTask(prepared.recipe);
   if (input.test !== undefined && !isMeasured(task))
     throw new LockstepError(
@@ -110,6 +112,7 @@ export async function trainOn(
   const trained = await runTraining(trainingInput(prepared), {
     threads,
     digests: seams.digests ?? digests,
+    shardWeights,
     checkpoints: {
       folder: run.folder,
       everySeconds: seams.checkpointSeconds ?? checkpointSeconds,

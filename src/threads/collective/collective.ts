@@ -29,33 +29,43 @@ export interface Collective {
    * the sum lies; null when every shard was skipped. Slices of other members are complete only after the next `arrive`.
    */
   reduce(job: ReduceJob): Promise<SlotRef | null>;
+  /**
+   * Resolves when the coordinator, who is no member, has answered: every member has come, so all that they have laid
+   * out is seen there; then what the coordinator has laid out is seen by all. Throws as `arrive` does.
+   */
+  consult(): Promise<void>;
   /** Gives up for all members: whoever waits, or comes later, throws. */
   abort(reason: AbortReason): void;
 }
 
 export interface ThreadCollectiveHandle {
   readonly barrier: BarrierHandle;
+  /** Of the members and the coordinator: twice for each consultation. */
+  readonly consultation: BarrierHandle;
   readonly size: number;
 }
 
 /**
  * The form for worker threads, which share the memory of all slots: `arrive` blocks the thread on a barrier, `reduce`
  * is one arrival and then the additions of one's own slice, with no further waiting, since an element's additions never
- * leave its slice.
+ * leave its slice. `consult` is two rounds of a barrier in which the coordinator is one more party: between them only
+ * the coordinator runs.
  */
 export class ThreadCollective implements Collective, Supervised {
   readonly rank: number;
   readonly size: number;
   readonly #barrier: Barrier;
+  readonly #consultation: Barrier;
 
   private constructor(handle: ThreadCollectiveHandle, rank: number) {
     this.rank = rank;
     this.size = handle.size;
     this.#barrier = Barrier.attach(handle.barrier);
+    this.#consultation = Barrier.attach(handle.consultation);
   }
 
   static create(size: number): ThreadCollectiveHandle {
-    return { barrier: Barrier.create(size).handle, size };
+    return { barrier: Barrier.create(size).handle, consultation: Barrier.create(size + 1).handle, size };
   }
 
   static attach(handle: ThreadCollectiveHandle, rank: number): ThreadCollective {
@@ -74,8 +84,14 @@ export class ThreadCollective implements Collective, Supervised {
     return root;
   }
 
+  async consult(): Promise<void> {
+    this.#consultation.wait();
+    this.#consultation.wait();
+  }
+
   abort(reason: AbortReason): void {
     this.#barrier.abort(reason);
+    this.#consultation.abort(reason);
   }
 
   /**
@@ -83,6 +99,30 @@ export class ThreadCollective implements Collective, Supervised {
    * member may have decided it (or opened the barrier) and not have come to waking them.
    */
   threadDied(): boolean {
-    return this.#barrier.threadDied();
+    const wasFirst = this.#barrier.threadDied();
+    return this.#consultation.threadDied() && wasFirst;
+  }
+}
+
+/** Whom the members of a collective consult; on a thread that must not block, such as the main thread. */
+export class ThreadCoordinator {
+  readonly #consultation: Barrier;
+
+  private constructor({ consultation }: ThreadCollectiveHandle) {
+    this.#consultation = Barrier.attach(consultation);
+  }
+
+  static attach(handle: ThreadCollectiveHandle): ThreadCoordinator {
+    return new ThreadCoordinator(handle);
+  }
+
+  /**
+   * One consultation: waits until all members have come, lays the answer out, and lets them go on. When `answer`
+   * throws, they stay where they are: the caller gives up for all. Throws as `Collective.arrive` does.
+   */
+  async answer(answer: () => void): Promise<void> {
+    await this.#consultation.waitAsync();
+    answer();
+    await this.#consultation.waitAsync();
   }
 }

@@ -2,7 +2,7 @@
  * What workers tell each other within a step, beside gradients: a few numbers per shard and per block, in shared
  * memory. Barriers order all access.
  */
-import { SHARD_WEIGHT_POLICIES, type ShardWeights } from "./shard-weights.ts";
+import { policyOf, type ShardWeights } from "./shard-weights.ts";
 
 export interface Exchange {
   /** Losses summed in each shard; 0: skipped. */
@@ -24,7 +24,7 @@ export interface Exchange {
 export function createExchange(shardWeights: ShardWeights, shards: number, blocks: number, shared: number): Exchange {
   const ints = () => new Int32Array(new SharedArrayBuffer(4 * shards));
   const doubles = (length: number) => new Float64Array(new SharedArrayBuffer(8 * length));
-  const first = SHARD_WEIGHT_POLICIES[shardWeights].initialState?.(shards) ?? new Float64Array(0);
+  const first = policyOf(shardWeights).initialState?.(shards) ?? new Float64Array(0);
   const remembered = doubles(first.length);
   remembered.set(first);
   return {

@@ -25,5 +25,13 @@ export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } 
 export { phaseNames, type Pace, type TrainingEvent } from "./progress.ts";
 export { trainTokenizer, type TokenizerJob } from "./tokenizer-job.ts";
 export type { StepReport } from "./messages.ts";
+export {
+  requireWeightFunctions,
+  type ShardFigures,
+  type ShardWeightFunction,
+  type ShardWeightFunctions,
+  type StepFigures,
+} from "./weight-function.ts";
+export type { EarlierStep } from "./weight-history.ts";
 export { openHeadLearner, type HeadLearner, type LearnedVersion } from "./head-learner.ts";
 export type { LabelledText, Lineage, UpdateRecord } from "./head-update.ts";

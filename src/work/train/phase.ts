@@ -8,7 +8,7 @@ import { invariant, LockstepError, toLockstepError, ownFile } from "../../base/i
 import { modelParameters, type ParameterInfo } from "../../language/models/index.ts";
 import { nativeScopes } from "../../numeric/runtime/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
-import { ThreadCollective } from "../../threads/collective/index.ts";
+import { ThreadCollective, ThreadCoordinator } from "../../threads/collective/index.ts";
 import { createPool, type Pool, type WorkerScope } from "../../threads/pool/index.ts";
 import { planSegments } from "./layout.ts";
 import type { TrainingMemory } from "./memory.ts";
@@ -18,6 +18,7 @@ import { objectiveOf, type Figure, type ModelContext, type PhaseRecipe } from ".
 import { TrainingPlan } from "./plan.ts";
 import type { Context } from "./program.ts";
 import { createSetup } from "./setup.ts";
+import { askedWeights, type AskedWeights, type ShardWeightFunctions } from "./weight-function.ts";
 
 export interface PhaseOptions extends Context {
   /** For people: its place and its objective. */
@@ -27,6 +28,8 @@ export interface PhaseOptions extends Context {
   /** First values by parameter name; every parameter has one. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly onStep: (report: StepReport) => void;
+  /** Functions of weights of shards by name; the one that the phase's recipe names is among them. */
+  readonly shardWeights?: ShardWeightFunctions | undefined;
 }
 
 export class Phase {
@@ -38,6 +41,8 @@ export class Phase {
   readonly #memory: TrainingMemory;
   readonly #exchange: Exchange;
   readonly #collective: ThreadCollective;
+  readonly #coordinator: ThreadCoordinator;
+  readonly #asked: AskedWeights | undefined;
   #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
@@ -58,6 +63,8 @@ export class Phase {
     this.#memory = memory;
     this.#exchange = setup.exchange;
     this.#collective = ThreadCollective.attach(setup.collective, 0);
+    this.#coordinator = ThreadCoordinator.attach(setup.collective);
+    this.#asked = askedWeights(options, setup.exchange, options.shardWeights);
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
       entry: ownFile(() => import.meta.resolve("#entry/work/train/worker")),
@@ -92,7 +99,8 @@ export class Phase {
   /**
    * Steps from..to-1 on every worker, and the step that comes next: `to`, or an earlier one if `signal` was aborted
    * meanwhile. What was begun of that one is void, and no more can be trained in this phase. When a worker fails, the
-   * others give up: its own error is the one to report, whichever comes first.
+   * others give up: its own error is the one to report, whichever comes first. @throws CALLBACK_FAILED with the step
+   * as `details.step`: where the training stands, and with what state, as after an interruption
    */
   async train(from: number, to: number, signal?: AbortSignal): Promise<number> {
     this.#trained = true;
@@ -104,13 +112,24 @@ export class Phase {
         throw thrown;
       }
     });
-    const failures = (await Promise.allSettled(workers)).flatMap((end) =>
+    const answers = this.#asked === undefined ? [] : [this.#answer(this.#asked, from, to)];
+    const failures = (await Promise.allSettled([...workers, ...answers])).flatMap((end) =>
       end.status === "rejected" ? [toLockstepError(end.reason)] : [],
     );
     const failure = failures.find(({ details }) => details["waitedFor"] === undefined) ?? failures[0];
     if (failure === undefined) return to;
     if (failure.code !== "CANCELLED") throw failure;
     return Math.max(from, ...failures.map(({ details }) => Number(details["step"] ?? from)));
+  }
+
+  /** The weights of steps from..to-1, each when the workers ask for it. */
+  async #answer(asked: AskedWeights, from: number, to: number): Promise<void> {
+    try {
+      for (let step = from; step < to; step++) await this.#coordinator.answer(() => asked.answer(step));
+    } catch (thrown) {
+      this.#collective.abort("INTERNAL");
+      throw thrown;
+    }
   }
 
   /** The objective's figure over the examples; undefined where it has none. CANCELLED where `signal` was aborted. */

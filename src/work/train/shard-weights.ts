@@ -13,11 +13,29 @@
  *
  * so no shard falls below a tenth of its equal share, and what was learned fades within some ten steps. A shard without
  * losses counts as one of the mean loss of the others. α is part of a training's state: in checkpoints and digests.
+ *
+ * `function` is a function of the user's, whom the main thread asks before the gradients of a step: weight-function.ts.
  */
+import { z } from "zod";
 import { exp } from "../../base/index.ts";
+import { WeightHistory } from "./weight-history.ts";
 
 export const SHARD_WEIGHTS = ["size", "equal", "tokens", "examples", "adaptive"] as const;
-export type ShardWeights = (typeof SHARD_WEIGHTS)[number];
+
+/** As a recipe says it. A function is told by its name, which has to be another one where it does something else. */
+export const shardWeightsSchema = z.union(
+  [
+    z.enum(SHARD_WEIGHTS),
+    z.strictObject({
+      function: z
+        .string()
+        .regex(/^[\w][\w./@+-]{0,127}$/, "expected letters, digits and . / @ + - _, at most 128, such as curriculum/2"),
+    }),
+  ],
+  `expected ${SHARD_WEIGHTS.join(", ")}, or { function: NAME }`,
+);
+export type ShardWeights = z.output<typeof shardWeightsSchema>;
+type PolicyName = Extract<ShardWeights, string> | keyof Exclude<ShardWeights, string>;
 
 /** What a shard of the present step holds. */
 export interface ShardFacts {
@@ -30,8 +48,8 @@ export interface ShardFacts {
 }
 
 interface Policy {
-  /** An integer of at least 1. */
-  weight(facts: ShardFacts, state: Float64Array): number;
+  /** An integer of at least 1; undefined: the main thread is asked for those of all shards of a step. */
+  readonly weight: ((facts: ShardFacts, state: Float64Array) => number) | undefined;
   /** Numbers that it keeps from step to step, for so many shards. @default none */
   readonly initialState?: (shards: number) => Float64Array;
   /** After a step, by one worker; `losses`: means by shard, NaN where there were none. */
@@ -40,9 +58,10 @@ interface Policy {
 
 const RATE = 0.05;
 const SMOOTHING = 0.1;
-const UNITS = 65_536;
+/** Steps of a weight between 0 and the largest. */
+export const UNITS = 65_536;
 
-export const SHARD_WEIGHT_POLICIES: { readonly [K in ShardWeights]: Policy } = {
+export const SHARD_WEIGHT_POLICIES = {
   size: { weight: ({ count }) => count },
   equal: { weight: () => 1 },
   tokens: { weight: ({ tokens }) => tokens },
@@ -66,7 +85,16 @@ export const SHARD_WEIGHT_POLICIES: { readonly [K in ShardWeights]: Policy } = {
       });
     },
   },
-};
+  function: {
+    weight: undefined,
+    initialState: (shards) => new Float64Array(WeightHistory.length(shards)),
+    learn: (numbers, losses) => new WeightHistory(numbers).remember(losses),
+  },
+} as const satisfies { readonly [K in PolicyName]: Policy };
+
+export function policyOf(weights: ShardWeights): Policy {
+  return SHARD_WEIGHT_POLICIES[typeof weights === "string" ? weights : "function"];
+}
 
 function sum(values: Float64Array): number {
   return values.reduce((total, value) => total + value, 0);

@@ -1,10 +1,11 @@
 /**
- * One training step, as one worker sees it. Three phases with barriers between them: gradients of its own shards,
+ * One training step, as one worker sees it. Three parts with barriers between them: gradients of its own shards,
  * folded into the tree's partial sums; the sum completed over its own slice of blocks; the update of that slice.
  * Nothing here depends on how many workers there are, on which is fastest, or on a clock.
  *
- * An objective whose shards have to know of each other has a phase before these: each worker writes the shared rows of
- * its own shards, and a barrier follows.
+ * Before these, an objective whose shards have to know of each other has each worker write the shared rows of its own
+ * shards, and a barrier follows. Where the main thread is asked for the weights of shards, each worker writes what its
+ * own hold (counts, tokens), and consults: the main thread reads that, and writes the weights of all.
  *
  * Who may touch what in shared memory, all of it plain (`│` is a barrier, after which everything before it is seen by
  * all):
@@ -18,7 +19,7 @@
  *   block sums                                  │ own blocks' written     │ read by all             │
  *   moments                                     │                         │ own blocks written      │
  */
-import { invariant, isLockstepError, LockstepError, type Seed } from "../../base/index.ts";
+import { invariant, isLockstepError, LockstepError } from "../../base/index.ts";
 import type { Executor, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import {
@@ -33,12 +34,12 @@ import {
 import type { Exchange } from "./exchange.ts";
 import type { TrainingMemory } from "./memory.ts";
 import type { PhaseSetup, StepReport } from "./messages.ts";
-import { objectiveOf, type SharedBatch } from "./objectives/index.ts";
+import { objectiveOf, type ShardInputs, type SharedBatch } from "./objectives/index.ts";
 import type { StepPlan, TrainingPlan } from "./plan.ts";
 import { gradientProgram, phasePlan } from "./program.ts";
 import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
 import { biasCorrection, learningRate } from "./schedule.ts";
-import { SHARD_WEIGHT_POLICIES } from "./shard-weights.ts";
+import { policyOf } from "./shard-weights.ts";
 import { at, Slice, type SlotPair } from "./slice.ts";
 import { TouchedRows } from "./touched-rows.ts";
 
@@ -46,7 +47,9 @@ import { TouchedRows } from "./touched-rows.ts";
 export type Busy = <T>(work: () => Promise<T>) => Promise<T>;
 
 interface Sessions {
+  /** Of the gradient program. */
   readonly session: Session;
+  /** Of what shards know of each other, where the objective has that. */
   readonly shared: Session | undefined;
 }
 
@@ -59,6 +62,7 @@ export class StepRunner {
   /** Of the rows that shards know of each other. */
   readonly #shared: Session | undefined;
   readonly #busy: Busy;
+  readonly #weight: ReturnType<typeof policyOf>["weight"];
   readonly #plan: TrainingPlan;
   readonly #ranges: readonly ShardRange[];
   readonly #slice: Slice;
@@ -83,6 +87,7 @@ export class StepRunner {
     this.#collective = collective;
     this.#session = session;
     this.#busy = busy;
+    this.#weight = policyOf(setup.phase.shard_weights).weight;
     this.#plan = phasePlan(setup);
     this.#ranges = assignShards(setup.plan.shards, setup.workers);
     this.#slotBase = setup.slotBase;
@@ -106,18 +111,18 @@ export class StepRunner {
       before === undefined
         ? undefined
         : await executor.load(before.program(setup), { form: "shared", weights: memory.weights() });
-    return new StepRunner(setup, memory, collective, { session, shared }, busy);
+    return StepRunner.over({ session, shared }, setup, memory, collective, busy);
   }
 
-  /** Over a session that is loaded: of the gradient program of this setup, with the memory's weights in shared form. */
+  /** Over sessions that are loaded: of the programs of this setup, with the memory's weights in shared form. */
   static over(
-    session: Session,
+    sessions: Sessions,
     setup: PhaseSetup,
     memory: TrainingMemory,
     collective: Collective,
     busy: Busy,
   ): StepRunner {
-    return new StepRunner(setup, memory, collective, { session, shared: undefined }, busy);
+    return new StepRunner(setup, memory, collective, sessions, busy);
   }
 
   /**
@@ -142,7 +147,8 @@ export class StepRunner {
       await this.#shareRows(this.#shared, plan, step);
       await this.#collective.arrive();
     }
-    await this.#computeShards(plan, step);
+    const asking = this.#weight === undefined ? await this.#ask(plan, step) : undefined;
+    await this.#computeShards(plan, step, asking);
     await this.#collective.arrive();
     const { root, adds } = await this.#completeTree();
     this.#reduceSlice(root, adds);
@@ -179,59 +185,94 @@ export class StepRunner {
     }
   }
 
-  async #computeShards(plan: StepPlan, step: number): Promise<void> {
+  /** Says what this worker's shards hold, and has their weights decided; their inputs. */
+  async #ask(plan: StepPlan, step: number): Promise<ReadonlyMap<number, ShardInputs | undefined>> {
+    const { first, count } = this.#ranges[this.#collective.rank]!;
+    const shards = Array.from({ length: count }, (_, index) => first + index);
+    const prepared = new Map(shards.map((shard) => [shard, this.#prepare(plan, step, shard)] as const));
+    await this.#collective.consult();
+    return prepared;
+  }
+
+  /** `prepared`: the inputs of shards whose weights are decided already. */
+  async #computeShards(
+    plan: StepPlan,
+    step: number,
+    prepared: ReadonlyMap<number, ShardInputs | undefined> | undefined,
+  ): Promise<void> {
     const range = this.#ranges[this.#collective.rank];
     invariant(range !== undefined, `no range for worker ${this.#collective.rank}`);
     const fold = new FoldStack(range, this.#setup.plan.shards);
     for (let shard = fold.next; shard !== null; shard = fold.next) {
-      const { slot } = await this.#computeShard(plan, step, shard, fold);
-      const adds = slot === null ? fold.skip() : fold.finish();
-      for (const { dst, src } of adds) this.#addWhole(this.#base + dst, this.#base + src);
+      const inputs = prepared === undefined ? this.#prepare(plan, step, shard) : prepared.get(shard);
+      const weight = this.#weigh(plan, shard, inputs);
+      if (inputs !== undefined && weight > 0)
+        await this.#computeShard(inputs, weight / inputs.count, { step, shard }, fold.begin());
+      for (const { dst, src } of weight > 0 ? fold.finish() : fold.skip())
+        this.#addWhole(this.#base + dst, this.#base + src);
     }
   }
 
-  async #computeShard(plan: StepPlan, step: number, shard: number, fold: FoldStack): Promise<{ slot: number | null }> {
+  /** The inputs of a shard, and what it holds written down; undefined where it holds no losses. */
+  #prepare(plan: StepPlan, step: number, shard: number): ShardInputs | undefined {
     const {
       phase,
       plan: { seed },
     } = this.#setup;
     const examples = plan.shards[shard];
     invariant(examples !== undefined, `the plan has no shard ${shard}`);
-    const key: { seed: Seed; step: number; shard: number } = { seed, step, shard };
     const prepared =
       examples.length === 0
         ? undefined
         : objectiveOf(phase).inputs(
             this.#setup,
             examples,
-            { ...key, epoch: plan.epoch },
+            { seed, step, shard, epoch: plan.epoch },
             this.#shared === undefined ? undefined : this.#batchOf(plan, shard),
           );
-    const count = prepared?.count ?? 0;
-    this.#exchange.counts[shard] = count;
-    this.#exchange.weights[shard] = 0;
-    this.#exchange.tokens[shard] = prepared?.tokens ?? 0;
-    this.#exchange.paddedTokens[shard] = prepared?.paddedTokens ?? 0;
-    this.#exchange.losses[shard] = 0;
-    if (prepared === undefined || count === 0) return { slot: null };
-    const facts = { shard, count, tokens: prepared.tokens, examples: examples.length };
-    const weight = SHARD_WEIGHT_POLICIES[phase.shard_weights].weight(facts, this.#exchange.remembered);
-    this.#exchange.weights[shard] = weight;
-    const slot = fold.begin();
+    const { counts, tokens, paddedTokens } = this.#exchange;
+    counts[shard] = prepared?.count ?? 0;
+    tokens[shard] = prepared?.tokens ?? 0;
+    paddedTokens[shard] = prepared?.paddedTokens ?? 0;
+    return counts[shard] === 0 ? undefined : prepared;
+  }
+
+  /** The weight of a shard, written down; 0: it takes no part in the step. */
+  #weigh(plan: StepPlan, shard: number, inputs: ShardInputs | undefined): number {
+    const { losses, weights, tokens, paddedTokens, remembered } = this.#exchange;
+    losses[shard] = 0;
+    if (this.#weight !== undefined)
+      weights[shard] =
+        inputs === undefined
+          ? 0
+          : this.#weight(
+              { shard, count: inputs.count, tokens: inputs.tokens, examples: plan.shards[shard]!.length },
+              remembered,
+            );
+    const weight = weights[shard]!;
+    if (weight === 0) tokens[shard] = paddedTokens[shard] = 0;
+    return weight;
+  }
+
+  async #computeShard(
+    { inputs }: ShardInputs,
+    factor: number,
+    at: { readonly step: number; readonly shard: number },
+    slot: number,
+  ): Promise<void> {
     this.#rows.clear(this.#base + slot);
-    this.#rows.mark(this.#base + slot, prepared.inputs);
+    this.#rows.mark(this.#base + slot, inputs);
     const loss = tensor("float32", [], new Float32Array(1));
-    const scale = tensor("float32", [], Float32Array.of(weight / count));
+    const scale = tensor("float32", [], Float32Array.of(factor));
     await this.#busy(() =>
       this.#session.run(
-        { ...prepared.inputs, loss_scale: scale },
+        { ...inputs, loss_scale: scale },
         { loss, ...this.#slotTensors(this.#base + slot) },
-        key,
+        { seed: this.#setup.plan.seed, ...at },
         { zeroed: this.#rows.zeroed },
       ),
     );
-    this.#exchange.losses[shard] = loss.data[0]!;
-    return { slot };
+    this.#exchange.losses[at.shard] = loss.data[0]!;
   }
 
   #batchOf(plan: StepPlan, shard: number): SharedBatch {
@@ -247,7 +288,7 @@ export class StepRunner {
     };
     const root = await this.#collective.reduce({
       ranges: this.#ranges,
-      weights: Array.from(this.#exchange.counts),
+      weights: Array.from(this.#exchange.weights),
       add,
     });
     return { root: root === null ? null : this.#slotOf(root), adds };
@@ -279,7 +320,7 @@ export class StepRunner {
 
   /** Weights of shards that go by earlier losses learn of this step's. */
   #remember(): void {
-    const { learn } = SHARD_WEIGHT_POLICIES[this.#setup.phase.shard_weights];
+    const { learn } = policyOf(this.#setup.phase.shard_weights);
     if (learn === undefined || this.#collective.rank !== 0) return;
     const { losses, weights, remembered } = this.#exchange;
     learn(

@@ -15,6 +15,7 @@ import { phaseSeed, type Context } from "./program.ts";
 import { phaseNames, StepClock, type TrainingEvent } from "./progress.ts";
 import { recipeHashBefore } from "./recipe-before.ts";
 import { recipeHash, trainedPhases, type Recipe } from "./recipe.ts";
+import { requireWeightFunctions, type ShardWeightFunctions } from "./weight-function.ts";
 
 export interface TrainingInput {
   readonly recipe: Recipe;
@@ -45,6 +46,8 @@ export interface TrainingRun {
    * false
    */
   readonly digests?: boolean | "epochs";
+  /** Functions of weights of shards, by the names that phases have for them. @default none */
+  readonly shardWeights?: ShardWeightFunctions | undefined;
 }
 
 export interface TrainedModel {
@@ -73,11 +76,12 @@ interface PhasePlan {
 const REQUEST_MS = 250;
 
 /**
- * @throws CANCELLED after saving a checkpoint; NON_FINITE; WORKER_DIED; CHECKPOINT_INVALID or OPTION_INVALID when
- * resuming does not fit
+ * @throws CANCELLED and CALLBACK_FAILED after saving a checkpoint; NON_FINITE; WORKER_DIED; CHECKPOINT_INVALID or
+ * OPTION_INVALID when resuming does not fit
  */
 export async function runTraining(input: TrainingInput, run: TrainingRun): Promise<TrainedModel> {
   const { recipe } = input;
+  requireWeightFunctions(recipe, run.shardWeights);
   const phases = phasesOf(input);
   const saved = await resumePoint(recipe, phases, run);
   let weights = input.from ?? new Map<string, HostTensor<"float32">>();
@@ -157,7 +161,11 @@ async function trainPhase(phase: Phase, from: number, at: Place): Promise<Figure
     const epochEnd = (Math.floor(step / phase.stepsPerEpoch) + 1) * phase.stepsPerEpoch;
     const to = Math.min(step + (digests === true ? 1 : size), epochEnd);
     const started = performance.now();
-    const reached = await phase.train(step, to, signal);
+    const reached = await phase.train(step, to, signal).catch(async (thrown: unknown) => {
+      if (!isLockstepError(thrown) || thrown.code !== "CALLBACK_FAILED") throw thrown;
+      step = Number(thrown.details["step"]);
+      throw stopped(thrown, await save());
+    });
     const perStep = (performance.now() - started) / (to - step);
     size = Math.max(1, Math.min(2 * size, Math.floor(REQUEST_MS / perStep)));
     step = reached;
@@ -190,18 +198,28 @@ interface Saved {
   readonly failed?: LockstepError;
 }
 
-function interrupted(phase: Phase, step: number, { path, failed }: Saved): LockstepError {
-  const saved =
-    failed === undefined
-      ? path === undefined
-        ? ""
-        : " and saved; go on with --resume"
-      : `, and could not be saved: ${failed.message}`;
+/** What became of the state, as the end of a sentence. */
+function savedAs({ path, failed }: Saved): string {
+  if (failed !== undefined) return `, and could not be saved: ${failed.message}`;
+  return path === undefined ? "" : " and saved; go on with --resume";
+}
+
+/** By a function of the user's: the steps before are done. */
+function stopped({ code, message, details, cause }: LockstepError, saved: Saved): LockstepError {
+  return new LockstepError(
+    code,
+    `${message}; the training was stopped before that step${savedAs(saved)}`,
+    { ...details, checkpoint: saved.path ?? null },
+    { cause },
+  );
+}
+
+function interrupted(phase: Phase, step: number, saved: Saved): LockstepError {
   return new LockstepError(
     "CANCELLED",
-    `training was interrupted at step ${step} of ${phase.name}${saved}`,
-    { phase: phase.name, step, checkpoint: path ?? null },
-    failed === undefined ? {} : { cause: failed },
+    `training was interrupted at step ${step} of ${phase.name}${savedAs(saved)}`,
+    { phase: phase.name, step, checkpoint: saved.path ?? null },
+    saved.failed === undefined ? {} : { cause: saved.failed },
   );
 }
 
@@ -265,6 +283,7 @@ async function openPhase({ executor, run, phase, weights, clock, stepsBefore }: 
     executor,
     threads: run.threads,
     weights: first,
+    shardWeights: run.shardWeights,
     onStep: (report) =>
       run.onEvent?.({
         ...report,

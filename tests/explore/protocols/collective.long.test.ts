@@ -1,7 +1,7 @@
 /** The same with more members, more reductions, more preemptions, and schedules at random. */
 import { test } from "node:test";
 import * as programs from "./collective.programs.ts";
-import { holds } from "./exploring.ts";
+import { breaks, holds } from "./exploring.ts";
 
 test("two members, two reductions, with up to two preemptions", async () => {
   await holds(programs.two, { strategy: "bounded", preemptions: 2 });
@@ -23,4 +23,14 @@ test("a member that fails, or somebody outside, gives up for all: no meeting is 
   await holds(programs.failureOfThree, { strategy: "bounded", preemptions: 1 });
   await holds(programs.givenUpTwo, { strategy: "classes" });
   await holds(programs.givenUpThree, { strategy: "classes" });
+});
+
+test("consultations: each answer is of what was laid out, and nobody waits for one who fails or dies", async () => {
+  await holds(programs.consults.one, { strategy: "classes" });
+  await holds(programs.consults.two, { strategy: "bounded", preemptions: 1 });
+  await holds(programs.consults.twice, { strategy: "random", schedules: 300 });
+  await holds(programs.consults.fails, { strategy: "bounded", preemptions: 0 });
+  await holds(programs.consults.dies, { strategy: "bounded", preemptions: 1 });
+  await breaks(programs.twins.early, "race", /asked/);
+  await breaks(programs.twins.late, "race", /answer/);
 });

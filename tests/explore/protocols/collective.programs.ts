@@ -1,6 +1,6 @@
 /**
- * The collective as the trainer uses it, over real shared slots: sums in tree order, members that fail, a supervisor
- * that gives up for all; and twins without a barrier.
+ * The collective as the trainer uses it, over real shared slots: sums in tree order, consultations, members that fail,
+ * a supervisor that gives up for all; and twins without a barrier.
  */
 import assert from "node:assert/strict";
 import { isLockstepError } from "../../../src/base/index.ts";
@@ -8,6 +8,7 @@ import {
   assignShards,
   FoldStack,
   ThreadCollective,
+  ThreadCoordinator,
   type Collective,
   type ReduceJob,
   type SlotRef,
@@ -21,12 +22,15 @@ interface State {
   readonly collective: ThreadCollectiveHandle;
   readonly slots: Slots;
 }
+class Failed extends Error {}
+
 type Attach = (handle: ThreadCollectiveHandle, rank: number) => Collective;
 
 const SHARDS = 4,
   SLOTS = 3,
   ELEMENTS = 3;
-const attach: Attach = (handle, rank) => ThreadCollective.attach(handle, rank);
+const attach = (handle: ThreadCollectiveHandle, rank: number): ThreadCollective =>
+  ThreadCollective.attach(handle, rank);
 
 /** Shard 1 of the second step has nothing. */
 const weights = (step: number): readonly number[] => (step === 1 ? [1, 0, 1, 1] : [1, 1, 1, 1]);
@@ -138,6 +142,9 @@ class WithoutBarrier implements Collective {
     return ThreadCollective.attach(ThreadCollective.create(1), 0).reduce(job);
   }
 
+  consult(): Promise<void> {
+    return this.#whole.consult();
+  }
   abort(): void {}
 }
 
@@ -168,8 +175,6 @@ async function meet(
     return { passed, told: thrown.code };
   }
 }
-
-class Failed extends Error {}
 
 /** What does not return here is a fault of its own. */
 async function failing(handle: ThreadCollectiveHandle, rank: number, at: number): Promise<Passed> {
@@ -252,6 +257,115 @@ function death(members: number, supervise: (handle: ThreadCollectiveHandle) => v
   });
 }
 
+/** What members lay out for the coordinator, and what it answers. */
+interface Question {
+  readonly collective: ThreadCollectiveHandle;
+  readonly asked: Int32Array;
+  readonly answer: Int32Array;
+}
+
+const laidOut = (time: number, rank: number): number => 10 * (time + 1) + rank;
+
+type Answer = (handle: ThreadCollectiveHandle, work: () => void) => Promise<void>;
+const answerThem: Answer = (handle, work) => ThreadCoordinator.attach(handle).answer(work);
+
+/** Members ask for the sum of what they have laid out, and then lay out the next. */
+function consultation(
+  members: number,
+  times: number,
+  { answer = answerThem, fails = null }: { readonly answer?: Answer; readonly fails?: number | null } = {},
+) {
+  return {
+    setup: (): Question => ({
+      collective: ThreadCollective.create(members),
+      asked: new Int32Array(new SharedArrayBuffer(4 * members)),
+      answer: new Int32Array(new SharedArrayBuffer(4)),
+    }),
+    threads: [
+      ...Array.from({ length: members }, (_, rank) => async (state: Question): Promise<Answered> => {
+        const collective = attach(state.collective, rank);
+        const answers: number[] = [];
+        try {
+          for (let time = 0; time < times; time++) {
+            state.asked[rank] = laidOut(time, rank);
+            await collective.consult();
+            answers.push(state.answer[0]!);
+            await collective.arrive();
+          }
+          return { answers, told: null };
+        } catch (thrown) {
+          collective.abort("INTERNAL");
+          if (!isLockstepError(thrown)) throw thrown;
+          return { answers, told: thrown.code };
+        }
+      }),
+      async (state: Question): Promise<Answered> => {
+        try {
+          for (let time = 0; time < times; time++)
+            await answer(state.collective, () => {
+              if (time === fails) throw new Failed();
+              state.answer[0] = state.asked.slice().reduce((sum, one) => sum + one, 0);
+            });
+          return { answers: [], told: null };
+        } catch (thrown) {
+          attach(state.collective, 0).abort("INTERNAL");
+          if (thrown instanceof Failed) return { answers: [], told: "failed" };
+          if (!isLockstepError(thrown)) throw thrown;
+          return { answers: [], told: thrown.code };
+        }
+      },
+    ],
+  };
+}
+
+interface Answered {
+  readonly answers: readonly number[];
+  /** Null: all went well. */
+  readonly told: string | null;
+}
+
+function rightAnswers(members: number, times: number): readonly number[] {
+  return Array.from({ length: times }, (_, time) =>
+    Array.from({ length: members }, (_member, rank) => laidOut(time, rank)).reduce((sum, one) => sum + one, 0),
+  );
+}
+
+function answered(members: number, times: number, answer: Answer = answerThem) {
+  return program<Question>(import.meta.url, {
+    title: `${members} member${members > 1 ? "s" : ""} consult ${times > 1 ? "twice" : "once"}`,
+    ...consultation(members, times, { answer }),
+    check: (_, { results }) => {
+      const each = { answers: rightAnswers(members, times), told: null };
+      assert.deepEqual(results, [...Array.from({ length: members }, () => each), { answers: [], told: null }]);
+    },
+  });
+}
+
+/** Who is asked cannot answer the second question: all members have the first answer, and are told. */
+const unanswered = program<Question>(import.meta.url, {
+  title: "2 members consult, and who is asked fails",
+  ...consultation(2, 2, { fails: 1 }),
+  check: (_, { results }) => {
+    const told = { answers: rightAnswers(2, 1), told: "INTERNAL" };
+    assert.deepEqual(results, [told, told, { answers: [], told: "failed" }]);
+  },
+});
+
+/** A member, or who is asked, dies at any instruction: nobody waits for ever, and no answer is a wrong one. */
+const consultationDeath = program<Question>(import.meta.url, {
+  title: "a member consults, and it or who is asked may die",
+  ...consultation(1, 1),
+  supervise: ({ collective }) => void attach(collective, 0).threadDied(),
+  check: (_, { results, died }) => {
+    const [right] = rightAnswers(1, 1);
+    for (const [thread, result] of (results as readonly Answered[]).entries()) {
+      if (died.includes(thread)) continue;
+      assert.ok(result.told === null || (died.length > 0 && result.told === "WORKER_DIED"), String(result.told));
+      assert.ok(result.answers.every((answer) => answer === right));
+    }
+  },
+});
+
 export const two = reduction(2, "float32", 2);
 export const twoDouble = reduction(2, "float64", 1);
 export const three = reduction(3, "float32", 1);
@@ -261,6 +375,24 @@ export const twins = {
   reduce: reduction(2, "float32", 1, (handle, rank) => new WithoutBarrier(handle, rank, "reduce")),
   second: reduction(2, "float32", 1, (handle, rank) => new WithoutBarrier(handle, rank, "second")),
   third: reduction(2, "float32", 2, (handle, rank) => new WithoutBarrier(handle, rank, "third")),
+  /** Answers before all members have come. */
+  early: answered(2, 1, (handle, work) => {
+    work();
+    return ThreadCoordinator.attach(handle).answer(() => {});
+  }),
+  /** Answers after they have gone on. */
+  late: answered(2, 1, async (handle, work) => {
+    await ThreadCoordinator.attach(handle).answer(() => {});
+    work();
+  }),
+};
+
+export const consults = {
+  one: answered(1, 1),
+  two: answered(2, 1),
+  twice: answered(2, 2),
+  fails: unanswered,
+  dies: consultationDeath,
 };
 
 export const failureOfTwo = failure(2);

@@ -10,10 +10,11 @@ import { planSegments } from "../../../src/work/train/layout.ts";
 import { TrainingMemory } from "../../../src/work/train/memory.ts";
 import type { PhaseSetup, StepReport } from "../../../src/work/train/messages.ts";
 import { objectiveOf } from "../../../src/work/train/objectives/index.ts";
-import { resolveRecipe } from "../../../src/work/train/recipe.ts";
+import { resolveRecipe, type PhaseInput } from "../../../src/work/train/recipe.ts";
 import type { RowTable } from "../../../src/work/train/row-tables.ts";
 import { createSetup } from "../../../src/work/train/setup.ts";
 import { StepRunner } from "../../../src/work/train/step.ts";
+import type { StepFigures } from "../../../src/work/train/weight-function.ts";
 import { sharedInts } from "./shared.ts";
 import { bertConfig } from "../../models/bert-config.ts";
 
@@ -38,23 +39,41 @@ export interface TrainingSize {
   readonly workers: number;
   readonly shards: number;
   readonly epochs: number;
+  /** @default "classify" */
+  readonly kind?: Kind;
+}
+
+/** What is special about a step: nothing; shards that know of each other's rows; weights that are asked for. */
+type Kind = "classify" | "contrastive" | "asked";
+
+const PHASES: { readonly [K in Kind]: PhaseInput } = {
+  classify: { objective: "classify", label_smoothing: 0 },
+  contrastive: { objective: "contrastive" },
+  asked: { objective: "classify", label_smoothing: 0, shard_weights: { function: "later-more" } },
+};
+
+/** Weights that depend on the step, on what the shards hold and on what came of the steps before. */
+export function laterMore({ step, shards, earlier }: StepFigures): number[] {
+  const learned = earlier.reduce((sum, { losses }) => sum + losses.reduce((total, loss) => total + loss, 0), 1);
+  return shards.map(({ shard, tokens, losses }) => 1 + shard * (step + 1) + tokens / losses + learned / 8);
 }
 
 /**
- * A batch is all four texts, so an epoch is one step. Segments of about 64 elements, so that every worker has blocks.
+ * A batch is all four texts, or two pairs of them, so an epoch is one step. Segments of about 64 elements, so that
+ * every worker has blocks.
  */
-export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetup {
+export function smallSetup({ workers, shards, epochs, kind = "classify" }: TrainingSize): PhaseSetup {
+  const rowsEach = kind === "contrastive" ? 2 : 1;
+  const examples = TEXTS.length / rowsEach;
   const recipe = resolveRecipe({
     phases: [
       {
-        objective: "classify",
         epochs,
-        batch_size: TEXTS.length,
+        batch_size: examples,
         learning_rate: 0.01,
         weight_decay: 0.1,
         max_grad_norm: 1,
-        label_smoothing: 0,
-        token_dropout: 0,
+        ...PHASES[kind],
       },
     ],
   });
@@ -71,9 +90,10 @@ export function smallSetup({ workers, shards, epochs }: TrainingSize): PhaseSetu
       ids: sharedInts(TEXTS.flat()),
       offsets: sharedInts(TEXTS.reduce<number[]>((ends, text) => [...ends, ends.at(-1)! + text.length], [0])),
       labels: sharedInts([0, 1, 1, 0]),
-      examples: sharedInts(TEXTS.map((_, example) => example)),
+      rowsEach,
+      examples: sharedInts(Array.from({ length: examples }, (_, example) => example)),
     },
-    plan: { batchSize: TEXTS.length, shards, epochs, seed: [1, 2] },
+    plan: { batchSize: examples, shards, epochs, seed: [1, 2] },
     segments: planSegments(parameters, 64),
   });
   for (const { data } of Object.values(memory.weights()))
@@ -95,7 +115,8 @@ export async function train(
 ): Promise<readonly StepReport[]> {
   const memory = TrainingMemory.attach(setup.segments, setup.memory);
   const session = new MadeUpSession(memory.weights(), setup.rows.tables, fails);
-  const runner = StepRunner.over(session, setup, memory, collective(setup, rank), (work) => work());
+  const shared = objectiveOf(setup.phase).shared === undefined ? undefined : session;
+  const runner = StepRunner.over({ session, shared }, setup, memory, collective(setup, rank), (work) => work());
   const reports: StepReport[] = [];
   await runner.steps(0, steps, (report) => {
     reports.push(report);
@@ -104,10 +125,12 @@ export async function train(
   return reports;
 }
 
-/** Weights and moments as bits. */
+/** Weights and moments as bits, and what the weights of shards remember. */
 export function stateBits(setup: PhaseSetup): string {
   const memory = TrainingMemory.attach(setup.segments, setup.memory);
-  return [...memory.state().values()].map((values) => Buffer.from(values.slice().buffer).toString("hex")).join(" ");
+  return [...memory.state().values(), setup.exchange.remembered]
+    .map((values) => Buffer.from(values.slice().buffer).toString("hex"))
+    .join(" ");
 }
 
 /**

@@ -11,7 +11,7 @@ import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import type { VersionTask } from "../../infer/index.ts";
 import type { PlanOptions } from "../plan.ts";
-import { SHARD_WEIGHTS } from "../shard-weights.ts";
+import { shardWeightsSchema } from "../shard-weights.ts";
 import type { Dataset, TrainingData } from "../training-data.ts";
 
 const powerOfTwo = z
@@ -49,9 +49,10 @@ export const commonSettings = z.strictObject({
   max_grad_norm: z.number().positive().max(1e9).default(1),
   /**
    * How shards are weighted, Σ αᵢ = 1: by the losses they hold ("size": the plain mean over the batch), all alike, by
-   * tokens, by examples, or by their losses in earlier steps.
+   * tokens, by examples, by their losses in earlier steps, or by a function of one's own, of this name, which a program
+   * gives to `train`.
    */
-  shard_weights: z.enum(SHARD_WEIGHTS).default("size"),
+  shard_weights: shardWeightsSchema.default("size"),
 });
 export type CommonSettings = z.output<typeof commonSettings>;
 
