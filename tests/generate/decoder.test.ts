@@ -1,6 +1,7 @@
 /**
  * Stepwise decoding of every family: near the whole program's logits, and one bit pattern of each token's logits
- * whatever steps it was computed in. Heads are 10 wide, which no vector register divides and which the cache widens.
+ * whatever steps it was computed in. Some have heads 10 wide, which no vector register
+ * divides and which the cache widens.
  */
 import assert from "node:assert/strict";
 import { describe, it, test } from "node:test";
@@ -50,8 +51,8 @@ const MODELS: Readonly<Record<string, Model>> = Object.fromEntries(
     { model_type: "gpt2", vocab_size: V, n_embd: 20, n_layer: 2, n_head: 2, n_inner: 27, n_positions: CONTEXT },
     { model_type: "llama", ...GATED },
     { model_type: "mistral", ...GATED, sliding_window: 3 },
-    { model_type: "qwen2", ...GATED, tie_word_embeddings: true },
-    { model_type: "qwen3", ...GATED },
+    { model_type: "qwen2", ...GATED, head_dim: 8, tie_word_embeddings: true },
+    { model_type: "qwen3", ...GATED, head_dim: 16 },
   ].map((json) => [json.model_type, modelOf(json)]),
 );
 const ids = idsOf(TOKENS, V);

@@ -5,6 +5,7 @@ import {
   decodeGraph,
   DecodeInputs,
   initializeParameters,
+  matchWeights,
   modelParameters,
   parseModelConfig,
   type ModelConfig,
@@ -12,6 +13,7 @@ import {
 import type { Executor } from "../../src/numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 import { openDecoder, type Decoder, type Sequence } from "../../src/work/generate/index.ts";
+import { stories } from "../models/stories.ts";
 
 export interface Model {
   readonly config: ModelConfig;
@@ -23,6 +25,13 @@ export function modelOf(json: object, deviation = 0.3, kind: "causal-lm" | "mask
   const { config } = parseModelConfig(json);
   const parameters = modelParameters(config, { kind });
   return { config, weights: Object.fromEntries(initializeParameters(parameters, deviation, seedFrom("decode"))) };
+}
+
+export function storiesModel(): Model {
+  const { json, tensors } = stories();
+  const { config } = parseModelConfig(json);
+  const { weights } = matchWeights(config, modelParameters(config, { kind: "causal-lm" }), tensors);
+  return { config, weights: Object.fromEntries(weights) };
 }
 
 /** Ids that look like chance, another list for each salt. */

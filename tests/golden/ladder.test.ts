@@ -22,7 +22,14 @@ for (const name of [...ENCODER_CASES, ...DECODER_CASES])
 test("control: what is over its bar is a failure", () => {
   const golden = goldenCase("gpt2-causal-lm");
   const { near, weights } = barsOf(golden, "float32");
-  const good = { logits: near, gradients: near, losses: near, weights, tokens: { compared: 18, wrong: 0 } };
+  const good = {
+    logits: near,
+    gradients: near,
+    losses: near,
+    weights,
+    tokens: { compared: 18, wrong: 0 },
+    cached: 1e-5,
+  };
   assert.deepEqual(failuresOf(golden, "float32", good), []);
   for (const bad of [
     { logits: 2 * near },
@@ -30,6 +37,7 @@ test("control: what is over its bar is a failure", () => {
     { losses: 2 * near },
     { weights: 2 * weights },
     { tokens: { compared: 18, wrong: 1 } },
+    { cached: 2e-5 },
   ])
     assert.equal(failuresOf(golden, "float32", { ...good, ...bad }).length, 1, JSON.stringify(bad));
 });

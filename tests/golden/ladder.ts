@@ -7,6 +7,7 @@ import { differentiate } from "../../src/numeric/autodiff/index.ts";
 import { bindShapes, evalShape, type Graph } from "../../src/numeric/graph/index.ts";
 import type { Executor, Session } from "../../src/numeric/runtime/index.ts";
 import { elements, tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
+import { openDecoder } from "../../src/work/generate/index.ts";
 import { difference, expectedOf, floorOf, isSingle, type GoldenCase } from "./cases.ts";
 import { KINDS, type Real } from "./kinds.ts";
 import { kernelOptimizer, plainOptimizer } from "./optimizers.ts";
@@ -19,9 +20,12 @@ export interface Ladder {
   readonly weights: number;
   /** Chosen tokens that differ where the margin is over 1e-4, of those compared; null where there is no generation. */
   readonly tokens: { readonly compared: number; readonly wrong: number } | null;
+  /** The logits of decoding step by step over a cache, from those computed whole for each token; null as `tokens`. */
+  readonly cached: number | null;
 }
 const BARS = { float32: { near: 5e-6, weights: 1e-3 }, float64: { near: 1e-9, weights: 1e-6 } };
 const MARGIN = 1e-4;
+const CACHED = 1e-5;
 
 /** What each figure is held to. A reference that went through float32 is no nearer than that, in any executor. */
 export function barsOf(golden: GoldenCase, real: Real): { readonly near: number; readonly weights: number } {
@@ -39,6 +43,7 @@ export function failuresOf(golden: GoldenCase, real: Real, ladder: Ladder): read
     ...(ladder.tokens === null || ladder.tokens.wrong === 0
       ? []
       : [`${ladder.tokens.wrong} of ${ladder.tokens.compared} decoded tokens differ`]),
+    ...((ladder.cached ?? 0) <= CACHED ? [] : [`step by step: ${ladder.cached} > ${CACHED}`]),
   ];
 }
 
@@ -71,7 +76,7 @@ export async function climb(golden: GoldenCase, executor: Executor): Promise<Lad
     weights: parametersGap(golden, "step10.", (name) =>
       real === "float64" ? state.weights[name]! : withoutNoise(golden, name, state.weights[name]!),
     ),
-    tokens: golden.generations.length === 0 ? null : await decode(golden, executor),
+    ...(golden.generations.length === 0 ? { tokens: null, cached: null } : await decode(golden, executor)),
   };
 }
 
@@ -142,23 +147,35 @@ function parametersGap(golden: GoldenCase, prefix: string, actual: (parameter: s
   return worst;
 }
 
-/** Greedy decoding, everything computed anew for each token; what is compared is the choice after the expected text. */
-async function decode(golden: GoldenCase, executor: Executor): Promise<{ compared: number; wrong: number }> {
+/**
+ * Greedy decoding, everything computed anew for each token, and beside it over a cache: the prompt at once, then a token
+ * at a time. What is compared is the choice after the expected text, twice, and the two ways' logits.
+ */
+async function decode(golden: GoldenCase, executor: Executor): Promise<Pick<Ladder, "tokens" | "cached">> {
+  const { config, head } = golden;
   const weights = Object.fromEntries(golden.weights);
-  const graph = modelGraph(golden.config, golden.head);
-  const session = await executor.load(graph, { form: "packed", weights });
-  let [compared, wrong] = [0, 0];
-  for (const { prompt, tokens, margin } of golden.generations)
+  const session = await executor.load(modelGraph(config, head), { form: "packed", weights });
+  const decoder = await openDecoder({ config, weights }, executor, { slots: [1] });
+  let [compared, wrong, cached] = [0, 0, 0];
+  for (const { prompt, tokens, margin } of golden.generations) {
+    const sequence = decoder.open();
     for (const [i, token] of tokens.entries()) {
+      const text = [...prompt, ...tokens.slice(0, i)];
+      const whole = await next(golden, executor.real, session, text);
+      const [step] = await decoder.step([{ sequence, ids: Int32Array.from(text.slice(sequence.length)) }]);
+      cached = Math.max(cached, difference(step!, Float64Array.from(whole), 0));
       if (margin[i]! <= MARGIN) continue;
       compared++;
-      if ((await next(golden, executor.real, session, [...prompt, ...tokens.slice(0, i)])) !== token) wrong++;
+      if (largest(whole) !== token || largest([...step!]) !== token) wrong++;
     }
+    sequence.close();
+  }
   await session.dispose();
-  return { compared, wrong };
+  await decoder.dispose();
+  return { tokens: { compared, wrong }, cached };
 }
 
-async function next(golden: GoldenCase, real: Real, session: Session, ids: readonly number[]): Promise<number> {
+async function next(golden: GoldenCase, real: Real, session: Session, ids: readonly number[]): Promise<number[]> {
   const { config, head } = golden;
   const shape = { tokens: Math.max(ids.length, 2), padId: config.pad_token_id, real };
   const logits = zeros([1, config.vocab_size], real);
@@ -169,6 +186,9 @@ async function next(golden: GoldenCase, real: Real, session: Session, ids: reado
     },
     { logits },
   );
-  const values = Array.from(logits.data, Number);
-  return values.indexOf(values.reduce((largest, value) => Math.max(largest, value), -Infinity));
+  return Array.from(logits.data, Number);
+}
+
+function largest(values: readonly number[]): number {
+  return values.indexOf(values.reduce((most, value) => Math.max(most, value), -Infinity));
 }

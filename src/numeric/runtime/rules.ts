@@ -122,15 +122,24 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
   },
 
   // the library's operator wants [1, R, columns], the index of the last token, and their number; the positions of its
-  // keys are its own, and rotations were done before
-  cachedAttention: (emit, { inputs, outputs }, { slot, layer, heads, keyHeads, scale, window }) => {
+  // keys are its own, and rotations were done before. Columns are said as numbers: where it does not know them, it
+  // takes them for 0
+  cachedAttention: (emit, { inputs, outputs }, { slot, layer, heads, keyHeads, width, scale, window }) => {
     const [x, total] = [at(inputs, 0), at(inputs, 1)];
     const { pastKey, pastValue, key, value } = cacheNames({ slot, layer });
     const last = emit.node("Sub", [emit.node("Unsqueeze", [total, emit.longs([0])]), emit.int(1)]);
     const mixed = emit.fresh();
     emit.node(
       "GroupQueryAttention",
-      [emit.node("Unsqueeze", [x, emit.longs([0])]), "", "", pastKey, pastValue, last, total],
+      [
+        emit.node("Reshape", [x, emit.longs([1, -1, (heads + 2 * keyHeads) * width])]),
+        "",
+        "",
+        pastKey,
+        pastValue,
+        last,
+        total,
+      ],
       {
         domain: MICROSOFT,
         outputs: [mixed, key, value],
@@ -142,7 +151,7 @@ export const RULES: { readonly [Op in SessionOp]: Rule<Op> } = {
         },
       },
     );
-    emit.node("Squeeze", [mixed, emit.longs([0])], { outputs });
+    emit.node("Reshape", [mixed, emit.longs([-1, heads * width])], { outputs });
   },
 
   reshape: (emit, { inputs, outputs }, { shape }) => {
