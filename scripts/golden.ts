@@ -38,7 +38,7 @@ if (cases.length === 0) {
 }
 let failed = 0;
 console.log(
-  "| case | executor | logits | gradients | losses | ten steps | tokens | step by step | |\n|---|---|---|---|---|---|---|---|---|",
+  `| case | executor | logits | gradients | losses | ten steps | tokens | step by step | |\n${"|---".repeat(9)}|`,
 );
 for (const at of cases)
   for (const name of names) {
@@ -53,9 +53,8 @@ for (const at of cases)
       );
       const tokens =
         ladder.tokens === null ? "" : `${ladder.tokens.compared - ladder.tokens.wrong}/${ladder.tokens.compared}`;
-      console.log(
-        `| ${[label, name, ...figures, tokens, ladder.cached?.toExponential(1) ?? "", failures.join("; ") || "ok"].join(" | ")} |`,
-      );
+      const cells = [label, name, ...figures, tokens, ladder.cached?.toExponential(1) ?? ""];
+      console.log(`| ${[...cells, failures.join("; ") || "ok"].join(" | ")} |`);
       failed += failures.length > 0 ? 1 : 0;
     } catch (error) {
       console.log(`| ${label} | ${name} | | | | | | | ${error instanceof Error ? error.message : String(error)} |`);

@@ -148,8 +148,8 @@ function parametersGap(golden: GoldenCase, prefix: string, actual: (parameter: s
 }
 
 /**
- * Greedy decoding, everything computed anew for each token, and beside it over a cache: the prompt at once, then a token
- * at a time. What is compared is the choice after the expected text, twice, and the two ways' logits.
+ * Greedy decoding, everything computed anew for each token, and beside it over a cache: the prompt at once, then a
+ * token at a time. What is compared is the choice after the expected text, twice, and the two ways' logits.
  */
 async function decode(golden: GoldenCase, executor: Executor): Promise<Pick<Ladder, "tokens" | "cached">> {
   const { config, head } = golden;
