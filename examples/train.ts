@@ -30,5 +30,5 @@ const version = await train(
 console.log(`version  ${version.version}`);
 console.log(`weights  ${version.weightsSha256}`);
 console.log(
-  `accuracy on the validation split: ${version.metrics.validation?.accuracy.value.toFixed(3) ?? "none was held out"}`,
+  `accuracy on the validation split: ${version.metrics.validation?.accuracy?.value.toFixed(3) ?? "none was held out"}`,
 );

@@ -1,9 +1,6 @@
 /** How good a version is on test data, by task: asked through the public door, as anybody would. */
 import { evaluate, loadModel, type Model } from "lockstep";
-import { readTable } from "../../src/language/data/index.ts";
-// Rooms' private parts: what an entity is, and the words of a row.
-import { wordsOf } from "../../src/language/data/words.ts";
-import { entitiesOf } from "../../src/work/train/objectives/entities.ts";
+import { entitiesOf, readTable, wordsOf } from "../../src/language/data/index.ts";
 import type { Files } from "./data.ts";
 
 export type FigureName = "accuracy" | "entity F1" | "Spearman";
@@ -13,7 +10,7 @@ type Figure = (store: string, files: Required<Pick<Files, "test">> & Files) => P
 
 const FIGURES: { readonly [F in FigureName]: Figure } = {
   accuracy: async (store, { test }) => {
-    const { accuracy } = await evaluate(store, { data: test });
+    const { accuracy } = await evaluate(store, { data: test, task: "classify" });
     return accuracy.value;
   },
   "entity F1": async (store, { test }) => {

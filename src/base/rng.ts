@@ -122,3 +122,18 @@ export function permutation(n: number, seed: Seed, purpose: Purpose, a: number, 
   }
   return order;
 }
+
+/**
+ * `counts[i]` becomes how often i is drawn in as many draws with replacement as there are counts: a bootstrap resample.
+ * A draw is the high word of word × n, so numbers differ in likelihood by less than n / 2^32 of it.
+ */
+export function fillResample(counts: Int32Array, seed: Seed, purpose: Purpose, a: number, b: number): void {
+  counts.fill(0);
+  const out = new Uint32Array(4);
+  const n = counts.length;
+  for (let i = 0; i < n; i++) {
+    if (i % 4 === 0) quad(seed, purpose, a, b, i / 4, out);
+    const drawn = Math.floor(((out[i % 4] as number) * n) / TWO_32);
+    counts[drawn] = (counts[drawn] as number) + 1;
+  }
+}

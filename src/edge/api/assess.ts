@@ -1,52 +1,76 @@
 /**
- * What is measured of a trained model before it is published, in the form it will be served in: temperature and
- * threshold on the validation split, accuracy on the test table, and a linear baseline beside it.
+ * What is measured of a trained model before it is published, in the form it will be served in: its calibration and its
+ * figures on the validation split, its figures on the test table, and of a classifier a linear baseline beside them.
  */
 import { seedFrom } from "../../base/index.ts";
+import { labelIds, requireLabels, type Table } from "../../language/data/index.ts";
 import {
   accuracy,
-  chooseThreshold,
-  confidences,
-  expectedCalibrationError,
-  fitTemperature,
-  macroF1,
-  negativeLogLikelihood,
-  predictedClasses,
+  calibrationFrom,
+  keptOf,
+  measuredBy,
+  readMeasured,
+  rolesOf,
+  rowsOn,
   runLinearBaseline,
-  scoresOf,
   shareOf,
-  type Confidence,
-  type Scores,
+  type MeasuredTask,
+  type RowOf,
 } from "../../work/evaluate/index.ts";
-import type { Calibration } from "../../work/infer/index.ts";
+import type { Calibration, VersionTask } from "../../work/infer/index.ts";
 import { Model } from "../../work/model/index.ts";
+import { requireTask, type Recipe } from "../../work/train/index.ts";
 import type { Prepared } from "./prepare.ts";
-import type { Stage } from "./train-options.ts";
+import type { Stage, TrainInput } from "./train-options.ts";
 import type { Metrics } from "./version-files.ts";
-
-export interface TestTable {
-  readonly texts: readonly string[];
-  /** Class ids. */
-  readonly labels: Int32Array;
-  readonly sha256: string;
-}
 
 export interface AssessOptions {
   readonly threads: number;
-  readonly test: TestTable | undefined;
+  readonly test: Table | undefined;
   readonly baseline: boolean;
   readonly signal: AbortSignal | undefined;
   readonly onStage: (stage: Stage) => void;
   readonly warn: (message: string) => void;
 }
 
-export const NO_CALIBRATION: Calibration = { temperature: 1, threshold: 0 };
+/** By what a version is made for. */
+interface Assessed {
+  /**
+   * Whether what is held out of the training table says how good the version is: pairs that belong together have no
+   * scores, and a masked model needs a row of tokens for each token, which takes longer than it says.
+   */
+  readonly validation: boolean;
+  /** What it has before anything was measured. */
+  readonly calibration: Calibration;
+}
 
-/**
- * Held-out texts that a temperature is fitted on at least. On fewer, the likeliest temperature is often at an end of
- * the range: with two texts, both right, every answer would be all but certain.
- */
-export const CALIBRATION_TEXTS = 50;
+const NONE: Calibration = { temperature: 1, threshold: 0 };
+
+const ASSESSED: { readonly [V in VersionTask]: Assessed } = {
+  classify: { validation: true, calibration: NONE },
+  // of several labels, those that are likelier than not are given
+  "multi-label": { validation: true, calibration: { temperature: 1, threshold: 0.5 } },
+  score: { validation: true, calibration: NONE },
+  "token-classify": { validation: true, calibration: NONE },
+  embed: { validation: false, calibration: NONE },
+  "masked-lm": { validation: false, calibration: NONE },
+  "causal-lm": { validation: true, calibration: NONE },
+};
+
+/** What a version of this recipe has before anything was measured of it. */
+export function uncalibrated(recipe: Recipe): Calibration {
+  return ASSESSED[requireTask(recipe)].calibration;
+}
+
+/** The test table, in which every answer has to be one that the version can give; that is seen when it is measured. */
+export async function readTest(path: string, input: TrainInput, { labels, recipe, table }: Prepared): Promise<Table> {
+  const task = measuredBy(requireTask(recipe));
+  const { text, label, columns = {} } = input;
+  const own = Object.fromEntries(rolesOf(task).map((role) => [role, columns[role]]));
+  const read = await readMeasured(task, path, { text, label, columns: own, trained: table.columns });
+  if (task === "classify") labelIds(requireLabels(read).labels, labels, read);
+  return read;
+}
 
 /** `files` is the version with no calibration. */
 export async function assess(
@@ -54,89 +78,53 @@ export async function assess(
   files: ReadonlyMap<string, Uint8Array>,
   { threads, test, baseline, signal, onStage, warn }: AssessOptions,
 ): Promise<{ calibration: Calibration; metrics: Metrics }> {
-  const isHeldOut = prepared.split.validation.length > 0;
-  if (isHeldOut) onStage("calibrate");
-  await using model = await Model.open(
-    { name: "0".repeat(64), files },
-    { threads, executor: prepared.recipe.executor },
-  );
-  const { calibration, validation } = await calibrate(model, prepared, warn);
-  if (test === undefined && !isHeldOut)
+  const { recipe, split, table } = prepared;
+  const made = requireTask(recipe);
+  const task = measuredBy(made);
+  const held = split.validation;
+  if (test === undefined && held.length === 0)
     warn("nothing was held out, so nothing says how good this version is; give a test table, or more texts");
+  const isValidated = ASSESSED[made].validation && held.length > 0;
+  if (isValidated) onStage("calibrate");
+  await using model = await Model.open({ name: "0".repeat(64), files }, { threads, executor: recipe.executor });
+  const rowsFor = <T extends MeasuredTask>(name: T, of: Table): Promise<readonly RowOf<T>[]> =>
+    rowsOn(name, of, model.info, { outcomesOf: (questions) => model.outputs(name, questions, signal) });
+  const rows = isValidated ? await rowsFor(task, rowsOfTable(table, held)) : [];
+  const calibration =
+    (ASSESSED[made].validation
+      ? calibrationFrom(task, rows, model.info, { targetAccuracy: recipe.target_accuracy, warn })
+      : undefined) ?? uncalibrated(recipe);
+  const version = { ...model.info, calibration };
+  const validation = isValidated ? keptOf(task, rows, version, "validation") : undefined;
   if (test !== undefined) onStage("test");
-  const tested = test === undefined ? undefined : await measure(model, test, calibration);
+  const tested = test === undefined ? undefined : keptOf(task, await rowsFor(task, test), version, "test");
   if (test !== undefined && baseline) onStage("baseline");
   const linear = test === undefined || !baseline ? undefined : await measureBaseline(prepared, test, signal);
   return {
     calibration,
     metrics: {
       ...(validation === undefined ? {} : { validation }),
-      ...(tested === undefined ? {} : { test: tested }),
+      ...(tested === undefined ? {} : { test: { ...tested, data_sha256: test!.sha256 } }),
       ...(linear === undefined ? {} : { baseline: linear }),
     },
   };
 }
 
-/** Temperature and threshold from the validation split; without one, none. */
-async function calibrate(
-  model: Model,
-  { split, table, labelIds: ids, recipe }: Prepared,
-  warn: (message: string) => void,
-): Promise<{ calibration: Calibration; validation: Metrics["validation"] }> {
-  const held = split.validation.length;
-  if (held < CALIBRATION_TEXTS)
-    warn(
-      `confidences are not calibrated: ${held} texts were held out, and ${CALIBRATION_TEXTS} are needed` +
-        (recipe.target_accuracy === null ? "" : "; target_accuracy is not kept to, so this version never abstains"),
-    );
-  if (held === 0) return { calibration: NO_CALIBRATION, validation: undefined };
-  const expected = split.validation.map((row) => ids[row]!);
-  const scores = await logitsOf(
-    model,
-    split.validation.map((row) => table.texts[row]!),
-  );
-  const isEnough = held >= CALIBRATION_TEXTS;
-  const temperature = isEnough ? fitTemperature(scores, expected) : NO_CALIBRATION.temperature;
-  const confidence = confidences(scores, expected, temperature);
-  const threshold = isEnough ? abstainBelow(confidence, recipe.target_accuracy, warn) : NO_CALIBRATION.threshold;
-  const validation = {
-    accuracy: shareOf(accuracy(predictedClasses(scores), expected)),
-    negative_log_likelihood: negativeLogLikelihood(scores, expected, temperature),
-    expected_calibration_error: expectedCalibrationError(confidence),
-  };
-  return { calibration: { temperature, threshold }, validation };
-}
-
-/** The confidence to abstain below, 0 to 1. Where no confidence reaches the target: 1, and it is said. */
-function abstainBelow(confidence: Confidence, target: number | null, warn: (message: string) => void): number {
-  if (target === null) return 0;
-  const { threshold } = chooseThreshold(confidence, target);
-  if (threshold <= 1) return threshold;
-  warn(
-    `target_accuracy ${target} was not reached on the validation split at any confidence: this version abstains ` +
-      "from every answer that is not certain; lower the target, or train a better model",
-  );
-  return 1;
-}
-
-async function measure(
-  model: Model,
-  { texts, labels: expected, sha256 }: TestTable,
-  { temperature }: Calibration,
-): Promise<NonNullable<Metrics["test"]>> {
-  const scores = await logitsOf(model, texts);
-  const predicted = predictedClasses(scores);
+/** Some of a table's rows. */
+function rowsOfTable(table: Table, rows: readonly number[]): Table {
+  const some = (cells: readonly string[]): string[] => rows.map((row) => cells[row]!);
   return {
-    accuracy: shareOf(accuracy(predicted, expected)),
-    macro_f1: macroF1(predicted, expected, scores.numClasses),
-    expected_calibration_error: expectedCalibrationError(confidences(scores, expected, temperature)),
-    data_sha256: sha256,
+    ...table,
+    texts: some(table.texts),
+    labels: table.labels === undefined ? undefined : some(table.labels),
+    cells: Object.fromEntries(Object.entries(table.cells).map(([role, cells]) => [role, some(cells)])),
+    lines: Int32Array.from(rows, (row) => table.lines[row]!),
   };
 }
 
 async function measureBaseline(
   { table, split, labelIds: ids, labels, recipe }: Prepared,
-  { texts, labels: expected }: TestTable,
+  test: Table,
   signal: AbortSignal | undefined,
 ): Promise<NonNullable<Metrics["baseline"]>> {
   const rows = [...split.train, ...split.validation]; // it has no use for a validation split
@@ -146,18 +134,10 @@ async function measureBaseline(
       labels: Int32Array.from(rows, (row) => ids[row]!),
       numClasses: labels.length,
       seed: seedFrom(recipe.seed),
-      predict: texts,
+      predict: test.texts,
     },
     signal === undefined ? {} : { signal },
   );
+  const expected = labelIds(requireLabels(test).labels, labels, test);
   return { name: "TF-IDF of words and word pairs, linear SVM", accuracy: shareOf(accuracy(predicted, expected)) };
-}
-
-/** Logits of every text, in order: [texts, classes] as one array. */
-async function logitsOf(model: Model, texts: readonly string[]): Promise<Scores> {
-  const rows = await model.logits(texts);
-  return scoresOf(
-    rows.map((row) => [row]),
-    model.labels.length,
-  );
 }

@@ -58,8 +58,8 @@ export { replay, type ReplayOptions } from "./replay.ts";
 export { erase, type EraseOptions } from "./erase.ts";
 export { checkExport, exportLog, type CheckExportOptions, type ExportLogOptions } from "./export-log.ts";
 export { requireReplayed, requireTrusted, type TrustOptions } from "./trust.ts";
-export type { MeasuredTask, Share } from "../../work/evaluate/index.ts";
-export type { Metrics } from "./version-files.ts";
+export { MEASURED_TASKS, type Estimate, type MeasuredTask, type Share } from "../../work/evaluate/index.ts";
+export type { KeptFigures, Metrics } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";
 export type {
   EarlierStep,

@@ -34,10 +34,10 @@ export interface StoreListing {
   readonly aliases: Readonly<Record<string, string>>;
 }
 
-const share = z.looseObject({ accuracy: z.looseObject({ value: z.number() }) }).optional();
+const share = z.looseObject({ accuracy: z.looseObject({ value: z.number() }).optional() }).optional();
 /** The part of `lockstep.json` that a listing shows. */
 const facts = z.looseObject({
-  labels: z.array(z.unknown()),
+  labels: z.array(z.unknown()).optional(),
   metrics: z.looseObject({ test: share, validation: share }).optional(),
 });
 const MAX_FACTS_BYTES = 16 << 20;
@@ -74,9 +74,9 @@ async function readFacts(
   try {
     const parsed = facts.parse(JSON.parse(await readSmall(path)));
     return {
-      labels: parsed.labels.length,
-      testAccuracy: parsed.metrics?.test?.accuracy.value,
-      validationAccuracy: parsed.metrics?.validation?.accuracy.value,
+      labels: parsed.labels?.length,
+      testAccuracy: parsed.metrics?.test?.accuracy?.value,
+      validationAccuracy: parsed.metrics?.validation?.accuracy?.value,
     };
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT") return {};

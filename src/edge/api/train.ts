@@ -4,8 +4,6 @@
  * recipe.
  */
 import { LockstepError } from "../../base/index.ts";
-import { labelIds, readTable, requireLabels } from "../../language/data/index.ts";
-import { isMeasured } from "../../work/evaluate/index.ts";
 import { openStore, type FileSystem, type Store } from "../../work/store/index.ts";
 import {
   recipeHash,
@@ -15,7 +13,7 @@ import {
   type Recipe,
   type TrainedModel,
 } from "../../work/train/index.ts";
-import { assess, NO_CALIBRATION, type TestTable } from "./assess.ts";
+import { assess, readTest, uncalibrated } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
 import {
@@ -49,9 +47,6 @@ export interface TrainResult {
    */
   readonly figure: TrainedModel["validation"];
 }
-
-/** Of several labels, those that are likelier than not are given. */
-const LIKELIER_THAN_NOT = { temperature: 1, threshold: 0.5 };
 
 /** For proofs that kill a training, look into a long one, or give it a disk that fails: no part of the public door. */
 export interface TrainSeams {
@@ -100,10 +95,10 @@ export async function trainOn(
   const onPhases = (phases: readonly string[]): void => onProgress?.({ kind: "plan", phases });
   const prepared = await prepare(input, { onPhases, onStage, warn, signal, shardWeights });
   const task = requireTask(prepared.recipe);
-  if (input.test !== undefined && !isMeasured(task))
+  if (baseline && task !== "classify")
     throw new LockstepError(
       "OPTION_INVALID",
-      `a version made for ${task} is not measured on a table of labels; leave test out`,
+      `there is no linear baseline for ${task}, only for classify; leave baseline out`,
       { task },
     );
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared);
@@ -124,16 +119,8 @@ export async function trainOn(
   });
   isTrained = true;
   const content = versionContent(prepared, trained);
-  const assessed = isMeasured(task)
-    ? await assess(prepared, versionFiles({ ...content, calibration: NO_CALIBRATION, metrics: {} }), {
-        threads,
-        test,
-        baseline,
-        signal,
-        onStage,
-        warn,
-      })
-    : { calibration: LIKELIER_THAN_NOT, metrics: {} };
+  const bare = versionFiles({ ...content, calibration: uncalibrated(prepared.recipe), metrics: {} });
+  const assessed = await assess(prepared, bare, { threads, test, baseline, signal, onStage, warn });
   onStage("publish");
   const version = await store.publish(versionFiles({ ...content, ...assessed }), { alias });
   await run.remove();
@@ -164,17 +151,6 @@ async function runName(store: Store, recipe: Recipe, resume: boolean): Promise<s
 function interrupted(isTrained: boolean, cause: unknown): LockstepError {
   const when = isTrained ? " after its last step, which is saved; go on with --resume" : " before its first step";
   return new LockstepError("CANCELLED", `the training was interrupted${when}`, {}, { cause });
-}
-
-/** Its labels have to be among those that are trained; the columns are the training table's unless they are named. */
-async function readTest(path: string, input: TrainInput, { labels, recipe }: Prepared): Promise<TestTable> {
-  const { text, label = recipe.data?.label } = input;
-  const table = await readTable(path, {
-    ...(text === undefined ? {} : { text }),
-    ...(input.label === undefined ? {} : { label: input.label }),
-    ...(recipe.data === undefined || label === undefined ? {} : { preferred: { text: recipe.data.text, label } }),
-  });
-  return { texts: table.texts, labels: labelIds(requireLabels(table).labels, labels, table), sha256: table.sha256 };
 }
 
 function trainingInput({ recipe, config, tokenizer, labels, datasets, from }: Prepared) {

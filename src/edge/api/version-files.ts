@@ -6,23 +6,23 @@ import { canonicalJson } from "../../base/index.ts";
 import { formatModelConfig, type Head, type ModelConfig } from "../../language/models/index.ts";
 import type { Tokenizer } from "../../language/text/index.ts";
 import { digestTensors, encodeSafetensors, type HostTensor } from "../../numeric/tensor/index.ts";
-import type { Share } from "../../work/evaluate/index.ts";
+import type { Estimate, Share } from "../../work/evaluate/index.ts";
 import type { Calibration, LockstepFile, LockstepFileOf, VersionTask } from "../../work/infer/index.ts";
 import { recipeHash, requireTask, type Recipe } from "../../work/train/index.ts";
 
+/** Figures of one table by their names: which ones, the task's measure says (`work/evaluate`). */
+export interface KeptFigures {
+  /** Of a classifier. */
+  readonly accuracy?: Share;
+  /** The test table. */
+  readonly data_sha256?: string;
+  readonly [figure: string]: number | string | (Estimate & { readonly total?: number }) | undefined;
+}
+
 /** Measured figures that are kept in the version. */
 export interface Metrics {
-  readonly validation?: {
-    readonly accuracy: Share;
-    readonly negative_log_likelihood: number;
-    readonly expected_calibration_error: number;
-  };
-  readonly test?: {
-    readonly accuracy: Share;
-    readonly macro_f1: number;
-    readonly expected_calibration_error: number;
-    readonly data_sha256: string;
-  };
+  readonly validation?: KeptFigures;
+  readonly test?: KeptFigures;
   readonly baseline?: { readonly name: string; readonly accuracy: Share };
 }
 
@@ -50,19 +50,24 @@ interface Own<T extends VersionTask> {
 }
 type Common = Pick<LockstepFile, "format" | "max_tokens" | "weights_sha256" | "recipe_sha256">;
 
-const classes = ({ labels, recipe, calibration }: VersionContent) => ({
+const classes = ({ labels, recipe, calibration: { temperature, threshold } }: VersionContent) => ({
   labels: [...labels],
   pooling: recipe.pooling,
-  calibration: { ...calibration },
+  calibration: { temperature, threshold },
 });
 const OWN: { readonly [T in VersionTask]: Own<T> } = {
   classify: { fields: classes },
-  "multi-label": { fields: classes, config: { problem_type: "multi_label_classification" } },
+  "multi-label": {
+    fields: (content) => ({ ...classes(content), calibration: { ...content.calibration } }),
+    config: { problem_type: "multi_label_classification" },
+  },
   score: {
     fields: ({ recipe }) => ({ pooling: recipe.pooling, activation: "identity" }),
     config: { problem_type: "regression", id2label: { "0": "score" }, label2id: { score: 0 } },
   },
-  "token-classify": { fields: ({ labels }) => ({ labels: [...labels] }) },
+  "token-classify": {
+    fields: ({ labels, calibration: { temperature } }) => ({ labels: [...labels], calibration: { temperature } }),
+  },
   "masked-lm": { fields: () => ({}) },
   "causal-lm": { fields: () => ({}) },
   embed: { fields: ({ recipe }) => ({ pooling: recipe.pooling, normalize: true }) },

@@ -1,6 +1,6 @@
-/** How answers of each task, and figures of those that are measured, are shown: two tables. */
-import type { Evaluation, MeasuredTask, Question, QuestionAnswer, TaskName, TaskOptions } from "../api/index.ts";
-import { percent, withInterval } from "./output.ts";
+/** How answers of each task are shown, in one table. */
+import type { Question, QuestionAnswer, TaskName, TaskOptions } from "../api/index.ts";
+import { percent } from "./output.ts";
 
 type Cell = string | number | boolean;
 
@@ -122,35 +122,4 @@ export function viewOf<T extends TaskName>(task: T): View<T> {
 export function shown(question: Question<TaskName>): string {
   if (typeof question === "string") return question;
   return "query" in question ? question.query : `${question.text} | ${question.pair}`;
-}
-
-interface Report<T extends MeasuredTask> {
-  /** Lines of figures, and of the most frequent mistakes. */
-  readonly figures: (report: Evaluation<T>) => readonly string[];
-  readonly mistakes: (report: Evaluation<T>) => readonly string[];
-}
-
-const REPORTS: { readonly [T in MeasuredTask]: Report<T> } = {
-  classify: {
-    figures: (report) => [
-      `accuracy             ${withInterval(report.accuracy)} of ${report.data.rows}`,
-      `macro-F1             ${report.macroF1.toFixed(4)}`,
-      `calibration error    ${report.expectedCalibrationError.toFixed(4)}`,
-      `negative log-lik.    ${report.negativeLogLikelihood.toFixed(4)} nats a text`,
-      ...(report.abstained > 0
-        ? [
-            `abstained            ${percent(report.abstained)}; right where it answered: ` +
-              (report.answeredAccuracy === undefined ? "-" : percent(report.answeredAccuracy)),
-          ]
-        : []),
-    ],
-    mistakes: ({ confusions }) =>
-      confusions.map(
-        ({ expected, predicted, count }) => `${String(count).padStart(4)} × ${expected} taken for ${predicted}`,
-      ),
-  },
-};
-
-export function reportOf<T extends MeasuredTask>(task: T): Report<T> {
-  return REPORTS[task];
 }

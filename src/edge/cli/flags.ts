@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseStrictJson } from "../../base/index.ts";
-import type { LogReport } from "../api/index.ts";
+import { ROLES, type LogReport } from "../api/index.ts";
 
 export type Executor = "native" | "portable";
 
@@ -56,6 +56,17 @@ export function integer(least: number, most: number): (text: string) => number {
       throw new InvalidArgumentError(`expected an integer from ${least} to ${most}.`);
     return value;
   };
+}
+
+/** `second=sentence2` onto the columns named so far. */
+export function columnOf(
+  text: string,
+  gathered: Readonly<Record<string, string>> = {},
+): Readonly<Record<string, string>> {
+  const [, role, name] = /^([a-z]+)=(.+)$/s.exec(text) ?? [];
+  if (role === undefined || name === undefined || !ROLES.some((one) => one === role))
+    throw new InvalidArgumentError(`expected ROLE=NAME, with a role of ${ROLES.join(", ")}.`);
+  return { ...gathered, [role]: name };
 }
 
 /** Any count. */

@@ -15,11 +15,18 @@ export interface Terminal {
   write(text: string): unknown;
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Whether a line may be written over. */
+export function isLive(terminal: Terminal, env: Environment): boolean {
+  return terminal.isTTY === true && env["TERM"] !== "dumb" && (env["CI"] ?? "") === "";
+}
+
 /** Milliseconds between two updates: of the line on a terminal, of plain lines elsewhere. */
 const LIVE = 100;
 const PLAIN = 5000;
 const BAR = 24;
-const CLEAR = "\r\u001b[K";
+export const CLEAR = "\r\u001b[K";
 
 const STAGES: Readonly<Record<string, string>> = {
   read: "reading the table",
@@ -39,9 +46,9 @@ export class ProgressDisplay {
   #shown = "";
   #last = -Infinity;
 
-  constructor(terminal: Terminal = process.stderr, env: Readonly<Record<string, string | undefined>> = process.env) {
+  constructor(terminal: Terminal = process.stderr, env: Environment = process.env) {
     this.#terminal = terminal;
-    this.#live = terminal.isTTY === true && env["TERM"] !== "dumb" && (env["CI"] ?? "") === "";
+    this.#live = isLive(terminal, env);
     [this.#full, this.#empty] = hasUnicode(env) ? ["━", "─"] : ["#", "."];
   }
 
@@ -163,7 +170,7 @@ function plural(count: number, word: string): string {
   return `${count} ${word}${count === 1 ? "" : "s"}`;
 }
 
-function hasUnicode(env: Readonly<Record<string, string | undefined>>): boolean {
+function hasUnicode(env: Environment): boolean {
   if (process.platform === "win32") return env["WT_SESSION"] !== undefined || env["TERM_PROGRAM"] === "vscode";
   return /utf-?8/i.test(env["LC_ALL"] || env["LC_CTYPE"] || env["LANG"] || "");
 }

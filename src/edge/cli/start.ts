@@ -6,6 +6,7 @@ import { addressOf, warnOfExposure } from "./address.ts";
 import { createOutput, outliveReader, withInterval, type Output } from "./output.ts";
 import { integer } from "./flags.ts";
 import { ProgressDisplay } from "./progress.ts";
+import { keptLines } from "./reports.ts";
 import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
 import { printTrained } from "./train.ts";
@@ -105,7 +106,7 @@ function show(event: StartEvent, display: ProgressDisplay, output: Output): void
 }
 
 function printMetrics(output: Output, { test, baseline }: Metrics): void {
-  if (test !== undefined) output.print(`test accuracy        ${withInterval(test.accuracy)} of ${test.accuracy.total}`);
+  for (const line of keptLines("test", test)) output.print(line);
   if (baseline !== undefined) output.print(`linear baseline      ${withInterval(baseline.accuracy)}`);
 }
 

@@ -1,5 +1,5 @@
 /** The flags that `train` and `start` share: flags go before the recipe file, the file before defaults. */
-import { InvalidArgumentError, Option, type Command } from "commander";
+import { Option, type Command } from "commander";
 import {
   mergeRecipeFiles,
   readRecipeFile,
@@ -8,7 +8,7 @@ import {
   type RecipeFile,
   type RecipeInput,
 } from "../api/index.ts";
-import { executorOption, integer, JSON_FLAG, setting, type Executor } from "./flags.ts";
+import { columnOf, executorOption, integer, JSON_FLAG, setting, type Executor } from "./flags.ts";
 
 export interface TrainFlags {
   readonly data?: string;
@@ -30,14 +30,6 @@ export interface TrainFlags {
   readonly digests?: true;
   readonly printRecipe?: true;
   readonly json?: true;
-}
-
-/** `second=sentence2` onto the columns named so far. */
-function columnOf(text: string, gathered: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
-  const [, role, name] = /^([a-z]+)=(.+)$/s.exec(text) ?? [];
-  if (role === undefined || name === undefined || !ROLES.some((one) => one === role))
-    throw new InvalidArgumentError(`expected ROLE=NAME, with a role of ${ROLES.join(", ")}.`);
-  return { ...gathered, [role]: name };
 }
 
 export function addTrainFlags(command: Command): Command {

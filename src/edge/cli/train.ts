@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { completeRecipeFile, formatDuration, train, trainArguments, type TrainResult } from "../api/index.ts";
 import { commandName, createOutput, withInterval, type Output } from "./output.ts";
 import { figure as figureText, ProgressDisplay } from "./progress.ts";
+import { keptLines } from "./reports.ts";
 import { onInterrupt } from "./signals.ts";
 import { addTrainFlags, recipeOf, type TrainFlags } from "./train-flags.ts";
 
@@ -60,12 +61,8 @@ export function printTrained(
 ): void {
   if (metrics.validation === undefined && figure !== undefined)
     output.print(`validation           ${figureText(figure)}; ${figure.examples} texts held out`);
-  if (metrics.validation !== undefined)
-    output.print(
-      `validation accuracy  ${withInterval(metrics.validation.accuracy)} of ${metrics.validation.accuracy.total}`,
-    );
-  if (metrics.test !== undefined)
-    output.print(`test accuracy        ${withInterval(metrics.test.accuracy)} of ${metrics.test.accuracy.total}`);
+  for (const line of keptLines("validation", metrics.validation)) output.print(line);
+  for (const line of keptLines("test", metrics.test)) output.print(line);
   if (metrics.baseline !== undefined)
     output.print(`linear baseline      ${withInterval(metrics.baseline.accuracy)} (${metrics.baseline.name})`);
   output.print(`weights SHA-256      ${weightsSha256}`);

@@ -33,23 +33,41 @@ export type Role = (typeof ROLES)[number];
 
 /** Guessed in this order, whatever the case. */
 export const ROLE_NAMES: { readonly [R in Role]: readonly string[] } = {
-  second: ["second", "text2", "sentence2", "question2", "positive", "hypothesis", "response", "paraphrase"],
+  second: [
+    "second",
+    "text2",
+    "sentence2",
+    "question2",
+    "positive",
+    "hypothesis",
+    "response",
+    "paraphrase",
+    "document",
+    "passage",
+  ],
   negative: ["negative", "hard_negative"],
   labels: ["labels", "label", "intents", "categories", "tags", "topics"],
-  score: ["score", "similarity", "value", "rating", "label", "target"],
+  score: ["score", "similarity", "relevance", "value", "rating", "label", "target"],
   tags: ["tags", "ner_tags", "labels", "label"],
   answer: ["answer", "output", "response", "completion", "target"],
   input: ["input", "context"],
   system: ["system", "system_prompt"],
 };
 
-/** Whether a role's column has to be there, may be, or is read only where it is named. */
+/** Whether a role's column has to be there, may be, or is read only where it is named (or was, in training). */
 export type Need = "needed" | "guessed" | "named";
 export interface RoleChoice {
   readonly name: string | undefined;
   readonly need: Need;
 }
 export type RoleChoices = { readonly [R in Role]?: RoleChoice | undefined };
+
+/** Names of columns that are taken where they are there. */
+export interface PreferredColumns {
+  readonly text: string;
+  readonly label?: string | undefined;
+  readonly roles?: { readonly [R in Role]?: string | undefined } | undefined;
+}
 
 /** A column name, undefined to guess (a label may then be missing), or false for none. */
 export interface ColumnChoice {
@@ -58,7 +76,7 @@ export interface ColumnChoice {
   readonly textNames?: readonly string[] | undefined;
   readonly label: string | false | undefined;
   /** Taken where there are columns of these names, before any guess: those that a version was trained on. */
-  readonly preferred?: { readonly text: string; readonly label: string } | undefined;
+  readonly preferred?: PreferredColumns | undefined;
   /** Further columns. @default none */
   readonly roles?: RoleChoices | undefined;
 }
@@ -91,13 +109,13 @@ export function chooseColumns(names: readonly string[], choice: ColumnChoice, pa
         : find(names, choice.label, path);
   if (label === text)
     throw missing(`${path}: the column ${JSON.stringify(text)} cannot be both text and label`, names, path);
-  return { text, label, roles: chooseRoles(names, choice.roles ?? {}, [text, label], path) };
+  return { text, label, roles: chooseRoles(names, choice, [text, label], path) };
 }
 
 /** A column has one role: those that text and label have taken are not guessed again. */
 function chooseRoles(
   names: readonly string[],
-  choices: RoleChoices,
+  { roles: choices = {}, preferred }: ColumnChoice,
   taken: readonly (string | undefined)[],
   path: string,
 ): Columns["roles"] {
@@ -109,9 +127,7 @@ function chooseRoles(
     const name =
       choice.name !== undefined
         ? find(names, choice.name, path)
-        : choice.need === "named"
-          ? undefined
-          : guess(free, ROLE_NAMES[role], undefined);
+        : guess(free, choice.need === "named" ? [] : ROLE_NAMES[role], preferred?.roles?.[role]);
     if (name !== undefined) found[role] = name;
     else if (choice.need === "needed")
       throw missing(

@@ -1,10 +1,21 @@
 /** From files to batches: readers, splits, packed datasets, batch plans, masking. */
 export { readTable, requireLabels, type ReadTableOptions, type Table, type TableFormat } from "./table.ts";
-export { LABEL_NAMES, ROLE_NAMES, ROLES, TEXT_NAMES, type Columns, type Role, type RoleChoices } from "./columns.ts";
+export {
+  LABEL_NAMES,
+  ROLE_NAMES,
+  ROLES,
+  TEXT_NAMES,
+  type Columns,
+  type Need,
+  type PreferredColumns,
+  type Role,
+  type RoleChoices,
+} from "./columns.ts";
+export { entitiesOf } from "./entities.ts";
 export { labelIds, labelSpace, type LabelSpace } from "./labels.ts";
 export { labelWarnings } from "./label-warnings.ts";
-export { READINGS, type ExampleData, type Reading, type ReadingName } from "./readings.ts";
-export { IGNORED } from "./words.ts";
+export { cellsOf, listOf, numberOf, READINGS, type ExampleData, type Reading, type ReadingName } from "./readings.ts";
+export { IGNORED, tagIds, wordPlaces, wordsOf, type TaggedWords } from "./words.ts";
 export { LineSplitter } from "./lines.ts";
 export { splitByHash, type Split } from "./split.ts";
 export { encodeDataset, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";

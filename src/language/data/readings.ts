@@ -106,10 +106,10 @@ const textClass: Reading = {
 const textClasses: Reading = {
   ...text,
   roles: { second: "named", labels: "needed" },
-  names: (table) => labelNames(need(table, "labels").flatMap(listOf)),
+  names: (table) => labelNames(cellsOf(table, "labels").flatMap(listOf)),
   async encode(table, tokenizer, names, options) {
     const values = new Float32Array(new SharedArrayBuffer(4 * table.texts.length * names.length));
-    need(table, "labels").forEach((cell, row) => {
+    cellsOf(table, "labels").forEach((cell, row) => {
       const rows = { path: table.path, lines: table.lines.subarray(row) };
       for (const id of listOf(cell).flatMap((label) => [...labelIds([label], names, rows)]))
         values[row * names.length + id] = 1;
@@ -123,7 +123,7 @@ const textScore: Reading = {
   roles: { second: "named", score: "needed" },
   async encode(table, tokenizer, _, options) {
     const values = new Float32Array(new SharedArrayBuffer(4 * table.texts.length));
-    need(table, "score").forEach((cell, row) => {
+    cellsOf(table, "score").forEach((cell, row) => {
       values[row] = numberOf(cell, table, row);
     });
     return { ...(await encodeTexts(table, tokenizer, options)), ...NOTHING, values };
@@ -135,10 +135,10 @@ const wordTags: Reading = {
   roles: { tags: "needed" },
   rowsEach: () => 1,
   texts: textsOf,
-  names: (table) => tagNames(need(table, "tags").map(wordsOf)),
+  names: (table) => tagNames(cellsOf(table, "tags").map(wordsOf)),
   async encode(table, tokenizer, names, options) {
     const idOf = new Map(names.map((name, id) => [name, id]));
-    const tags = need(table, "tags");
+    const tags = cellsOf(table, "tags");
     return await encodeLabelled(table, options, (row) =>
       encodeWords(tokenizer, table, row, wordsOf(tags[row]!), idOf, options.maxLength),
     );
@@ -184,7 +184,7 @@ const pairs: Reading = {
   names: () => [],
   async encode(table, tokenizer, _, options) {
     const { negative } = table.cells;
-    const columns = [table.texts, need(table, "second"), ...(negative === undefined ? [] : [negative])];
+    const columns = [table.texts, cellsOf(table, "second"), ...(negative === undefined ? [] : [negative])];
     const maxLength = options.maxLength === undefined ? {} : { maxLength: options.maxLength };
     const rows = await encodeRows(
       table.texts.length * columns.length,
@@ -206,7 +206,8 @@ export const READINGS = {
 } as const satisfies Readonly<Record<string, Reading>>;
 export type ReadingName = keyof typeof READINGS;
 
-function need({ cells, path }: Table, role: Role): readonly string[] {
+/** The cells of a further column. @throws DATA_INVALID: there is none */
+export function cellsOf({ cells, path }: Table, role: Role): readonly string[] {
   const found = cells[role];
   if (found === undefined)
     throw new LockstepError("DATA_INVALID", `${path} has no column of ${role}; say which one it is (columns.${role})`, {
@@ -232,7 +233,8 @@ function parsedList(cell: string): readonly string[] | undefined {
   }
 }
 
-function numberOf(cell: string, { path, lines }: Table, row: number): number {
+/** @throws DATA_INVALID with the line: it is no finite number */
+export function numberOf(cell: string, { path, lines }: Table, row: number): number {
   const value = cell.trim() === "" ? NaN : Number(cell);
   if (Number.isFinite(value)) return value;
   throw new LockstepError(

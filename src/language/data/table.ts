@@ -1,7 +1,15 @@
 /** A CSV or JSON-lines file as texts and labels, each row checked, each complaint with its line. */
 import { z } from "zod";
 import { LABEL_LIMITS, LockstepError, formatBytes, parseOptions } from "../../base/index.ts";
-import { chooseColumns, noLabels, ROLES, type Columns, type Role, type RoleChoices } from "./columns.ts";
+import {
+  chooseColumns,
+  noLabels,
+  ROLES,
+  type Columns,
+  type PreferredColumns,
+  type Role,
+  type RoleChoices,
+} from "./columns.ts";
 import { conllSentences } from "./conll.ts";
 import { csvRecords } from "./csv.ts";
 import { jsonRecords } from "./jsonl.ts";
@@ -16,7 +24,7 @@ const tableOptions = z.strictObject({
   /** Column of the label; false for none. @default the first of label, intent, category, class … if there is one */
   label: z.union([z.string().min(1), z.literal(false)]).optional(),
   /** Columns that are taken where they are there and none is named: those that a version was trained on. */
-  preferred: z.strictObject({ text: z.string(), label: z.string() }).optional(),
+  preferred: z.custom<PreferredColumns>().optional(),
   /** Further columns, by what they hold. */
   roles: z.custom<RoleChoices>().default({}),
   /**

@@ -36,15 +36,19 @@ export function tagNames(tags: readonly (readonly string[])[]): readonly string[
   return names;
 }
 
-/** A row of a table as tokens, with a class each. @throws DATA_INVALID with its line */
-export async function encodeWords(
-  tokenizer: Tokenizer,
-  { texts, path, lines }: Table,
+/** Words of a row, and the class of each. */
+export interface TaggedWords {
+  readonly words: readonly string[];
+  readonly classes: readonly number[];
+}
+
+/** The class of each word of a row, by its tag. @throws DATA_INVALID with the row's line */
+export function tagIds(
+  { texts, path, lines }: Pick<Table, "texts" | "path" | "lines">,
   row: number,
   tags: readonly string[],
   idOf: ReadonlyMap<string, number>,
-  maxLength: number | undefined,
-): Promise<EncodedRow & { readonly labels: readonly number[] }> {
+): TaggedWords {
   const words = wordsOf(texts[row]!);
   const where = `line ${lines[row]} of ${path} (row ${row + 1})`;
   const details = { path, line: lines[row] ?? null, row: row + 1 };
@@ -61,17 +65,36 @@ export async function encodeWords(
       details,
     );
   });
+  return { words, classes };
+}
+
+/** Which word each place of the words' text is in, a space being between two; -1: in none. */
+export function wordPlaces(words: readonly string[]): Int32Array {
+  const places = new Int32Array(words.join(" ").length).fill(-1);
+  let start = 0;
+  words.forEach((word, index) => {
+    places.fill(index, start, start + word.length);
+    start += word.length + 1;
+  });
+  return places;
+}
+
+/** A row of a table as tokens, with a class each. @throws DATA_INVALID with its line */
+export async function encodeWords(
+  tokenizer: Tokenizer,
+  table: Table,
+  row: number,
+  tags: readonly string[],
+  idOf: ReadonlyMap<string, number>,
+  maxLength: number | undefined,
+): Promise<EncodedRow & { readonly labels: readonly number[] }> {
+  const { words, classes } = tagIds(table, row, tags, idOf);
   const text = words.join(" ");
   const encoded = await tokenizer.encode(text, {
     ...(maxLength === undefined ? {} : { maxLength }),
     offsets: true,
   });
-  const wordAt = new Int32Array(text.length).fill(-1);
-  let start = 0;
-  words.forEach((word, index) => {
-    wordAt.fill(index, start, start + word.length);
-    start += word.length + 1;
-  });
+  const wordAt = wordPlaces(words);
   let before = -1;
   const labels = Array.from(encoded.ids, (_, token) => {
     // by its last character: a token may begin with the space before a word

@@ -5,6 +5,7 @@ export {
   confusionPairs,
   macroF1,
   shareOf,
+  shareOfCount,
   wilsonInterval,
   type Accuracy,
   type ClassScores,
@@ -22,6 +23,24 @@ export {
 } from "./probabilities.ts";
 export { chooseThreshold, fitTemperature, TEMPERATURE_RANGE, type Threshold } from "./calibrate.ts";
 export { runLinearBaseline, trainLinearBaseline, type BaselineTask, type LinearBaseline } from "./baseline.ts";
-export { scoresOf } from "./measure-classes.ts";
-export { isMeasured, measureOn, type FiguresOf, type MeasuredTask } from "./measures.ts";
-export type { MeasureOptions, TableColumns } from "./measure.ts";
+export { estimates, mean, quantile, ratio, resamplesFor, type Estimate, type Statistic } from "./bootstrap.ts";
+export { determination, meanAbsoluteError, pearson, rootMeanSquaredError, spearman } from "./correlation.ts";
+export { foundOfClasses, Found, macroF1Of, microF1, microPrecision, microRecall, scoresByKind } from "./f1.ts";
+export { bestThreshold, type Decision } from "./label-threshold.ts";
+export { discountedGain, firstIsRelevant, reciprocalRank } from "./ranking.ts";
+export {
+  CALIBRATION_LEAST,
+  calibrationFrom,
+  figuresOf,
+  keptOf,
+  measuredBy,
+  MEASURED_TASKS,
+  readMeasured,
+  rolesOf,
+  rowsOn,
+  type FiguresOf,
+  type MeasuredTask,
+  type MeasureRun,
+  type RowOf,
+} from "./measures.ts";
+export type { Kept, MeasureOptions, Outcome, TableColumns } from "./measure.ts";

@@ -23,6 +23,12 @@ export function shareOf({ value, interval: [low, high], total }: Accuracy): Shar
   return { value, low, high, total };
 }
 
+/** So many of so many. */
+export function shareOfCount(count: number, total: number): Share {
+  const [low, high] = wilsonInterval(count, total);
+  return { value: count / total, low, high, total };
+}
+
 /** Throws DATA_INVALID for no rows or unequal lengths. */
 export function accuracy(predicted: ArrayLike<number>, expected: ArrayLike<number>): Accuracy {
   checkLengths(predicted, expected);

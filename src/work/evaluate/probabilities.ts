@@ -57,18 +57,23 @@ export function probabilitiesOf(logits: ArrayLike<number>, temperature = 1): Flo
 
 /** Mean of -log p(label), in nats. */
 export function negativeLogLikelihood(scores: Scores, labels: ArrayLike<number>, temperature = 1): number {
-  const { logits, numClasses } = scores;
-  const rows = rowsOf(scores, labels);
+  const losses = logLosses(scores, labels, temperature);
   let total = 0;
-  for (let row = 0; row < rows; row++) {
+  for (const loss of losses) total += loss;
+  return total / losses.length;
+}
+
+/** -log p(label) of each row, in nats. */
+export function logLosses(scores: Scores, labels: ArrayLike<number>, temperature = 1): Float64Array {
+  const { logits, numClasses } = scores;
+  return Float64Array.from({ length: rowsOf(scores, labels) }, (_, row) => {
     const start = row * numClasses;
     let largest = -Infinity;
     for (let c = 0; c < numClasses; c++) largest = Math.max(largest, logits[start + c] as number);
     let sum = 0;
     for (let c = 0; c < numClasses; c++) sum += exp(((logits[start + c] as number) - largest) / temperature);
-    total += log(sum) - ((logits[start + (labels[row] as number)] as number) - largest) / temperature;
-  }
-  return total / rows;
+    return log(sum) - ((logits[start + (labels[row] as number)] as number) - largest) / temperature;
+  });
 }
 
 export interface Confidence {

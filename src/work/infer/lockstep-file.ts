@@ -25,7 +25,11 @@ const calibration = z.strictObject({
    */
   threshold: z.number().min(0).max(1),
 });
-export type Calibration = Readonly<z.output<typeof calibration>>;
+/** `thresholds`: by label, in place of the one for all. */
+const labelCalibration = calibration.extend({ thresholds: z.array(z.number().min(0).max(1)).optional() });
+/** Of tags of words, which are never abstained from. */
+const tagCalibration = calibration.pick({ temperature: true });
+export type Calibration = Readonly<z.output<typeof labelCalibration>>;
 
 /** What becomes of a score's one output: nothing, or 1 / (1 + e⁻ˣ). */
 export const ACTIVATIONS = ["identity", "sigmoid"] as const;
@@ -41,9 +45,26 @@ const common = {
 
 export const lockstepFileSchema = z.discriminatedUnion("task", [
   z.looseObject({ task: z.literal("classify"), labels: labels(2), pooling, calibration, ...common }),
-  z.looseObject({ task: z.literal("multi-label"), labels: labels(1), pooling, calibration, ...common }),
+  z
+    .looseObject({
+      task: z.literal("multi-label"),
+      labels: labels(1),
+      pooling,
+      calibration: labelCalibration,
+      ...common,
+    })
+    .refine(
+      ({ labels: names, calibration: { thresholds = names } }) => thresholds.length === names.length,
+      "there are not as many thresholds as labels",
+    ),
   z.looseObject({ task: z.literal("score"), pooling, activation: z.enum(ACTIVATIONS), ...common }),
-  z.looseObject({ task: z.literal("token-classify"), labels: labels(2), ...common }),
+  z.looseObject({
+    task: z.literal("token-classify"),
+    labels: labels(2),
+    /** Without: probabilities are as the model gives them. */
+    calibration: tagCalibration.optional(),
+    ...common,
+  }),
   /** `normalize`: vectors are scaled to length 1. */
   z.looseObject({ task: z.literal("embed"), pooling, normalize: z.boolean(), ...common }),
   z.looseObject({ task: z.literal("masked-lm"), ...common }),

@@ -54,10 +54,11 @@ const OWN: Own = {
     calibration,
   }),
   score: ({ pooling, activation }) => ({ ...PLAIN, head: sequence(1, pooling), activation }),
-  "token-classify": ({ labels }, parsed) => ({
+  "token-classify": ({ labels, calibration = NO_CALIBRATION }, parsed) => ({
     ...PLAIN,
     ...classes(labels, parsed),
     head: { kind: "token", labels: labels.length },
+    calibration: { ...NO_CALIBRATION, ...calibration },
   }),
   embed: ({ pooling, normalize }) => ({ ...PLAIN, head: { kind: "encoder", pooling }, normalize }),
   "masked-lm": () => ({ ...PLAIN, head: { kind: "masked-lm" } }),

@@ -19,11 +19,11 @@ export {
   type TaskOptions,
   type TypesOf,
 } from "./table.ts";
-export type { EncodedQuestion, Task, TaskAnswer, TaskFacts, TaskTypes, WireRequest } from "./task.ts";
+export type { EncodedQuestion, Task, TaskAnswer, TaskFacts, TaskTypes, TaskVersion, WireRequest } from "./task.ts";
 export type { ClassAnswer, LabelProbability } from "./class-answer.ts";
 export type { Embedding } from "./embed.ts";
 export type { FilledMasks, Filling } from "./fill-mask.ts";
-export type { MultiLabelAnswer } from "./multi-label.ts";
+export { labelProbability, labelThreshold, type MultiLabelAnswer } from "./multi-label.ts";
 export type { Perplexity } from "./perplexity.ts";
 export type { Ranking, RerankQuestion } from "./rerank.ts";
 export type { Score } from "./score.ts";

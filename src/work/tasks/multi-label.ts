@@ -1,6 +1,7 @@
 /** The task `multi-label`: every class of several that a text, or a pair of texts, belongs to; none, one or many. */
 import { z } from "zod";
 import { parseOptions } from "../../base/index.ts";
+import type { Calibration } from "../infer/index.ts";
 import type { LabelProbability } from "./class-answer.ts";
 import { digestBits } from "./digest.ts";
 import { sigmoid } from "./sigmoid.ts";
@@ -15,7 +16,7 @@ const share = z.number().min(0).max(1).optional();
 const options = z.strictObject({
   /** Likeliest labels to list, whether they are given or not, 1 to 100,000. @default 5 */
   topK: labelsToList(100_000),
-  /** The probability from which on a label is given, 0 to 1. @default the version's */
+  /** The probability from which on a label is given, 0 to 1. @default the version's, of each label its own */
   threshold: share,
 });
 
@@ -53,6 +54,16 @@ export interface MultiLabelTypes extends TaskTypes {
 const copies = (labels: readonly LabelProbability[]): LabelProbability[] =>
   labels.map(({ label, probability }) => ({ label, probability }));
 
+/** How likely a label belongs to a text, 0 to 1, by its logit. */
+export function labelProbability(logit: number, { temperature }: Calibration): number {
+  return sigmoid(logit / temperature);
+}
+
+/** The probability from which on a label is given. */
+export function labelThreshold(id: number, { threshold, thresholds }: Calibration): number {
+  return thresholds?.[id] ?? threshold;
+}
+
 export const multiLabel: Task<"multi-label", MultiLabelTypes> = {
   ...TEXT_OR_PAIR,
   name: "multi-label",
@@ -62,13 +73,15 @@ export const multiLabel: Task<"multi-label", MultiLabelTypes> = {
   learns: false,
 
   options,
-  answer: ({ labels, calibration }, [logits], { topK, threshold = calibration.threshold }) => {
+  answer: ({ labels, calibration }, [logits], { topK, threshold }) => {
     requireFiniteOutput(logits!, "the row of logits");
     const all = labels
-      .map((label, id) => ({ label, probability: sigmoid(logits![id]! / calibration.temperature), id }))
+      .map((label, id) => ({ label, probability: labelProbability(logits![id]!, calibration), id }))
       .sort((a, b) => b.probability - a.probability || a.id - b.id);
     return {
-      labels: copies(all.filter(({ probability }) => probability >= threshold)),
+      labels: copies(
+        all.filter(({ probability, id }) => probability >= (threshold ?? labelThreshold(id, calibration))),
+      ),
       top: copies(all.slice(0, topK)),
       digest: digestBits(logits!),
     };

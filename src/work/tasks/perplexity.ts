@@ -41,7 +41,13 @@ export interface PerplexityTypes extends TaskTypes {
   readonly answer: Perplexity;
   readonly body: z.output<typeof body>;
   readonly wire: z.output<typeof wire>;
-  readonly notes: undefined;
+  readonly notes: ScoredPart;
+}
+
+/** The part of the text that the scored tokens come from, in UTF-16 code units: from, to (exclusive). */
+export interface ScoredPart {
+  readonly from: number;
+  readonly to: number;
 }
 
 /** Every token but the first, given those before it. */
@@ -60,14 +66,15 @@ function maskedRows(ids: Int32Array, typeIds: Int32Array, special: ReadonlySet<n
   }));
 }
 
-async function encode({ tokenizer, head }: TaskVersion, text: string): Promise<EncodedQuestion<undefined>> {
-  const { ids, typeIds, truncated } = await tokenizer.encode(text);
+async function encode({ tokenizer, head }: TaskVersion, text: string): Promise<EncodedQuestion<ScoredPart>> {
+  const { ids, typeIds, truncated, offsets } = await tokenizer.encode(text, { offsets: true });
   const { mask, ...others } = tokenizer.special;
   const special = new Set(Object.values({ ...others, mask }).filter((id) => id !== others.unk));
-  const rows = head.kind === "causal-lm" ? causalRows(ids) : maskedRows(ids, typeIds, special, mask);
+  const isCausal = head.kind === "causal-lm";
+  const rows = isCausal ? causalRows(ids) : maskedRows(ids, typeIds, special, mask);
   if (rows.length === 0 || rows[0]!.targets!.length === 0)
     throw new LockstepError("INPUT_INVALID", "a text has no token that could be scored; give a longer one");
-  return { rows, truncated, notes: undefined };
+  return { rows, truncated, notes: { from: isCausal ? offsets[1]! : 0, to: offsets.reduce((a, b) => Math.max(a, b)) } };
 }
 
 export const perplexity: Task<"perplexity", PerplexityTypes> = {

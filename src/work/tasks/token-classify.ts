@@ -69,10 +69,13 @@ export const tokenClassify: Task<"token-classify", TokenClassifyTypes> = {
     const words = firstTokens(text, row.offsets);
     return { rows: [{ ids: row.ids, typeIds: row.typeIds }], truncated: row.truncated, notes: { text, words } };
   },
-  answer: ({ labels }, [logits], _, { text, words }) => {
+  answer: ({ labels, calibration }, [logits], _, { text, words }) => {
     requireFiniteOutput(logits!, "a row of logits");
     const labelled = words.map(({ token, start, end }): LabelledWord => {
-      const p = probabilities(logits!.subarray(token * labels.length, (token + 1) * labels.length), 1);
+      const p = probabilities(
+        logits!.subarray(token * labels.length, (token + 1) * labels.length),
+        calibration.temperature,
+      );
       const id = p.indexOf(p.reduce((most, one) => Math.max(most, one), 0));
       const label = labels[id];
       if (label === undefined) throw new LockstepError("INTERNAL", `the token ${token} has no label`, { token });

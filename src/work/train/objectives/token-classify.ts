@@ -1,11 +1,11 @@
 /** A class for each word: cross-entropy at the first token of each, the others do not count. */
 import { z } from "zod";
-import { IGNORED } from "../../../language/data/index.ts";
+import { entitiesOf, IGNORED } from "../../../language/data/index.ts";
 import { batchInputs, buildModel, crossEntropySum, modelGraph } from "../../../language/models/index.ts";
 import { tensor } from "../../../numeric/tensor/index.ts";
 import { rowOf, tokenCount, type TrainingData } from "../training-data.ts";
 import { commonSettings, type ModelContext, type Objective } from "./contract.ts";
-import { entitiesOf } from "./entities.ts";
+
 import { microF1 } from "./multi-label.ts";
 import { rowsOf, servedRows, targetInputs } from "./rows.ts";
 
