@@ -9,6 +9,8 @@ const FOLDER = join(import.meta.dirname, "../fixtures/models/stories260K");
 export interface StoriesReference {
   /** The greedy text. */
   readonly ids: readonly number[];
+  /** Of those ids and a few more; a line break is <0x0A>. */
+  readonly greedy_text: string;
   readonly logits_pos0: readonly number[];
   /** −log of each next token's probability. */
   readonly nll_next: readonly number[];

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, test } from "node:test";
-import { loadTokenizer, scoredBpeTokenizerJson } from "../../src/language/text/index.ts";
+import { loadTokenizer } from "../../src/language/text/index.ts";
+import { storiesTokenizer } from "../generate/stories-files.ts";
+import { storiesReference } from "../models/stories.ts";
 import { GPT2_PATTERN, LLAMA3_PATTERN, QWEN2_PATTERN } from "../../src/language/text/scanners.ts";
 import { comparePieces, jsonOf, KINDS, NASTY, normalizersOfCharsmap, splitJson } from "./pieces.ts";
 import { randomTexts } from "./reference.ts";
@@ -50,21 +52,8 @@ test("every code point in a cluster of characters, for a table of characters", (
   assert.deepEqual(differ.slice(0, 10), []);
 });
 
-const STORIES = join(import.meta.dirname, "../fixtures/models/stories260K");
 const MODELS = process.env["LOCKSTEP_MODELS"] ?? join(import.meta.dirname, "../../../shared/models");
 const skip = existsSync(MODELS) ? false : `no models at ${MODELS}; name their folder in LOCKSTEP_MODELS`;
-
-/** llama2.c's format: the longest token, then of each its score, its length in bytes, and its bytes. */
-function readPieces(path: string): [string, number][] {
-  const bytes = readFileSync(path);
-  const pieces: [string, number][] = [];
-  for (let at = 4; at < bytes.length;) {
-    const length = bytes.readInt32LE(at + 4);
-    pieces.push([bytes.toString("utf8", at + 8, at + 8 + length), bytes.readFloatLE(at)]);
-    at += 8 + length;
-  }
-  return pieces;
-}
 
 describe("published vocabularies", () => {
   const publish: Record<string, () => string> = {
@@ -73,13 +62,7 @@ describe("published vocabularies", () => {
         vocabJson: readFileSync(join(MODELS, "gpt2-tokenizer/encoder.json"), "utf8"),
         mergesTxt: readFileSync(join(MODELS, "gpt2-tokenizer/vocab.bpe"), "utf8"),
       }).files["tokenizer.json"],
-    stories260K: () => {
-      const pieces = readPieces(join(STORIES, "tok512.bin")).map(([piece, score]): [string, number] => [
-        piece.trim().startsWith("<s>") || piece.trim() === "</s>" ? piece.trim() : piece.replaceAll(" ", "▁"),
-        score,
-      ]);
-      return JSON.stringify(scoredBpeTokenizerJson({ pieces, unknown: "<unk>", begin: "<s>", end: "</s>" }));
-    },
+    stories260K: storiesTokenizer,
     MiniLM: () => {
       const json = JSON.parse(readFileSync(join(MODELS, "all-MiniLM-L6-v2/tokenizer.json"), "utf8")) as object;
       return JSON.stringify({ ...json, truncation: null, padding: null });
@@ -91,11 +74,8 @@ describe("published vocabularies", () => {
     });
 
   it("stories260K's text is the one that its ids were written with", () => {
-    const reference = JSON.parse(readFileSync(join(STORIES, "reference.json"), "utf8")) as {
-      ids: number[];
-      greedy_text: string;
-    };
-    const own = loadTokenizer({ tokenizerJson: publish["stories260K"]!() });
+    const reference = storiesReference();
+    const own = loadTokenizer({ tokenizerJson: storiesTokenizer() });
     const text = own.decode(reference.ids);
     assert.ok(reference.greedy_text.replaceAll("<0x0A>", "\n").trim().startsWith(text.trim()));
     assert.deepEqual([...own.encode(text).ids], reference.ids);
