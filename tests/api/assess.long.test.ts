@@ -1,4 +1,7 @@
-/** What a training says of itself before and after its work: settings refused at once, and figures that mean little. */
+/**
+ * What a training says of itself before and after its work: settings refused at once, and figures that mean little.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Closing goes through every part whatever fails, and says what failed first. */
+/** Closing goes through every part whatever fails, and says what failed first. @concurrent */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { closeAll, runningServer } from "../../src/edge/api/serve.ts";

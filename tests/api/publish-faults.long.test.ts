@@ -1,7 +1,7 @@
 /**
  * Publishing into a living server, and each step of the disk failing once: no answer comes from a version that the
  * store lacks or that the alias never named, and every receipt is replayed to the same answer. Between the alias and
- * the swap that follows it lie some milliseconds in which the version before still answers.
+ * the swap that follows it lie some milliseconds in which the version before still answers. @concurrent
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * Publishing in one order: loaded and trusted, durable, named, answering, said. What fails changes nothing, and who
- * looks sees the version that answers.
+ * looks sees the version that answers. @concurrent
  */
 import assert from "node:assert/strict";
 import { readdir, readFile, writeFile } from "node:fs/promises";

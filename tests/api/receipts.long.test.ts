@@ -1,4 +1,4 @@
-/** The verbs of the log of receipts: erasing, exporting, and when what they find is enough. */
+/** The verbs of the log of receipts: erasing, exporting, and when what they find is enough. @concurrent */
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

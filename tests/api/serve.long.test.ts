@@ -1,4 +1,7 @@
-/** `serve` of a path and of a loaded model are one: receipts, figures, hooks, options followed or refused. */
+/**
+ * `serve` of a path and of a loaded model are one: receipts, figures, hooks, options followed or refused.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";

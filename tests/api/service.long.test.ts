@@ -1,6 +1,6 @@
 /**
  * What stands behind the routes while versions change: receipts name what decided their own answer, and alias and
- * replicas agree in the end.
+ * replicas agree in the end. @concurrent
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * `train` for each thing that a version can be made for: published, it loads and answers, is calibrated where that has
- * a meaning, and remembers how good it was on what was held out and on a test table.
+ * a meaning, and remembers how good it was on what was held out and on a test table. @concurrent
  */
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";

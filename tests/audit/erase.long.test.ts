@@ -1,4 +1,4 @@
-/** Erasing while a reader holds an old view: five seconds of waiting, so not among the quick tests. */
+/** Erasing while a reader holds an old view: five seconds of waiting, so not among the quick tests. @concurrent */
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";

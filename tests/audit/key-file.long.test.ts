@@ -1,4 +1,4 @@
-/** A signing key that is no plain file is refused, and nothing waits for whoever might write into it. */
+/** A signing key that is no plain file is refused, and nothing waits for whoever might write into it. @concurrent */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";

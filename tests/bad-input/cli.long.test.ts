@@ -1,6 +1,7 @@
 /**
  * The same bad input given to the command: exit code 2 where nothing was begun and 1 where the work failed, one line
  * that a stranger understands, never a stack trace, and the store as it was. Every message is printed, to be read.
+ * @concurrent
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
  * A full disk from a checkpoint on, and while a version is written: the checkpoint stops nothing, the version is
- * DISK_FAILED; nothing half-written, and with room again it goes on from where it stood.
+ * DISK_FAILED; nothing half-written, and with room again it goes on from where it stood. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm } from "node:fs/promises";

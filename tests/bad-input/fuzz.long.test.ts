@@ -12,6 +12,7 @@ import { checkWeightsSize, readEncoder, readVersion, type VersionFiles } from ".
 import { tinyStore } from "../stress/tiny-store.ts";
 
 const DAMAGES = 3000;
+/** Of the processor's time: what else runs does not count. */
 const SLOW_MS = 2000;
 const VALUES = [
   "0",
@@ -74,7 +75,7 @@ test("random damage to every file of a model folder", { timeout: 300_000 }, asyn
     const draw: Draw = (n) => bits(seed, PURPOSE.test, damage, 0, index++) % n;
     const name = names[draw(names.length)]!;
     const files = new Map(good).set(name, damaged(good.get(name)!, draw));
-    const started = performance.now();
+    const started = process.cpuUsage();
     for (const read of [
       async () => {
         checkWeightsSize(files, files.get("model.safetensors")!.length);
@@ -95,10 +96,9 @@ test("random damage to every file of a model folder", { timeout: 300_000 }, asyn
         codes.set(thrown.code, (codes.get(thrown.code) ?? 0) + 1);
       }
     }
-    assert.ok(
-      performance.now() - started < SLOW_MS,
-      `damage ${damage} to ${name} took ${Math.round(performance.now() - started)} ms`,
-    );
+    const { user, system } = process.cpuUsage(started);
+    const took = (user + system) / 1000;
+    assert.ok(took < SLOW_MS, `damage ${damage} to ${name} took ${Math.round(took)} ms`);
   }
   t.diagnostic([...codes].map(([code, count]) => `${code} ${count}`).join(", "));
   for (const code of ["accepted", "MODEL_INVALID", "WEIGHTS_INVALID", "TOKENIZER_INVALID"])

@@ -1,4 +1,7 @@
-/** Verbs that answer and end, in real processes on a tiny table: what they print, where, and every exit code. */
+/**
+ * Verbs that answer and end, in real processes on a tiny table: what they print, where, and every exit code.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** `lockstep explore --json`: one document whatever happens, with what was found and what went wrong. */
+/** `lockstep explore --json`: one document whatever happens, with what was found and what went wrong. @concurrent */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { after, test } from "node:test";

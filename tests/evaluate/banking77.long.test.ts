@@ -1,3 +1,4 @@
+/** The linear baseline on the whole of banking77. @concurrent */
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { fileURLToPath } from "node:url";

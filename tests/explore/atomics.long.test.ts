@@ -1,4 +1,7 @@
-/** Programs whose values are converted, under every interleaving: locks of all sizes, sleepers, counts, limits. */
+/**
+ * Programs whose values are converted, under every interleaving: locks of all sizes, sleepers, counts, limits.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explore, formatReport, requireExplored, type Program } from "../../src/threads/explore/index.ts";

@@ -1,4 +1,7 @@
-/** What is said about a bug is what a reader needs to find it. That every seeded one is found: bugs.long.test.ts. */
+/**
+ * What is said about a bug is what a reader needs to find it. That every seeded one is found: bugs.long.test.ts.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * The reduced search against the plain enumeration of all interleavings: on random small programs, the same classes,
- * each once, and the same outcomes.
+ * each once, and the same outcomes. @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * How schedules end: limits that pass or not, deaths, asynchronous waits, spins, histories; and that what is not
- * deterministic is not trusted.
+ * deterministic is not trusted. @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,7 +1,7 @@
 /**
  * docs/explorer.md is true: in a project of its own, where this package is installed, its code is what the example
  * files say, its changes apply, its commands print what it shows ("…" stands for lines left out; seconds differ), and
- * its test passes.
+ * its test passes. @concurrent
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
  * Whole modules through the load hook, in threads as the explorer has them: what is transformed, what is not, what a
- * wrong file says.
+ * wrong file says. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * What explored threads load is said: packages that run as they are, by name and only where they were loaded; and
- * which branches of the project's files no schedule took, over all threads.
+ * which branches of the project's files no schedule took, over all threads. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,3 +1,4 @@
+/** Messages between explored threads, under every interleaving. @concurrent */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explore, formatReport, requireExplored } from "../../src/threads/explore/index.ts";

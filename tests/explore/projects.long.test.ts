@@ -1,7 +1,7 @@
 /**
  * Ordinary TypeScript projects are explored as they are: imports of `./bank.js` for bank.ts, of folders and mapped
  * paths, types imported without saying so, enums, parameter properties, namespaces, JSON; with the project's own
- * compiler and without. What is wrong says where.
+ * compiler and without. What is wrong says where. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

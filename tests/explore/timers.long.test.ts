@@ -1,4 +1,7 @@
-/** Timers of `node:timers` and `node:timers/promises` are the schedule's; what cannot be is refused by name. */
+/**
+ * Timers of `node:timers` and `node:timers/promises` are the schedule's; what cannot be is refused by name.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explore, formatReport, requireExplored } from "../../src/threads/explore/index.ts";

@@ -1,7 +1,7 @@
 /**
  * Transformed code does what the code does: snippets and random programs, run as they are and transformed and compared
  * in result, kind of error, order of side effects and final state; every source of this package still parses and keeps
- * its lines. The controls are wrong transforms that the same comparison finds.
+ * its lines. The controls are wrong transforms that the same comparison finds. @concurrent
  */
 import assert from "node:assert/strict";
 import { globSync, readFileSync } from "node:fs";

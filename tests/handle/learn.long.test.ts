@@ -1,4 +1,4 @@
-/** Learning from feedback by many threads at once: nothing is lost, whatever the order and whoever dies. */
+/** Learning from feedback by many threads at once: nothing is lost, whatever the order and whoever dies. @concurrent */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalJson, sha256Hex } from "../../src/base/index.ts";

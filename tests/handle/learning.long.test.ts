@@ -1,6 +1,6 @@
 /**
  * Learning from feedback: one order, nothing lost, the same bits when it is done again in that order, and a lineage
- * that says so.
+ * that says so. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,7 @@
-/** Folders of decoders that are written here open in Python's `transformers`, with the same logits, for every head. */
+/**
+ * Folders of decoders that are written here open in Python's `transformers`, with the same logits, for every head.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

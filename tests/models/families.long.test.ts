@@ -1,6 +1,7 @@
 /**
  * P2 for every family and head: a row's bits in packed form, in the two executors that answer. At two widths, since the
  * library has other kernels for larger products, and with a head of one output, whose product has one column.
+ * @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * all-MiniLM-L6-v2, a published encoder of 87 MB that is not part of the repository: 24 embeddings beside PyTorch's in
- * float64. `embeddings.test.ts` makes the same comparison with a tiny encoder, everywhere.
+ * float64. `embeddings.test.ts` makes the same comparison with a tiny encoder, everywhere. @concurrent
  */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";

@@ -1,6 +1,7 @@
 /**
  * The Hugging Face layout both ways, against Python's `transformers` itself: what is written here opens there with the
  * same token ids, logits and pooled outputs, and what is saved there is loaded, classified with and fine-tuned here.
+ * @concurrent
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

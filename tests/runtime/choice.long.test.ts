@@ -1,6 +1,6 @@
 /**
  * How the native runtime is reached where something is otherwise: without koffi, with another version of the library,
- * on another platform. Everything works, with the same bits, and what is not as it could be is said once.
+ * on another platform. Everything works, with the same bits, and what is not as it could be is said once. @concurrent
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,5 +1,6 @@
 /**
  * A machine without the native runtime: portable is used in its place, and it is said; what was asked for is refused.
+ * @concurrent
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

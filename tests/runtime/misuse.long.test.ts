@@ -1,6 +1,6 @@
 /**
  * The C interface misused in every way that was thought of, each in a process of its own: a typed error or a clean end,
- * never a crash.
+ * never a crash. @concurrent
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

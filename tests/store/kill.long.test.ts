@@ -1,6 +1,6 @@
 /**
  * kill -9 at every named step of publishing and of writing a checkpoint: the old state or the new one, nothing left
- * behind.
+ * behind. @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

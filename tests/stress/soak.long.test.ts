@@ -20,9 +20,11 @@ const gc = runInNewContext("gc") as () => void;
 
 test(`${SECONDS} seconds of everything at once`, async (t) => {
   const until = performance.now() + 1000 * SECONDS;
-  const going = (): boolean => performance.now() < until;
   const resident: number[] = [];
   const done = { trainings: 0, answers: 0, cancelled: 0, publications: 0 };
+  const enough = (): boolean => done.trainings > 0 && done.answers > 100 && done.publications > 3;
+  // On a machine that has much else to do it goes on until there was enough of everything.
+  const going = (): boolean => performance.now() < until || (!enough() && performance.now() < until + 60_000);
   const files = [tinyFiles(1), tinyFiles(2)];
   const scheduler = createScheduler<{ readonly name: string; readonly of: number }>({
     replicas: 2,
@@ -86,6 +88,6 @@ test(`${SECONDS} seconds of everything at once`, async (t) => {
   };
   const [early, late] = [part(0.25, 0.5), part(0.75, 1)];
   t.diagnostic(`${JSON.stringify(done)}; resident MiB: second quarter ${early.toFixed(0)}, last ${late.toFixed(0)}`);
-  assert.ok(done.trainings > 0 && done.answers > 100 && done.publications > 3, JSON.stringify(done));
+  assert.ok(enough(), JSON.stringify(done));
   assert.ok(late < 1.25 * early, `${early} MiB became ${late}`);
 });

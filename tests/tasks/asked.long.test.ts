@@ -1,7 +1,7 @@
 /**
  * Every task, asked in every way: alone, in a list, in reverse, through a handle and over HTTP. An answer is the same
  * bits wherever it was asked and whoever was asked about beside it; its receipt has a record of which it is computed
- * again.
+ * again. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-/** `embed` of real weights beside the reference: all-MiniLM-L6-v2, its 24 texts, over the public door. */
+/** `embed` of real weights beside the reference: all-MiniLM-L6-v2, its 24 texts, over the public door. @concurrent */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

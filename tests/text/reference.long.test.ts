@@ -1,3 +1,4 @@
+/** Our own code beside the reference at length, and over every code point. @concurrent */
 import { test } from "node:test";
 import { compareAll, randomTexts } from "./reference.ts";
 

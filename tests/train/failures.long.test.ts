@@ -1,4 +1,4 @@
-/** A training one of whose threads dies. */
+/** A training one of whose threads dies. @concurrent */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
  * The portable profile: plain WebAssembly, no relaxed SIMD, so its weights are the same on every machine, and here is
- * their hash. And one version served in both profiles answers alike.
+ * their hash. And one version served in both profiles answers alike. @concurrent
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,6 +1,7 @@
 /**
  * The stored hashes of portable-bits.long.test.ts on other machines, as far as one machine can play them: without the
  * newer instruction sets, with each of V8's compilers alone, and in another language and time zone.
+ * @concurrent
  */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";

@@ -53,6 +53,14 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
   };
 }
 
+/**
+ * With how many threads a training is repeated: LOCKSTEP_THREADS, numbers with commas between; or as few as show
+ * something. threads.long.test.ts has them all.
+ */
+export function threadCounts(few: readonly number[]): readonly number[] {
+  return process.env["LOCKSTEP_THREADS"]?.split(",").map(Number) ?? few;
+}
+
 export function shared(values: readonly number[]): Int32Array {
   const out = new Int32Array(new SharedArrayBuffer(values.length * 4));
   out.set(values);

@@ -5,7 +5,8 @@
 import { writeSync } from "node:fs";
 import { trainOn } from "../../src/edge/api/train.ts";
 import { nodeFileSystem, withSteps } from "../../src/work/store/index.ts";
-import { BRIEF, kindOf } from "./brief.ts";
+import { kindOf } from "../store/support/kind-of.ts";
+import { BRIEF } from "./brief.ts";
 
 const [store = "", fatal = ""] = process.argv.slice(2);
 const fs = withSteps(nodeFileSystem, store, (step) => {

@@ -1,7 +1,7 @@
 /**
- * P3 under kill -9 at every named step of a whole `train`: making the store, writing a checkpoint, publishing, moving
+ * P3 under kill -9 at every kind of step of a whole `train`: making the store, writing a checkpoint, publishing, moving
  * the alias. What is left is a store without the version or with all of it, and going on ends with the very same
- * version.
+ * version. @concurrent
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -40,7 +40,7 @@ async function found(root: string): Promise<string> {
   return JSON.stringify({ versions: versions.map(({ name }) => name), aliases: [...(await store.aliases())] });
 }
 
-test("killed at every named step of training and publishing, and resumed", { timeout: 600_000 }, async (t) => {
+test("killed at every kind of step of training and publishing, and resumed", { timeout: 600_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-steps-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const { output } = await child(join(folder, "whole"), "");

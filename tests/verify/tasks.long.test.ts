@@ -1,4 +1,7 @@
-/** `verify` of a version of every kind of head: no bit of a row depends on its mates, and the control is caught. */
+/**
+ * `verify` of a version of every kind of head: no bit of a row depends on its mates, and the control is caught.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,6 +1,6 @@
 /**
  * `verify` on a tiny version: it passes in both executors, its control is caught, and a difference becomes a typed
- * error.
+ * error. @concurrent
  */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

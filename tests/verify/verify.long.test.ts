@@ -1,4 +1,7 @@
-/** The whole of `verify`: every batch size and position, mates of other lengths, 1, 2 and 4 threads, both profiles. */
+/**
+ * The whole of `verify`: every batch size and position, mates of other lengths, 1, 2 and 4 threads, both profiles.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** The same on hundreds; LOCKSTEP_PROGRAMS=2000 goes further. */
+/** The same on hundreds; LOCKSTEP_PROGRAMS=2000 goes further. @concurrent */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compare, compareDeaths } from "./compared.ts";

@@ -1,6 +1,6 @@
 /**
  * A process that exits while its workers compute, in every class of schedules: what has begun is waited for, nothing
- * begins afterwards.
+ * begins afterwards. @concurrent
  */
 import { test } from "node:test";
 import * as programs from "./busy.programs.ts";

@@ -1,6 +1,6 @@
 /**
  * The collective under every schedule: sums have the tree's bits, a meeting is passed by all members or by none, a
- * failure or a death reaches all.
+ * failure or a death reaches all. @concurrent
  */
 import { test } from "node:test";
 import * as programs from "./collective.programs.ts";

@@ -1,4 +1,4 @@
-/** The same with more members, more reductions, more preemptions, and schedules at random. */
+/** The same with more members, more reductions, more preemptions, and schedules at random. @concurrent */
 import { test } from "node:test";
 import * as programs from "./collective.programs.ts";
 import { breaks, holds } from "./exploring.ts";

@@ -1,6 +1,6 @@
 /**
  * A training step under many schedules: no data race, the bits of one worker, and a failure or a death that reaches
- * everybody.
+ * everybody. @concurrent
  */
 import { test } from "node:test";
 import { breaks, holds } from "./exploring.ts";

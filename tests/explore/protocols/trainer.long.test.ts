@@ -1,4 +1,4 @@
-/** The same, every schedule with a preemption anywhere, and more at random. */
+/** The same, every schedule with a preemption anywhere, and more at random. @concurrent */
 import { test } from "node:test";
 import { holds } from "./exploring.ts";
 import * as programs from "./trainer.programs.ts";

@@ -1,6 +1,6 @@
 /**
  * Versions in memory, with replies and openings in every order: each answer is that of the version that it was admitted
- * under, and each version is let go once, when nobody holds it.
+ * under, and each version is let go once, when nobody holds it. @concurrent
  */
 import { test } from "node:test";
 import { breaks, holds } from "./exploring.ts";

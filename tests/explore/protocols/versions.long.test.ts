@@ -1,4 +1,4 @@
-/** The same without leaving any order out, and with preemptions. */
+/** The same without leaving any order out, and with preemptions. @concurrent */
 import { test } from "node:test";
 import { holds } from "./exploring.ts";
 import * as programs from "./versions.programs.ts";
