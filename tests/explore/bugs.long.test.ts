@@ -1,7 +1,7 @@
 /**
- * Several runs (LOCKSTEP_RUNS, 2 if unset) of every seeded bug, one less of its twin: no verdict changes, an enumeration
- * reports the same schedule each time, and that schedule shows the same again. And every strategy calls each bug the
- * same. @concurrent
+ * Several runs (LOCKSTEP_RUNS, 2 if unset) of every seeded bug, one less of its twin: no verdict changes, an
+ * enumeration reports the same schedule each time, and that schedule shows the same again. And every strategy calls
+ * each bug the same. @concurrent
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";

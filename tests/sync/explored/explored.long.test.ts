@@ -1,6 +1,6 @@
 /**
- * Every program of every primitive, as far as LOCKSTEP_EXPLORE_SCHEDULES go (80): so many schedules in each enumeration,
- * so many at random. What was covered is printed. `npm run explored` goes further. @concurrent
+ * Every program of every primitive, as far as LOCKSTEP_EXPLORE_SCHEDULES go (80): so many schedules in each
+ * enumeration, so many at random. What was covered is printed. `npm run explored` goes further. @concurrent
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
