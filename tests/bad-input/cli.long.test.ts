@@ -66,11 +66,12 @@ test("GGUF files", async (t) => {
   });
 });
 
+/** Every other one is published, the others are asked; bad-input.test.ts does both with each. */
 test("folders", { timeout: 300_000 }, async (t) => {
   await each(FOLDERS, async ([name, change, code, message], at) => {
     const model = await changedCopy(listing.versions[0]!.folder, commands.path(`model-${at}`), change);
-    await refused(t, name, ["publish", store, model], code, message);
-    await refused(t, name, ["predict", model, "where is my parcel", "--threads", "1"], code, message);
+    const args = at % 2 === 0 ? ["publish", store, model] : ["predict", model, "where is my parcel", "--threads", "1"];
+    await refused(t, name, args, code, message);
   });
 });
 
