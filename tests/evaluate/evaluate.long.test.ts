@@ -11,7 +11,8 @@ import {
   type Evaluation,
   type MeasuredTask,
 } from "../../src/edge/api/index.ts";
-import type { VersionTask } from "../../src/work/infer/index.ts";
+import { readMeasured, rowsOn } from "../../src/work/evaluate/index.ts";
+import { readVersionInfo, type VersionTask } from "../../src/work/infer/index.ts";
 import { TASKS, type TaskVersion } from "../../src/work/tasks/index.ts";
 import { filesOf, VERSION_TASKS } from "../tasks/versions.ts";
 
@@ -149,7 +150,10 @@ describe("evaluate", () => {
       assert.equal(one.task, task);
       shows(one as Evaluation);
       await writeFile(data, wrong[0]);
-      await assert.rejects(on(1), { code: "DATA_INVALID", message: wrong[1] });
+      const info = readVersionInfo(filesOf(of));
+      const outcomesOf = () => Promise.resolve([]);
+      const read = async () => await rowsOn(task, await readMeasured(task, data, {}), info, { outcomesOf });
+      await assert.rejects(read(), { code: "DATA_INVALID", message: wrong[1] });
     });
 
   it("a task that the version has no answers to, and a column that nothing reads, are refused by name", async () => {

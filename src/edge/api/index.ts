@@ -41,6 +41,7 @@ export { evaluate, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
 export { list, type ListedVersion, type StoreListing } from "./list.ts";
 export { publish, type PublishOptions, type PublishResult } from "./publish.ts";
 export { remove, removeAlias, type RemoveAliasResult, type RemoveOptions, type RemoveResult } from "./remove.ts";
+export { questionsOfFile, questionsOfTexts, type QuestionFile } from "./questions.ts";
 export { askEach, askTexts, classifyEach, textsOf, type QuestionAnswer, type TextClassification } from "./predict.ts";
 export {
   completeRecipeFile,

@@ -131,6 +131,12 @@ export async function textsOf(
         "ends in .csv, .tsv or .jsonl",
       { path },
     );
+  return await openLines(path, signal);
+}
+
+/** The lines of a file that are not blank, as they come; "-" is standard input. @throws NOT_FOUND, DATA_INVALID */
+export async function openLines(path: string, signal: AbortSignal | undefined): Promise<AsyncIterable<string>> {
+  requirePath(path, "the file of questions");
   if (path === "-") return linesOf(process.stdin, "standard input", signal);
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
     throw new LockstepError(
@@ -151,7 +157,11 @@ function textColumn(
   column: string | undefined,
   model: Pick<Model, "description"> | undefined,
 ): Pick<ReadTableOptions, "text" | "preferred"> {
-  if (column !== undefined) return { text: column };
+  return column === undefined ? preferredColumns(model) : { text: column };
+}
+
+/** Those that the model was trained on. */
+export function preferredColumns(model: Pick<Model, "description"> | undefined): Pick<ReadTableOptions, "preferred"> {
   const preferred = trainedColumns(model?.description);
   return preferred === undefined ? {} : { preferred };
 }

@@ -4,9 +4,20 @@ import { percent } from "./output.ts";
 
 type Cell = string | number | boolean;
 
+/** Flags that some tasks take, as they were given. */
+export interface OwnOptions {
+  readonly top?: number | undefined;
+  readonly threshold?: number | undefined;
+  readonly dimensions?: number | undefined;
+}
+
+/** Labels or words that are listed where nobody says how many. */
+const TOP = 3;
+
 interface View<T extends TaskName> {
-  /** What `--top` means to the task. */
-  readonly options: (top: number | undefined) => TaskOptions<T>;
+  /** Those that mean something to the task; the others are refused. */
+  readonly takes: readonly (keyof OwnOptions)[];
+  readonly options: (given: OwnOptions) => TaskOptions<T>;
   /** Names of the columns, and the lines of one answer. */
   readonly columns: readonly string[];
   readonly rows: (answer: QuestionAnswer<T>) => readonly (readonly Cell[])[];
@@ -26,7 +37,8 @@ const listed = (labels: readonly Probable[]): string =>
 
 const VIEWS: { readonly [T in TaskName]: View<T> } = {
   classify: {
-    options: (topK) => ({ topK }),
+    takes: ["top"],
+    options: ({ top = TOP }) => ({ topK: top }),
     columns: ["text", "label", "probability", "abstained", "version"],
     rows: ({ question, label, probability, abstained, version }) => [
       [shown(question), label, probability, abstained, version],
@@ -35,7 +47,8 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: (answer) => answer,
   },
   "multi-label": {
-    options: (topK) => ({ topK }),
+    takes: ["top", "threshold"],
+    options: ({ top = TOP, threshold }) => ({ topK: top, threshold }),
     columns: ["text", "label", "probability", "version"],
     rows: ({ question, labels, version }) =>
       labels.map(({ label, probability }) => [shown(question), label, probability, version]),
@@ -43,6 +56,7 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: (answer) => answer,
   },
   score: {
+    takes: [],
     options: () => ({}),
     columns: ["text", "score", "version"],
     rows: ({ question, score, version }) => [[shown(question), score, version]],
@@ -50,14 +64,17 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: (answer) => answer,
   },
   rerank: {
-    options: (topK) => ({ topK }),
-    columns: ["query", "document", "score", "version"],
-    rows: ({ question: { query }, ranking, version }) =>
-      ranking.map(({ index, score }) => [query, index, score, version]),
-    lines: ({ ranking }) => ranking.map(({ index, score }) => `${index} ${score.toFixed(4)}`),
+    takes: ["top"],
+    options: ({ top }) => ({ topK: top }),
+    columns: ["query", "document", "index", "score", "version"],
+    rows: ({ question: { query, documents }, ranking, version }) =>
+      ranking.map(({ index, score }) => [query, documents[index]!, index, score, version]),
+    lines: ({ question: { documents }, ranking }) =>
+      ranking.map(({ index, score }, place) => `${place + 1}. ${documents[index]!} (${score.toFixed(4)})`),
     json: (answer) => answer,
   },
   "token-classify": {
+    takes: [],
     options: () => ({}),
     columns: ["text", "span", "label", "start", "end", "probability", "version"],
     rows: ({ question, spans, version }) =>
@@ -77,7 +94,8 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: (answer) => answer,
   },
   embed: {
-    options: () => ({}),
+    takes: ["dimensions"],
+    options: ({ dimensions }) => ({ dimensions }),
     columns: ["text", "embedding", "version"],
     rows: ({ question, embedding, version }) => [[question, Array.from(embedding).join(" "), version]],
     lines: ({ embedding }) => [
@@ -86,14 +104,16 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: ({ embedding, ...answer }) => ({ embedding: Array.from(embedding), ...answer }),
   },
   similarity: {
+    takes: [],
     options: () => ({}),
-    columns: ["text", "similarity", "version"],
-    rows: ({ question, similarity, version }) => [[shown(question), similarity, version]],
+    columns: ["text", "pair", "similarity", "version"],
+    rows: ({ question: { text, pair }, similarity, version }) => [[text, pair, similarity, version]],
     lines: ({ similarity }) => [similarity.toFixed(4)],
     json: (answer) => answer,
   },
   "fill-mask": {
-    options: (topK) => ({ topK }),
+    takes: ["top"],
+    options: ({ top = TOP }) => ({ topK: top }),
     columns: ["text", "mask", "token", "id", "probability", "version"],
     rows: ({ question, masks, version }) =>
       masks.flatMap(({ top }, mask) =>
@@ -104,6 +124,7 @@ const VIEWS: { readonly [T in TaskName]: View<T> } = {
     json: (answer) => answer,
   },
   perplexity: {
+    takes: [],
     options: () => ({}),
     columns: ["text", "perplexity", "log_likelihood", "tokens", "version"],
     rows: ({ question, perplexity, logLikelihood, tokens, version }) => [
