@@ -41,7 +41,7 @@ export class Commands implements Disposable {
     HOME: this.path("user"),
     LOCKSTEP_HOME: this.path("home"),
     LOCKSTEP_DEBUG: "",
-    NODE_COMPILE_CACHE: this.path("compiled"),
+    NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? this.path("compiled"),
   };
 
   constructor() {

@@ -12,6 +12,7 @@ for (const reached of ["c-api", "binding"] as const)
       const how = i % 2 === 0 ? "exit" : "throw";
       const { code, output } = await runProgram(how, "native", reached);
       assert.equal(code, how === "exit" ? 3 : 1, output);
+      if (how === "throw") assert.match(output, /a user's uncaught error/);
     }
   });
 
