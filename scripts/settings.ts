@@ -248,6 +248,7 @@ function values(place: Place): string {
         return `\`{ ${Object.entries(option.properties)
           .map(([name, of]) => `"${name}": ${of.type === "string" ? "text" : values(of)}`)
           .join(", ")} }\``;
+      if (option.type === "object") return "names";
       const least = option.exclusiveMinimum === undefined ? (option.minimum ?? "") : `over ${option.exclusiveMinimum}`;
       return `${least} to ${option.maximum ?? "…"}`.trim();
     })

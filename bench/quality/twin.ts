@@ -13,7 +13,8 @@ import { READINGS, readTable } from "../../src/language/data/index.ts";
 import { formatModelConfig, initializeParameters } from "../../src/language/models/index.ts";
 import { encodeSafetensors } from "../../src/numeric/tensor/index.ts";
 // Rooms' private parts: a plan cannot be had through the door.
-import { columnsFor, prepare, type Prepared } from "../../src/edge/api/prepare.ts";
+import { prepare, type Prepared } from "../../src/edge/api/prepare.ts";
+import { columnsFor } from "../../src/edge/api/training-tables.ts";
 import { objectiveOf } from "../../src/work/train/objectives/index.ts";
 import { phasePlan, phaseSeed, type Context } from "../../src/work/train/program.ts";
 import { learningRate } from "../../src/work/train/schedule.ts";
@@ -29,6 +30,7 @@ export async function twin({ input, files, threads, wanted, progress }: Run, pyt
     const prepared = await prepare(input, {
       onPhases: () => {},
       onStage: () => {},
+      onTable: () => {},
       warn: () => {},
       signal: undefined,
     });

@@ -34,6 +34,7 @@ export function parseOptions<S extends z.ZodType>(
 }
 
 function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "invalid_key") return shortened(issue.issues[0]?.message ?? issue.message, EXPECTED);
   if (issue.code !== "unrecognized_keys") return shortened(issue.message, EXPECTED);
   const names = issue.keys.slice(0, SHOWN).map((name) => JSON.stringify(shortened(name, NAME)));
   const more = issue.keys.length > SHOWN ? ` and ${issue.keys.length - SHOWN} more` : "";

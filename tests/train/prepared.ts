@@ -3,13 +3,19 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seedFrom } from "../../src/base/index.ts";
-import { READINGS, readTable, splitByHash, type RoleChoices, type TableFormat } from "../../src/language/data/index.ts";
+import {
+  READINGS,
+  readTable,
+  splitByHash,
+  type Reading,
+  type RoleChoices,
+  type TableFormat,
+} from "../../src/language/data/index.ts";
 import { datasetsOf } from "../../src/edge/api/prepare.ts";
 import { newModelConfig, type FamilyName } from "../../src/language/models/index.ts";
 import { trainWordPiece } from "../../src/language/text/index.ts";
 import { objectiveOf } from "../../src/work/train/objectives/index.ts";
 import { resolveRecipe, type PhaseInput, type TrainingInput } from "../../src/work/train/index.ts";
-import { shared } from "./small.ts";
 
 export interface Made {
   readonly text: string;
@@ -23,15 +29,14 @@ export interface Made {
   readonly max_tokens?: number;
 }
 
-/** As `prepare` does it, with a model of two layers. */
+/** As `prepare` does it, with a model of two layers. `own`: tables of phases by their places. */
 export async function madeInput(
-  { text, format = "csv", roles = {}, family = "bert", max_tokens = 24 }: Made,
+  { family = "bert", max_tokens = 24, ...made }: Made,
   phases: readonly PhaseInput[],
+  own: Readonly<Record<number, Made>> = {},
 ): Promise<TrainingInput> {
   const folder = await mkdtemp(join(tmpdir(), "lockstep-made-"));
   try {
-    const path = join(folder, "table");
-    await writeFile(path, text);
     const recipe = resolveRecipe({
       seed: 3,
       max_tokens,
@@ -39,22 +44,30 @@ export async function madeInput(
       phases,
     });
     const readings = recipe.phases.map((phase) => READINGS[objectiveOf(phase).reading]);
-    const main = readings.at(-1)!;
-    const textNames = main.textNames ?? [];
-    const table = await readTable(path, { format, roles, textNames, ...(main.label ? {} : { label: false }) });
-    const texts = main.texts(table);
-    const split = splitByHash(texts, { fraction: 0.2, seed: seedFrom(recipe.seed) });
+    let files = 0;
+    const read = async ({ text, format = "csv", roles = {} }: Made, reading: Reading) => {
+      const path = join(folder, `table${files++}`);
+      await writeFile(path, text);
+      const { label, textNames = [] } = reading;
+      const table = await readTable(path, { format, roles, textNames, ...(label ? {} : { label: false }) });
+      const texts = reading.texts(table);
+      return { table, texts, phases: [], split: splitByHash(texts, { fraction: 0.2, seed: seedFrom(recipe.seed) }) };
+    };
+    const main = await read(made, readings.at(-1)!);
+    const tables = await Promise.all(
+      readings.map(async (reading, i) => (own[i] === undefined ? main : await read(own[i], reading))),
+    );
+    const texts = [...new Set(tables)].flatMap((table) => table.texts);
     const trained = trainWordPiece(texts, { vocabSize: 300, maxLength: recipe.max_tokens });
-    const tokenizer = main.tokenizer?.(trained) ?? trained;
-    const names = main.names(table);
+    const tokenizer = readings.at(-1)!.tokenizer?.(trained) ?? trained;
+    const names = readings.map((reading, place) => reading.names(tables[place]!.table));
     const config = newModelConfig(family, {
       ...recipe.model,
       vocab_size: tokenizer.vocabSize,
       max_position_embeddings: recipe.max_tokens,
       pad_token_id: tokenizer.special.pad,
     });
-    const rows = { train: shared(split.train), validation: shared(split.validation) };
-    const datasets = await datasetsOf(recipe, table, names, { tokenizer, rows, signal: undefined });
+    const datasets = await datasetsOf(recipe, tables, names, { tokenizer, signal: undefined });
     return { recipe, config, special: tokenizer.special, names, datasets };
   } finally {
     await rm(folder, { recursive: true, force: true });

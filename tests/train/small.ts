@@ -48,7 +48,7 @@ export async function smallInput(recipe: RecipeInput = SMALL, rows = 160): Promi
     recipe: resolved,
     config,
     special: tokenizer.special,
-    names,
+    names: resolved.phases.map(() => names),
     datasets: resolved.phases.map(() => dataset),
   };
 }

@@ -93,7 +93,7 @@ test("one that gives the losses of a shard is the policy size, to the bit; it se
       assert.ok(shard.examples.every((example) => train.includes(example)));
       assert.deepEqual(
         shard.labels,
-        shard.examples.map((example) => input.names[labels[example]!]),
+        shard.examples.map((example) => input.names[0]![labels[example]!]),
       );
     }
   }
@@ -155,7 +155,8 @@ const WRONG: readonly Wrong[] = [
 ];
 
 test("what may not be given is refused with function, step and shard", async () => {
-  const { recipe, config, special, names, datasets } = await smallInput(askedRecipe("own"), ROWS);
+  const { recipe, config, special, names: all, datasets } = await smallInput(askedRecipe("own"), ROWS);
+  const names = all[0]!;
   const phase = recipe.phases[0]!;
   const { train: examples, ...dataset } = datasets[0]!;
   const plan = { batchSize: 24, shards: 8, epochs: 1, seed: seedFrom(1) };

@@ -22,6 +22,7 @@ import { Model } from "../../work/model/index.ts";
 import { requireTask, type Recipe } from "../../work/train/index.ts";
 import type { Prepared } from "./prepare.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
+import type { DataSource } from "./train-rows.ts";
 import type { Metrics } from "./version-files.ts";
 
 export interface AssessOptions {
@@ -63,11 +64,16 @@ export function uncalibrated(recipe: Recipe): Calibration {
 }
 
 /** The test table, in which every answer has to be one that the version can give; that is seen when it is measured. */
-export async function readTest(path: string, input: TrainInput, { labels, recipe, table }: Prepared): Promise<Table> {
+export async function readTest(
+  test: DataSource,
+  input: TrainInput,
+  { labels, recipe, table }: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<Table> {
   const task = measuredBy(requireTask(recipe));
   const { text, label, columns = {} } = input;
   const own = Object.fromEntries(rolesOf(task).map((role) => [role, columns[role]]));
-  const read = await readMeasured(task, path, { text, label, columns: own, trained: table.columns });
+  const read = await readMeasured(task, test, { text, label, columns: own, trained: table.columns }, signal);
   if (task === "classify") labelIds(requireLabels(read).labels, labels, read);
   return read;
 }

@@ -1,6 +1,7 @@
 /** The public door: `import { train, loadModel, serve } from "lockstep"`. Each verb is one function. */
 export { train, type TrainResult } from "./train.ts";
-export type { Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
+export type { PhaseData, Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
+export type { DataSource, RowOf, TestRow, TrainRow } from "./train-rows.ts";
 export { loadModel } from "./load-model.ts";
 export { attachModel, type AttachedModel, type Model, type ModelOptions } from "../../work/model/index.ts";
 export type {
@@ -70,7 +71,7 @@ export type {
   ShardWeightFunction,
   StepFigures,
 } from "../../work/train/index.ts";
-export { ROLES } from "../../language/data/index.ts";
+export { ROLES, TABLE_FORMATS, type Rows } from "../../language/data/index.ts";
 export { TRAINED_TASKS } from "../../work/train/index.ts";
 export type { ErasureResult, ReplayReport, VerifyReport as LogReport } from "../../work/audit/index.ts";
 export { isLockstepError, LockstepError, type ErrorCode } from "../../base/index.ts";

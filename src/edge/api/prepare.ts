@@ -1,18 +1,6 @@
 /** From a table to what training needs: labels, split, tokenizer, token ids, and the encoder to start from. */
-import { canonicalJson, LockstepError, seedFrom } from "../../base/index.ts";
-import {
-  labelIds,
-  labelWarnings,
-  READINGS,
-  ROLES,
-  readTable,
-  splitByHash,
-  type Reading,
-  type Role,
-  type RoleChoices,
-  type Split,
-  type Table,
-} from "../../language/data/index.ts";
+import { canonicalJson, LockstepError } from "../../base/index.ts";
+import { labelIds, labelWarnings, READINGS, type Reading, type Split, type Table } from "../../language/data/index.ts";
 import {
   familyTextLayout,
   matchWeights,
@@ -26,7 +14,6 @@ import { loadTokenizer, openTokenizer, requireOwnTokenizer, type Tokenizer } fro
 import { digestTensors, type HostTensor } from "../../numeric/tensor/index.ts";
 import { readEncoder, type Encoder } from "../../work/infer/index.ts";
 import {
-  defaultValidationFraction,
   objectiveOf,
   phaseNames,
   recordShards,
@@ -43,9 +30,22 @@ import {
 } from "../../work/train/index.ts";
 import { openSource } from "./source.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
+import {
+  factsOf,
+  inPhase,
+  ownTables,
+  readTables,
+  recordTables,
+  seenBefore,
+  takeTables,
+  tokenizerTexts,
+  type TrainingTable,
+  type TrainingTables,
+} from "./training-tables.ts";
 
 export interface Prepared {
   readonly recipe: Recipe;
+  /** Of the last phase; so are labels and split. */
   readonly table: Table;
   /** Class names by id. */
   readonly labels: readonly string[];
@@ -55,6 +55,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   /** What each phase of the recipe is trained on. */
   readonly datasets: readonly Dataset[];
+  /** Class names of each phase. */
+  readonly names: readonly (readonly string[])[];
   readonly config: ModelConfig;
   /** By parameter name; absent: from nothing. */
   readonly from: ReadonlyMap<string, HostTensor<"float32">> | undefined;
@@ -63,12 +65,13 @@ export interface Prepared {
 export interface PrepareOptions {
   readonly onPhases: (names: readonly string[]) => void;
   readonly onStage: (stage: Stage) => void;
+  /** Told of each, where there are several. */
+  readonly onTable: (table: TrainingTable) => void;
   readonly warn: (message: string) => void;
   readonly signal: AbortSignal | undefined;
   readonly shardWeights?: ShardWeightFunctions | undefined;
 }
 
-const MINIMUM_EXAMPLES = 8;
 const MINIMUM_CLASSES = 2;
 
 /** In place of the hash of weights that are not read yet. */
@@ -76,58 +79,48 @@ const ANY_HASH = "0".repeat(64);
 
 export async function prepare(
   input: TrainInput,
-  { onPhases, onStage, warn, signal, shardWeights }: PrepareOptions,
+  { onPhases, onStage, onTable, warn, signal, shardWeights }: PrepareOptions,
 ): Promise<Prepared> {
-  const { data, text: _text, label: _label, columns: _columns, from, test: _test, ...settings } = input;
+  const { from, domain_texts: domainTexts } = input;
+  const { settings, given } = takeTables(input);
+  const resolve = (own: RecipeInput) => resolveRecipe({ ...settings, ...own }, { adapts: domainTexts !== undefined });
   // A wrong setting is refused before any file is read.
-  const asked = resolveRecipe({ ...settings, ...(from === undefined ? {} : { from: ANY_HASH }) });
+  const asked = resolve(from === undefined ? {} : { from: ANY_HASH });
   checkSettings(asked);
   requireWeightFunctions(asked, shardWeights);
+  const own = ownTables(asked, given, domainTexts);
   onPhases(phaseNames(asked));
   onStage("read");
   const executor = await chooseExecutor(settings.executor, warn);
-  const readings = asked.phases.map((phase) => READINGS[objectiveOf(phase).reading]);
-  const table = await readTable(data, { ...columnsFor(readings, input), ...formatOf(readings, data) });
-  const main = readings.at(-1)!;
-  const labels = main.names(table);
-  const ids = main.label ? labelIds(table.labels ?? [], labels, table) : new Int32Array(0);
+  const tables = await readTables(asked, input, own, { fraction: settings.validation_fraction ?? undefined, signal });
+  const main = tables.at(-1)!;
+  const { table, split, reading } = main;
+  const labels = reading.names(table);
+  const ids = reading.label ? labelIds(table.labels ?? [], labels, table) : new Int32Array(0);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
   // What is trained is measured and served in the same profile.
   if (executor === "portable") requireOwnTokenizer(encoder?.tokenizer.library);
-  const fraction = settings.validation_fraction ?? defaultValidationFraction(table.texts.length);
-  const recipe = resolveRecipe({
-    ...settings,
+  const resolved = resolve({
     executor,
-    validation_fraction: fraction,
-    data: { sha256: table.sha256, ...columnsOf(table) },
+    validation_fraction: main.fraction,
+    data: { ...factsOf(table), ...(input.format === undefined ? {} : { format: input.format }) },
     ...(encoder === undefined
       ? {}
       : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
   });
-  const texts = main.texts(table);
-  const split = splitByHash(texts, { fraction, seed: seedFrom(recipe.seed) });
-  if (split.train.length < MINIMUM_EXAMPLES)
-    throw new LockstepError(
-      "DATA_INVALID",
-      `${data} leaves ${split.train.length} texts to train on after the validation split; at least ` +
-        `${MINIMUM_EXAMPLES} are needed`,
-      { path: data, texts: split.train.length },
-    );
-  if (main.label) for (const message of labelWarnings(labels, ids, split.train)) warn(message);
+  const recipe = recordTables(resolved, tables, new Set(own.keys()));
+  if (reading.label) for (const message of labelWarnings(labels, ids, split.train)) warn(message);
+  for (const message of seenBefore(tables)) warn(message);
+  if (own.size > 0) for (const one of new Set(tables)) onTable(one);
 
   onStage("tokenizer");
-  const tokenizer = readings.reduce(
-    (so, reading) => reading.tokenizer?.(so) ?? so,
-    encoder?.tokenizer ??
-      (await newTokenizer(
-        recipe,
-        split.train.map((row) => texts[row]!),
-        signal,
-      )),
+  const tokenizer = recipe.phases.reduce(
+    (so, phase) => readingOf(phase).tokenizer?.(so) ?? so,
+    encoder?.tokenizer ?? (await newTokenizer(recipe, tokenizerTexts(tables), signal)),
   );
   onStage("encode");
-  const rows = { train: sharedInts(split.train), validation: sharedInts(split.validation) };
-  const datasets = await datasetsOf(recipe, table, labels, { tokenizer, rows, signal });
+  const names = await namesOf(recipe, tables);
+  const datasets = await datasetsOf(recipe, tables, names, { tokenizer, signal });
   const config = configOf(recipe, encoder, tokenizer);
   return {
     recipe: recordShards(
@@ -140,44 +133,66 @@ export async function prepare(
     split,
     tokenizer,
     datasets,
+    names,
     config,
     from: encoder === undefined ? undefined : encoderWeights(encoder, config, recipe),
   };
 }
 
+/** Classes of each phase, by what it reads of its table. */
+async function namesOf({ phases }: Recipe, tables: TrainingTables): Promise<readonly (readonly string[])[]> {
+  return await Promise.all(
+    phases.map((phase, place) => {
+      const { table, phases: called } = tables[place]!;
+      return inPhase(phase.data === undefined ? undefined : called[0], () => readingOf(phase).names(table));
+    }),
+  );
+}
+
+function readingOf(phase: PhaseRecipe): Reading {
+  return READINGS[objectiveOf(phase).reading];
+}
+
 interface Encoding {
   readonly tokenizer: Tokenizer;
-  /** Rows of the table that are trained on, and those that are held out. */
-  readonly rows: Pick<Dataset, "train" | "validation">;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What each phase is trained on; phases that read the same share it. */
+/** What each phase is trained on; phases that read the same of the same table share it. */
 export async function datasetsOf(
-  { phases, max_tokens }: Recipe,
-  table: Table,
-  labels: readonly string[],
-  { tokenizer, rows, signal }: Encoding,
+  recipe: Recipe,
+  tables: readonly Pick<TrainingTable, "table" | "phases" | "split">[],
+  names: readonly (readonly string[])[],
+  { tokenizer, signal }: Encoding,
 ): Promise<readonly Dataset[]> {
-  const length = Math.min(max_tokens, tokenizer.maxLength);
-  const made = new Map<string, Dataset>();
-  for (const phase of phases) {
-    const { reading: name, arrange } = objectiveOf(phase);
+  const length = Math.min(recipe.max_tokens, tokenizer.maxLength);
+  const made = new Map<object, Map<string, Dataset>>();
+  const datasets: Dataset[] = [];
+  for (const [place, phase] of recipe.phases.entries()) {
+    const { table, phases: called, split } = tables[place]!;
+    const { arrange } = objectiveOf(phase);
     const key = dataKey(phase);
-    if (made.has(key)) continue;
-    const reading = READINGS[name];
-    const reader = arrange?.whole === true ? withoutLimit(tokenizer) : tokenizer;
-    const encoded = await reading.encode(table, reader, labels, {
-      maxLength: arrange?.whole === true ? reader.maxLength : length,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const dataset = { ...encoded, rowsEach: reading.rowsEach(table), ...rows };
-    made.set(key, arrange?.rows(dataset, length, tokenizer.special, phase) ?? dataset);
+    const ofTable = made.get(table) ?? new Map<string, Dataset>();
+    made.set(table, ofTable);
+    if (!ofTable.has(key)) {
+      const reading = readingOf(phase);
+      const reader = arrange?.whole === true ? withoutLimit(tokenizer) : tokenizer;
+      const encoded = await inPhase(phase.data === undefined ? undefined : called[0], () =>
+        reading.encode(table, reader, names[place]!, {
+          maxLength: arrange?.whole === true ? reader.maxLength : length,
+          ...(signal === undefined ? {} : { signal }),
+        }),
+      );
+      const rows = { train: sharedInts(split.train), validation: sharedInts(split.validation) };
+      const dataset = { ...encoded, rowsEach: reading.rowsEach(table), ...rows };
+      ofTable.set(key, arrange?.rows(dataset, length, tokenizer.special, phase) ?? dataset);
+    }
+    datasets.push(ofTable.get(key)!);
   }
-  return phases.map((phase) => made.get(dataKey(phase))!);
+  return datasets;
 }
 
-/** The same for phases that are trained on the same. */
+/** The same for phases that are trained on the same of one table. */
 function dataKey(phase: PhaseRecipe): string {
   const { reading, arrange } = objectiveOf(phase);
   return arrange === undefined ? reading : canonicalJson(phase);
@@ -192,48 +207,6 @@ function withoutLimit({ files }: Tokenizer): Tokenizer {
     { tokenizerJson: files["tokenizer.json"], tokenizerConfig: { ...config, model_max_length: WHOLE } },
     { maxLength: WHOLE },
   );
-}
-
-/** A .txt file is paragraphs where texts alone are read, otherwise a table like any other. */
-function formatOf(readings: readonly Reading[], path: string): { readonly format?: "text" } {
-  const isAlone = readings.every(({ label, roles }) => !label && !Object.values(roles).includes("needed"));
-  return isAlone && /\.txt$/i.test(path) ? { format: "text" } : {};
-}
-
-/** What is to be read of a table for all phases together. */
-export function columnsFor(
-  readings: readonly Reading[],
-  { text, label, columns = {} }: Pick<TrainInput, "text" | "label" | "columns">,
-): {
-  readonly text?: string;
-  readonly textNames: readonly string[];
-  readonly label?: string | false;
-  readonly roles: RoleChoices;
-} {
-  const roles: Partial<Record<Role, RoleChoices[Role]>> = {};
-  for (const role of ROLES) {
-    const needs = readings.flatMap(({ roles: own }) => own[role] ?? []);
-    const name = columns[role];
-    if (needs.length === 0 && name !== undefined)
-      throw new LockstepError("OPTION_INVALID", `columns.${role} is named, and no phase reads one`, { role });
-    const need = (["needed", "guessed", "named"] as const).find((one) => needs.includes(one));
-    if (need !== undefined) roles[role] = { name, need };
-  }
-  const hasLabel = readings.some((reading) => reading.label);
-  return {
-    ...(text === undefined ? {} : { text }),
-    textNames: readings.findLast(({ textNames }) => textNames !== undefined)?.textNames ?? [],
-    ...(hasLabel ? (label === undefined ? {} : { label }) : { label: false as const }),
-    roles,
-  };
-}
-
-function columnsOf({ columns: { text, label, roles } }: Table) {
-  return {
-    text,
-    ...(label === undefined ? {} : { label }),
-    ...(Object.keys(roles).length === 0 ? {} : { columns: roles }),
-  };
 }
 
 function sharedInts(values: readonly number[]): Int32Array {

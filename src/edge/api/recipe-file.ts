@@ -3,13 +3,11 @@
  * says where things lie and how many threads there are. A part that is left out comes from the defaults.
  * `docs/recipe.schema.json` is made from here.
  */
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { dirname, isAbsolute, relative, resolve } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { LockstepError, parseOptions, parseStrictJson } from "../../base/index.ts";
+import { TABLE_FORMATS } from "../../language/data/index.ts";
 import { digestTensors } from "../../numeric/tensor/index.ts";
 import { readEncoder } from "../../work/infer/index.ts";
 import {
@@ -30,6 +28,22 @@ export const RECIPE_SCHEMA_PATH = "./node_modules/lockstep/docs/recipe.schema.js
 
 const column = z.string().min(1);
 
+const format = z.enum(TABLE_FORMATS).meta({
+  description:
+    "What a row of the file is: text is a paragraph, lines a line. Default: by its name and first character.",
+});
+
+/** Of a phase's own table. */
+const phasePart = z
+  .strictObject({
+    data: pathSchema.meta({ description: "File that this phase reads in place of run.data." }),
+    text: column.meta({ description: "Its column of the text." }),
+    label: column.meta({ description: "Its column of the label." }),
+    columns: columnsSchema.meta({ description: "Its further columns, by what they hold." }),
+    format,
+  })
+  .partial();
+
 const runPart = z
   .strictObject({
     data: pathSchema.meta({
@@ -42,6 +56,15 @@ const runPart = z
       description: "Column of the label. Default: the first of label, intent, category, class … that there is.",
     }),
     columns: columnsSchema.meta({ description: "Further columns, by what they hold." }),
+    format,
+    domain_texts: pathSchema.meta({
+      description:
+        "Texts of a domain, without labels: what each phase before the last reads that reads texts alone. " +
+        "Default: all phases read run.data.",
+    }),
+    phases: z
+      .record(z.string().regex(/^(0|[1-9][0-9]?)$/, "expected the place of a phase, from 0"), phasePart)
+      .meta({ description: "Tables of phases by their places, from 0, where they have their own." }),
     test: pathSchema.meta({ description: "Table to measure the published version on." }),
     from: pathSchema.meta({
       description: "BERT folder in the Hugging Face layout, or a store, to fine-tune. Default: from nothing.",
@@ -138,10 +161,15 @@ export function checkRecipeFile(value: unknown, what: string, warn: (message: st
 function inFolder(run: RunSettings, folder: string): RunSettings {
   const seen = (path: string): string =>
     isAbsolute(path) ? path : relative(process.cwd(), resolve(folder, path)) || ".";
+  const phases = Object.entries(run.phases ?? {}).map(([place, own]) => [
+    place,
+    own.data === undefined ? own : { ...own, data: seen(own.data) },
+  ]);
   return {
     ...run,
+    ...(run.phases === undefined ? {} : { phases: Object.fromEntries(phases) as NonNullable<typeof run.phases> }),
     ...Object.fromEntries(
-      (["data", "test", "from", "out"] as const).flatMap((key) =>
+      (["data", "domain_texts", "test", "from", "out"] as const).flatMap((key) =>
         run[key] === undefined ? [] : [[key, seen(run[key])]],
       ),
     ),
@@ -163,7 +191,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
  */
 export function completeRecipeFile({ recipe = {}, run = {} }: RecipeFile): RecipeFile {
   const NO_HASH = "0".repeat(64);
-  const resolved = resolveRecipe({ ...recipe, ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }) });
+  const resolved = resolveRecipe(
+    { ...recipe, ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }) },
+    { adapts: run.domain_texts !== undefined },
+  );
   const saidByFiles = new Set<string>([
     ...(recipe.from === undefined ? ["from"] : []),
     ...(run.from === undefined
@@ -188,15 +219,21 @@ export function completeRecipeFile({ recipe = {}, run = {} }: RecipeFile): Recip
 
 /**
  * What `train` takes. A recipe that names the hash of its data or of the weights it starts from is held to them.
- * @throws OPTION_INVALID without data; DATA_INVALID, WEIGHTS_INVALID where a file is not the one that the recipe names
+ * @throws OPTION_INVALID without data, or where a phase's own table is not said; WEIGHTS_INVALID where the weights are
+ * not those that the recipe names
  */
 export async function trainArguments({
   recipe = {},
   run = {},
 }: RecipeFile): Promise<{ readonly input: TrainInput; readonly options: TrainOptions }> {
-  const { data: expectedData, from: expectedFrom, ...settings } = recipe;
-  const { data, test, from } = run;
-  const { text = expectedData?.text, label = expectedData?.label, columns = given(expectedData?.columns ?? {}) } = run;
+  const { data: expectedData, from: expectedFrom, phases: _phases, ...settings } = recipe;
+  const { data, domain_texts, test, from } = run;
+  const {
+    text = expectedData?.text,
+    label = expectedData?.label,
+    columns = given(expectedData?.columns ?? {}),
+    format = expectedData?.format,
+  } = run;
   if (data === undefined)
     throw new LockstepError(
       "OPTION_INVALID",
@@ -204,9 +241,36 @@ export async function trainArguments({
     );
   const options = runOptions(run);
   resolveTrainOptions(options);
-  if (expectedData?.sha256 !== undefined) await requireData(data, expectedData.sha256);
   if (expectedFrom !== undefined) await requireEncoder(from, expectedFrom);
-  return { input: { ...settings, data, ...given({ text, label, columns, test, from }) }, options };
+  const sha256 = expectedData?.sha256;
+  const fields = { text, label, columns, format, sha256, phases: phasesOf(recipe, run), domain_texts, test, from };
+  return { input: { ...settings, data, ...given(fields) } as TrainInput, options };
+}
+
+/** The recipe's phases, with the tables that the run says they have; a hash that the recipe has is held to. */
+function phasesOf({ phases }: RecipeInput, { phases: own = {}, domain_texts }: RunSettings): unknown {
+  const beyond = Object.keys(own).find((place) => Array.isArray(phases) && !(Number(place) in phases));
+  if (beyond !== undefined)
+    throw new LockstepError("OPTION_INVALID", `run.phases.${beyond}: the recipe has no phase at that place`, {
+      place: beyond,
+    });
+  const tables = Object.fromEntries(Object.entries(own).map(([place, table]) => [place, { data: table }]));
+  const merged = mergeSettings(phases, Object.keys(own).length === 0 ? undefined : tables);
+  const located = (phase: unknown, place: string): unknown => {
+    const data = isRecord(phase) ? phase["data"] : undefined;
+    if (!isRecord(data) || data["data"] !== undefined) return phase;
+    if (domain_texts !== undefined) return { ...(phase as object), data: { ...data, data: domain_texts } };
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `the phase at ${place} has texts of its own; say where they are with --domain-texts, with --phase ` +
+        `${place}.data=FILE, or as run.phases.${place}.data in the recipe file`,
+      { place },
+    );
+  };
+  if (Array.isArray(merged)) return merged.map((phase, place) => located(phase, String(place)));
+  return isRecord(merged)
+    ? Object.fromEntries(Object.entries(merged).map(([place, phase]) => [place, located(phase, place)]))
+    : merged;
 }
 
 function runOptions({
@@ -225,26 +289,6 @@ function given<T extends Record<string, unknown>>(fields: T): { [K in keyof T]?:
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
-}
-
-async function requireData(path: string, expected: string): Promise<void> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash).catch((error: NodeJS.ErrnoException) => {
-    throw new LockstepError(
-      error.code === "ENOENT" ? "NOT_FOUND" : "DATA_INVALID",
-      `cannot read ${path}: ${error.code === "ENOENT" ? "no such file" : error.message}`,
-      { path },
-      { cause: error },
-    );
-  });
-  const actual = hash.digest("hex");
-  if (actual !== expected)
-    throw new LockstepError(
-      "DATA_INVALID",
-      `${path} is not the file that the recipe was made for: its SHA-256 is ${actual}, and recipe.data.sha256 ` +
-        `says ${expected}; give that file, or take recipe.data out`,
-      { path, actual, expected },
-    );
 }
 
 async function requireEncoder(path: string | undefined, expected: string): Promise<void> {

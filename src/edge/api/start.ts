@@ -3,8 +3,8 @@
  * itself; then the page is the place to ask.
  */
 import { z } from "zod";
-import { LockstepError, parseOptions, toLockstepError } from "../../base/index.ts";
-import { readTable } from "../../language/data/index.ts";
+import { parseOptions, toLockstepError } from "../../base/index.ts";
+import { readRows, readTable } from "../../language/data/index.ts";
 import { openStore } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
@@ -15,7 +15,7 @@ import { selfCheck, type SelfCheckReport } from "./self-check.ts";
 import { closeAll, openReceipts, runningServer, withKeyFile, type Server } from "./serve.ts";
 import { Service } from "./service.ts";
 import { openSource } from "./source.ts";
-import { train, type TrainResult } from "./train.ts";
+import { trainOn, type TrainResult } from "./train.ts";
 import { requireTrainInput, type TrainInput, type TrainProgress } from "./train-options.ts";
 import { TrainingStatusTracker } from "./training-status.ts";
 import type { Metrics } from "./version-files.ts";
@@ -96,14 +96,17 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
   try {
     onEvent?.({ kind: "listening", url: server.url });
     const store = await openStore(out, { create: true });
-    const questions = await questionsOf(input, sample);
     const known = fresh ? undefined : (await store.aliases()).get(alias);
+    let texts: readonly string[] = [];
     if (known === undefined) {
       const onProgress = (event: TrainProgress): void => {
         tracker.onProgress(event);
         onEvent?.(event);
       };
-      const result = await train(input, {
+      const onTexts = (read: readonly string[]): void => {
+        texts = read;
+      };
+      const result = await trainOn({ onTexts }, input, {
         out,
         alias,
         threads,
@@ -114,7 +117,8 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
       });
       service.keepCurve(result.version, tracker.status.history);
       onEvent?.({ kind: "trained", result });
-    }
+    } else texts = await textsOf(input, signal);
+    const questions = spread(texts, sample);
     const source = await openSource(out, alias);
     const model = await Model.open(source, { threads });
     parts.push(model);
@@ -137,15 +141,21 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
   }
 }
 
-/** Texts spread over the test table (else the training table): for the self-check, and to offer on the page. */
-async function questionsOf({ test, data, text, label }: TrainInput, count: number): Promise<readonly string[]> {
-  const { texts } = await readTable(test ?? data, {
-    ...(text === undefined ? {} : { text }),
-    ...(label === undefined ? {} : { label }),
-  });
+/** Of the test table, else of the training table: for the self-check, and to offer on the page. */
+async function textsOf({ test, data, text, label }: TrainInput, signal?: AbortSignal): Promise<readonly string[]> {
+  const asked = test ?? data;
+  const { texts } =
+    typeof asked === "string"
+      ? await readTable(asked, {
+          ...(text === undefined ? {} : { text }),
+          ...(label === undefined ? {} : { label }),
+        })
+      : await readRows(asked, { name: test === undefined ? "data" : "test", label: false, signal });
+  return texts;
+}
+
+/** At most `count` of them. */
+function spread(texts: readonly string[], count: number): readonly string[] {
   const step = Math.max(1, Math.floor(texts.length / count));
-  const chosen = texts.filter((_, row) => row % step === 0).slice(0, count);
-  if (chosen.length === 0)
-    throw new LockstepError("DATA_INVALID", `${test ?? data} has no texts`, { path: test ?? data });
-  return chosen;
+  return texts.filter((_, row) => row % step === 0).slice(0, count);
 }

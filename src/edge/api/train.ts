@@ -10,6 +10,7 @@ import {
   recipeHashBefore,
   requireTask,
   runTraining,
+  type ObjectiveTask,
   type Recipe,
   type TrainedModel,
 } from "../../work/train/index.ts";
@@ -23,6 +24,7 @@ import {
   type TrainInput,
   type TrainOptions,
 } from "./train-options.ts";
+import type { TrainingTable } from "./training-tables.ts";
 import { versionFiles, weightsHash, type Metrics } from "./version-files.ts";
 
 export interface TrainResult {
@@ -48,7 +50,10 @@ export interface TrainResult {
   readonly figure: TrainedModel["validation"];
 }
 
-/** For proofs that kill a training, look into a long one, or give it a disk that fails: no part of the public door. */
+/**
+ * For `start`, and for proofs that kill a training, look into a long one, or give it a disk that fails: no part of the
+ * public door.
+ */
 export interface TrainSeams {
   /** The disk that checkpoints and versions are written to. @default the real one */
   readonly fs?: FileSystem;
@@ -56,6 +61,8 @@ export interface TrainSeams {
   readonly checkpointSeconds?: number;
   /** In place of the option: a digest at the end of each epoch. */
   readonly digests?: "epochs";
+  /** Told the texts of the test table, or of the one that is trained on where there is none: rows are read but once. */
+  readonly onTexts?: (texts: readonly string[]) => void;
 }
 
 /**
@@ -63,7 +70,10 @@ export interface TrainSeams {
  * checkpoint; NON_FINITE, WORKER_DIED, DISK_FAILED when the work failed. A failed or interrupted training publishes
  * nothing.
  */
-export async function train(input: TrainInput, options: TrainOptions = {}): Promise<TrainResult> {
+export async function train<T extends ObjectiveTask = "classify">(
+  input: TrainInput<T>,
+  options: TrainOptions = {},
+): Promise<TrainResult> {
   return await trainOn({}, input, options);
 }
 
@@ -93,7 +103,15 @@ export async function trainOn(
   };
   const warn = (message: string): void => onProgress?.({ kind: "warning", message });
   const onPhases = (phases: readonly string[]): void => onProgress?.({ kind: "plan", phases });
-  const prepared = await prepare(input, { onPhases, onStage, warn, signal, shardWeights });
+  const onTable = ({ phases, table, split }: TrainingTable): void =>
+    onProgress?.({
+      kind: "table",
+      phases,
+      path: table.path,
+      texts: split.train.length,
+      validation: split.validation.length,
+    });
+  const prepared = await prepare(input, { onPhases, onStage, onTable, warn, signal, shardWeights });
   const task = requireTask(prepared.recipe);
   if (baseline && task !== "classify")
     throw new LockstepError(
@@ -101,7 +119,8 @@ export async function trainOn(
       `there is no linear baseline for ${task}, only for classify; leave baseline out`,
       { task },
     );
-  const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared);
+  const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared, signal);
+  seams.onTexts?.((test ?? prepared.table).texts);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   await using run = await store.openRun(await runName(store, prepared.recipe, resume));
   const trained = await runTraining(trainingInput(prepared), {
@@ -153,12 +172,12 @@ function interrupted(isTrained: boolean, cause: unknown): LockstepError {
   return new LockstepError("CANCELLED", `the training was interrupted${when}`, {}, { cause });
 }
 
-function trainingInput({ recipe, config, tokenizer, labels, datasets, from }: Prepared) {
+function trainingInput({ recipe, config, tokenizer, names, datasets, from }: Prepared) {
   return {
     recipe,
     config,
     special: tokenizer.special,
-    names: labels,
+    names,
     datasets,
     ...(from === undefined ? {} : { from }),
   };

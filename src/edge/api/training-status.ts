@@ -73,6 +73,7 @@ export class TrainingStatusTracker {
           },
           false,
         );
+      case "table":
       case "checkpoint":
       case "warning":
       case "resumed":

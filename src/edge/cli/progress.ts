@@ -62,6 +62,11 @@ export class ProgressDisplay {
         return this.#stage(event.stage);
       case "plan":
         return;
+      case "table":
+        return this.line(
+          `${event.phases.join(", ")}: ${plural(event.texts, "text")} of ${event.path}, and ` +
+            `${formatCount(event.validation)} held out`,
+        );
       case "phase":
         return this.line(
           `${event.phase}: ${formatCount(event.parameters)} parameters, ` +

@@ -1,12 +1,14 @@
 /** The flags that `train` and `start` share: flags go before the recipe file, the file before defaults. */
-import { Option, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import {
   mergeRecipeFiles,
   readRecipeFile,
   ROLES,
+  TABLE_FORMATS,
   TRAINED_TASKS,
   type RecipeFile,
   type RecipeInput,
+  type RunSettings,
 } from "../api/index.ts";
 import { columnOf, executorOption, integer, JSON_FLAG, setting, type Executor } from "./flags.ts";
 
@@ -15,6 +17,9 @@ export interface TrainFlags {
   readonly text?: string;
   readonly label?: string;
   readonly column?: Readonly<Record<string, string>>;
+  readonly format?: NonNullable<RunSettings["format"]>;
+  readonly domainTexts?: string;
+  readonly phase?: NonNullable<RunSettings["phases"]>;
   readonly task?: string;
   readonly test?: string;
   readonly from?: string;
@@ -32,12 +37,36 @@ export interface TrainFlags {
   readonly json?: true;
 }
 
+/** `0.data=texts.txt` onto the tables of phases so far. */
+function phaseOf(text: string, gathered: Tables = {}): Tables {
+  const [, place, name, value] = /^(\d{1,2})\.([a-z]+)=(.+)$/s.exec(text) ?? [];
+  const isRole = ROLES.some((role) => role === name);
+  if (place === undefined || name === undefined || !(isRole || TABLE_FIELDS.includes(name)))
+    throw new InvalidArgumentError(
+      `expected PLACE.FIELD=VALUE, such as 0.data=texts.txt, with a field of ${TABLE_FIELDS.join(", ")}, ` +
+        `${ROLES.join(", ")}.`,
+    );
+  const before = gathered[place] ?? {};
+  const own = isRole ? { columns: { ...before.columns, [name]: value } } : { [name]: value };
+  return { ...gathered, [place]: { ...before, ...own } };
+}
+
+type Tables = NonNullable<RunSettings["phases"]>;
+const TABLE_FIELDS: readonly string[] = ["data", "text", "label", "format"];
+
 export function addTrainFlags(command: Command): Command {
   return command
     .option("--data <file>", "CSV or JSON-lines file of texts and labels")
     .option("--text <column>", "column of the text (default: text, sentence, question …)")
     .option("--label <column>", "column of the label (default: label, intent, category …)")
     .option("--column <role=name>", `a further column: ${ROLES.join(", ")}; may be repeated`, columnOf)
+    .addOption(new Option("--format <name>", "what a row of the file is (default: by its name)").choices(TABLE_FORMATS))
+    .option("--domain-texts <file>", "texts without labels, to be learned first; the phases before the last read them")
+    .option(
+      "--phase <place.field=value>",
+      "a table of one phase alone, such as 0.data=texts.txt; may be repeated",
+      phaseOf,
+    )
     .addOption(new Option("--task <task>", "what the version is to answer (default: classify)").choices(TRAINED_TASKS))
     .option("--test <file>", "table to measure the version on")
     .option("--from <folder>", "BERT folder in the Hugging Face layout, or a store, to fine-tune")
@@ -58,7 +87,7 @@ export function addTrainFlags(command: Command): Command {
 /** `warn`: of what is read otherwise than it was written. */
 export async function recipeOf(flags: TrainFlags, warn: (message: string) => void): Promise<RecipeFile> {
   const { recipe, data, text, label, column: columns, test, from, out, alias, threads, resume, baseline } = flags;
-  const { task, seed, executor, set } = flags;
+  const { task, seed, executor, set, format, phase: phases, domainTexts: domain_texts } = flags;
   const file = recipe === undefined ? {} : await readRecipeFile(recipe, warn);
   const settings = {
     ...set,
@@ -66,8 +95,6 @@ export async function recipeOf(flags: TrainFlags, warn: (message: string) => voi
     ...(seed === undefined ? {} : { seed }),
     ...(executor === undefined ? {} : { executor }),
   } as RecipeInput;
-  return mergeRecipeFiles(
-    { recipe: settings, run: { data, text, label, columns, test, from, out, alias, threads, resume, baseline } },
-    file,
-  );
+  const run = { data, text, label, columns, format, domain_texts, phases, test, from, out, alias, threads };
+  return mergeRecipeFiles({ recipe: settings, run: { ...run, resume, baseline } }, file);
 }

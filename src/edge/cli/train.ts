@@ -20,6 +20,7 @@ export function addTrain(program: Command): void {
       `
 Examples:
   lockstep train --data questions.csv --text question --label intent --out ./models/mine
+  lockstep train --data labels.csv --domain-texts abstracts.txt --from ./all-MiniLM-L6-v2
   lockstep train --data questions.csv --from ./all-MiniLM-L6-v2 --set phases.1.epochs=3
   lockstep train --data questions.csv --print-recipe > recipe.json
   lockstep train --recipe recipe.json --threads 4 --resume

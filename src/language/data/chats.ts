@@ -7,7 +7,7 @@ import { z } from "zod";
 import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { tokensInSpans, type ChatMessage, type Tokenizer } from "../text/index.ts";
 import type { EncodedRow } from "./pack.ts";
-import type { Table } from "./table.ts";
+import { placeOf, type Table } from "./table-builder.ts";
 import { IGNORED } from "./words.ts";
 
 /** Usual names of the column that holds whole conversations, or the first message. */
@@ -90,11 +90,7 @@ export async function encodeChat(
   return { ...encoded, labels };
 }
 
-function invalid({ path, lines }: Table, row: number, problem: string, cause?: Error): LockstepError {
-  return new LockstepError(
-    "DATA_INVALID",
-    `line ${lines[row]} of ${path} (row ${row + 1}): ${problem}`,
-    { path, line: lines[row] ?? null, row: row + 1 },
-    cause === undefined ? {} : { cause },
-  );
+function invalid(table: Table, row: number, problem: string, cause?: Error): LockstepError {
+  const { where, details } = placeOf(table, row);
+  return new LockstepError("DATA_INVALID", `${where}: ${problem}`, details, cause === undefined ? {} : { cause });
 }

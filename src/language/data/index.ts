@@ -1,5 +1,7 @@
-/** From files to batches: readers, splits, packed datasets, batch plans, masking. */
-export { readTable, requireLabels, type ReadTableOptions, type Table, type TableFormat } from "./table.ts";
+/** From files and rows to batches: readers, splits, packed datasets, batch plans, masking. */
+export { readTable, requireLabels, TABLE_FORMATS, type ReadTableOptions } from "./table.ts";
+export { readRows, type ReadRowsOptions, type Rows } from "./rows.ts";
+export type { Table, TableFormat } from "./table-builder.ts";
 export {
   LABEL_NAMES,
   ROLE_NAMES,
@@ -17,7 +19,7 @@ export { labelWarnings } from "./label-warnings.ts";
 export { cellsOf, listOf, numberOf, READINGS, type ExampleData, type Reading, type ReadingName } from "./readings.ts";
 export { IGNORED, tagIds, wordPlaces, wordsOf, type TaggedWords } from "./words.ts";
 export { LineSplitter } from "./lines.ts";
-export { splitByHash, type Split } from "./split.ts";
+export { splitByHash, splitKey, type Split } from "./split.ts";
 export { encodeDataset, type EncodeDatasetOptions, type PackedDataset } from "./pack.ts";
 export { planEpoch, shardBatch, type EpochOptions } from "./batches.ts";
 export { maskTokens, type Masked, type MaskOptions, type MaskReplacement } from "./mask.ts";

@@ -1,6 +1,7 @@
 /** Labels as class numbers. */
 import { LABEL_LIMITS, LockstepError, formatBytes } from "../../base/index.ts";
 import { lookAlike, visible } from "./label-warnings.ts";
+import { placeOf, type Table } from "./table-builder.ts";
 
 export interface LabelSpace {
   /** Distinct labels in the order of UTF-16 code units; a class is its place here. */
@@ -52,21 +53,27 @@ export function labelNames(labels: readonly string[]): readonly string[] {
 export function labelIds(
   labels: readonly string[],
   names: readonly string[],
-  table?: { readonly path: string; readonly lines: Int32Array },
+  table?: Pick<Table, "path" | "lines" | "unit">,
 ): Int32Array {
+  return Int32Array.from(labels, labelFinder(names, table));
+}
+
+/** The same of one label, of a row from 0. */
+export function labelFinder(
+  names: readonly string[],
+  table?: Pick<Table, "path" | "lines" | "unit">,
+): (label: string, row: number) => number {
   const idOf = new Map(names.map((name, id) => [name, id]));
-  return Int32Array.from(labels, (label, row) => {
+  return (label, row) => {
     const id = idOf.get(label);
-    if (id === undefined) {
-      const meant = lookAlike(label, names);
-      throw new LockstepError(
-        "DATA_INVALID",
-        (table === undefined ? `row ${row + 1}` : `line ${table.lines[row]} of ${table.path} (row ${row + 1})`) +
-          ` has the label ${visible(label)}, which is none of the ${names.length} known ones` +
-          (meant === undefined ? "" : `; the known ${visible(meant)} looks like it`),
-        { row: row + 1, label: label.slice(0, 60) },
-      );
-    }
-    return id;
-  });
+    if (id !== undefined) return id;
+    const meant = lookAlike(label, names);
+    throw new LockstepError(
+      "DATA_INVALID",
+      (table === undefined ? `row ${row + 1}` : placeOf(table, row).where) +
+        ` has the label ${visible(label)}, which is none of the ${names.length} known ones` +
+        (meant === undefined ? "" : `; the known ${visible(meant)} looks like it`),
+      { row: row + 1, label: label.slice(0, 60) },
+    );
+  };
 }

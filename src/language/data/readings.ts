@@ -7,9 +7,10 @@ import { LockstepError } from "../../base/index.ts";
 import { withChatTemplate, type Tokenizer } from "../text/index.ts";
 import { CHAT_NAMES, encodeChat, wordsOfChat } from "./chats.ts";
 import type { Need, Role } from "./columns.ts";
-import { labelIds, labelNames } from "./labels.ts";
+import { labelFinder, labelIds, labelNames } from "./labels.ts";
 import { encodeRows, type EncodedRow, type EncodeDatasetOptions } from "./pack.ts";
-import { requireLabels, type Table } from "./table.ts";
+import { placeOf, type Table } from "./table-builder.ts";
+import { requireLabels } from "./table.ts";
 import { encodeWords, tagNames, wordsOf } from "./words.ts";
 
 /** Examples as flat arrays in shared memory. Example e has the rows e·rowsEach to (e+1)·rowsEach − 1. */
@@ -109,10 +110,9 @@ const textClasses: Reading = {
   names: (table) => labelNames(cellsOf(table, "labels").flatMap(listOf)),
   async encode(table, tokenizer, names, options) {
     const values = new Float32Array(new SharedArrayBuffer(4 * table.texts.length * names.length));
+    const idOf = labelFinder(names, table);
     cellsOf(table, "labels").forEach((cell, row) => {
-      const rows = { path: table.path, lines: table.lines.subarray(row) };
-      for (const id of listOf(cell).flatMap((label) => [...labelIds([label], names, rows)]))
-        values[row * names.length + id] = 1;
+      for (const label of listOf(cell)) values[row * names.length + idOf(label, row)] = 1;
     });
     return { ...(await encodeTexts(table, tokenizer, options)), ...NOTHING, values };
   },
@@ -234,14 +234,14 @@ function parsedList(cell: string): readonly string[] | undefined {
 }
 
 /** @throws DATA_INVALID with the line: it is no finite number */
-export function numberOf(cell: string, { path, lines }: Table, row: number): number {
+export function numberOf(cell: string, table: Table, row: number): number {
   const value = cell.trim() === "" ? NaN : Number(cell);
   if (Number.isFinite(value)) return value;
+  const { where, details } = placeOf(table, row);
   throw new LockstepError(
     "DATA_INVALID",
-    `line ${lines[row]} of ${path} (row ${row + 1}) has the score ${JSON.stringify(cell.slice(0, 60))}, which is no ` +
-      "finite number",
-    { path, line: lines[row] ?? null },
+    `${where} has the score ${JSON.stringify(cell.slice(0, 60))}, which is no finite number`,
+    details,
   );
 }
 

@@ -30,14 +30,15 @@ export function splitByHash(
   texts.forEach((text, row) => {
     const digest = createHash("sha256")
       .update(`lockstep split ${seed[0]} ${seed[1]}\n`)
-      .update(normalize(text))
+      .update(splitKey(text))
       .digest();
     (digest.readUInt32LE(0) < threshold ? validation : train).push(row);
   });
   return { train, validation };
 }
 
-function normalize(text: string): string {
+/** The same for texts that count as one. */
+export function splitKey(text: string): string {
   return text
     .replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
     .replace(/[ \t\r\n\f\v]+/g, " ")

@@ -6,7 +6,7 @@ import { LABEL_LIMITS, LockstepError } from "../../base/index.ts";
 import type { Tokenizer } from "../text/index.ts";
 import { lookAlike, visible } from "./label-warnings.ts";
 import type { EncodedRow } from "./pack.ts";
-import type { Table } from "./table.ts";
+import { placeOf, type Table } from "./table-builder.ts";
 
 /** The class of a token that has none. */
 export const IGNORED = -100;
@@ -44,14 +44,13 @@ export interface TaggedWords {
 
 /** The class of each word of a row, by its tag. @throws DATA_INVALID with the row's line */
 export function tagIds(
-  { texts, path, lines }: Pick<Table, "texts" | "path" | "lines">,
+  table: Pick<Table, "texts" | "path" | "lines" | "unit">,
   row: number,
   tags: readonly string[],
   idOf: ReadonlyMap<string, number>,
 ): TaggedWords {
-  const words = wordsOf(texts[row]!);
-  const where = `line ${lines[row]} of ${path} (row ${row + 1})`;
-  const details = { path, line: lines[row] ?? null, row: row + 1 };
+  const words = wordsOf(table.texts[row]!);
+  const { where, details } = placeOf(table, row);
   if (words.length !== tags.length)
     throw new LockstepError("DATA_INVALID", `${where} has ${words.length} words and ${tags.length} tags`, details);
   const classes = tags.map((tag) => {

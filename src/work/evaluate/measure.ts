@@ -3,7 +3,16 @@
  * them. What is kept of an answer is a row: small, made once, and enough for every figure and for calibration.
  */
 import type { LockstepError } from "../../base/index.ts";
-import { readTable, type Need, type PreferredColumns, type Role, type Table } from "../../language/data/index.ts";
+import {
+  readRows,
+  readTable,
+  type Need,
+  type PreferredColumns,
+  type Role,
+  type RoleChoices,
+  type Rows,
+  type Table,
+} from "../../language/data/index.ts";
 import type { Calibration } from "../infer/index.ts";
 import type { EncodedQuestion, Question, TaskFacts, TaskName, TaskVersion, TypesOf } from "../tasks/index.ts";
 import type { Estimate } from "./bootstrap.ts";
@@ -93,6 +102,16 @@ export async function readFor(
       (Object.entries(roles) as [Role, Need][]).map(([role, need]) => [role, { name: columns[role], need }]),
     ),
   });
+}
+
+/** The same of rows that a program gives, whose fields are named by what they hold. @throws as `readRows` */
+export async function rowsFor(
+  rows: Rows,
+  { label, roles }: Pick<Measure<TaskName, never, never, never>, "label" | "roles">,
+  signal: AbortSignal | undefined,
+): Promise<Table> {
+  const choices = (Object.entries(roles) as [Role, Need][]).map(([role, need]) => [role, { name: undefined, need }]);
+  return await readRows(rows, { name: "test", label, roles: Object.fromEntries(choices) as RoleChoices, signal });
 }
 
 /** The texts of a table, each with its second one where there is a column of them. */

@@ -1,6 +1,6 @@
 /** How each task that a table of right answers can judge is measured, in one table. */
 import { LockstepError } from "../../base/index.ts";
-import type { Role, Table, TaggedWords } from "../../language/data/index.ts";
+import type { Role, Rows, Table, TaggedWords } from "../../language/data/index.ts";
 import type { Calibration, VersionTask } from "../infer/index.ts";
 import type { Question, TaskFacts, TaskName, TaskVersion } from "../tasks/index.ts";
 import { measureClasses, type ClassFigures, type ClassRow } from "./measure-classes.ts";
@@ -13,6 +13,7 @@ import { measureSimilarity, type SimilarityFigures } from "./measure-similarity.
 import { measureSpans, type SpanFigures, type SpanRow } from "./measure-spans.ts";
 import {
   readFor,
+  rowsFor,
   type CalibrateOptions,
   type Kept,
   type Measure,
@@ -89,8 +90,14 @@ export function rolesOf(task: MeasuredTask): readonly Role[] {
 }
 
 /** @throws as the task's measure; OPTION_INVALID: a column is named that the task has no use for */
-export async function readMeasured(task: MeasuredTask, path: string, columns: TableColumns): Promise<Table> {
-  return await readFor(path, measureOf(task), columns, (role) => {
+export async function readMeasured(
+  task: MeasuredTask,
+  source: string | Rows,
+  columns: TableColumns,
+  signal?: AbortSignal,
+): Promise<Table> {
+  if (typeof source !== "string") return await rowsFor(source, measureOf(task), signal);
+  return await readFor(source, measureOf(task), columns, (role) => {
     const taken = rolesOf(task).join(", ") || "none";
     return new LockstepError(
       "OPTION_INVALID",

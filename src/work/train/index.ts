@@ -8,8 +8,11 @@ export {
   resolveRecipe,
   trainedPhases,
   type PhaseInput,
+  type PhaseSettings,
   type Recipe,
   type RecipeInput,
+  type ShorthandObjective,
+  type Shorthands,
 } from "./recipe.ts";
 export { recipeHashBefore, upgradeRecipe } from "./recipe-before.ts";
 export {
@@ -17,6 +20,8 @@ export {
   phaseInputSchema,
   taskSchema,
   TRAINED_TASKS,
+  type LastObjective,
+  type ObjectiveName,
   type ObjectiveTask,
   type PhaseRecipe,
 } from "./objectives/index.ts";

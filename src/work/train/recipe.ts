@@ -3,7 +3,7 @@
  * apart: only the first is hashed. Field names are those of the field; every default is here.
  */
 import { z } from "zod";
-import { ROLES } from "../../language/data/index.ts";
+import { ROLES, TABLE_FORMATS } from "../../language/data/index.ts";
 import { FAMILY_NAMES, familyTextLayout } from "../../language/models/index.ts";
 import { canonicalJson, LockstepError, parseOptions, sha256Hex } from "../../base/index.ts";
 import {
@@ -39,6 +39,8 @@ export const recipeSchema = z.strictObject({
        * system.
        */
       columns: z.partialRecord(z.enum(ROLES), z.string()).optional(),
+      /** What a row of the file is, where its name did not say it. */
+      format: z.enum(TABLE_FORMATS).optional(),
     })
     .optional(),
   /**
@@ -124,18 +126,25 @@ export type RecipeInput = DeepPartial<Omit<z.input<typeof recipeSchema>, "phases
 
 /** `pretrain`, `finetune`: settings of the first phase of that objective, over what `phases` says. */
 export type Shorthands = {
-  readonly [K in keyof typeof SHORTHANDS]?: PhaseSettings<(typeof SHORTHANDS)[K]> | undefined;
+  readonly [K in keyof typeof SHORTHANDS]?: PhaseSettings<ShorthandObjective<K>> | undefined;
 };
+export type ShorthandObjective<K extends keyof typeof SHORTHANDS> = (typeof SHORTHANDS)[K];
 
 type DeepPartial<T> = T extends object ? { readonly [Key in keyof T]?: DeepPartial<T[Key]> | undefined } : T;
 
-/** The complete recipe. @throws OPTION_INVALID naming the field that is unknown or out of range. */
-export function resolveRecipe({ task, ...input }: RecipeInput): Recipe {
+/**
+ * The complete recipe. `adapts`: there are texts of a domain to be learned first, so that an encoder to start from has
+ * a phase for them by itself. @throws OPTION_INVALID naming the field that is unknown or out of range.
+ */
+export function resolveRecipe(
+  { task, ...input }: RecipeInput,
+  { adapts = false }: { readonly adapts?: boolean } = {},
+): Recipe {
   const asked = parseOptions(taskSchema.default("classify"), task, "task");
   const start: Start = input.from === undefined ? "nothing" : "encoder";
   const own = Object.fromEntries(Object.entries(input).filter(([key]) => !(key in SHORTHANDS)));
   const tokenizer = newTokenizerOf(input, start);
-  const phases = withShorthands(phasesOf(defaultPhases(asked, start), input.phases), input);
+  const phases = withShorthands(phasesOf(defaultPhases(asked, start, adapts), input.phases), input);
   const recipe = parseOptions(
     recipeSchema,
     { ...own, tokenizer, phases: phases.map((phase) => complete(phase, start)) },

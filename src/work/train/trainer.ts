@@ -3,7 +3,7 @@
  * depends on the recipe, the data and the executor; threads, interruptions and crashes decide only how long it takes.
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
-import { initializeParameters, type Head, type ModelConfig } from "../../language/models/index.ts";
+import { initializeParameters, modelParameters, type Head, type ModelConfig } from "../../language/models/index.ts";
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
@@ -21,8 +21,8 @@ export interface TrainingInput {
   readonly recipe: Recipe;
   readonly config: ModelConfig;
   readonly special: SpecialIds;
-  /** Of classes, by id. */
-  readonly names: readonly string[];
+  /** Of classes, by id, of each phase. */
+  readonly names: readonly (readonly string[])[];
   /** What each phase of the recipe is trained on; phases may share one. */
   readonly datasets: readonly Dataset[];
   /** Weights to start from, by parameter name; whatever is missing is drawn. */
@@ -91,7 +91,8 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
   const clock = new StepClock(phases.reduce((sum, { steps }) => sum + steps, 0));
   for (const [index, phase] of phases.entries()) {
     if (saved === undefined || saved.phase <= index) {
-      const opened = await openPhase({ executor: recipe.executor, run, phase, weights, clock, stepsBefore });
+      const before = phases[index - 1];
+      const opened = await openPhase({ executor: recipe.executor, run, phase, before, weights, clock, stepsBefore });
       try {
         const from = saved?.phase === index ? saved.step : 0;
         if (saved?.phase === index) opened.restore(saved.content.buffers);
@@ -244,6 +245,8 @@ interface PhaseStart {
   readonly executor: Recipe["executor"];
   readonly run: TrainingRun;
   readonly phase: PhasePlan;
+  /** The one whose weights are gone on with. */
+  readonly before: PhasePlan | undefined;
   /** By parameter name; what is missing is drawn. */
   readonly weights: ReadonlyMap<string, HostTensor<"float32">>;
   readonly clock: StepClock;
@@ -251,15 +254,20 @@ interface PhaseStart {
   readonly stepsBefore: number;
 }
 
-async function openPhase({ executor, run, phase, weights, clock, stepsBefore }: PhaseStart): Promise<Phase> {
+async function openPhase({ executor, run, phase, before, weights, clock, stepsBefore }: PhaseStart): Promise<Phase> {
   const { name, context, steps } = phase;
-  const { plan } = context;
+  const { plan, config, pooling } = context;
   const parameters = Phase.parametersOf(context);
-  // A head of other classes goes by the same name: it begins anew.
+  // A head of other classes goes by the same name: it begins anew, also where there are as many of them.
+  const [old, own] = [before?.context.names ?? [], context.names];
+  const isOther = old.length > 0 && own.length > 0 && JSON.stringify(old) !== JSON.stringify(own);
+  const encoder = new Set(modelParameters(config, { kind: "encoder", pooling }).map((one) => one.name));
   const kept = new Map(
-    parameters.flatMap(({ name: own, shape }) => {
-      const weight = weights.get(own);
-      return weight !== undefined && shape.join() === weight.shape.join() ? [[own, weight] as const] : [];
+    parameters.flatMap(({ name: parameter, shape }) => {
+      const weight = weights.get(parameter);
+      return weight !== undefined && shape.join() === weight.shape.join() && (!isOther || encoder.has(parameter))
+        ? [[parameter, weight] as const]
+        : [];
     }),
   );
   const drawn = initializeParameters(
@@ -300,6 +308,7 @@ function phasesOf(input: TrainingInput): readonly PhasePlan[] {
   const called = phaseNames(recipe);
   return trainedPhases(recipe).map(({ phase, place }, index) => {
     const { train, validation, ...dataset } = input.datasets[place]!;
+    const own = names[place]!;
     const data = { ...dataset, examples: train };
     const plan = {
       batchSize: phase.batch_size,
@@ -309,7 +318,7 @@ function phasesOf(input: TrainingInput): readonly PhasePlan[] {
     };
     return {
       name: called[index]!,
-      context: { phase, config, special, pooling: recipe.pooling, labels: names.length, names, data, plan },
+      context: { phase, config, special, pooling: recipe.pooling, labels: own.length, names: own, data, plan },
       validation,
       steps: new TrainingPlan(data, plan).steps,
     };

@@ -4,7 +4,7 @@
  */
 import { z } from "zod";
 import type { Seed } from "../../../base/index.ts";
-import type { ReadingName } from "../../../language/data/index.ts";
+import { ROLES, TABLE_FORMATS, type ReadingName } from "../../../language/data/index.ts";
 import type { SpecialIds } from "../../../language/text/index.ts";
 import type { Head, LayerContext, ModelConfig, Pooling } from "../../../language/models/index.ts";
 import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
@@ -53,6 +53,26 @@ export const commonSettings = z.strictObject({
    * gives to `train`.
    */
   shard_weights: shardWeightsSchema.default("size"),
+  /** What this phase alone is trained on, where that is not the training file; filled in when it is read. */
+  data: z
+    .strictObject({
+      /** SHA-256 of the file's bytes: 64 hexadecimal characters. */
+      sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/)
+        .optional(),
+      /** What a row of the file is. */
+      format: z.enum(TABLE_FORMATS).optional(),
+      /** Column of the text. */
+      text: z.string().optional(),
+      /** Column of the label; absent where none was read. */
+      label: z.string().optional(),
+      /** Further columns that were read, by what they hold. */
+      columns: z.partialRecord(z.enum(ROLES), z.string()).optional(),
+      /** Share of these texts held out; null: by the same rule as of the training file's. */
+      validation_fraction: z.number().min(0).max(0.5).nullable().optional(),
+    })
+    .optional(),
 });
 export type CommonSettings = z.output<typeof commonSettings>;
 

@@ -78,7 +78,7 @@ interface PhaseChoice {
 }
 
 /** The objective that a version is made by for a task, where a recipe names no phases. */
-const LAST: { readonly [T in ObjectiveTask]: ObjectiveName } = {
+const LAST = {
   classify: "classify",
   "multi-label": "multi-label",
   score: "regression",
@@ -86,17 +86,18 @@ const LAST: { readonly [T in ObjectiveTask]: ObjectiveName } = {
   embed: "contrastive",
   "masked-lm": "masked-lm",
   "causal-lm": "causal-lm",
-};
+} as const satisfies { readonly [T in ObjectiveTask]: ObjectiveName };
+export type LastObjective<T extends ObjectiveTask> = (typeof LAST)[T];
 export const TRAINED_TASKS = Object.keys(LAST) as readonly ObjectiveTask[];
 export const taskSchema = z.enum(TRAINED_TASKS);
 
 /** Others learn words first. */
 const LANGUAGE_MODELS: ReadonlySet<ObjectiveName> = new Set(["masked-lm", "causal-lm"]);
 
-/** The phases of a recipe that says nothing about them. */
-export function defaultPhases(task: ObjectiveTask, start: Start): readonly PhaseChoice[] {
+/** The phases of a recipe that says nothing about them. `adapts`: an encoder learns the words of a domain first. */
+export function defaultPhases(task: ObjectiveTask, start: Start, adapts: boolean): readonly PhaseChoice[] {
   const last = { objective: LAST[task] };
   if (LANGUAGE_MODELS.has(last.objective)) return [last];
   const words = { objective: "masked-lm" } as const;
-  return [start === "nothing" ? words : { ...words, epochs: 0 }, last];
+  return [start === "nothing" || adapts ? words : { ...words, epochs: 0 }, last];
 }
