@@ -1,7 +1,7 @@
 /** The same with more members, more reductions, more preemptions, and schedules at random. @concurrent */
 import { test } from "node:test";
 import * as programs from "./collective.programs.ts";
-import { breaks, holds } from "./exploring.ts";
+import { atRandom, breaks, holds } from "./exploring.ts";
 
 test("two members, two reductions, with up to two preemptions", async () => {
   await holds(programs.two, { strategy: "bounded", preemptions: 2 });
@@ -9,13 +9,13 @@ test("two members, two reductions, with up to two preemptions", async () => {
 
 test("three members", async () => {
   await holds(programs.three, { strategy: "bounded", preemptions: 1 });
-  await holds(programs.threeTwice, { strategy: "random", schedules: 3_000 });
+  await holds(programs.threeTwice, atRandom(500));
 });
 
 test("deaths with more preemptions, and among three members", async () => {
   await holds(programs.deathOfTwo, { strategy: "bounded", preemptions: 2 });
   await holds(programs.deathOfThree, { strategy: "bounded", preemptions: 0 });
-  await holds(programs.deathOfThree, { strategy: "random", schedules: 5_000 });
+  await holds(programs.deathOfThree, atRandom(800));
 });
 
 test("a member that fails, or somebody outside, gives up for all: no meeting is passed by some only", async () => {
@@ -28,7 +28,7 @@ test("a member that fails, or somebody outside, gives up for all: no meeting is 
 test("consultations: each answer is of what was laid out, and nobody waits for one who fails or dies", async () => {
   await holds(programs.consults.one, { strategy: "classes" });
   await holds(programs.consults.two, { strategy: "bounded", preemptions: 1 });
-  await holds(programs.consults.twice, { strategy: "random", schedules: 300 });
+  await holds(programs.consults.twice, atRandom(150));
   await holds(programs.consults.fails, { strategy: "bounded", preemptions: 0 });
   await holds(programs.consults.dies, { strategy: "bounded", preemptions: 1 });
   await breaks(programs.twins.early, "race", /asked/);

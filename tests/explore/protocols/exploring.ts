@@ -13,6 +13,15 @@ import {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- programs of any state
 type AnyProgram = Program<any>;
 
+/** Schedules at random; LOCKSTEP_PROTOCOL_SCHEDULES says how many, for all programs, where that is asked. */
+export function atRandom(schedules: number, seed?: number): ExploreOptions {
+  return {
+    strategy: "random",
+    schedules: Number(process.env["LOCKSTEP_PROTOCOL_SCHEDULES"] ?? schedules),
+    ...(seed === undefined ? {} : { seed }),
+  };
+}
+
 /** All that the options ask for was run, and nothing is wrong. */
 export async function holds(program: AnyProgram, options: ExploreOptions): Promise<ExploreReport> {
   const report = requireExplored(await explore(program, { maxSeconds: 300, maxSteps: 20_000, ...options }));

@@ -1,6 +1,6 @@
 /** The same, every schedule with a preemption anywhere, and more at random. @concurrent */
 import { test } from "node:test";
-import { holds } from "./exploring.ts";
+import { atRandom, holds } from "./exploring.ts";
 import * as programs from "./trainer.programs.ts";
 
 test("one step, with a preemption at every access to shared memory", async () => {
@@ -9,9 +9,9 @@ test("one step, with a preemption at every access to shared memory", async () =>
 });
 
 test("two steps, more shards, more workers, at random", async () => {
-  await holds(programs.twice, { strategy: "random", schedules: 600, seed: 2 });
-  await holds(programs.four, { strategy: "random", schedules: 400, seed: 2 });
-  await holds(programs.uneven, { strategy: "random", schedules: 400, seed: 2 });
+  await holds(programs.twice, atRandom(150, 2));
+  await holds(programs.four, atRandom(100, 2));
+  await holds(programs.uneven, atRandom(100, 2));
 });
 
 test("a death at every access to shared memory", async () => {

@@ -1,6 +1,6 @@
 /** The same without leaving any order out, and with preemptions. @concurrent */
 import { test } from "node:test";
-import { holds } from "./exploring.ts";
+import { atRandom, holds } from "./exploring.ts";
 import * as programs from "./versions.programs.ts";
 
 test("a version is used, and replaced, in every order", async () => {
@@ -9,5 +9,5 @@ test("a version is used, and replaced, in every order", async () => {
 
 test("with preemptions too, at random", async () => {
   for (const program of [programs.swap, programs.pinned, programs.cancelled, programs.verified, programs.twoPublishers])
-    await holds(program, { strategy: "random", schedules: 3_000, seed: 3 });
+    await holds(program, atRandom(500, 3));
 });
