@@ -21,4 +21,4 @@ export {
   type ExplorationHook,
 } from "./instrumentation.ts";
 export { stateFolder } from "./state-folder.ts";
-export { TELEMETRY } from "./telemetry.ts";
+export { BLOCKED_ATTENTION, TELEMETRY } from "./telemetry.ts";

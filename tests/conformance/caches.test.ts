@@ -127,7 +127,7 @@ for (const [name, executor] of executors)
     });
 
     it("gives the same bits however a sequence is cut, and whatever its memory held", async () => {
-      for (const sizes of [ONES, [TOKENS - 1, 1], [1, TOKENS - 1], [13, 1, 2, 30, 3, 1, 20]])
+      for (const sizes of [ONES, [TOKENS - 1, 1], [1, TOKENS - 1], [13, 1, 2, 30, 3, 1, 20], [33, 37], [65, 5]])
         for (const capacity of [1, 300]) {
           const used = executor.createCache(SHAPE, capacity);
           used.import(filled(executor, capacity, NaN));
@@ -246,6 +246,17 @@ function filled(executor: Executor, tokens: number, value: number): Uint8Array {
   bytes.set(data, 28);
   return bytes;
 }
+
+it("is heads of 8, 16, … 128 wide", () => {
+  for (const width of [4, 12, 136]) {
+    const b = new GraphBuilder();
+    const attributes = { slot: 0, layer: 0, heads: 1, keyHeads: 1, width, scale: 1, window: null };
+    assert.throws(
+      () => b.cachedAttention(b.input("x", "real", ["R", 3 * width]), b.input("total", "int", []), attributes),
+      { code: "GRAPH_INVALID", message: /wide/ },
+    );
+  }
+});
 
 it("is not differentiated", () => {
   assert.throws(

@@ -189,6 +189,8 @@ describe("a sequence", async () => {
       await assert.rejects(openDecoder(MODELS["llama"]!, EXECUTORS["native"]!, { slots }), { code: "OPTION_INVALID" });
     const bert = modelOf(BERT, 0.3, "masked-lm");
     await assert.rejects(openDecoder(bert, EXECUTORS["native"]!), { code: "MODEL_INVALID" });
+    const wide = modelOf({ model_type: "qwen3", ...GATED, head_dim: 144 });
+    await assert.rejects(openDecoder(wide, EXECUTORS["native"]!), { code: "MODEL_INVALID", message: /144 wide/ });
   });
 
   it("may be computed without any logits", async () => {
@@ -198,4 +200,40 @@ describe("a sequence", async () => {
     const [logits] = await decoder.step([{ sequence, ids: ids.subarray(6), logits: TOKENS - 6 }]);
     assert.equal(firstDifference(logits!, after(6)), -1);
   });
+});
+
+it("a decoder whose tokens depend on their step is refused when it is loaded", async () => {
+  const real = EXECUTORS["native"]!;
+  const fails: Readonly<Record<string, (rows: number, sequences: number) => boolean>> = {
+    "by itself": (rows, sequences) => rows === 1 && sequences === 1,
+    "beside another text": (_, sequences) => sequences === 2,
+  };
+  for (const [how, wrong] of Object.entries(fails)) {
+    let open = 0;
+    const executor: Executor = {
+      ...real,
+      load: async (graph, options) => {
+        const session = await real.load(graph, options);
+        open++;
+        return {
+          profile: session.profile,
+          run: async (inputs, outputs, random, more) => {
+            await session.run(inputs, outputs, random, more);
+            const sequences = more!.caches!.filter((cache) => cache !== null).length;
+            const { data } = outputs["logits"]!;
+            if (wrong(inputs["input_ids"]!.shape[0]!, sequences)) data[data.length - 1] = Number(data.at(-1)) + 1e-6;
+          },
+          dispose: () => {
+            open--;
+            return session.dispose();
+          },
+        };
+      },
+    };
+    await assert.rejects(openDecoder(MODELS["llama"]!, executor), {
+      code: "NUMERICS_UNTRUSTED",
+      message: new RegExp(`a token ${how} than`),
+    });
+    assert.equal(open, 0);
+  }
 });

@@ -14,6 +14,7 @@ async function answer(env: NodeJS.ProcessEnv): Promise<unknown> {
 
 test("importing the runtime on the main thread turns them off, also for its workers", async () => {
   assert.equal(process.env["ORT_DISABLE_TELEMETRY"], "1");
+  assert.equal(process.env["ORT_GQA_DISABLE_FLASH_ATTENTION"], "1");
   assert.equal(await answer(process.env), "loaded");
 });
 
@@ -27,5 +28,13 @@ test("through the binding a worker of a process that has not turned them off is 
   assert.match(
     String(await answer({ ...without, LOCKSTEP_NATIVE: "binding" })),
     /^RUNTIME_FAILED .*ORT_DISABLE_TELEMETRY=1/,
+  );
+});
+
+test("so is attention that computes a token by its neighbours: a worker that cannot turn it off is refused", async () => {
+  const { ORT_GQA_DISABLE_FLASH_ATTENTION: _, ...without } = process.env;
+  assert.match(
+    String(await answer({ ...without, LOCKSTEP_NATIVE: "binding" })),
+    /^RUNTIME_FAILED .*ORT_GQA_DISABLE_FLASH_ATTENTION=1/,
   );
 });

@@ -7,13 +7,15 @@
  *
  * Letters: N rows of the step, R rows of a slot, H heads, G key heads, D head width, W the width that the cache has.
  */
-import { invariant } from "../../base/index.ts";
+import { invariant, LockstepError } from "../../base/index.ts";
 import type { GraphBuilder, ValueId } from "../../numeric/graph/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
 import type { HeadShape, Layout } from "./layers.ts";
 
 /** Heads are widened by zeros to a multiple of it, which changes no product: the library has kernels for such. */
 const HEAD_STEP = 8;
+/** The library cuts sums over more elements than this at a place that depends on how many keys there are. */
+const WIDEST_HEAD = 128;
 
 /** What a slot does in a step: its rows among the N, and what came before. Null: it has no sequence. */
 export interface SlotRows {
@@ -41,6 +43,13 @@ export function cachedRows(slots: number): Layout {
       let layers = 0;
       return (query, key, value, { heads: H, keyHeads: G = H, width: D }: HeadShape) => {
         const W = Math.ceil(D / HEAD_STEP) * HEAD_STEP;
+        if (D > WIDEST_HEAD)
+          throw new LockstepError(
+            "MODEL_INVALID",
+            `its attention heads are ${D} wide, and tokens are computed alike in every batch up to ${WIDEST_HEAD} only: ` +
+              "this model cannot be decoded step by step here",
+            { width: D, limit: WIDEST_HEAD },
+          );
         const layer = layers++;
         const parts = [widened(g, query, H, D, W), widened(g, key, G, D, W), widened(g, value, G, D, W)];
         const all = g.concat(parts, 1); // [N, (H + 2·G)·W]

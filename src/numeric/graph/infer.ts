@@ -209,6 +209,8 @@ const RULES: { readonly [Op in OpName]: Entry<Op> } = {
       if (![slot, layer].every((index) => Number.isInteger(index) && index >= 0))
         fail(`slot ${slot} and layer ${layer} must be non-negative integers`);
       if (width % 8 !== 0) fail(`heads are a multiple of 8 wide, not ${width}: widen them with zeros`);
+      if (width > 128)
+        fail(`heads are at most 128 wide, not ${width}: sums over more are cut by how many keys there are`);
       if (heads % keyHeads !== 0) fail(`${keyHeads} key heads do not divide ${heads} heads`);
       if (!(scale > 0 && Number.isFinite(scale))) fail(`scale must be positive, not ${scale}`);
       if (columns !== (heads + 2 * keyHeads) * width)

@@ -96,7 +96,10 @@ export interface OpAttributes {
     readonly heads: number;
     /** G, which divides the number of heads. */
     readonly keyHeads: number;
-    /** D, a multiple of 8; heads that are not are widened with zeros, which changes no product. */
+    /**
+     * D, a multiple of 8 up to 128. Heads that are none are widened with zeros, which changes no product; the library's
+     * sums over more than 128 elements are cut at a place that depends on the number of keys.
+     */
     readonly width: number;
     /** Of the scores. */
     readonly scale: number;

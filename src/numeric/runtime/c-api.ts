@@ -13,7 +13,7 @@
  * - a library that FFI has opened stays open for the life of the process: its object, once collected, would close it
  *   under the functions that were read from its table.
  */
-import { TELEMETRY } from "../../base/index.ts";
+import { BLOCKED_ATTENTION, TELEMETRY } from "../../base/index.ts";
 import type { PackedHandle, Scope, ScopeHandle } from "./handles.ts";
 import { API_VERSION, TABLE, type CFunction } from "./c-table.ts";
 import {
@@ -137,10 +137,11 @@ type ForeignLibrary = ReturnType<Ffi["load"]>;
  * it has to be, for another thread may be reading it.
  */
 function silence(c: ForeignLibrary): void {
-  const { variable, off } = TELEMETRY;
-  if (c.func("getenv", "str", ["str"])(variable) === off) return;
-  if (process.platform === "win32") c.func("_putenv_s", "int", ["str", "str"])(variable, off);
-  else c.func("setenv", "int", ["str", "str", "int"])(variable, off, 1);
+  for (const { variable, off } of [TELEMETRY, BLOCKED_ATTENTION]) {
+    if (c.func("getenv", "str", ["str"])(variable) === off) continue;
+    if (process.platform === "win32") c.func("_putenv_s", "int", ["str", "str"])(variable, off);
+    else c.func("setenv", "int", ["str", "str", "int"])(variable, off, 1);
+  }
 }
 
 /** glibc keeps what was freed; elsewhere there is no such function, and no need. */

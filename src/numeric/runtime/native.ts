@@ -13,7 +13,7 @@ import { chooseNative } from "./native-choice.ts";
 import { NATIVE_OPTIONS, type NativeOptions } from "./options.ts";
 import { loadLibrary, QUIET, type OrtLibrary, type OrtSessionOptions, type OrtTensor } from "./ort.ts";
 import { cpuClass, LOWERING, profileOf } from "./profile.ts";
-import { requireNoTelemetry } from "./telemetry.ts";
+import { requireNoTelemetry, requireOneAttention } from "./telemetry.ts";
 import type { TypedArray } from "../tensor/index.ts";
 
 export async function createNativeExecutor(options: NativeOptions = {}): Promise<Executor> {
@@ -66,6 +66,7 @@ export async function createNativeExecutor(options: NativeOptions = {}): Promise
 
 function binding(): Promise<OrtLibrary> {
   requireNoTelemetry();
+  requireOneAttention();
   return loadLibrary("onnxruntime-node", () => import("onnxruntime-node"));
 }
 

@@ -7,6 +7,7 @@ import { LockstepError } from "../../base/index.ts";
 import { cacheShapeOf, decodeGraph, DecodeInputs, type ModelConfig } from "../../language/models/index.ts";
 import type { Executor, PackedHandle, Profile, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import { selfCheckSteps } from "./self-check.ts";
 import { HeldSequence, type Sequence } from "./sequence.ts";
 
 export interface DecoderOptions {
@@ -18,6 +19,8 @@ export interface DecoderOptions {
   readonly slots?: readonly number[];
   /** See `DecodeInputsOptions`. @default false, right for float32 */
   readonly evenRows?: boolean;
+  /** Compare a text whole, in parts and beside a mate, bit for bit, before the first step. @default true */
+  readonly selfCheck?: boolean;
   /** See LoadOptions.packed. @default a copy of the weights for each program */
   readonly packed?: PackedHandle;
 }
@@ -58,7 +61,10 @@ export interface LanguageModel {
   readonly weights: Readonly<Record<string, HostTensor<"float32">>>;
 }
 
-/** @throws OPTION_INVALID; MODEL_INVALID for a model that has no next token; RUNTIME_FAILED */
+/**
+ * @throws OPTION_INVALID; MODEL_INVALID for a model that has no next token or heads wider than 128; RUNTIME_FAILED;
+ *   NUMERICS_UNTRUSTED where a token's bits depend on its step here
+ */
 export async function openDecoder(
   model: LanguageModel,
   executor: Executor,
@@ -89,7 +95,16 @@ export async function openDecoder(
     for (const { session } of programs) await session.dispose();
     throw thrown;
   }
-  return new PackedDecoder(model.config, executor, programs, evenRows);
+  const decoder = new PackedDecoder(model.config, executor, programs, evenRows);
+  if (options.selfCheck ?? true) {
+    try {
+      await selfCheckSteps(decoder, programs[0]!.shape.width);
+    } catch (thrown) {
+      await decoder.dispose();
+      throw thrown;
+    }
+  }
+  return decoder;
 }
 
 interface Program {
