@@ -31,7 +31,7 @@ test("through the binding a worker of a process that has not turned them off is 
   );
 });
 
-test("so is attention that computes a token by its neighbours: a worker that cannot turn it off is refused", async () => {
+test("so is attention that depends on neighbours: a worker that cannot turn it off is refused", async () => {
   const { ORT_GQA_DISABLE_FLASH_ATTENTION: _, ...without } = process.env;
   assert.match(
     String(await answer({ ...without, LOCKSTEP_NATIVE: "binding" })),

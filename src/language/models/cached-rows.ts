@@ -46,8 +46,8 @@ export function cachedRows(slots: number): Layout {
         if (D > WIDEST_HEAD)
           throw new LockstepError(
             "MODEL_INVALID",
-            `its attention heads are ${D} wide, and tokens are computed alike in every batch up to ${WIDEST_HEAD} only: ` +
-              "this model cannot be decoded step by step here",
+            `its attention heads are ${D} wide, and tokens are computed alike in every batch up to ` +
+              `${WIDEST_HEAD} only: this model cannot be decoded step by step here`,
             { width: D, limit: WIDEST_HEAD },
           );
         const layer = layers++;
