@@ -7,6 +7,7 @@ import { LockstepError } from "../../base/index.ts";
 import { cacheShapeOf, decodeGraph, DecodeInputs, type ModelConfig } from "../../language/models/index.ts";
 import type { Executor, PackedHandle, Profile, Session } from "../../numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../numeric/tensor/index.ts";
+import type { Decoder, SequenceStep } from "./contract.ts";
 import { selfCheckSteps } from "./self-check.ts";
 import { HeldSequence, type Sequence } from "./sequence.ts";
 
@@ -23,36 +24,6 @@ export interface DecoderOptions {
   readonly selfCheck?: boolean;
   /** See LoadOptions.packed. @default a copy of the weights for each program */
   readonly packed?: PackedHandle;
-}
-
-/** New tokens of one sequence. */
-export interface SequenceStep {
-  readonly sequence: Sequence;
-  /** At least one: a prompt or a part of it, the token that was chosen last, guesses after it. */
-  readonly ids: Int32Array;
-  /** Of so many of them, counted from the last, the logits of what comes next are wanted. @default 1 */
-  readonly logits?: number;
-}
-
-export interface Decoder {
-  readonly profile: Profile;
-  /** Most sequences of a step. */
-  readonly slots: number;
-  /** Most tokens of a sequence. */
-  readonly context: number;
-  /** V */
-  readonly vocabulary: number;
-  /** An empty sequence with room for so many tokens to begin with; it grows. @default 64 */
-  open(tokens?: number): Sequence;
-  /**
-   * Computes these tokens of all these sequences in one run. Gives [logits, V] of each, in order: views that hold until
-   * the next step. Where it fails no sequence has changed, and the same step may be done again. One step at a time.
-   * @throws INPUT_INVALID for no token, more sequences than slots, one twice, or an id outside the vocabulary;
-   *   INPUT_TOO_LARGE beyond `context` or out of memory; CANCELLED where another thread ended the run; RUNTIME_FAILED
-   */
-  step(work: readonly SequenceStep[]): Promise<Float32Array[]>;
-  /** Releases the programs. Sequences are closed by who opened them. Idempotent. */
-  dispose(): Promise<void>;
 }
 
 /** What is decoded: a version has these two, and so has a folder that was just read. */

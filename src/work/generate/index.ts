@@ -1,4 +1,5 @@
-export { openDecoder, type Decoder, type DecoderOptions, type SequenceStep } from "./decoder.ts";
+export type { Decoder, SequenceStep } from "./contract.ts";
+export { openDecoder, type DecoderOptions } from "./decoder.ts";
 export type { Sequence } from "./sequence.ts";
 export { Generation, type GeneratedToken, type GenerationText } from "./generation.ts";
 export { parseGenerationOptions, type GenerationOptions, type GenerationSettings } from "./options.ts";

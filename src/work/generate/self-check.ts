@@ -5,7 +5,7 @@
  */
 import { LockstepError } from "../../base/index.ts";
 import { firstDifference } from "../../numeric/runtime/index.ts";
-import type { Decoder } from "./decoder.ts";
+import type { Decoder } from "./contract.ts";
 
 /** Tokens that are compared. */
 const LAST = 3;
