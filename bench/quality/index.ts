@@ -12,8 +12,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { missingTorch } from "../peer.ts";
 import { ours, type Outcome, type Run } from "./ours.ts";
-import { report, type Measured } from "./report.ts";
-import { TASKS, type QualityTask } from "./tasks.ts";
+import { report, type Both, type Measured } from "./report.ts";
+import { NO_DROPOUT, TASKS, type QualityTask } from "./tasks.ts";
 import { twin, twinSource } from "./twin.ts";
 
 const shared = join(import.meta.dirname, "../../../shared");
@@ -31,9 +31,14 @@ const { values } = parseArgs({
   },
 });
 
-const NO_DROPOUT = { hidden_dropout: 0, attention_dropout: 0, classifier_dropout: 0 };
-
 type Side = (run: Run) => Promise<Outcome>;
+
+/** What the twin is run by; undefined: Lockstep runs alone. */
+interface Python {
+  readonly path: string;
+  /** Of the twin. */
+  readonly source: string;
+}
 
 async function main(): Promise<number> {
   const unknown = values.only.find((name) => !Object.hasOwn(TASKS, name));
@@ -41,51 +46,65 @@ async function main(): Promise<number> {
     process.stderr.write(`no task is called ${unknown}; there are ${Object.keys(TASKS).join(", ")}\n`);
     return 2;
   }
-  const python = process.env["LOCKSTEP_PEER_PYTHON"] ?? "python3";
-  const noTwin = values.alone ? "asked to run alone" : missingTorch(python);
+  const path = process.env["LOCKSTEP_PEER_PYTHON"] ?? "python3";
+  const noTwin = values.alone ? "asked to run alone" : missingTorch(path);
   if (noTwin !== undefined) process.stderr.write(`Lockstep runs alone: ${noTwin}\n`);
-  const source = noTwin === undefined ? await twinSource() : "";
+  const python = noTwin === undefined ? { path, source: await twinSource() } : undefined;
   const measured: Measured[] = [];
-  for (const name of values.only) {
-    const task = TASKS[name]!;
-    const scratch = await mkdtemp(join(tmpdir(), "lockstep-quality-"));
-    try {
-      const files = await task.prepare(join(values.data, task.data), scratch);
-      const run = async (what: string, wanted: Run["wanted"], seed: number, recipe: QualityTask["recipe"]) => {
-        const { start } = task;
-        const from = start === "minilm" ? { from: resolve(values.minilm) } : {};
-        const input = { ...recipe, seed, data: files.train, ...from } as Run["input"];
-        const both = async (side: string, program: Side, version: string) =>
-          await kept(`${name}-${what}-${seed}-${side}`, JSON.stringify([recipe, seed, wanted, version]), async () =>
-            program({
-              input,
-              files,
-              threads: positive("threads", values.threads),
-              wanted,
-              progress: (text) => say(`${name} ${what} seed ${seed} ${side}: ${text}`),
-            }),
-          );
-        return {
-          ours: await both("lockstep", ours, ""),
-          twin: noTwin === undefined ? await both("twin", (job) => twin(job, python), source) : undefined,
-        };
-      };
-      const { steps } = task.curve;
-      const curve = await run("curve", { steps }, 1, { ...task.recipe, ...NO_DROPOUT });
-      const tests: Measured["tests"][number][] = [];
-      if (task.test !== undefined && !values.curves)
-        for (let seed = 1; seed <= positive("seeds", values.seeds); seed++)
-          tests.push(await run("test", { figure: task.test.figure }, seed, task.recipe));
-      measured.push({ name, task, curve, tests });
-    } finally {
-      await rm(scratch, { recursive: true });
-    }
-  }
+  for (const name of values.only) measured.push(await measure(name, TASKS[name]!, python));
   process.stdout.write(values.json ? `${JSON.stringify(measured)}\n` : report(measured));
   return 0;
 }
 
-/** The outcome that lies in the folder under this name, if it was made by the same; else it is made and laid there. */
+async function measure(name: string, task: QualityTask, python: Python | undefined): Promise<Measured> {
+  const scratch = await mkdtemp(join(tmpdir(), "lockstep-quality-"));
+  try {
+    const files = await task.prepare(join(values.data, task.data), scratch);
+    const from = task.start === "minilm" ? { from: resolve(values.minilm) } : {};
+    const run = async (what: string, recipe: QualityTask["recipe"], seed: number, wanted: Run["wanted"]) => {
+      const input = { ...recipe, seed, data: files.train, ...from } as Run["input"];
+      const threads = positive("threads", values.threads);
+      const side = async (who: string, program: Side, version: string): Promise<Outcome> => {
+        const progress = (text: string) => say(`${name} ${what} seed ${seed} ${who}: ${text}`);
+        return await kept(`${name}-${what}-${seed}-${who}`, JSON.stringify([recipe, seed, wanted, version]), () =>
+          program({ input, files, threads, wanted, progress }),
+        );
+      };
+      return {
+        ours: await side("lockstep", ours, ""),
+        twin: python === undefined ? undefined : await side("twin", (job) => twin(job, python.path), python.source),
+      };
+    };
+    const seeds = task.test === undefined || values.curves ? 0 : positive("seeds", values.seeds);
+    const tests: Both[] = [];
+    for (let seed = 1; seed <= seeds; seed++)
+      tests.push(await run("test", task.recipe, seed, { figure: task.test!.figure }));
+    const { steps } = task.curve;
+    const [first] = tests;
+    // of a recipe without dropout, the first steps of a whole run are those
+    const curve =
+      first !== undefined && hasNoDropout(task.recipe)
+        ? beginning(first, steps)
+        : await run("curve", { ...task.recipe, ...NO_DROPOUT }, 1, { steps });
+    return { name, task, curve, tests };
+  } finally {
+    await rm(scratch, { recursive: true });
+  }
+}
+
+function hasNoDropout(recipe: QualityTask["recipe"]): boolean {
+  return Object.entries(NO_DROPOUT).every(([name, rate]) => recipe[name as keyof typeof NO_DROPOUT] === rate);
+}
+
+function beginning({ ours: own, twin: peer }: Both, steps: number): Both {
+  const cut = (outcome: Outcome): Outcome => ({ ...outcome, losses: outcome.losses.slice(0, steps) });
+  return { ours: cut(own), twin: peer === undefined ? undefined : cut(peer) };
+}
+
+/**
+ * The outcome that lies in the folder under this name, if it was made by the same recipe and twin; else it is made and
+ * laid there. Another Lockstep, or other data, needs another folder.
+ */
 async function kept(name: string, madeBy: string, make: () => Promise<Outcome>): Promise<Outcome> {
   if (values.keep === undefined) return await make();
   await mkdir(values.keep, { recursive: true });

@@ -2,7 +2,8 @@
 import type { Outcome } from "./ours.ts";
 import type { QualityTask } from "./tasks.ts";
 
-interface Both {
+/** Of one seed. */
+export interface Both {
   readonly ours: Outcome;
   readonly twin: Outcome | undefined;
 }

@@ -127,7 +127,11 @@ async function testRows({ recipe, tokenizer, labels }: Prepared, input: Run["inp
 }
 
 async function runPython(python: string, job: string, progress: (text: string) => void): Promise<Outcome> {
-  const child = spawn(python, [TWIN_SCRIPT, job], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(python, [TWIN_SCRIPT, job], {
+    stdio: ["ignore", "pipe", "pipe"],
+    // on a busy machine threads that spin while they wait are ruinous, and nobody times the twin
+    env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE" },
+  });
   const exited = once(child, "exit");
   const errors: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
