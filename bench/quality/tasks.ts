@@ -78,7 +78,7 @@ export const TASKS: Readonly<Record<string, QualityTask>> = {
       ...WITHOUT_HELD_OUT,
       ...NO_DROPOUT,
       max_tokens: 192,
-      phases: [{ objective: "token-classify", epochs: 3 }],
+      phases: [{ objective: "token-classify", epochs: 2 }],
     },
     test: { figure: "entity F1", bar: { twin: 0.01 } },
     curve: SHORT,
