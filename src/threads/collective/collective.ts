@@ -2,6 +2,7 @@
  * How the members of a training meet: arrive together, and complete a sum in tree order. The interface says nothing
  * about threads, so that machines can stand behind it too; the trainer knows this interface only.
  */
+import { invariant } from "../../base/index.ts";
 import { Barrier, type AbortReason, type BarrierHandle, type Supervised } from "../sync/index.ts";
 import { completionSchedule, type CompletionAdd, type SlotRef } from "./completion.ts";
 import { foldedPartials } from "./fold.ts";
@@ -40,8 +41,8 @@ export interface Collective {
 
 export interface ThreadCollectiveHandle {
   readonly barrier: BarrierHandle;
-  /** Of the members and the coordinator: twice for each consultation. */
-  readonly consultation: BarrierHandle;
+  /** Of the members and the coordinator: twice for each consultation; null where there is no coordinator. */
+  readonly consultation: BarrierHandle | null;
   readonly size: number;
 }
 
@@ -55,17 +56,19 @@ export class ThreadCollective implements Collective, Supervised {
   readonly rank: number;
   readonly size: number;
   readonly #barrier: Barrier;
-  readonly #consultation: Barrier;
+  readonly #consultation: Barrier | null;
 
   private constructor(handle: ThreadCollectiveHandle, rank: number) {
     this.rank = rank;
     this.size = handle.size;
     this.#barrier = Barrier.attach(handle.barrier);
-    this.#consultation = Barrier.attach(handle.consultation);
+    this.#consultation = handle.consultation === null ? null : Barrier.attach(handle.consultation);
   }
 
-  static create(size: number): ThreadCollectiveHandle {
-    return { barrier: Barrier.create(size).handle, consultation: Barrier.create(size + 1).handle, size };
+  /** `coordinated`: whether there is a coordinator to consult. */
+  static create(size: number, coordinated = false): ThreadCollectiveHandle {
+    const consultation = coordinated ? Barrier.create(size + 1).handle : null;
+    return { barrier: Barrier.create(size).handle, consultation, size };
   }
 
   static attach(handle: ThreadCollectiveHandle, rank: number): ThreadCollective {
@@ -85,13 +88,14 @@ export class ThreadCollective implements Collective, Supervised {
   }
 
   async consult(): Promise<void> {
+    invariant(this.#consultation !== null, "there is a coordinator to consult");
     this.#consultation.wait();
     this.#consultation.wait();
   }
 
   abort(reason: AbortReason): void {
     this.#barrier.abort(reason);
-    this.#consultation.abort(reason);
+    this.#consultation?.abort(reason);
   }
 
   /**
@@ -100,7 +104,8 @@ export class ThreadCollective implements Collective, Supervised {
    */
   threadDied(): boolean {
     const wasFirst = this.#barrier.threadDied();
-    return this.#consultation.threadDied() && wasFirst;
+    this.#consultation?.threadDied();
+    return wasFirst;
   }
 }
 
@@ -109,6 +114,7 @@ export class ThreadCoordinator {
   readonly #consultation: Barrier;
 
   private constructor({ consultation }: ThreadCollectiveHandle) {
+    invariant(consultation !== null, "the members have a coordinator");
     this.#consultation = Barrier.attach(consultation);
   }
 

@@ -41,8 +41,8 @@ export class Phase {
   readonly #memory: TrainingMemory;
   readonly #exchange: Exchange;
   readonly #collective: ThreadCollective;
-  readonly #coordinator: ThreadCoordinator;
-  readonly #asked: AskedWeights | undefined;
+  /** Where the weights of shards are asked for. */
+  readonly #asked: { readonly coordinator: ThreadCoordinator; readonly weights: AskedWeights } | undefined;
   #trained = false;
   readonly #pool: Pool<TrainRequest, TrainReply>;
 
@@ -63,8 +63,9 @@ export class Phase {
     this.#memory = memory;
     this.#exchange = setup.exchange;
     this.#collective = ThreadCollective.attach(setup.collective, 0);
-    this.#coordinator = ThreadCoordinator.attach(setup.collective);
-    this.#asked = askedWeights(options, setup.exchange, options.shardWeights);
+    const weights = askedWeights(options, setup.exchange, options.shardWeights);
+    this.#asked =
+      weights === undefined ? undefined : { coordinator: ThreadCoordinator.attach(setup.collective), weights };
     this.#load(options.weights);
     this.#pool = createPool<TrainRequest, TrainReply, StepReport>({
       entry: ownFile(() => import.meta.resolve("#entry/work/train/worker")),
@@ -112,7 +113,7 @@ export class Phase {
         throw thrown;
       }
     });
-    const answers = this.#asked === undefined ? [] : [this.#answer(this.#asked, from, to)];
+    const answers = this.#asked === undefined ? [] : [this.#answer(from, to)];
     const failures = (await Promise.allSettled([...workers, ...answers])).flatMap((end) =>
       end.status === "rejected" ? [toLockstepError(end.reason)] : [],
     );
@@ -123,9 +124,10 @@ export class Phase {
   }
 
   /** The weights of steps from..to-1, each when the workers ask for it. */
-  async #answer(asked: AskedWeights, from: number, to: number): Promise<void> {
+  async #answer(from: number, to: number): Promise<void> {
+    const { coordinator, weights } = this.#asked!;
     try {
-      for (let step = from; step < to; step++) await this.#coordinator.answer(() => asked.answer(step));
+      for (let step = from; step < to; step++) await coordinator.answer(() => weights.answer(step));
     } catch (thrown) {
       this.#collective.abort("INTERNAL");
       throw thrown;

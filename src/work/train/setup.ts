@@ -10,6 +10,7 @@ import type { PhaseSetup } from "./messages.ts";
 import { objectiveOf } from "./objectives/index.ts";
 import { gradientProgram, type Context } from "./program.ts";
 import { rowTables } from "./row-tables.ts";
+import { policyOf } from "./shard-weights.ts";
 import { TouchedRows } from "./touched-rows.ts";
 
 export interface SetupOptions extends Context {
@@ -46,7 +47,7 @@ export function createSetup({
     memory: memory.handle,
     rows: TouchedRows.create(rowTables(gradientProgram(context), segments), allSlots),
     exchange: createExchange(phase.shard_weights, plan.shards, blocksOf(segments).length, sharedNumbers(context)),
-    collective: ThreadCollective.create(workers),
+    collective: ThreadCollective.create(workers, policyOf(phase.shard_weights).weight === undefined),
   };
   return { setup, memory };
 }

@@ -8,7 +8,7 @@
  * as they are; where one is not, aₛ = max(1, round(65536 · wₛ / max w)) for every wₛ over 0. So no weight over 0 is
  * ever 0, and Σ α is 1 exactly. A shard without losses takes no part, whatever its weight.
  */
-import { LockstepError } from "../../base/index.ts";
+import { invariant, LockstepError } from "../../base/index.ts";
 import { READINGS } from "../../language/data/index.ts";
 import type { Exchange } from "./exchange.ts";
 import { objectiveOf } from "./objectives/index.ts";
@@ -98,8 +98,9 @@ export function askedWeights(
   functions: ShardWeightFunctions | undefined,
 ): AskedWeights | undefined {
   const name = nameOf(context.phase);
-  const weigh = name === undefined ? undefined : functions?.[name];
-  if (name === undefined || weigh === undefined) return undefined;
+  if (name === undefined) return undefined;
+  const weigh = functions?.[name];
+  invariant(weigh !== undefined, `the function of weights "${name}" is given`);
   const plan = phasePlan(context);
   const history = new WeightHistory(exchange.remembered);
   return {

@@ -277,7 +277,7 @@ function consultation(
 ) {
   return {
     setup: (): Question => ({
-      collective: ThreadCollective.create(members),
+      collective: ThreadCollective.create(members, true),
       asked: new Int32Array(new SharedArrayBuffer(4 * members)),
       answer: new Int32Array(new SharedArrayBuffer(4)),
     }),
@@ -332,7 +332,7 @@ function rightAnswers(members: number, times: number): readonly number[] {
 
 function answered(members: number, times: number, answer: Answer = answerThem) {
   return program<Question>(import.meta.url, {
-    title: `${members} member${members > 1 ? "s" : ""} consult ${times > 1 ? "twice" : "once"}`,
+    title: `${members > 1 ? `${members} members consult` : "1 member consults"} ${times > 1 ? "twice" : "once"}`,
     ...consultation(members, times, { answer }),
     check: (_, { results }) => {
       const each = { answers: rightAnswers(members, times), told: null };

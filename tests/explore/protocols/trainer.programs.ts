@@ -141,7 +141,7 @@ class GoesOnEarly extends Meetings {
 
   constructor(setup: PhaseSetup, rank: number) {
     super(setup, rank);
-    this.#consultation = Barrier.attach(setup.collective.consultation);
+    this.#consultation = Barrier.attach(setup.collective.consultation!);
   }
 
   override async consult(): Promise<void> {
