@@ -4,14 +4,20 @@ import { describe, test } from "node:test";
 import { PURPOSE, seedFrom, uniform } from "../../src/base/index.ts";
 import {
   binaryCrossEntropySum,
+  cosineDistanceSum,
   crossEntropySum,
+  distillationSum,
   inBatchNegativesSum,
   labelCrossEntropySum,
+  meanSquaredErrorSum,
   squaredErrorSum,
 } from "../../src/language/models/losses.ts";
+import { RULES, type RuleTable } from "../../src/numeric/autodiff/rules.ts";
 import { GraphBuilder, type ValueId } from "../../src/numeric/graph/index.ts";
 import { createExecutor, type ExecutorName } from "../../src/numeric/runtime/index.ts";
 import { tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
+
+import { gradientError } from "../autodiff/check.ts";
 
 const N = 6,
   L = 5;
@@ -90,6 +96,15 @@ async function isNear(write: (g: GraphBuilder) => ValueId, inputs: Inputs, expec
   }
 }
 
+/** By central differences in float64, `fixed` inputs left out. */
+async function hasGradient(build: (g: GraphBuilder) => ValueId, fixed: readonly string[]): Promise<void> {
+  const error = await gradientError({ name: "loss", build, fixed, symbols: { N } });
+  assert.ok(error < 1e-7, String(error));
+  // a rule that is wrong on purpose: the check can fail
+  const wrong: RuleTable = { ...RULES, mul: RULES.add as unknown as RuleTable["mul"] };
+  assert.ok((await gradientError({ name: "loss", build, fixed, symbols: { N } }, wrong)) > 1e-3);
+}
+
 describe("cross-entropy", () => {
   for (const way of ["oneHot", "byLabel"] as const)
     for (const smoothing of [0, 0.1, 0.9])
@@ -158,6 +173,61 @@ describe("other losses", () => {
       },
       expected,
     );
+  });
+
+  test("a teacher: Kullback-Leibler divergence of cooled probabilities", async () => {
+    const teacher = vector("teacher", N * L, -3, 3);
+    const T = 2.5;
+    const cooled = (given: Float32Array, n: number) => {
+      const row = Array.from(given.slice(n * L, (n + 1) * L), (x) => x / T);
+      const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0));
+      return row.map((x) => x - total);
+    };
+    let expected = 0;
+    for (let n = 0; n < N; n++) {
+      const [wanted, given] = [cooled(teacher, n), cooled(logits, n)];
+      wanted.forEach((log, l) => (expected += weights[n]! * Math.exp(log) * (log - given[l]!)));
+    }
+    const write = (g: GraphBuilder): ValueId =>
+      distillationSum(
+        g,
+        g.input("logits", "real", ["N", L]),
+        g.input("teacher", "real", ["N", L]),
+        g.input("weights", "real", ["N"]),
+        T,
+      );
+    await isNear(
+      write,
+      { logits: { shape: [N, L], data: logits }, teacher: { shape: [N, L], data: teacher }, weights: rowWeights },
+      expected,
+    );
+    await hasGradient(write, ["teacher", "weights"]);
+  });
+
+  test("vectors of a teacher: cosine and mean squared difference", async () => {
+    const [own, wanted] = [vector("own", N * L, -2, 2), vector("wanted", N * L, -2, 2)];
+    const rows = Array.from({ length: N }, (_, n) => [own, wanted].map((one) => one.slice(n * L, (n + 1) * L)));
+    const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, x, i) => sum + x * b[i]!, 0);
+    const distances = {
+      cosine: ([a, b]: Float32Array[]) => 1 - dot(a!, b!) / Math.sqrt(dot(a!, a!) * dot(b!, b!)),
+      squares: ([a, b]: Float32Array[]) => a!.reduce((sum, x, i) => sum + (x - b![i]!) * (x - b![i]!), 0) / L,
+    };
+    for (const [name, sum] of [
+      ["cosine", cosineDistanceSum],
+      ["squares", meanSquaredErrorSum],
+    ] as const) {
+      const write = (g: GraphBuilder): ValueId => {
+        const side = (one: string) => g.input(one, "real", ["N", L]);
+        return sum(g, side("own"), side("wanted"), g.input("weights", "real", ["N"]), L);
+      };
+      const expected = rows.reduce((total, row, n) => total + weights[n]! * distances[name](row), 0);
+      await isNear(
+        write,
+        { own: { shape: [N, L], data: own }, wanted: { shape: [N, L], data: wanted }, weights: rowWeights },
+        expected,
+      );
+      await hasGradient(write, ["wanted", "weights"]);
+    }
   });
 
   test("in-batch negatives, with a candidate that belongs to nobody", async () => {

@@ -1,19 +1,28 @@
 /** A small training of each objective, and what it should come to. */
 import type { ObjectiveName } from "../../src/work/train/objectives/index.ts";
 import type { TrainingInput } from "../../src/work/train/index.ts";
-import { madeInput, sentences } from "./prepared.ts";
+import { madeInput, NOUNS, PLACES, sentences } from "./prepared.ts";
+import { saying, taughtBy } from "./taught.ts";
 
 interface Case {
   readonly input: (epochs: number) => Promise<TrainingInput>;
   readonly epochs: number;
-  /** Whether the figure on the held-out rows is good when it is more, or less. */
-  readonly better: "more" | "less";
-  /** What it has to pass. */
+  /** Whether the figure on the held-out rows is good when it is more, or less, and what it has to pass; or none. */
+  readonly better: "more" | "less" | undefined;
   readonly from: number;
 }
 
 const RATES = { batch_size: 16, shards: 4, learning_rate: 5e-3 } as const;
 const ROWS = sentences(120);
+const TEXTS = csv(
+  "text",
+  ROWS.map(({ words }) => [words.join(" ")]),
+);
+const PARAGRAPHS = {
+  text: ROWS.map(({ words }) => words.join(" ")).join("\n\n"),
+  format: "text",
+  family: "gpt2",
+} as const;
 const GUESSED = { name: undefined, need: "guessed" } as const;
 
 function csv(header: string, rows: readonly (readonly string[])[]): string {
@@ -123,15 +132,23 @@ const ALL: { readonly [N in ObjectiveName]: Case | { readonly provenIn: string }
     from: 0.8,
   },
   "causal-lm": {
-    input: (epochs) =>
-      madeInput({ text: ROWS.map(({ words }) => words.join(" ")).join("\n\n"), format: "text", family: "gpt2" }, [
-        { objective: "causal-lm", ...RATES, epochs },
-      ]),
+    input: (epochs) => madeInput(PARAGRAPHS, [{ objective: "causal-lm", ...RATES, epochs }]),
     epochs: 16,
     better: "less",
     from: 2.8,
   },
   "instruction-tuning": chats(false),
+  "embedding-distillation": {
+    input: async (epochs) =>
+      saying(
+        await madeInput({ text: TEXTS }, [{ objective: "embedding-distillation", ...RATES, epochs }]),
+        NOUNS.length,
+        (example, at) => (ROWS[example]!.words[3] === NOUNS[at] ? 3 : 0),
+      ),
+    epochs: 16,
+    better: "more",
+    from: 0.8,
+  },
   contrastive: CONTRASTIVE,
 };
 
@@ -139,19 +156,56 @@ const ALL: { readonly [N in ObjectiveName]: Case | { readonly provenIn: string }
 const FURTHER: Readonly<Record<string, Case>> = {
   "instruction-tuning, packed": chats(true),
   "masked-lm, whole words": {
-    input: (epochs) =>
-      madeInput(
-        {
-          text: csv(
-            "text",
-            ROWS.map(({ words }) => [words.join(" ")]),
-          ),
-        },
-        [{ objective: "masked-lm", ...RATES, whole_words: true, epochs }],
-      ),
+    input: (epochs) => madeInput({ text: TEXTS }, [{ objective: "masked-lm", ...RATES, whole_words: true, epochs }]),
     epochs: 20,
     better: "less",
     from: 2.8,
+  },
+  "classify, with a teacher": {
+    input: async (epochs) => {
+      const table = csv(
+        "text,label",
+        ROWS.map(({ words, n }) => [words.join(" "), `${PLACES.length - 1 - (n % PLACES.length)}`]),
+      );
+      const distillation = { weight: 0.9, temperature: 1.5 };
+      const made = await madeInput({ text: table }, [{ objective: "classify", ...RATES, distillation, epochs }]);
+      return saying(made, PLACES.length, (example, at) => (at === PLACES.length - 1 - (example % 5) ? 6 : 0));
+    },
+    epochs: 20,
+    better: "more",
+    from: 0.8,
+  },
+  "masked-lm, with a teacher": {
+    input: async (epochs) =>
+      taughtBy(
+        await madeInput({ text: TEXTS }, [{ objective: "masked-lm", ...RATES, distillation: { weight: 1 }, epochs }]),
+        await madeInput({ text: TEXTS }, [{ objective: "masked-lm", ...RATES, epochs: epochs + 1 }]),
+      ),
+    epochs: 16,
+    better: "less",
+    from: 2.8,
+  },
+  "causal-lm, with a teacher": {
+    input: async (epochs) =>
+      taughtBy(
+        await madeInput(PARAGRAPHS, [{ objective: "causal-lm", ...RATES, distillation: {}, epochs }]),
+        await madeInput(PARAGRAPHS, [{ objective: "causal-lm", ...RATES, epochs: epochs + 1 }]),
+      ),
+    epochs: 16,
+    better: "less",
+    from: 2.8,
+  },
+  "embedding-distillation, tokens": {
+    input: async (epochs) =>
+      taughtBy(
+        await madeInput({ text: TEXTS }, [
+          { objective: "embedding-distillation", ...RATES, vectors: "tokens", epochs },
+        ]),
+        await madeInput({ text: TEXTS }, [{ objective: "masked-lm", ...RATES, epochs: epochs + 1 }]),
+      ),
+    epochs: 16,
+    better: undefined,
+    from: NaN,
   },
 };
 

@@ -74,8 +74,8 @@ export async function madeInput(
   }
 }
 
-const NOUNS = ["card", "parcel", "refund", "account", "invoice", "ticket", "phone", "door"];
-const PLACES = ["Berlin", "Oslo", "New York", "Lagos", "Lima"];
+export const NOUNS = ["card", "parcel", "refund", "account", "invoice", "ticket", "phone", "door"];
+export const PLACES = ["Berlin", "Oslo", "New York", "Lagos", "Lima"];
 const VERBS = ["lost", "sent", "found", "broke"];
 
 /** Sentences of few words, numbered, so that every one is another. */

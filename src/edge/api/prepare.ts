@@ -24,11 +24,13 @@ import {
   trainTokenizer,
   type Dataset,
   type PhaseRecipe,
+  type Teacher,
   type Recipe,
   type RecipeInput,
   type ShardWeightFunctions,
 } from "../../work/train/index.ts";
 import { openSource } from "./source.ts";
+import { asksInSteps, openTeacher, requireTeacher, teachersOf, type OpenedTeacher } from "./teacher.ts";
 import type { Stage, TrainInput } from "./train-options.ts";
 import {
   factsOf,
@@ -57,6 +59,10 @@ export interface Prepared {
   readonly datasets: readonly Dataset[];
   /** Class names of each phase. */
   readonly names: readonly (readonly string[])[];
+  readonly tables: TrainingTables;
+  /** Who is learned from, if anybody, and how phases have it, by their places. */
+  readonly teacher: OpenedTeacher | undefined;
+  readonly teachers: Readonly<Record<number, Teacher>>;
   readonly config: ModelConfig;
   /** By parameter name; absent: from nothing. */
   readonly from: ReadonlyMap<string, HostTensor<"float32">> | undefined;
@@ -81,11 +87,14 @@ export async function prepare(
   input: TrainInput,
   { onPhases, onStage, onTable, warn, signal, shardWeights }: PrepareOptions,
 ): Promise<Prepared> {
-  const { from, domain_texts: domainTexts } = input;
+  const { from, teacher, domain_texts: domainTexts } = input;
   const { settings, given } = takeTables(input);
   const resolve = (own: RecipeInput) => resolveRecipe({ ...settings, ...own }, { adapts: domainTexts !== undefined });
   // A wrong setting is refused before any file is read.
-  const asked = resolve(from === undefined ? {} : { from: ANY_HASH });
+  const asked = resolve({
+    ...(from === undefined ? {} : { from: ANY_HASH }),
+    ...(teacher === undefined ? {} : { teacher: ANY_HASH }),
+  });
   checkSettings(asked);
   requireWeightFunctions(asked, shardWeights);
   const own = ownTables(asked, given, domainTexts);
@@ -98,6 +107,7 @@ export async function prepare(
   const labels = reading.names(table);
   const ids = reading.label ? labelIds(table.labels ?? [], labels, table) : new Int32Array(0);
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
+  const opened = teacher === undefined ? undefined : await openTeacher(teacher, asked.max_tokens);
   // What is trained is measured and served in the same profile.
   if (executor === "portable") requireOwnTokenizer(encoder?.tokenizer.library);
   const resolved = resolve({
@@ -107,6 +117,7 @@ export async function prepare(
     ...(encoder === undefined
       ? {}
       : { from: digestTensors(encoder.tensors), pooling: settings.pooling ?? encoder.pooling }),
+    ...(opened === undefined ? {} : { teacher: opened.source.name }),
   });
   const recipe = recordTables(resolved, tables, new Set(own.keys()));
   if (reading.label) for (const message of labelWarnings(labels, ids, split.train)) warn(message);
@@ -116,12 +127,14 @@ export async function prepare(
   onStage("tokenizer");
   const tokenizer = recipe.phases.reduce(
     (so, phase) => readingOf(phase).tokenizer?.(so) ?? so,
-    encoder?.tokenizer ?? (await newTokenizer(recipe, tokenizerTexts(tables), signal)),
+    encoder?.tokenizer ??
+      teacherTokenizer(recipe, opened) ??
+      (await newTokenizer(recipe, tokenizerTexts(tables), signal)),
   );
   onStage("encode");
   const names = await namesOf(recipe, tables);
   const datasets = await datasetsOf(recipe, tables, names, { tokenizer, signal });
-  const config = configOf(recipe, encoder, tokenizer);
+  const config = configOf(recipe, encoder, tokenizer, asksInSteps(recipe) ? opened : undefined);
   return {
     recipe: recordShards(
       recipe,
@@ -134,6 +147,9 @@ export async function prepare(
     tokenizer,
     datasets,
     names,
+    tables,
+    teacher: opened,
+    teachers: opened === undefined ? {} : teachersOf({ recipe, config, tokenizer }, opened),
     config,
     from: encoder === undefined ? undefined : encoderWeights(encoder, config, recipe),
   };
@@ -249,6 +265,7 @@ async function chooseExecutor(
 
 function checkSettings(recipe: Recipe): void {
   requireTask(recipe);
+  requireTeacher(recipe);
   const { from, model, phases } = recipe;
   const last = phases.length - 1;
   if (phases[last]?.epochs === 0)
@@ -281,9 +298,23 @@ function newConfig(
   return newModelConfig(model_type, { ...sizes, ...vocabulary, max_position_embeddings: max_tokens });
 }
 
-function configOf(recipe: Recipe, encoder: Encoder | undefined, tokenizer: Tokenizer): ModelConfig {
+/** A student from nothing that learns tokens has those of its teacher. */
+function teacherTokenizer(recipe: Recipe, teacher: OpenedTeacher | undefined): Tokenizer | undefined {
+  return asksInSteps(recipe) ? teacher?.encoder.tokenizer : undefined;
+}
+
+function configOf(
+  recipe: Recipe,
+  encoder: Encoder | undefined,
+  tokenizer: Tokenizer,
+  teacher: OpenedTeacher | undefined,
+): ModelConfig {
   const config =
-    encoder?.config ?? newConfig(recipe, { vocab_size: tokenizer.vocabSize, pad_token_id: tokenizer.special.pad });
+    encoder?.config ??
+    newConfig(recipe, {
+      vocab_size: teacher?.encoder.config.vocab_size ?? tokenizer.vocabSize,
+      pad_token_id: tokenizer.special.pad,
+    });
   return withDropout(config, {
     hidden: recipe.hidden_dropout,
     attention: recipe.attention_dropout,

@@ -69,6 +69,9 @@ const runPart = z
     from: pathSchema.meta({
       description: "BERT folder in the Hugging Face layout, or a store, to fine-tune. Default: from nothing.",
     }),
+    teacher: pathSchema.meta({
+      description: "A version's folder, a store, or a model folder that phases learn from. Default: none.",
+    }),
     out: pathSchema.meta({
       description: "Store that the version is published into; made when missing. Default: ./models.",
     }),
@@ -169,7 +172,7 @@ function inFolder(run: RunSettings, folder: string): RunSettings {
     ...run,
     ...(run.phases === undefined ? {} : { phases: Object.fromEntries(phases) as NonNullable<typeof run.phases> }),
     ...Object.fromEntries(
-      (["data", "domain_texts", "test", "from", "out"] as const).flatMap((key) =>
+      (["data", "domain_texts", "test", "from", "teacher", "out"] as const).flatMap((key) =>
         run[key] === undefined ? [] : [[key, seen(run[key])]],
       ),
     ),
@@ -192,11 +195,16 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 export function completeRecipeFile({ recipe = {}, run = {} }: RecipeFile): RecipeFile {
   const NO_HASH = "0".repeat(64);
   const resolved = resolveRecipe(
-    { ...recipe, ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }) },
+    {
+      ...recipe,
+      ...(run.from === undefined ? {} : { from: recipe.from ?? NO_HASH }),
+      ...(run.teacher === undefined ? {} : { teacher: recipe.teacher ?? NO_HASH }),
+    },
     { adapts: run.domain_texts !== undefined },
   );
   const saidByFiles = new Set<string>([
     ...(recipe.from === undefined ? ["from"] : []),
+    ...(recipe.teacher === undefined ? ["teacher"] : []),
     ...(run.from === undefined
       ? []
       : (["pooling", "model", "tokenizer"] as const).filter((key) => recipe[key] === undefined)),
@@ -226,8 +234,8 @@ export async function trainArguments({
   recipe = {},
   run = {},
 }: RecipeFile): Promise<{ readonly input: TrainInput; readonly options: TrainOptions }> {
-  const { data: expectedData, from: expectedFrom, phases: _phases, ...settings } = recipe;
-  const { data, domain_texts, test, from } = run;
+  const { data: expectedData, from: expectedFrom, teacher: expectedTeacher, phases: _phases, ...settings } = recipe;
+  const { data, domain_texts, test, from, teacher } = run;
   const {
     text = expectedData?.text,
     label = expectedData?.label,
@@ -242,8 +250,10 @@ export async function trainArguments({
   const options = runOptions(run);
   resolveTrainOptions(options);
   if (expectedFrom !== undefined) await requireEncoder(from, expectedFrom);
+  if (expectedTeacher !== undefined) await requireTeacherHash(teacher, expectedTeacher);
   const sha256 = expectedData?.sha256;
-  const fields = { text, label, columns, format, sha256, phases: phasesOf(recipe, run), domain_texts, test, from };
+  const table = { text, label, columns, format, sha256 };
+  const fields = { ...table, phases: phasesOf(recipe, run), domain_texts, test, from, teacher };
   return { input: { ...settings, data, ...given(fields) } as TrainInput, options };
 }
 
@@ -308,6 +318,19 @@ async function requireEncoder(path: string | undefined, expected: string): Promi
         `${expected.slice(0, 12)}…`,
       { path, actual, expected },
     );
+}
+
+async function requireTeacherHash(path: string | undefined, expected: string): Promise<void> {
+  const actual = path === undefined ? undefined : (await openSource(path, undefined)).name;
+  if (actual === expected) return;
+  throw new LockstepError(
+    "OPTION_INVALID",
+    actual === undefined
+      ? `the recipe learns from the teacher ${expected.slice(0, 12)}…; say where it is with --teacher, or as ` +
+          "run.teacher in the recipe file"
+      : `${path} is the version ${actual.slice(0, 12)}…, and recipe.teacher says ${expected.slice(0, 12)}…`,
+    { path: path ?? null, actual: actual ?? null, expected },
+  );
 }
 
 /** The text of `docs/recipe.schema.json`. */

@@ -57,11 +57,15 @@ const filesSchema = z.looseObject({
   domain_texts: table.optional(),
   /** A model folder in the Hugging Face layout, or a store, to fine-tune. @default none: from nothing */
   from: pathSchema.optional(),
+  /** A version's folder, a store, or a model folder that phases learn from. @default none */
+  teacher: pathSchema.optional(),
   /** A table, or rows, to measure the published version on. @default none */
   test: table.optional(),
 });
 type Files = {
-  readonly [K in keyof typeof tableFields | "domain_texts" | "from" | "test"]: z.input<typeof filesSchema>[K];
+  readonly [K in keyof typeof tableFields | "domain_texts" | "from" | "teacher" | "test"]: z.input<
+    typeof filesSchema
+  >[K];
 };
 
 /** What a phase reads where it has a table of its own. */
@@ -79,7 +83,7 @@ type TrainShorthands = {
 /** The recipe's fields (see `recipeSchema`), with files or rows in place of their hashes. `T`: what is trained. */
 export type TrainInput<T extends ObjectiveTask = ObjectiveTask> = Omit<
   RecipeInput,
-  "data" | "from" | "task" | "phases" | keyof Shorthands
+  "data" | "from" | "teacher" | "task" | "phases" | keyof Shorthands
 > &
   TrainShorthands &
   Omit<Partial<Files>, "data" | "test" | "domain_texts"> & {
@@ -134,7 +138,7 @@ const runSchema = z.strictObject({
 export type TrainOptions = Readonly<z.input<typeof runSchema>>;
 
 /** What is done beside the phases of the training itself. */
-export type Stage = "read" | "tokenizer" | "encode" | "calibrate" | "test" | "baseline" | "publish";
+export type Stage = "read" | "tokenizer" | "encode" | "teacher" | "calibrate" | "test" | "baseline" | "publish";
 export type TrainProgress =
   | { readonly kind: "stage"; readonly stage: Stage }
   /** What the training's phases are called, in order; `phase` of later events is one of them. Said first. */
@@ -148,6 +152,8 @@ export type TrainProgress =
       /** Texts held out. */
       readonly validation: number;
     }
+  /** Of the texts that the teacher is asked about before the first step. */
+  | { readonly kind: "teacher"; readonly done: number; readonly total: number }
   | TrainingEvent;
 
 /** @throws OPTION_INVALID with the remedy */

@@ -37,6 +37,7 @@ interface RowsOf {
   /** A conversation, or an instruction with its answer. */
   readonly "instruction-tuning": ConversationRow | InstructionRow;
   readonly contrastive: { readonly text: string; readonly second: string; readonly negative?: string };
+  readonly "embedding-distillation": TextRow;
 }
 
 /** The compiler asks for the row of an objective that is added. */

@@ -11,12 +11,15 @@ import {
   requireTask,
   runTraining,
   type ObjectiveTask,
+  trainedPhases,
+  type Dataset,
   type Recipe,
   type TrainedModel,
 } from "../../work/train/index.ts";
 import { assess, readTest, uncalibrated } from "./assess.ts";
 import { defaultThreads } from "./options.ts";
 import { prepare, type Prepared } from "./prepare.ts";
+import { taught, type AskOptions } from "./teacher.ts";
 import {
   requireTrainInput,
   resolveTrainOptions,
@@ -123,7 +126,16 @@ export async function trainOn(
   seams.onTexts?.((test ?? prepared.table).texts);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   await using run = await store.openRun(await runName(store, prepared.recipe, resume));
-  const trained = await runTraining(trainingInput(prepared), {
+  const datasets = await taughtDatasets(prepared, {
+    folder: run.folder,
+    resume,
+    threads,
+    fs,
+    signal,
+    onStage,
+    onProgress: (done, total) => onProgress?.({ kind: "teacher", done, total }),
+  });
+  const trained = await runTraining(trainingInput({ ...prepared, datasets }), {
     threads,
     digests: seams.digests ?? digests,
     shardWeights,
@@ -172,13 +184,34 @@ function interrupted(isTrained: boolean, cause: unknown): LockstepError {
   return new LockstepError("CANCELLED", `the training was interrupted${when}`, {}, { cause });
 }
 
-function trainingInput({ recipe, config, tokenizer, names, datasets, from }: Prepared) {
+/** What each phase is trained on, with what a teacher says of it before the first step. */
+async function taughtDatasets(
+  prepared: Prepared,
+  { onStage, ...options }: AskOptions & { readonly onStage: (stage: Stage) => void },
+): Promise<readonly Dataset[]> {
+  const { teacher, recipe, datasets } = prepared;
+  if (teacher === undefined) return datasets;
+  const all = [...datasets];
+  for (const { phase, place } of trainedPhases(recipe)) {
+    if (place in prepared.teachers) onStage("teacher");
+    const [dataset, labels] = [datasets[place]!, prepared.names[place]!];
+    const { texts, cells } = prepared.tables[place]!.table;
+    const questions = texts.map((text, row) =>
+      cells.second === undefined ? text : { text, pair: cells.second[row]! },
+    );
+    all[place] = await taught(recipe, teacher, { phase, place, dataset, labels, questions }, options);
+  }
+  return all;
+}
+
+function trainingInput({ recipe, config, tokenizer, names, datasets, teachers, from }: Prepared) {
   return {
     recipe,
     config,
     special: tokenizer.special,
     names,
     datasets,
+    teachers,
     ...(from === undefined ? {} : { from }),
   };
 }

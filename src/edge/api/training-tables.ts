@@ -58,6 +58,7 @@ const NO_SETTINGS: ReadonlySet<string> = new Set([
   "sha256",
   "domain_texts",
   "from",
+  "teacher",
   "test",
 ] satisfies readonly (keyof TrainInput)[]);
 

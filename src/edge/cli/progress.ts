@@ -32,6 +32,7 @@ const STAGES: Readonly<Record<string, string>> = {
   read: "reading the table",
   tokenizer: "training the tokenizer",
   encode: "encoding the texts",
+  teacher: "asking the teacher",
   calibrate: "calibrating on the validation split",
   test: "measuring on the test table",
   baseline: "training a linear baseline",
@@ -67,6 +68,8 @@ export class ProgressDisplay {
           `${event.phases.join(", ")}: ${plural(event.texts, "text")} of ${event.path}, and ` +
             `${formatCount(event.validation)} held out`,
         );
+      case "teacher":
+        return this.#teacher(event.done, event.total);
       case "phase":
         return this.line(
           `${event.phase}: ${formatCount(event.parameters)} parameters, ` +
@@ -111,6 +114,13 @@ export class ProgressDisplay {
     if (text === undefined) return; // a phase says so itself
     this.clear();
     this.line(text);
+  }
+
+  #teacher(done: number, total: number): void {
+    const now = performance.now();
+    if (done < total && now - this.#last < PLAIN) return;
+    this.#last = now;
+    this.line(`the teacher has answered ${formatCount(done)} of ${formatCount(total)} texts`);
   }
 
   #step(step: Step): void {

@@ -23,6 +23,7 @@ export interface TrainFlags {
   readonly task?: string;
   readonly test?: string;
   readonly from?: string;
+  readonly teacher?: string;
   readonly out?: string;
   readonly alias?: string;
   readonly threads?: number;
@@ -70,6 +71,7 @@ export function addTrainFlags(command: Command): Command {
     .addOption(new Option("--task <task>", "what the version is to answer (default: classify)").choices(TRAINED_TASKS))
     .option("--test <file>", "table to measure the version on")
     .option("--from <folder>", "BERT folder in the Hugging Face layout, or a store, to fine-tune")
+    .option("--teacher <folder>", "a version, a store or a model folder to learn from (distillation)")
     .option("--out <store>", "store that the version is published into (default: ./models)")
     .option("--alias <name>", "alias that is moved to the version (default: champion)")
     .option(
@@ -86,7 +88,8 @@ export function addTrainFlags(command: Command): Command {
 
 /** `warn`: of what is read otherwise than it was written. */
 export async function recipeOf(flags: TrainFlags, warn: (message: string) => void): Promise<RecipeFile> {
-  const { recipe, data, text, label, column: columns, test, from, out, alias, threads, resume, baseline } = flags;
+  const { recipe, data, text, label, column: columns, test, from, teacher } = flags;
+  const { out, alias, threads, resume, baseline } = flags;
   const { task, seed, executor, set, format, phase: phases, domainTexts: domain_texts } = flags;
   const file = recipe === undefined ? {} : await readRecipeFile(recipe, warn);
   const settings = {
@@ -95,6 +98,6 @@ export async function recipeOf(flags: TrainFlags, warn: (message: string) => voi
     ...(seed === undefined ? {} : { seed }),
     ...(executor === undefined ? {} : { executor }),
   } as RecipeInput;
-  const run = { data, text, label, columns, format, domain_texts, phases, test, from, out, alias, threads };
+  const run = { data, text, label, columns, format, domain_texts, phases, test, from, teacher, out, alias, threads };
   return mergeRecipeFiles({ recipe: settings, run: { ...run, resume, baseline } }, file);
 }

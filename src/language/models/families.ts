@@ -149,6 +149,11 @@ export function buildModel(context: LayerContext, config: ModelConfig, head: Hea
     : family.logits(context, config, head, hidden);
 }
 
+/** Writes the model's body into the context's builder: the vector of every token after the last layer, [N, C]. */
+export function hiddenStates(context: LayerContext, config: ModelConfig): ValueId {
+  return familyOf(config).hidden(context, config);
+}
+
 export interface ModelGraphOptions {
   /** Dropout at the config's rates. @default false */
   readonly dropout?: boolean;

@@ -8,6 +8,7 @@ export {
   familyTextLayout,
   featureGraph,
   headKindOf,
+  hiddenStates,
   modelGraph,
   modelParameters,
   newModelConfig,
@@ -39,10 +40,13 @@ export { modelOfGguf, type GgufModel, type GgufWeight } from "./gguf.ts";
 export { l2Normalize, LayerContext } from "./layers.ts";
 export {
   binaryCrossEntropySum,
+  cosineDistanceSum,
   crossEntropyGraph,
   crossEntropySum,
+  distillationSum,
   inBatchNegativesSum,
   labelCrossEntropySum,
+  meanSquaredErrorSum,
   squaredErrorSum,
   type ContrastiveInputs,
   type LossGraphOptions,

@@ -99,6 +99,49 @@ export function inBatchNegativesSum(
   return { scores, loss: weightedSum(g, g.crossEntropy(scores, labels).loss, weights) };
 }
 
+/**
+ * Σ over rows of weight · KL(softmax(teacher/T) ‖ softmax(student/T)), rank 0 (Hinton et al. 2015, without the factor
+ * T² that keeps its gradients as large as those of the labels). student, teacher [N, L]; weights [N].
+ */
+export function distillationSum(
+  g: GraphBuilder,
+  student: ValueId,
+  teacher: ValueId,
+  weights: ValueId,
+  temperature: number,
+): ValueId {
+  const cooled = (logits: ValueId) => g.logSoftmax(g.mul(logits, g.constant(1 / temperature))); // [N, L]
+  const wanted = cooled(teacher);
+  const apart = g.mul(g.exp(wanted), g.sub(wanted, cooled(student))); // [N, L]
+  return weightedSum(g, g.reduceSum(apart, [1], { keepDims: false }), weights);
+}
+
+/** Σ over rows of weight · (1 − cosine of the two rows), rank 0. a, b [N, C]; weights [N]. */
+export function cosineDistanceSum(
+  g: GraphBuilder,
+  a: ValueId,
+  b: ValueId,
+  weights: ValueId,
+  channels: number,
+): ValueId {
+  const products = g.mul(l2Normalize(g, a, channels), l2Normalize(g, b, channels)); // [N, C]
+  const cosines = g.reduceSum(products, [1], { keepDims: false }); // [N]
+  return weightedSum(g, g.sub(g.constant(1), cosines), weights);
+}
+
+/** Σ over rows of weight · the mean of the squared differences of the two rows, rank 0. a, b [N, C]; weights [N]. */
+export function meanSquaredErrorSum(
+  g: GraphBuilder,
+  a: ValueId,
+  b: ValueId,
+  weights: ValueId,
+  channels: number,
+): ValueId {
+  const difference = g.sub(a, b); // [N, C]
+  const squares = g.reduceSum(g.mul(difference, difference), [1], { keepDims: false }); // [N]
+  return weightedSum(g, g.mul(squares, g.constant(1 / channels)), weights);
+}
+
 function weightedSum(g: GraphBuilder, perRow: ValueId, weights: ValueId): ValueId {
   return g.reduceSum(g.mul(perRow, weights), [0], { keepDims: false }); // []
 }

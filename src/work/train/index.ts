@@ -24,6 +24,7 @@ export {
   type ObjectiveName,
   type ObjectiveTask,
   type PhaseRecipe,
+  type Teacher,
 } from "./objectives/index.ts";
 export type { Dataset } from "./training-data.ts";
 export { runTraining, type TrainedModel, type TrainingInput, type TrainingRun } from "./trainer.ts";

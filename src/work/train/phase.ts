@@ -83,7 +83,8 @@ export class Phase {
   }
 
   static parametersOf(context: ModelContext<PhaseRecipe>): readonly ParameterInfo[] {
-    return modelParameters(context.config, objectiveOf(context.phase).head(context));
+    const objective = objectiveOf(context.phase);
+    return [...modelParameters(context.config, objective.head(context)), ...(objective.parameters?.(context) ?? [])];
   }
 
   static async open(options: PhaseOptions): Promise<Phase> {
@@ -138,6 +139,7 @@ export class Phase {
   async validate(examples: Int32Array, signal?: AbortSignal): Promise<Figure | undefined> {
     const { validation } = objectiveOf(this.#context.phase);
     if (validation === undefined || examples.length === 0) return undefined;
+    if (validation.applies?.(this.#context.phase) === false) return undefined;
     const size = this.#pool.size;
     const replies = await Promise.all(
       Array.from({ length: size }, (_, worker) => {

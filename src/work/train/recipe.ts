@@ -52,6 +52,8 @@ export const recipeSchema = z.strictObject({
   max_tokens: z.int().min(8).max(512).default(64),
   /** SHA-256 of the weights started from (`--from`); absent: from nothing. */
   from: sha256.optional(),
+  /** SHA-256 of the teacher that phases learn from: the name of its version (`--teacher`); absent: there is none. */
+  teacher: sha256.optional(),
   /** Sizes of a model that starts from nothing; ignored with `from`. */
   model: z
     .strictObject({
@@ -147,7 +149,7 @@ export function resolveRecipe(
   const phases = withShorthands(phasesOf(defaultPhases(asked, start, adapts), input.phases), input);
   const recipe = parseOptions(
     recipeSchema,
-    { ...own, tokenizer, phases: phases.map((phase) => complete(phase, start)) },
+    { ...own, tokenizer, phases: phases.map((phase) => complete(phase, start)).map(taughtBy(input.teacher)) },
     "recipe",
   );
   if (task !== undefined) requireTask(recipe, task);
@@ -218,6 +220,18 @@ function withShorthands(phases: readonly unknown[], input: RecipeInput): readonl
       );
     return mergeSettings(before, { [place]: settings }) as readonly unknown[];
   }, phases);
+}
+
+/** With a teacher and no word of what is learned from it, the last phase learns from it what it can. */
+function taughtBy(teacher: string | undefined): (phase: unknown, place: number, phases: readonly unknown[]) => unknown {
+  return (phase, place, phases) => {
+    const isSaid = phases.some(
+      (one) => isRecord(one) && ("distillation" in one || one["objective"] === "embedding-distillation"),
+    );
+    if (teacher === undefined || isSaid || place < phases.length - 1 || !isRecord(phase)) return phase;
+    const shape = phaseSchema.options.find((option) => option.shape.objective.value === phase["objective"])?.shape;
+    return shape !== undefined && "distillation" in shape ? { ...phase, distillation: {} } : phase;
+  };
 }
 
 /** With the defaults of its objective; what names none is left to the schema to refuse. */

@@ -30,10 +30,12 @@ export function createSetup({
   names,
   data,
   plan,
+  teacher,
   workers,
   segments,
 }: SetupOptions): { readonly setup: PhaseSetup; readonly memory: TrainingMemory } {
-  const context: Context = { phase, config, special, pooling, labels, names, data, plan };
+  const own = { phase, config, special, pooling, labels, names, data, plan };
+  const context: Context = teacher === undefined ? own : { ...own, teacher };
   const slots = assignShards(plan.shards, workers).map((range) => slotsNeeded(range, plan.shards));
   const slotBase = slots.map((_, worker) => slots.slice(0, worker).reduce((sum, count) => sum + count, 0));
   const allSlots = slots.reduce((sum, count) => sum + count, 0);

@@ -41,6 +41,7 @@ import { denseSpans, rowSpans, type Span } from "./row-tables.ts";
 import { biasCorrection, learningRate } from "./schedule.ts";
 import { policyOf } from "./shard-weights.ts";
 import { at, Slice, type SlotPair } from "./slice.ts";
+import { TeacherRunner } from "./teacher-runner.ts";
 import { TouchedRows } from "./touched-rows.ts";
 
 /** Marks the thread as one that must not be stopped now. */
@@ -51,6 +52,7 @@ interface Sessions {
   readonly session: Session;
   /** Of what shards know of each other, where the objective has that. */
   readonly shared: Session | undefined;
+  readonly teacher: TeacherRunner | undefined;
 }
 
 export class StepRunner {
@@ -61,6 +63,7 @@ export class StepRunner {
   readonly #session: Session;
   /** Of the rows that shards know of each other. */
   readonly #shared: Session | undefined;
+  readonly #teacher: TeacherRunner | undefined;
   readonly #busy: Busy;
   readonly #weight: ReturnType<typeof policyOf>["weight"];
   readonly #plan: TrainingPlan;
@@ -77,11 +80,12 @@ export class StepRunner {
     setup: PhaseSetup,
     memory: TrainingMemory,
     collective: Collective,
-    { session, shared }: Sessions,
+    { session, shared, teacher }: Sessions,
     busy: Busy,
   ) {
     this.#setup = setup;
     this.#shared = shared;
+    this.#teacher = teacher;
     this.#memory = memory;
     this.#exchange = setup.exchange;
     this.#collective = collective;
@@ -111,7 +115,8 @@ export class StepRunner {
       before === undefined
         ? undefined
         : await executor.load(before.program(setup), { form: "shared", weights: memory.weights() });
-    return StepRunner.over({ session, shared }, setup, memory, collective, busy);
+    const teacher = await TeacherRunner.open(setup, executor);
+    return StepRunner.over({ session, shared, teacher }, setup, memory, collective, busy);
   }
 
   /** Over sessions that are loaded: of the programs of this setup, with the memory's weights in shared form. */
@@ -206,8 +211,11 @@ export class StepRunner {
     for (let shard = fold.next; shard !== null; shard = fold.next) {
       const inputs = prepared === undefined ? this.#prepare(plan, step, shard) : prepared.get(shard);
       const weight = this.#weigh(plan, shard, inputs);
-      if (inputs !== undefined && weight > 0)
-        await this.#computeShard(inputs, weight / inputs.count, { step, shard }, fold.begin());
+      if (inputs !== undefined && weight > 0) {
+        const taught = await this.#taught(plan, step, shard);
+        const all = { ...inputs.inputs, ...taught };
+        await this.#computeShard(all, weight / inputs.count, { step, shard }, fold.begin());
+      }
       for (const { dst, src } of weight > 0 ? fold.finish() : fold.skip())
         this.#addWhole(this.#base + dst, this.#base + src);
     }
@@ -254,8 +262,15 @@ export class StepRunner {
     return weight;
   }
 
+  /** What a teacher who is asked in every step says of a shard. */
+  async #taught(plan: StepPlan, step: number, shard: number): Promise<ShardInputs["inputs"]> {
+    const teacher = this.#teacher;
+    const key = { seed: this.#setup.plan.seed, step, shard, epoch: plan.epoch };
+    return teacher === undefined ? {} : await this.#busy(() => teacher.ask(plan.shards[shard]!, key));
+  }
+
   async #computeShard(
-    { inputs }: ShardInputs,
+    inputs: ShardInputs["inputs"],
     factor: number,
     at: { readonly step: number; readonly shard: number },
     slot: number,
@@ -391,6 +406,7 @@ export class StepRunner {
   async dispose(): Promise<void> {
     await this.#session.dispose();
     await this.#shared?.dispose();
+    await this.#teacher?.dispose();
   }
 }
 

@@ -7,7 +7,7 @@ import { initializeParameters, modelParameters, type Head, type ModelConfig } fr
 import type { SpecialIds } from "../../language/text/index.ts";
 import type { HostTensor } from "../../numeric/tensor/index.ts";
 import { loadLatestCheckpoint, saveCheckpoint, type FileSystem, type LoadedCheckpoint } from "../store/index.ts";
-import { objectiveOf, type Figure } from "./objectives/index.ts";
+import { objectiveOf, type Figure, type Teacher } from "./objectives/index.ts";
 import { Phase } from "./phase.ts";
 import { defaultShards, TrainingPlan } from "./plan.ts";
 import type { Dataset } from "./training-data.ts";
@@ -25,6 +25,8 @@ export interface TrainingInput {
   readonly names: readonly (readonly string[])[];
   /** What each phase of the recipe is trained on; phases may share one. */
   readonly datasets: readonly Dataset[];
+  /** Of each phase of the recipe that learns from one, by its place. */
+  readonly teachers?: Readonly<Record<number, Teacher>>;
   /** Weights to start from, by parameter name; whatever is missing is drawn. */
   readonly from?: ReadonlyMap<string, HostTensor<"float32">>;
 }
@@ -110,9 +112,10 @@ export async function runTraining(input: TrainingInput, run: TrainingRun): Promi
     stepsBefore += phase.steps;
   }
   const { context } = phases.at(-1)!;
+  const head = objectiveOf(context.phase).head(context);
   return {
-    head: objectiveOf(context.phase).head(context),
-    weights,
+    head,
+    weights: new Map(modelParameters(context.config, head).map(({ name }) => [name, weights.get(name)!])),
     steps: stepsBefore,
     stateDigest,
     validation: validation === undefined ? undefined : { ...validation, examples: phases.at(-1)!.validation.length },
@@ -318,7 +321,17 @@ function phasesOf(input: TrainingInput): readonly PhasePlan[] {
     };
     return {
       name: called[index]!,
-      context: { phase, config, special, pooling: recipe.pooling, labels: own.length, names: own, data, plan },
+      context: {
+        phase,
+        config,
+        special,
+        pooling: recipe.pooling,
+        labels: own.length,
+        names: own,
+        data,
+        plan,
+        ...(input.teachers?.[place] === undefined ? {} : { teacher: input.teachers[place] }),
+      },
       validation,
       steps: new TrainingPlan(data, plan).steps,
     };

@@ -116,7 +116,8 @@ export async function train(
   const memory = TrainingMemory.attach(setup.segments, setup.memory);
   const session = new MadeUpSession(memory.weights(), setup.rows.tables, fails);
   const shared = objectiveOf(setup.phase).shared === undefined ? undefined : session;
-  const runner = StepRunner.over({ session, shared }, setup, memory, collective(setup, rank), (work) => work());
+  const sessions = { session, shared, teacher: undefined };
+  const runner = StepRunner.over(sessions, setup, memory, collective(setup, rank), (work) => work());
   const reports: StepReport[] = [];
   await runner.steps(0, steps, (report) => {
     reports.push(report);

@@ -3,11 +3,13 @@ import { z } from "zod";
 import { packed } from "../packing.ts";
 import { causalObjective } from "./causal.ts";
 import { commonSettings } from "./contract.ts";
+import { fromTeacher } from "./distillation.ts";
 
 export const causalLmPhase = commonSettings.extend({
   objective: z.literal("causal-lm"),
   /** Whether a token sees only those of its own text, where several texts stand in one row. */
   keep_apart: z.boolean().default(true),
+  ...fromTeacher,
 });
 
 export const causalLm = causalObjective<z.output<typeof causalLmPhase>>({

@@ -4,13 +4,14 @@ import { IGNORED } from "../../../language/data/index.ts";
 import { batchInputs, buildModel, labelCrossEntropySum } from "../../../language/models/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import { rowOf, tokenCount, type TrainingData } from "../training-data.ts";
-import type { CommonSettings, Objective, PhaseContext } from "./contract.ts";
+import type { Objective, PhaseContext, ShardInputs } from "./contract.ts";
+import { tokenLoss, tokensTaught, type FromTeacher } from "./distillation.ts";
 import { askedInputs, languageModelValidation } from "./language-models.ts";
-import { rowsOf, targetInputs, type Rows } from "./rows.ts";
+import { rowsOf, type Rows } from "./rows.ts";
 
 const HEAD = { kind: "causal-lm" } as const;
 
-interface CausalObjective<S extends CommonSettings> extends Pick<
+interface CausalObjective<S extends FromTeacher> extends Pick<
   Objective<S>,
   "description" | "reading" | "arrange" | "defaults"
 > {
@@ -18,7 +19,7 @@ interface CausalObjective<S extends CommonSettings> extends Pick<
   keepsApart(phase: S): boolean;
 }
 
-export function causalObjective<S extends CommonSettings>({ keepsApart, ...own }: CausalObjective<S>): Objective<S> {
+export function causalObjective<S extends FromTeacher>({ keepsApart, ...own }: CausalObjective<S>): Objective<S> {
   const inputsOf = (context: PhaseContext<S>, examples: readonly number[], { rows, T }: Rows) => {
     const { config, data, special, phase } = context;
     const inputs = batchInputs(rows, config, HEAD, { tokens: T, padId: special.pad, real: "float32" });
@@ -31,24 +32,25 @@ export function causalObjective<S extends CommonSettings>({ keepsApart, ...own }
       counts: asked.map(({ length }) => length),
     };
   };
+  const inputs = (context: PhaseContext<S>, examples: Int32Array): ShardInputs => {
+    const batch = rowsOf(Array.from(examples, (example) => rowOf(context.data, example)));
+    const { inputs: own, counts } = inputsOf(context, Array.from(examples), batch);
+    return { inputs: own, count: counts.reduce((sum, count) => sum + count, 0), ...batch.sizes };
+  };
   return {
     ...own,
     task: "causal-lm",
     head: () => HEAD,
-    loss(layers, { config }) {
-      const logits = buildModel(layers, config, HEAD); // [P, V]
-      const { labels, weights } = targetInputs(layers.builder, "P");
-      return labelCrossEntropySum(layers.builder, logits, labels, weights, config.vocab_size, 0);
+    loss(layers, context) {
+      const logits = buildModel(layers, context.config, HEAD); // [P, V]
+      return tokenLoss(layers.builder, logits, context, labelCrossEntropySum);
     },
     lengths:
       ({ data }) =>
       (_, example) =>
         tokenCount(data, example),
-    inputs(context, examples) {
-      const batch = rowsOf(Array.from(examples, (example) => rowOf(context.data, example)));
-      const { inputs, counts } = inputsOf(context, Array.from(examples), batch);
-      return { inputs, count: counts.reduce((sum, count) => sum + count, 0), ...batch.sizes };
-    },
+    inputs,
+    teaching: tokensTaught(HEAD, inputs),
     validation: languageModelValidation(HEAD, (context, examples) =>
       inputsOf(context, examples, rowsOf(examples.map((example) => rowOf(context.data, example)))),
     ),

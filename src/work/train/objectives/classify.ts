@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { buildModel, crossEntropySum } from "../../../language/models/index.ts";
 import { commonSettings } from "./contract.ts";
+import { CLASSES_TAUGHT, fromTeacher, taughtClasses, withTeacher } from "./distillation.ts";
 import { targetInputs, targets } from "./rows.ts";
 import { sequenceHead, textsObjective, tokenDropout } from "./texts.ts";
 
@@ -10,6 +11,7 @@ export const classifyPhase = commonSettings.extend({
   /** Share of the target that goes to all classes alike, so that the model does not become too sure. */
   label_smoothing: z.number().min(0).max(0.9).default(0.1),
   ...tokenDropout,
+  ...fromTeacher,
 });
 
 export const classify = textsObjective<z.output<typeof classifyPhase>>({
@@ -21,13 +23,18 @@ export const classify = textsObjective<z.output<typeof classifyPhase>>({
     const logits = buildModel(layers, context.config, sequenceHead(context.labels, context)); // [B, L]
     const { labels, weights } = targetInputs(layers.builder, "B");
     const { label_smoothing: smoothing } = context.phase;
-    return crossEntropySum(layers.builder, logits, labels, weights, context.labels, smoothing);
+    const loss = crossEntropySum(layers.builder, logits, labels, weights, context.labels, smoothing);
+    const taught = { logits, rows: "B", classes: context.labels, weights, loss };
+    return withTeacher(layers.builder, context.phase.distillation, taught);
   },
-  targets: ({ data }, examples, rows) =>
-    targets(
-      examples.map((example) => data.labels[example]!),
+  teaching: CLASSES_TAUGHT,
+  targets: (context, examples, rows) => ({
+    ...targets(
+      examples.map((example) => context.data.labels[example]!),
       rows,
     ),
+    ...taughtClasses(context, examples, rows),
+  }),
   figure: {
     name: "accuracy",
     width: () => 1,

@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { Seed } from "../../../base/index.ts";
 import { ROLES, TABLE_FORMATS, type ReadingName } from "../../../language/data/index.ts";
 import type { SpecialIds } from "../../../language/text/index.ts";
-import type { Head, LayerContext, ModelConfig, Pooling } from "../../../language/models/index.ts";
+import type { Head, LayerContext, ModelConfig, ParameterInfo, Pooling } from "../../../language/models/index.ts";
 import type { Graph, ValueId } from "../../../numeric/graph/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import type { VersionTask } from "../../infer/index.ts";
@@ -84,6 +84,15 @@ export interface ModelContext<S extends CommonSettings = CommonSettings> {
   readonly pooling: Pooling;
   /** Classes of the data. */
   readonly labels: number;
+  /** Who is learned from, in a phase that learns from somebody. */
+  readonly teacher?: Teacher;
+}
+
+/** A model that was trained before and is learned from; plain data, the same in every worker. */
+export interface Teacher {
+  readonly config: ModelConfig;
+  /** By parameter name, in shared memory; none where it was asked before the first step. */
+  readonly weights: Readonly<Record<string, HostTensor<"float32">>>;
 }
 
 /** Of a phase; plain data, the same in every worker. */
@@ -154,6 +163,8 @@ export interface Figure {
 /** A figure on the held-out examples at the end of each epoch. */
 export interface Validation<S extends CommonSettings = CommonSettings> {
   readonly name: string;
+  /** Whether a phase with these settings has it. @default it has */
+  applies?(phase: S): boolean;
   /** Outputs: `logits`. Without dropout. */
   program(context: PhaseContext<S>): Graph;
   /** `outputs`: where the run is to write. */
@@ -172,6 +183,32 @@ export interface Validation<S extends CommonSettings = CommonSettings> {
   figure(numbers: Float64Array, context: PhaseContext<S>): number;
   /** More figures from the same numbers, by name. @default none */
   readonly further?: (numbers: Float64Array) => Readonly<Record<string, number>>;
+}
+
+/** How an objective learns from a teacher. */
+export interface Teaching<S extends CommonSettings = CommonSettings> {
+  /** Whether a phase with these settings does. */
+  isUsed(phase: S): boolean;
+  /**
+   * The task that the teacher is asked about every text before the first step, its outputs becoming `data.values`;
+   * undefined: it is asked in every step.
+   */
+  before(phase: S): "classify" | "embed" | undefined;
+  /** What it is asked in every step. Contexts have the teacher's config. */
+  readonly inSteps:
+    | {
+        /** The head that it needs. */
+        head(context: ModelContext<S>): Head;
+        /** Without dropout. */
+        program(context: ModelContext<S>): Graph;
+        /** `outputs`: inputs of the loss program, which the run writes. */
+        batch(
+          context: PhaseContext<S>,
+          examples: Int32Array,
+          key: ShardKey,
+        ): { readonly inputs: Record<string, HostTensor>; readonly outputs: Record<string, HostTensor<"float32">> };
+      }
+    | undefined;
 }
 
 export interface Arrangement<S extends CommonSettings = CommonSettings> {
@@ -193,6 +230,10 @@ export interface Objective<S extends CommonSettings = CommonSettings> {
   /** Settings that suit a start, under what is given and over the schema's own defaults. */
   readonly defaults: { readonly [K in Start]: Readonly<Record<string, unknown>> };
   head(context: ModelContext<S>): Head;
+  /** Parameters beside those of the model, which are trained with it and no part of a version. @default none */
+  parameters?(context: ModelContext<S>): readonly ParameterInfo[];
+  /** How it learns from a teacher. @default it cannot */
+  readonly teaching?: Teaching<S>;
   /** Writes the model and its loss, rank 0: the sum of the losses of a shard, not divided by anything. */
   loss(layers: LayerContext, context: ModelContext<S>): ValueId | TwoLosses;
   /** For losses that are not sums over examples. @default none: a shard knows its own rows */

@@ -7,6 +7,7 @@ import { causalLm, causalLmPhase } from "./causal-lm.ts";
 import { classify, classifyPhase } from "./classify.ts";
 import type { Objective, ObjectiveTask, Start } from "./contract.ts";
 import { contrastive, contrastivePhase } from "./contrastive.ts";
+import { embeddingDistillation, embeddingDistillationPhase } from "./embedding-distillation.ts";
 import { instructionTuning, instructionTuningPhase } from "./instruction-tuning.ts";
 import { maskedLm, maskedLmPhase } from "./masked-lm.ts";
 import { multiLabel, multiLabelPhase } from "./multi-label.ts";
@@ -25,6 +26,7 @@ export {
   type ShardInputs,
   type ShardKey,
   type Start,
+  type Teacher,
   type Validation,
 } from "./contract.ts";
 
@@ -38,6 +40,7 @@ export const phaseSchema = z.discriminatedUnion("objective", [
   causalLmPhase,
   instructionTuningPhase,
   contrastivePhase,
+  embeddingDistillationPhase,
 ]);
 const [first, ...others] = phaseSchema.options.map(({ shape }) =>
   z.strictObject(shape).partial().extend({ objective: shape.objective }),
@@ -58,6 +61,7 @@ export const OBJECTIVES: {
   "causal-lm": causalLm,
   "instruction-tuning": instructionTuning,
   contrastive,
+  "embedding-distillation": embeddingDistillation,
 };
 
 export function objectiveOf({ objective }: { readonly objective: ObjectiveName }): Objective<PhaseRecipe> {

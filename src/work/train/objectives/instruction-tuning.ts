@@ -6,6 +6,7 @@ import { z } from "zod";
 import { packedWhole } from "../packing.ts";
 import { causalObjective } from "./causal.ts";
 import { commonSettings } from "./contract.ts";
+import { fromTeacher } from "./distillation.ts";
 
 export const instructionTuningPhase = commonSettings.extend({
   objective: z.literal("instruction-tuning"),
@@ -14,6 +15,7 @@ export const instructionTuningPhase = commonSettings.extend({
    * its own, and rows of like length are trained together.
    */
   packing: z.boolean().default(false),
+  ...fromTeacher,
 });
 
 export const instructionTuning = causalObjective<z.output<typeof instructionTuningPhase>>({

@@ -5,9 +5,10 @@ import { maskTokens, type Masked } from "../../../language/data/index.ts";
 import { batchInputs, buildModel, crossEntropySum } from "../../../language/models/index.ts";
 import type { HostTensor } from "../../../numeric/tensor/index.ts";
 import { rowOf, tokenCount, type TrainingData } from "../training-data.ts";
-import { commonSettings, type Objective, type PhaseContext } from "./contract.ts";
+import { commonSettings, type Objective, type PhaseContext, type ShardInputs, type ShardKey } from "./contract.ts";
+import { fromTeacher, tokenLoss, tokensTaught } from "./distillation.ts";
 import { askedInputs, languageModelValidation } from "./language-models.ts";
-import { rowsOf, targetInputs, type Rows } from "./rows.ts";
+import { rowsOf, type Rows } from "./rows.ts";
 
 export const maskedLmPhase = commonSettings.extend({
   objective: z.literal("masked-lm"),
@@ -22,6 +23,7 @@ export const maskedLmPhase = commonSettings.extend({
    * Words, as the tokenizer cuts a text, are chosen whole, at the same rate; absent: each token is chosen by itself.
    */
   whole_words: z.literal(true).optional(),
+  ...fromTeacher,
 });
 
 type Context = PhaseContext<z.output<typeof maskedLmPhase>>;
@@ -37,25 +39,16 @@ export const maskedLm: Objective<z.output<typeof maskedLmPhase>> = {
     encoder: { epochs: 3, batch_size: 32, learning_rate: 1e-4 },
   },
   head: () => HEAD,
-  loss(layers, { config }) {
-    const logits = buildModel(layers, config, HEAD); // [P, V]
-    const { labels, weights } = targetInputs(layers.builder, "P");
-    return crossEntropySum(layers.builder, logits, labels, weights, config.vocab_size, 0);
+  loss(layers, context) {
+    const logits = buildModel(layers, context.config, HEAD); // [P, V]
+    return tokenLoss(layers.builder, logits, context, crossEntropySum);
   },
   lengths:
     ({ data }) =>
     (_, example) =>
       tokenCount(data, example),
-  inputs(context, examples, key) {
-    const batch = batchOf(context, Array.from(examples));
-    const masked = mask(context, batch.ids, batch.starts, key);
-    batch.ids.set(masked.inputs);
-    return {
-      inputs: { ...batch.inputs, ...askedInputs(masked) },
-      count: masked.positions.length,
-      ...batch.rows.sizes,
-    };
-  },
+  inputs,
+  teaching: tokensTaught(HEAD, inputs),
   validation: languageModelValidation(HEAD, (context, examples) => {
     const { inputs, ids, starts, rows } = batchOf(context, examples);
     const { T } = rows;
@@ -77,6 +70,17 @@ export const maskedLm: Objective<z.output<typeof maskedLmPhase>> = {
     };
   }),
 };
+
+function inputs(context: Context, examples: Int32Array, key: ShardKey): ShardInputs {
+  const batch = batchOf(context, Array.from(examples));
+  const masked = mask(context, batch.ids, batch.starts, key);
+  batch.ids.set(masked.inputs);
+  return {
+    inputs: { ...batch.inputs, ...askedInputs(masked) },
+    count: masked.positions.length,
+    ...batch.rows.sizes,
+  };
+}
 
 /** In place of the step, where examples that are held out are masked: the same at every epoch. */
 const HELD_OUT = 0xffff_ffff;

@@ -57,6 +57,7 @@ export function valueTargets(
   return { targets: tensor("float32", shape as readonly number[], wanted), label_weights: ones(examples.length, rows) };
 }
 
-function ones(count: number, rows: number): HostTensor {
+/** 1 in the first `count` of [rows], 0 after them. */
+export function ones(count: number, rows: number): HostTensor {
   return tensor("float32", [rows], new Float32Array(rows).fill(1, 0, count));
 }
