@@ -164,3 +164,34 @@ test("an encoder has a phase for texts of a domain by itself; recipes without su
     "4666db773472db740839de88487fcd391a39d7bdcd4d9b7405782877a72a1722",
   );
 });
+
+test("a run on rows goes on with the same rows, and not with others", async () => {
+  const store = join(folder, "interrupted");
+  const input = { ...SIZES, ...PHASES, domain_texts: ABSTRACTS.map((text) => ({ text })) };
+  const whole = await train({ ...input, data: given(LABELLED) }, { out: join(folder, "whole"), threads: 1 });
+  const controller = new AbortController();
+  const onProgress = (event: TrainProgress): void => {
+    if (event.kind === "epoch" && event.phase === "1/2 masked-lm") controller.abort();
+  };
+  const stopped = train(
+    { ...input, data: given(LABELLED) },
+    { out: store, threads: 1, signal: controller.signal, onProgress },
+  );
+  await assert.rejects(stopped, { code: "CANCELLED" });
+  const others = [...LABELLED.slice(1), LABELLED[0]!];
+  await assert.rejects(train({ ...input, data: given(others) }, { out: store, threads: 1, resume: true }), {
+    code: "OPTION_INVALID",
+    message: /^data is not what the run that is to be gone on with was trained on: its SHA-256 is [0-9a-f]{64} and was/,
+  });
+  const domain_texts = ABSTRACTS.slice(1).map((text) => ({ text }));
+  await assert.rejects(train({ ...input, domain_texts, data: LABELLED }, { out: store, threads: 1, resume: true }), {
+    message: /^phases\.0\.data is not what the run/,
+  });
+  const events: TrainProgress[] = [];
+  const resumed = await train(
+    { ...input, data: given(LABELLED) },
+    { out: store, threads: 1, resume: true, onProgress: (event) => events.push(event) },
+  );
+  assert.ok(events.some(({ kind }) => kind === "resumed"));
+  assert.equal(resumed.version, whole.version);
+});

@@ -106,7 +106,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
       const onTexts = (read: readonly string[]): void => {
         texts = read;
       };
-      const result = await trainOn({ onTexts }, input, {
+      const result = await trainOn({ onTexts, anew: true }, input, {
         out,
         alias,
         threads,

@@ -4,8 +4,9 @@
  * recipe.
  */
 import { LockstepError } from "../../base/index.ts";
-import { openStore, type FileSystem, type Store } from "../../work/store/index.ts";
+import { loadLatestCheckpoint, openStore, type FileSystem, type Store } from "../../work/store/index.ts";
 import {
+  changedTable,
   recipeHash,
   recipeHashBefore,
   requireTask,
@@ -64,6 +65,8 @@ export interface TrainSeams {
   readonly checkpointSeconds?: number;
   /** In place of the option: a digest at the end of each epoch. */
   readonly digests?: "epochs";
+  /** Whether a run on data that have changed is begun anew, also where one is to be resumed. @default false */
+  readonly anew?: boolean;
   /** Told the texts of the test table, or of the one that is trained on where there is none: rows are read but once. */
   readonly onTexts?: (texts: readonly string[]) => void;
 }
@@ -125,6 +128,7 @@ export async function trainOn(
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared, signal);
   seams.onTexts?.((test ?? prepared.table).texts);
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
+  if (resume && seams.anew !== true) await requireSameData(store, prepared.recipe, fs);
   await using run = await store.openRun(await runName(store, prepared.recipe, resume));
   const datasets = await taughtDatasets(prepared, {
     folder: run.folder,
@@ -177,6 +181,27 @@ async function runName(store: Store, recipe: Recipe, resume: boolean): Promise<s
   const name = recipeHash(recipe).slice(0, 16);
   const before = recipeHashBefore(recipe)?.slice(0, 16);
   return resume && before !== undefined && !(await store.hasRun(name)) && (await store.hasRun(before)) ? before : name;
+}
+
+/**
+ * Where there is a run of this recipe, that is gone on with; one of the same settings on other data is not left for a
+ * new one in silence. @throws OPTION_INVALID naming what is another
+ */
+async function requireSameData(store: Store, recipe: Recipe, fs: FileSystem | undefined): Promise<void> {
+  if (await store.hasRun(await runName(store, recipe, true))) return;
+  for (const folder of await store.runFolders()) {
+    // a damaged one is no run to go on with
+    const saved = await loadLatestCheckpoint(folder, fs).catch(() => undefined);
+    const changed = changedTable(recipe, saved?.meta);
+    if (changed === undefined) continue;
+    const { name, then = "none", now = "none" } = changed;
+    throw new LockstepError(
+      "OPTION_INVALID",
+      `${name} is not what the run that is to be gone on with was trained on: its SHA-256 is ${now} and was ${then}; ` +
+        "give the same file, or the same rows in the same order, or leave resume out to start anew",
+      { data: name, then, now, checkpoint: saved?.path ?? null },
+    );
+  }
 }
 
 function interrupted(isTrained: boolean, cause: unknown): LockstepError {

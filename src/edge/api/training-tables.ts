@@ -104,7 +104,8 @@ export function ownTables(
   const readers = phases.flatMap((phase, place) =>
     place < last && phase.epochs > 0 && !own.has(place) && objectiveOf(phase).reading === "text" ? [place] : [],
   );
-  if (readers.length === 0)
+  // one that says more of them, such as their format, has them already
+  if (readers.length === 0 && ![...own.values()].some(({ data }) => data === domainTexts))
     throw new LockstepError(
       "OPTION_INVALID",
       "domain_texts is named, and no phase before the last reads texts alone; begin with one that does, such as " +

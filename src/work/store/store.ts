@@ -25,6 +25,7 @@ import { readVersionFolder, writeVersion, type Allocate, type NamedFiles } from 
 
 const FOLDERS = ["versions", "aliases", "runs", "tmp"] as const;
 const MAX_VERSIONS = 100_000;
+const MAX_RUNS = 1_000;
 const MAX_VERSION_ENTRIES = 1_000;
 
 export interface StoreOptions {
@@ -278,6 +279,12 @@ export class Store {
   /** Whether there is a run of this name, with checkpoints or without. */
   async hasRun(run: string): Promise<boolean> {
     return (await this.#fs.info(this.#path("runs", requireRunName(run)))) !== undefined;
+  }
+
+  /** Of all runs that are there, at most a thousand. */
+  async runFolders(): Promise<string[]> {
+    const runs = this.#path("runs");
+    return (await onDisk("list", runs, () => this.#fs.list(runs, MAX_RUNS))).map((name) => join(runs, name));
   }
 
   /**

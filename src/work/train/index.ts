@@ -14,6 +14,7 @@ export {
   type ShorthandObjective,
   type Shorthands,
 } from "./recipe.ts";
+export { changedTable } from "./run-data.ts";
 export { recipeHashBefore, upgradeRecipe } from "./recipe-before.ts";
 export {
   objectiveOf,

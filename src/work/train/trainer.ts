@@ -15,6 +15,7 @@ import { phaseSeed, type Context } from "./program.ts";
 import { phaseNames, StepClock, type TrainingEvent } from "./progress.ts";
 import { recipeHashBefore } from "./recipe-before.ts";
 import { recipeHash, trainedPhases, type Recipe } from "./recipe.ts";
+import { runData } from "./run-data.ts";
 import { requireWeightFunctions, type ShardWeightFunctions } from "./weight-function.ts";
 
 export interface TrainingInput {
@@ -141,7 +142,7 @@ async function trainPhase(phase: Phase, from: number, at: Place): Promise<Figure
   let figure: Figure | undefined;
   const save = async (): Promise<Saved> => {
     if (checkpoints === undefined) return {};
-    const meta = { recipe: recipeHash(input.recipe), phase: index, step };
+    const meta = { recipe: recipeHash(input.recipe), ...runData(input.recipe), phase: index, step };
     savedAt = performance.now();
     try {
       const content = { step: stepsBefore + step, meta, buffers: phase.state() };
