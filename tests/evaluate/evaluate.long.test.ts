@@ -1,4 +1,7 @@
-/** `evaluate` of every task on tiny versions: the same figures on one thread and on three; bad tables are refused. */
+/**
+ * `evaluate` of every task on tiny versions: the same figures on one thread and on three; bad tables are refused.
+ * @concurrent
+ */
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
 /**
  * The promise of generation, whole: a token's logits are one bit pattern however its sequence was cut into steps and
  * whoever was in them, for real weights over 161 tokens, and for layers as wide as the library's larger kernels, past
- * the lengths at which products are cut. It takes half a minute on a quiet core.
+ * the lengths at which products are cut. It takes half a minute on a quiet core. @concurrent
  */
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

@@ -1,4 +1,4 @@
-/** Phases on tables of their own: any number of threads, and an interruption in the first phase. About ten seconds. */
+/** Phases on tables of their own: any number of threads, and an interruption in the first phase. @concurrent */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { interruptedOnce } from "./interrupted-once.ts";
