@@ -50,7 +50,7 @@ const CASES: Readonly<Record<string, Case>> = {
       },
       0.05,
     ),
-    ids: idsOf(270, V),
+    ids: idsOf(180, V),
   },
   "a wide Mistral with a window": {
     model: modelOf(

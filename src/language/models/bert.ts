@@ -90,7 +90,7 @@ function parameters(config: BertConfig, head: Head): readonly ParameterInfo[] {
 
 /** With the first token's pooling, BERT's dense layer and tanh come after it. */
 function features(context: LayerContext, config: BertConfig, pooling: Pooling, states: ValueId): ValueId {
-  const pooled = pool(context.builder, states, pooling, config.hidden_size); // [B, C]
+  const pooled = pool(context, states, pooling, config.hidden_size); // [B, C]
   const C = config.hidden_size;
   return pooling === "first" ? context.builder.tanh(context.linear(pooled, "bert.pooler.dense", C, C)) : pooled;
 }

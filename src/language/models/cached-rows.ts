@@ -33,6 +33,9 @@ const BACK = "attention_back";
 export function cachedRows(slots: number): Layout {
   return {
     axes: ["N", 1],
+    texts: () => {
+      throw new LockstepError("INTERNAL", "a step has tokens of sequences, and no whole texts");
+    },
     attention: ({ builder: g }, sight) => {
       invariant(sight.sees === "before", "only a model whose tokens do not see later ones can be decoded step by step");
       const sites = Array.from({ length: slots }, (_, slot) => ({

@@ -205,7 +205,7 @@ function blockShape(config: DistilBertConfig): BlockShape {
 
 function features(context: LayerContext, config: DistilBertConfig, pooling: Pooling, states: ValueId): ValueId {
   const C = config.hidden_size;
-  const pooled = pool(context.builder, states, pooling, C); // [B, C]
+  const pooled = pool(context, states, pooling, C); // [B, C]
   return pooling === "first" ? context.builder.relu(context.linear(pooled, "pre_classifier", C, C)) : pooled;
 }
 

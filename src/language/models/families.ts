@@ -13,7 +13,8 @@ import type { CommonConfig, DropoutRates, Family, NewModel, TextLayout } from ".
 import type { GatedDecoderConfig } from "./gated-decoder.ts";
 import { GPT2, type Gpt2Config } from "./gpt2.ts";
 import type { Head, HeadKind, Pooling } from "./head.ts";
-import { LayerContext, pool } from "./layers.ts";
+import { flat, type FlatShape } from "./flat-rows.ts";
+import { LayerContext, pool, type Layout } from "./layers.ts";
 import { LLAMA, MISTRAL } from "./llama.ts";
 import type { ParameterInfo } from "./parameters.ts";
 import { QWEN2 } from "./qwen2.ts";
@@ -145,7 +146,7 @@ export function buildModel(context: LayerContext, config: ModelConfig, head: Hea
   const family = familyOf(config);
   const hidden = family.hidden(context, config);
   return head.kind === "encoder"
-    ? pool(context.builder, hidden, head.pooling, config.hidden_size)
+    ? pool(context, hidden, head.pooling, config.hidden_size)
     : family.logits(context, config, head, hidden);
 }
 
@@ -157,12 +158,21 @@ export function hiddenStates(context: LayerContext, config: ModelConfig): ValueI
 export interface ModelGraphOptions {
   /** Dropout at the config's rates. @default false */
   readonly dropout?: boolean;
+  /** How the rows of texts lie; `flatInputs` go with `FLAT`. @default PADDED */
+  readonly layout?: Layout;
 }
 
 /** The forward program with one output, `logits` or `pooled` (see `Head`); its inputs are those of `batchInputs`. */
-export function modelGraph(config: ModelConfig, head: Head, { dropout = false }: ModelGraphOptions = {}): Graph {
+export function modelGraph(
+  config: ModelConfig,
+  head: Head,
+  { dropout = false, layout }: ModelGraphOptions = {},
+): Graph {
   const g = new GraphBuilder();
-  g.output(head.kind === "encoder" ? "pooled" : "logits", buildModel(new LayerContext(g, dropout), config, head));
+  g.output(
+    head.kind === "encoder" ? "pooled" : "logits",
+    buildModel(new LayerContext(g, dropout, layout), config, head),
+  );
   return g.build();
 }
 
@@ -183,6 +193,17 @@ export function batchInputs(
   shape: BatchShape,
 ): Record<string, HostTensor> {
   const batch = pad(rows, shape);
+  return { ...familyInputs(config, batch), ...headInputs(batch, head) };
+}
+
+/** The same for a program in the layout `FLAT`, of texts of any lengths. */
+export function flatInputs(
+  rows: readonly TokenRow[],
+  config: ModelConfig,
+  head: Head,
+  shape: Omit<FlatShape, "heads">,
+): Record<string, HostTensor> {
+  const batch = flat(rows, { ...shape, heads: config.num_attention_heads });
   return { ...familyInputs(config, batch), ...headInputs(batch, head) };
 }
 

@@ -173,7 +173,7 @@ export function gatedDecoder(
       ...rotaryTables(config.rope, config.head_dim, batch),
     }),
     hidden: (context, config) => hidden(context, config, traits(config)),
-    features: (context, config, pooling, states) => pool(context.builder, states, pooling, config.hidden_size),
+    features: (context, config, pooling, states) => pool(context, states, pooling, config.hidden_size),
     logits,
   };
 }
@@ -332,7 +332,7 @@ function logits(
   const g = context.builder;
   const { hidden_size: C, vocab_size: V } = config;
   if (head.kind === "sequence") {
-    const features = context.dropout(pool(g, states, head.pooling, C), config.classifier_dropout);
+    const features = context.dropout(pool(context, states, head.pooling, C), config.classifier_dropout);
     return context.product(features, "score", C, head.labels); // [B, L]
   }
   if (head.kind === "token")

@@ -145,7 +145,7 @@ export const GPT2: Family<Gpt2Config> = {
     ...batch.sight(SIGHT),
   }),
   hidden,
-  features: (context, config, pooling, states) => pool(context.builder, states, pooling, config.hidden_size),
+  features: (context, config, pooling, states) => pool(context, states, pooling, config.hidden_size),
   logits,
 };
 
@@ -234,7 +234,7 @@ function logits(
   const g = context.builder;
   const { hidden_size: C } = config;
   if (head.kind === "sequence") {
-    const features = context.dropout(pool(g, states, head.pooling, C), config.classifier_dropout);
+    const features = context.dropout(pool(context, states, head.pooling, C), config.classifier_dropout);
     return context.product(features, "score", C, head.labels); // [B, L]
   }
   if (head.kind === "token")

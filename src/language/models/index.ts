@@ -7,6 +7,7 @@ export {
   familyPooling,
   familyTextLayout,
   featureGraph,
+  flatInputs,
   headKindOf,
   hiddenStates,
   modelGraph,
@@ -37,7 +38,8 @@ export {
   type ParsedConfig,
 } from "./config.ts";
 export { modelOfGguf, type GgufModel, type GgufWeight } from "./gguf.ts";
-export { l2Normalize, LayerContext } from "./layers.ts";
+export { FLAT } from "./flat-rows.ts";
+export { l2Normalize, LayerContext, PADDED, type Layout } from "./layers.ts";
 export {
   binaryCrossEntropySum,
   cosineDistanceSum,

@@ -18,6 +18,8 @@ export interface Layout {
   readonly axes: readonly [rows: Dim, tokens: Dim];
   /** Declares the inputs that say who sees whom, and gives the attention of one layer after another. */
   attention(context: LayerContext, sight: Sight): Attend;
+  /** Every text's tokens, padded: hidden [N, C] → [B, T, C]. */
+  texts(g: GraphBuilder, hidden: ValueId, channels: number): ValueId;
 }
 
 /**
@@ -112,6 +114,7 @@ export const PADDED: Layout = {
     const bias = context.builder.input("attention_bias", "real", BIAS[sees]);
     return (query, key, value, shape) => attend(context, query, key, value, bias, shape);
   },
+  texts: (g, hidden, C) => g.reshape(hidden, ["B", "T", C]),
 };
 const BIAS: { readonly [S in Sight["sees"]]: Shape } = { all: ["B", 1, 1, "T"], before: ["B", 1, "T", "T"] };
 
@@ -143,21 +146,21 @@ export function l2Normalize(g: GraphBuilder, x: ValueId, channels: number, epsil
   return g.rmsNorm(x, gamma, { epsilon: epsilon / channels }).y;
 }
 
-const POOL: { readonly [P in Pooling]: (g: GraphBuilder, hidden: ValueId, C: number) => ValueId } = {
-  first: (g, hidden) => g.gatherRows(hidden, g.input("first_index", "int", ["B"])),
-  last: (g, hidden) => g.gatherRows(hidden, g.input("last_index", "int", ["B"])),
+const POOL: { readonly [P in Pooling]: (context: LayerContext, hidden: ValueId, C: number) => ValueId } = {
+  first: ({ builder: g }, hidden) => g.gatherRows(hidden, g.input("first_index", "int", ["B"])),
+  last: ({ builder: g }, hidden) => g.gatherRows(hidden, g.input("last_index", "int", ["B"])),
   /**
    * A product with two rows of weights, the second of them zeros: a reduction over tokens takes another kernel for a
    * single row (measured: other bits), and so does a product of one row; x + 0 is exact in any order.
    */
-  mean: (g, hidden, C) => {
+  mean: ({ builder: g, layout }, hidden, C) => {
     const weights = g.input("mean_weights", "real", ["B", 2, "T"]);
-    const means = g.matmul(weights, g.reshape(hidden, ["B", "T", C])); // [B, 2, C]
+    const means = g.matmul(weights, layout.texts(g, hidden, C)); // [B, 2, C]
     return g.reduceSum(means, [1], { keepDims: false });
   },
 };
 
 /** hidden [N, C] → [B, C]. Its input is that of `headInputs`. */
-export function pool(g: GraphBuilder, hidden: ValueId, pooling: Pooling, C: number): ValueId {
-  return POOL[pooling](g, hidden, C);
+export function pool(context: LayerContext, hidden: ValueId, pooling: Pooling, C: number): ValueId {
+  return POOL[pooling](context, hidden, C);
 }

@@ -124,7 +124,7 @@ function parameters(config: RobertaConfig, head: Head): readonly ParameterInfo[]
 
 function features(context: LayerContext, config: RobertaConfig, pooling: Pooling, states: ValueId): ValueId {
   const C = config.hidden_size;
-  const pooled = pool(context.builder, states, pooling, C); // [B, C]
+  const pooled = pool(context, states, pooling, C); // [B, C]
   if (pooling !== "first") return pooled;
   const dropped = context.dropout(pooled, config.classifier_dropout);
   return context.builder.tanh(context.linear(dropped, "classifier.dense", C, C));
