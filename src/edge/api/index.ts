@@ -3,6 +3,25 @@ export { train, type TrainResult } from "./train.ts";
 export type { PhaseData, Stage, TrainInput, TrainOptions, TrainProgress } from "./train-options.ts";
 export type { DataSource, RowOf, TestRow, TrainRow } from "./train-rows.ts";
 export { loadModel } from "./load-model.ts";
+export { loadGenerator, type LoadGeneratorOptions } from "./generate.ts";
+export type {
+  Finish,
+  GenerateOptions,
+  GenerationAnswer,
+  GenerationOptions,
+  GenerationPart,
+  GenerationResult,
+  GenerationRun,
+  GenerationState,
+  GenerationUsage,
+  GeneratorOptions,
+  Logprobs,
+  Prompt,
+  ResumeOptions,
+  TextGenerator,
+  TokenPart,
+} from "../../work/generate/index.ts";
+export type { ChatMessage } from "../../language/text/index.ts";
 export { attachModel, type AttachedModel, type Model, type ModelOptions } from "../../work/model/index.ts";
 export type {
   Answers,

@@ -5,11 +5,13 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addChat } from "./chat.ts";
 import { addDoctor } from "./doctor.ts";
 import { addErase } from "./erase.ts";
 import { addEval } from "./eval.ts";
 import { addExplore } from "./explore.ts";
 import { addExportLog } from "./export-log.ts";
+import { addGenerate } from "./generate.ts";
 import { addLs } from "./ls.ts";
 import { guardStreams, reportError, writeError } from "./output.ts";
 import { addPredict } from "./predict.ts";
@@ -26,6 +28,8 @@ const VERBS = [
   addTrain,
   addLs,
   addPredict,
+  addGenerate,
+  addChat,
   addEval,
   addServe,
   addPublish,

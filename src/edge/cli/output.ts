@@ -43,6 +43,13 @@ export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
+/** The same for a text of many lines that comes in pieces: line breaks and tabs stay. */
+export function printablePiece(text: string): string {
+  return text.replace(UNPRINTABLE, (character) =>
+    character === "\n" || character === "\t" ? character : printable(character),
+  );
+}
+
 /** An error that came when answers had been given already: the work failed, whatever the error is called. */
 export class FailedMidway extends Error {}
 

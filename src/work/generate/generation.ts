@@ -44,7 +44,7 @@ export class Generation {
   readonly #stops: StopTexts;
   /** Code units of the prompt that the stream is still to give. */
   #before: number;
-  #given = 0;
+  #text = "";
   #digest: string;
   #finish: Finish | null = null;
 
@@ -66,7 +66,7 @@ export class Generation {
       this.#take(id);
     }
     this.#digest = state.digest;
-    if (this.#given !== state.given || JSON.stringify(this.#finish) !== JSON.stringify(state.finish))
+    if (this.#text.length !== state.given || JSON.stringify(this.#finish) !== JSON.stringify(state.finish))
       throw notItsOwn("its tokens do not give the text or the end that it says");
   }
 
@@ -74,10 +74,19 @@ export class Generation {
     return {
       ...this.#begun,
       tokens: [...this.#tokens],
-      given: this.#given,
+      given: this.#text.length,
       digest: this.#digest,
       finish: this.#finish,
     };
+  }
+
+  /** Of the answer, as far as it was given away. */
+  get text(): string {
+    return this.#text;
+  }
+
+  get digest(): string {
+    return this.#digest;
   }
 
   get finish(): Finish | null {
@@ -134,7 +143,7 @@ export class Generation {
       else if (last) text += this.#stops.end();
     }
     if (last) this.#finish ??= ended ? { reason: "stop", by: id } : { reason: "length" };
-    this.#given += text.length;
+    this.#text += text;
     return text;
   }
 
