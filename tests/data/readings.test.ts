@@ -184,3 +184,12 @@ describe("conversations", () => {
       });
   });
 });
+
+test("a file whose name says no format says how it was read; one tag alone is no task", async () => {
+  await assert.rejects(readTable(file("tags.txt", CONLL), { label: false, roles: TAGS }), {
+    code: "DATA_INVALID",
+    message: /"-DOCSTART- -X- O"\); it was read as CSV, as its name says no other format \(--format\)$/,
+  });
+  const table = await readTable(file("one.conll", "Ada\tO\n"), { label: false, roles: TAGS });
+  assert.throws(() => READINGS["word-tags"].names(table), { message: /^every word has the tag "O"/ });
+});

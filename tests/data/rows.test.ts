@@ -74,7 +74,7 @@ test("what is wrong is said with its row and its field", async () => {
     [[good, "text"], /^row 2 of data is of type string; each row is an object/],
     [[good, null], /^row 2 of data is null/],
     [[good, { text: "b" }], /^row 2 of data: "label" is missing/],
-    [[good, { text: "b", label: null }], /^row 2 of data: "label" is null/],
+    [[good, { text: "b", label: null }], /^row 2 of data: "label" is null, not a string or a number$/],
     [[good, { text: "b", label: NaN }], /^row 2 of data: "label" is NaN/],
     [[good, { text: 5, label: "x" }], /^row 2 of data: "text" is of type number, not a string/],
     [[good, { text: ["b"], label: "x" }], /^row 2 of data: "text" is a list/],

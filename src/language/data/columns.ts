@@ -132,7 +132,7 @@ function chooseRoles(
     else if (choice.need === "needed")
       throw missing(
         `none of the columns of ${path} is called ${ROLE_NAMES[role].slice(0, 4).join(", ")} or the like; say which ` +
-          `one holds the ${role} (columns.${role})`,
+          `one holds the ${role} (columns.${role}; --column ${role}=NAME)`,
         names,
         path,
       );

@@ -136,7 +136,8 @@ export class TableBuilder {
     const what =
       found === undefined
         ? "is missing"
-        : `is ${found === null || Object.is(found, NaN) ? String(found) : kindOf(found)}, not a string`;
+        : `is ${found === null || Object.is(found, NaN) ? String(found) : kindOf(found)}, not a string` +
+          (kinds.includes("scalar") ? " or a number" : "");
     const where = this.origin.unit === "row" ? `row ${row}` : `line ${line}`;
     throw new LockstepError(
       "DATA_INVALID",

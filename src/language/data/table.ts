@@ -1,6 +1,6 @@
 /** A CSV or JSON-lines file as texts and labels, each row checked, each complaint with its line. */
 import { z } from "zod";
-import { LockstepError, parseOptions } from "../../base/index.ts";
+import { isLockstepError, LockstepError, parseOptions } from "../../base/index.ts";
 import {
   chooseColumns,
   noLabels,
@@ -55,9 +55,18 @@ export type ReadTableOptions = z.input<typeof tableOptions>;
 export async function readTable(path: string, options: ReadTableOptions = {}): Promise<Table> {
   const settled = parseOptions(tableOptions, options, "the options of readTable");
   const facts: FileFacts = { sha256: "", bytes: 0 };
-  const { format, chunks } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
+  const { format, chunks, isGuess } = await detect(path, settled.format, readText(path, settled.maxFileBytes, facts));
   const rows = new TableBuilder({ path }, settled);
-  const found = await READERS[format](chunks, rows, settled);
+  const found = await READERS[format](chunks, rows, settled).catch((thrown: unknown) => {
+    if (!isGuess || !isLockstepError(thrown) || thrown.details["columns"] === undefined) throw thrown;
+    const { code, message, details } = thrown;
+    throw new LockstepError(
+      code,
+      `${message}; it was read as ${format.toUpperCase()}, as its name says no other format (--format)`,
+      details,
+      { cause: thrown },
+    );
+  });
   if (found === undefined)
     throw new LockstepError(
       "DATA_INVALID",
@@ -254,14 +263,15 @@ async function detect(
   path: string,
   wanted: Settled["format"],
   chunks: AsyncGenerator<string>,
-): Promise<{ format: TableFormat; chunks: AsyncIterable<string> }> {
-  if (wanted !== "auto") return { format: wanted, chunks };
+): Promise<{ format: TableFormat; chunks: AsyncIterable<string>; isGuess: boolean }> {
+  if (wanted !== "auto") return { format: wanted, chunks, isGuess: false };
   const byName = BY_NAME.find(([pattern]) => pattern.test(path))?.[1];
-  if (byName !== undefined) return { format: byName, chunks };
+  if (byName !== undefined) return { format: byName, chunks, isGuess: false };
   const first = await chunks.next();
   async function* again(): AsyncGenerator<string> {
     if (first.done !== true) yield first.value;
     yield* chunks;
   }
-  return { format: first.done !== true && first.value.trimStart().startsWith("{") ? "jsonl" : "csv", chunks: again() };
+  const format = first.done !== true && first.value.trimStart().startsWith("{") ? "jsonl" : "csv";
+  return { format, chunks: again(), isGuess: true };
 }

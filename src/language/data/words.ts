@@ -27,6 +27,12 @@ export function wordsOf(cell: string): readonly string[] {
 /** Distinct tags in the order of UTF-16 code units. @throws DATA_INVALID for one alone, or too many */
 export function tagNames(tags: readonly (readonly string[])[]): readonly string[] {
   const names = [...new Set(tags.flat())].sort((a, b) => (a < b ? -1 : 1));
+  if (names.length === 1)
+    throw new LockstepError(
+      "DATA_INVALID",
+      `every word has the tag ${visible(names[0]!)}, and at least two tags are needed; is this the right column?`,
+      { tags: 1 },
+    );
   if (names.length < 2 || names.length > LABEL_LIMITS.count)
     throw new LockstepError(
       "DATA_INVALID",
