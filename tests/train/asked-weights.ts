@@ -15,9 +15,11 @@ export const curriculum: ShardWeightFunction = ({ step, steps, shards, earlier }
   });
 };
 
-/** Leaves the first shard out of every second step. */
-export const sparing: ShardWeightFunction = ({ step, shards }) =>
-  shards.map(({ shard, losses }) => (shard === 0 && step % 2 === 1 ? 0 : losses / 3));
+/** Leaves the first shard out of every second step in which others have losses. */
+export const sparing: ShardWeightFunction = ({ step, shards }) => {
+  const spares = step % 2 === 1 && shards.some(({ shard, losses }) => shard > 0 && losses > 0);
+  return shards.map(({ shard, losses }) => (shard === 0 && spares ? 0 : losses / 3));
+};
 
 /** The small training's second phase alone. */
 export function askedRecipe(name: string): RecipeInput {
