@@ -1,6 +1,6 @@
 /**
  * A server killed right after its first answer of a version that has just been published from a folder: the version is
- * in the store, and every receipt that was handed out is replayed to the same answer.
+ * in the store, and every receipt that was handed out is replayed to the same answer. @concurrent
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

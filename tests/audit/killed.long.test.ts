@@ -1,6 +1,6 @@
 /**
  * Writers killed at any moment, one after another on one log, and what is done to the files afterwards: nothing that
- * was confirmed is lost unseen.
+ * was confirmed is lost unseen. @concurrent
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

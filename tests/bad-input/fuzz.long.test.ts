@@ -1,6 +1,6 @@
 /**
  * A model folder damaged at random, thousands of times: it is refused with a typed error, or it is another valid one;
- * never a crash, a hang, or a fault of ours.
+ * never a crash, a hang, or a fault of ours. @concurrent
  */
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
  * The verbs that run for a while, and how they end: Ctrl-C in a training, a server with publishes and receipts, closed
- * pipes, every refusal.
+ * pipes, every refusal. @concurrent
  */
 import assert from "node:assert/strict";
 import {

@@ -1,6 +1,6 @@
 /**
  * The same for minutes: hundreds of callers terminated at random instants. LOCKSTEP_CHAOS_DEATHS sets how many (80 if
- * unset).
+ * unset). @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * The package as others get it: built, packed and installed into an empty project, where its examples and its command
- * run, a training with workers among them, and a consumer's code type-checks with every declaration read.
+ * run, a training with workers among them, and a consumer's code type-checks with every declaration read. @concurrent
  */
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
  * Many times over; and the control: through the binding the process aborts without the wait, so the test would notice
- * if the hook did nothing. Through the C interface nobody need wait.
+ * if the hook did nothing. Through the C interface nobody need wait. @concurrent
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,6 +1,6 @@
 /**
  * P3 under kill -9: a training killed at least twenty times at random moments and resumed with other thread counts
- * passes through the very same states.
+ * passes through the very same states. @concurrent
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -3,7 +3,7 @@
  * measures the result in the form it will be served in, and publishes it. Everything that decides the version is in the
  * recipe.
  */
-import { LockstepError } from "../../base/index.ts";
+import { isLockstepError, LockstepError } from "../../base/index.ts";
 import { loadLatestCheckpoint, openStore, type FileSystem, type Store } from "../../work/store/index.ts";
 import {
   changedTable,
@@ -155,7 +155,11 @@ export async function trainOn(
   isTrained = true;
   const content = versionContent(prepared, trained);
   const bare = versionFiles({ ...content, calibration: uncalibrated(prepared.recipe), metrics: {} });
-  const assessed = await assess(prepared, bare, { threads, test, baseline, signal, onStage, warn });
+  const assessed = await assess(prepared, bare, { threads, test, baseline, signal, onStage, warn }).catch(
+    (thrown: unknown) => {
+      throw isLockstepError(thrown) && thrown.code === "CANCELLED" ? interrupted(isTrained, thrown) : thrown;
+    },
+  );
   onStage("publish");
   const version = await store.publish(versionFiles({ ...content, ...assessed }), { alias });
   await run.remove();
