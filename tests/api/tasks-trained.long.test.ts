@@ -128,3 +128,39 @@ test("a linear baseline is for classes, and is refused elsewhere", async () => {
     message: /no linear baseline for masked-lm/,
   });
 });
+
+test("instruction tuning: chats and instructions train the same, and the version carries the template", async () => {
+  await using tiny = await tinyStore([]);
+  const asked = (n: number) => ({ instruction: `where is parcel ${n}?`, output: `parcel ${n} is here` });
+  const chat = ({ instruction, output }: ReturnType<typeof asked>) => ({
+    messages: [
+      { role: "user", content: instruction },
+      { role: "assistant", content: output },
+    ],
+  });
+  const table = (name: string, row: (n: number) => object): string => {
+    const path = join(tiny.folder, name);
+    writeFileSync(path, Array.from({ length: 60 }, (_, n) => `${JSON.stringify(row(n))}\n`).join(""));
+    return path;
+  };
+  const input: TrainInput = {
+    ...SIZES,
+    max_tokens: 96,
+    model: { ...SIZES.model, model_type: "llama" },
+    tokenizer: { vocab_size: 400, min_frequency: 1 },
+    phases: [{ objective: "instruction-tuning", epochs: 1, batch_size: 16, shards: 2 }],
+    data: table("asked.jsonl", asked),
+  };
+  const first = await train(input, { out: tiny.store, threads: 2 });
+  const second = await train(
+    { ...input, data: table("chats.jsonl", (n) => chat(asked(n))) },
+    { out: tiny.store, threads: 1 },
+  );
+  assert.equal(first.stateSha256, second.stateSha256);
+  assert.ok(first.figure!.further!["perplexity"]! > 1);
+  assert.match(readFileSync(join(first.folder, "tokenizer_config.json"), "utf8"), /"chat_template": .*### Assistant/s);
+  await assert.rejects(train({ ...input, model: SIZES.model }, { out: tiny.store }), {
+    code: "MODEL_INVALID",
+    message: /the family BERT has no head "causal-lm"; those that have one are gpt2, llama/,
+  });
+});

@@ -109,7 +109,7 @@ export async function prepare(
   const encoder = from === undefined ? undefined : await openEncoder(from, settings);
   const opened = teacher === undefined ? undefined : await openTeacher(teacher, asked.max_tokens);
   // What is trained is measured and served in the same profile.
-  if (executor === "portable") requireOwnTokenizer(encoder?.tokenizer.library);
+  if (executor === "portable") requireOwnTokenizer((encoder ?? opened?.encoder)?.tokenizer.library);
   const resolved = resolve({
     executor,
     validation_fraction: main.fraction,
