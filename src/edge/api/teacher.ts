@@ -211,7 +211,6 @@ export async function taught(
   const order = labels.map((label) => info.labels.indexOf(label));
   const values = new Float32Array(new SharedArrayBuffer(4 * width * questions.length));
   for (let at = 0; at < questions.length; at += CHUNK) {
-    options.onProgress(at, questions.length);
     const part = questions.slice(at, at + CHUNK);
     const answers =
       task === "classify"
@@ -221,8 +220,8 @@ export async function taught(
       const numbers = task === "classify" ? order.map((its) => output![its]!) : unit(output!, info.normalize);
       values.set(numbers, (at + row) * width);
     });
+    options.onProgress(at + part.length, questions.length);
   }
-  options.onProgress(questions.length, questions.length);
   await save(recipe, place, values, options);
   return { ...dataset, values };
 }
