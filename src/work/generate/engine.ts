@@ -18,7 +18,8 @@ export interface Backend {
 
 /** Who reads the tokens. */
 export interface Reader {
-  token(token: GeneratedToken): void;
+  /** `state`: with this token in it. */
+  token(token: GeneratedToken, state: GenerationState): void;
   /** Nothing comes after it. */
   failed(error: LockstepError): void;
   /** So far behind that the sequence should wait. */
@@ -226,7 +227,7 @@ export class Engine {
         finish: token.finish,
       };
       if (token.finish !== null) this.#tasks.delete(task.id);
-      task.reader.token(token);
+      task.reader.token(token, task.state);
     }
   }
 

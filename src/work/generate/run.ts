@@ -60,13 +60,20 @@ export interface RunSource {
   readonly signal: AbortSignal | undefined;
 }
 
+interface Unread {
+  readonly place: number;
+  readonly part: TokenPart;
+  /** With it. */
+  readonly state: GenerationState;
+}
+
 /** Parts that wait for their reader before the sequences do. */
 const READ_AHEAD = 64;
 
 export class GenerationRun implements AsyncIterable<GenerationPart> {
   readonly #source: RunSource;
-  readonly #queue: TokenPart[] = [];
-  #beginnings: readonly Beginning[] = [];
+  readonly #queue: Unread[] = [];
+  #states: GenerationState[] = [];
   #submissions: Submission[] = [];
   #error: LockstepError | null = null;
   #wake: () => void = () => undefined;
@@ -77,11 +84,11 @@ export class GenerationRun implements AsyncIterable<GenerationPart> {
   }
 
   /**
-   * Each answer as it is now, also after an abort or a failure: to go on with, here or elsewhere. Tokens that were made
-   * ahead of the reader are in it. Empty before reading began.
+   * Each answer as far as it was read, also after an abort or a failure: to go on with, here or elsewhere. Empty before
+   * reading began.
    */
   get states(): readonly GenerationState[] {
-    return this.#submissions.map(({ state }) => state);
+    return this.#states;
   }
 
   /** Reads to the end. @throws as reading does */
@@ -104,24 +111,25 @@ export class GenerationRun implements AsyncIterable<GenerationPart> {
     signal?.addEventListener("abort", cancelled, { once: true });
     try {
       if (signal?.aborted === true) throw cancelledBy(signal);
-      this.#beginnings = await prepare();
-      for (const { state } of this.#beginnings)
-        this.#submissions.push(submit(state, this.#reader(state.choice), this.#submissions[0]));
-      const logprobs = this.#beginnings.map((): Logprobs[] => []);
-      const texts = this.#beginnings.map(({ text }) => text);
-      const places = new Map(this.#beginnings.map(({ state }, place) => [state.choice, place]));
-      while (!this.#over) {
+      const beginnings = await prepare();
+      this.#states = beginnings.map(({ state }) => state);
+      for (const [place, state] of this.#states.entries())
+        if (state.finish === null) this.#submissions.push(submit(state, this.#reader(place), this.#submissions[0]));
+      const logprobs = beginnings.map((): Logprobs[] => []);
+      const texts = beginnings.map(({ text }) => text);
+      while (this.#error !== null || this.#states.some(({ finish }) => finish === null)) {
+        if (this.#error !== null) throw this.#error;
         const changed = new Promise<void>((resolve) => (this.#wake = resolve));
-        const part = this.#queue.shift();
-        if (part === undefined) await changed;
+        const unread = this.#queue.shift();
+        if (unread === undefined) await changed;
         else {
-          const place = places.get(part.choice)!;
+          const { place, part, state } = unread;
+          this.#states[place] = state;
           texts[place] = texts[place]! + part.text;
           if (part.logprobs !== null) logprobs[place]!.push(part.logprobs);
           yield part;
           look();
         }
-        if (this.#error !== null) throw this.#error;
       }
       yield { kind: "end", result: this.#result(texts, logprobs) };
     } finally {
@@ -130,16 +138,11 @@ export class GenerationRun implements AsyncIterable<GenerationPart> {
     }
   }
 
-  /** Everything was made and read. */
-  get #over(): boolean {
-    return this.#queue.length === 0 && this.#error === null && this.states.every(({ finish }) => finish !== null);
-  }
-
-  #reader(choice: number): Reader {
+  #reader(place: number): Reader {
     const queue = this.#queue;
     return {
-      token: (token) => {
-        queue.push({ kind: "token", choice, ...token });
+      token: (token, state) => {
+        queue.push({ place, part: { kind: "token", choice: state.choice, ...token }, state });
         this.#wake();
       },
       failed: (error) => this.#fail(error),

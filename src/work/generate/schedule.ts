@@ -60,8 +60,7 @@ export function schedule(
 ): Plan {
   const isExpired = ({ deadline }: Candidate): boolean => deadline !== null && deadline <= now;
   const live = candidates.filter((one) => !isExpired(one));
-  const ranked = inRank(live);
-  const rank = new Map(ranked.map(({ id }, at) => [id, at]));
+  let ranked: readonly Candidate[] | null = null; // seldom needed
   const work = new Map<number, number>();
   const evicted = new Set<number>();
   /** By id, of those that keep their caches. */
@@ -75,14 +74,17 @@ export function schedule(
     // Who begins may find all of its prompt computed, so there is room for all of it.
     const room = roomOf(one.held === 0 ? one.pending : one.held + tokens);
     const more = room - rooms.get(one.id)!;
-    const victims = ranked.slice(rank.get(one.id)! + 1).filter(({ id }) => rooms.get(id)! > 0);
-    if (used + more - victims.reduce((sum, { id }) => sum + rooms.get(id)!, 0) > cacheTokens) continue; // it waits
-    while (used + more > cacheTokens) {
-      const { id } = victims.pop()!;
-      used -= rooms.get(id)!;
-      rooms.set(id, 0);
-      evicted.add(id);
-      work.delete(id);
+    if (used + more > cacheTokens) {
+      ranked ??= inRank(live);
+      const victims = ranked.slice(ranked.indexOf(one) + 1).filter(({ id }) => rooms.get(id)! > 0);
+      if (used + more - victims.reduce((sum, { id }) => sum + rooms.get(id)!, 0) > cacheTokens) continue; // it waits
+      while (used + more > cacheTokens) {
+        const { id } = victims.pop()!;
+        used -= rooms.get(id)!;
+        rooms.set(id, 0);
+        evicted.add(id);
+        work.delete(id);
+      }
     }
     used += more;
     rooms.set(one.id, room);
