@@ -22,8 +22,10 @@ export interface Decoder {
   /** An empty sequence with room for so many tokens to begin with; it grows. @default 64 */
   open(tokens?: number): Sequence;
   /**
-   * Computes these tokens of all these sequences in one run. Gives [logits, V] of each, in order: views that hold until
-   * the next step. Where it fails no sequence has changed, and the same step may be done again. One step at a time.
+   * Computes these tokens of all these sequences in one run. Gives [logits, V] of each, in order: views that hold
+   * until the next step. Attention takes 4 bytes for each head, new token and token of its cache's capacity while it
+   * runs: a long prompt goes in parts of a few hundred tokens, which changes no bit. Where a step fails no sequence has
+   * changed, and it may be done again. One step at a time.
    * @throws INPUT_INVALID for no token, more sequences than slots, one twice, or an id outside the vocabulary;
    *   INPUT_TOO_LARGE beyond `context` or out of memory; CANCELLED where another thread ended the run; RUNTIME_FAILED
    */
