@@ -18,6 +18,7 @@ export const MODEL: ModelInfo = {
   serving: true,
   routes: ["/v1/classify"],
   labels: 77,
+  mask_token: null,
   parameters: 5_312_845,
   profile: "native:test",
   weights_sha256: "ab".repeat(32),
@@ -43,6 +44,7 @@ export const SERVING: Status = {
   model: MODEL,
   accuracy: { value: 0.8812, low: 0.8694, high: 0.8921, split: "test" },
   baseline: { value: 0.8636, low: 0.851, high: 0.8753, split: "test" },
+  figure: null,
   examples: ["I am still waiting on my card?", "Why was I charged a fee for a transfer?", "How do I change my PIN?"],
 };
 

@@ -5,7 +5,7 @@
 import { LockstepError } from "../../base/index.ts";
 import type { NamedFiles } from "../../work/store/index.ts";
 import { Model } from "../../work/model/index.ts";
-import { mainTask, textQuestions } from "../../work/tasks/index.ts";
+import { textQuestions, textTask } from "../../work/tasks/index.ts";
 
 export interface SelfCheckReport {
   readonly texts: number;
@@ -49,7 +49,7 @@ export async function selfCheck(
 }
 
 async function digestsOf(model: Model, texts: readonly string[]): Promise<string[]> {
-  const task = mainTask(model.info);
+  const task = textTask(model.info);
   const { answers } = await model.ask(task, textQuestions(task, texts));
   return answers.map(({ digest }) => digest);
 }

@@ -34,7 +34,7 @@ import type { AskOptions, Model, PinnedModel } from "../../work/model/index.ts";
 import { notPublishable } from "./publishable.ts";
 import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
 import type { Share } from "../../work/evaluate/index.ts";
-import type { Metrics } from "./version-files.ts";
+import type { KeptFigures, Metrics } from "./version-files.ts";
 
 export interface ServiceOptions {
   readonly status: Status;
@@ -313,6 +313,7 @@ export class Service implements HttpDeps, AsyncDisposable {
       model: modelsOf(serving)[0]!,
       accuracy: measured(metrics.test?.accuracy, "test") ?? measured(metrics.validation?.accuracy, "validation"),
       baseline: measured(metrics.baseline?.accuracy, "test"),
+      figure: figureOf(metrics.test, "test") ?? figureOf(metrics.validation, "validation"),
       examples: [...this.#examples],
       ...(this.#curve?.version === model.version ? { history: this.#curve.points } : {}),
     };
@@ -410,6 +411,7 @@ const NOT_LOADED = {
   serving: false,
   routes: null,
   labels: null,
+  mask_token: null,
   parameters: null,
   profile: null,
   weights_sha256: null,
@@ -420,7 +422,8 @@ function isoTime(milliseconds: number): string {
 }
 
 function describe(model: Model, aliases: readonly string[]): ModelInfo {
-  const { config, head, labels } = model.info;
+  const { config, head, labels, tokenizer } = model.info;
+  const { mask } = tokenizer.special;
   const { executor, form, build, id } = model.profile;
   return {
     version: model.version,
@@ -428,11 +431,27 @@ function describe(model: Model, aliases: readonly string[]): ModelInfo {
     serving: true,
     routes: tasksOf(model.info).map((task) => TASKS[task].route),
     labels: labels.length,
+    mask_token: head.kind === "masked-lm" && mask >= 0 ? tokenizer.decode([mask], WITH_SPECIAL) : null,
     parameters: parameterCount(modelParameters(config, head)),
     profile: `${executor} ${form}, ${build} (${id.slice(0, 12)})`,
     weights_sha256: model.description?.weights_sha256 ?? null,
     created: null,
   };
+}
+
+const WITH_SPECIAL = { skipSpecialTokens: false };
+
+/** Which figure of several is shown, where there is no accuracy. */
+const FIRST = ["entity_f1", "micro_f1", "spearman", "pearson", "perplexity"];
+
+/** One that has an interval. */
+function figureOf(kept: KeptFigures | undefined, split: "test" | "validation"): ServingStatus["figure"] {
+  if (kept === undefined || kept.accuracy !== undefined) return null;
+  const name = [...FIRST, ...Object.keys(kept)].find((one) => typeof kept[one] === "object");
+  const figure = name === undefined ? undefined : kept[name];
+  if (name === undefined || typeof figure !== "object") return null;
+  const { value, low, high } = figure;
+  return { name: name.replaceAll("_", " "), value, low, high, split };
 }
 
 function measured(share: Share | undefined, split: "test" | "validation"): ServingStatus["accuracy"] {

@@ -32,8 +32,12 @@ export const modelInfo = z.object({
   routes: z
     .array(z.string())
     .nullable()
-    .meta({ description: "Where it can be asked; null, as the next four, for a version that is not loaded." }),
+    .meta({ description: "Where it can be asked; null, as the next five, for a version that is not loaded." }),
   labels: z.int().nullable().meta({ description: "How many classes; 0 for a version that has none." }),
+  mask_token: z
+    .string()
+    .nullable()
+    .meta({ description: "What stands for a missing word in a text to fill in; null where the version has none." }),
   parameters: z.int().nullable(),
   profile: z.string().nullable().meta({ description: "The numerics profile: what decides the bits below Lockstep." }),
   weights_sha256: z.string().nullable(),
@@ -63,6 +67,9 @@ const interval = z
 const measured = interval
   .extend({ split: z.enum(["test", "validation"]).meta({ description: "The examples it was measured on." }) })
   .meta({ description: "An accuracy with its 95 % interval." });
+const figure = interval
+  .extend({ name: z.string(), split: measured.shape.split })
+  .meta({ description: "A figure that is no share of texts, by its name, with its 95 % interval." });
 const lossPoint = z.object({ phase: z.string(), step: z.int(), loss: z.number() });
 
 export const trainingStatus = z.object({
@@ -86,6 +93,9 @@ export const servingStatus = z.object({
     .nullable()
     .meta({ description: "The version's, on its test split, else on its validation split." }),
   baseline: measured.nullable().meta({ description: "A linear model's." }),
+  figure: figure
+    .nullable()
+    .meta({ description: "Of a version that has no accuracy: its first figure, on the test split if there is one." }),
   examples: z.array(z.string()).meta({ description: "Questions to offer." }),
   history: z
     .array(lossPoint)

@@ -6,6 +6,8 @@ import type { FastifyInstance } from "fastify";
 const FILES: readonly (readonly [route: string, file: string, type: string])[] = [
   ["/", "index.html", "text/html; charset=utf-8"],
   ["/app.js", "app.js", "text/javascript; charset=utf-8"],
+  ["/ask.js", "ask.js", "text/javascript; charset=utf-8"],
+  ["/tasks.js", "tasks.js", "text/javascript; charset=utf-8"],
   ["/draw.js", "draw.js", "text/javascript; charset=utf-8"],
   ["/style.css", "style.css", "text/css; charset=utf-8"],
   ["/icon.svg", "icon.svg", "image/svg+xml"],

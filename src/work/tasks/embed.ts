@@ -84,4 +84,5 @@ export const embed: Task<"embed", EmbedTypes> = {
   laterFields: [],
 
   ofText: (text) => text,
+  anyText: true,
 };

@@ -127,4 +127,5 @@ export const fillMask: Task<"fill-mask", FillMaskTypes> = {
   laterFields: [],
 
   ofText: (text) => text,
+  anyText: false,
 };

@@ -10,6 +10,7 @@ export {
   taskNamed,
   tasksOf,
   textQuestions,
+  textTask,
   TASK_NAMES,
   TASKS,
   type AnswerOf,

@@ -128,4 +128,5 @@ export const perplexity: Task<"perplexity", PerplexityTypes> = {
   laterFields: [],
 
   ofText: (text) => text,
+  anyText: true,
 };

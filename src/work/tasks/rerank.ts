@@ -104,4 +104,5 @@ export const rerank: Task<"rerank", RerankTypes> = {
   laterFields: [],
 
   ofText: undefined,
+  anyText: false,
 };

@@ -77,4 +77,5 @@ export const similarity: Task<"similarity", SimilarityTypes> = {
   laterFields: [],
 
   ofText: undefined,
+  anyText: false,
 };

@@ -83,6 +83,13 @@ export function mainTask(version: TaskFacts): TaskName {
   return found;
 }
 
+/** The first task of the version that any text is a question of: what it is checked by, and tried with. */
+export function textTask(version: TaskFacts): TaskName {
+  const found = tasksOf(version).find((name) => TASKS[name].anyText);
+  invariant(found !== undefined, `a version made for ${version.task} can be asked about any text`);
+  return found;
+}
+
 /** Each text as a question. @throws INPUT_INVALID: asking the task takes more than a text */
 export function textQuestions<T extends TaskName>(name: T, texts: readonly string[]): readonly Question<T>[] {
   const { ofText }: Task<T, TypesOf[T]> = TASKS[name];

@@ -115,6 +115,8 @@ export interface Task<Name extends string, T extends TaskTypes> {
 
   /** The question that one line of text is, in a file of questions; undefined: it takes more than a text to ask. */
   readonly ofText: ((text: string) => T["question"]) | undefined;
+  /** Whether any text that is not blank is such a question. */
+  readonly anyText: boolean;
 }
 
 /** Questions with the options that they share. */

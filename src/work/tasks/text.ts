@@ -126,6 +126,7 @@ interface TextOrPairQuestions {
   readonly length: (question: TextOrPair) => number;
   readonly encode: (version: TaskVersion, question: TextOrPair) => Promise<EncodedQuestion<undefined>>;
   readonly ofText: (text: string) => TextOrPair;
+  readonly anyText: true;
 }
 
 /** How every task about a text or a pair of texts is asked. */
@@ -136,4 +137,5 @@ export const TEXT_OR_PAIR: TextOrPairQuestions = {
   length: lengthOf,
   encode: encodeTextOrPair,
   ofText: (text) => text,
+  anyText: true,
 };

@@ -99,4 +99,5 @@ export const tokenClassify: Task<"token-classify", TokenClassifyTypes> = {
   laterFields: [],
 
   ofText: (text) => text,
+  anyText: true,
 };

@@ -2,18 +2,15 @@
  * The page: follows the server's status by its event stream and shows one of three views of it. Everything that comes
  * from the server is put in as text (textContent), never as markup.
  */
+import { current, focusQuestion, serve } from "./ask.js";
 import { drawCurve } from "./draw.js";
-
-/** What the page asks, and where. Of a version that has no answers to it, it says where those are. */
-const TASK = { route: "/v1/classify", body: (text) => ({ text }) };
+import { count, make, share } from "./tasks.js";
 
 const find = (id) => document.getElementById(id);
 const views = ["training", "serving", "failed"];
 const points = [];
 let view;
 let version;
-/** Where the version that is shown is asked. */
-let route = TASK.route;
 /** The version that the curve's training made. */
 let trained;
 
@@ -23,14 +20,15 @@ const RENDER = { training: renderTraining, serving: renderServing, failed: rende
 const STATE_WORDS = { training: "Training", serving: "Ready", failed: "Stopped" };
 
 function render(status) {
-  if (status.state !== view) {
-    view = status.state;
+  const isNew = status.state !== view;
+  view = status.state;
+  if (isNew) {
     for (const name of views) find(name).hidden = name !== view;
     document.title = `${STATE_WORDS[view]} · Lockstep`;
-    if (view === "serving" && document.activeElement === document.body) find("question").focus();
   }
   setState(view, STATE_WORDS[view]);
   RENDER[view](status);
+  if (isNew && view === "serving" && document.activeElement === document.body) focusQuestion();
   renderCurve(status);
 }
 
@@ -94,141 +92,39 @@ function baselineWords({ split }, baseline) {
   return `; a linear baseline reaches ${share(baseline.value)}${where}`;
 }
 
-function renderServing({ model, accuracy, baseline, examples }) {
+/** Of tasks without an accuracy: entity F1, Spearman's ρ and the like. */
+function figureWords(figure) {
+  if (!figure) return [];
+  const { name, value, low, high, split } = figure;
+  return [`${SPLIT_WORDS[split]} ${name} ${value.toFixed(3)} (95 % interval ${low.toFixed(3)} to ${high.toFixed(3)}).`];
+}
+
+function renderServing({ model, accuracy, baseline, figure, examples }) {
+  if (version !== model.version) {
+    version = model.version;
+    serve(model, examples);
+  }
   const size = model.parameters === null ? "A model" : `A model of ${count(model.parameters)} parameters`;
-  const routes = model.routes ?? [TASK.route];
-  const isAsked = routes.includes(TASK.route);
+  const task = current();
   const facts = [
-    isAsked
-      ? `${size} sorts it into ${model.labels ?? "its"} intents.`
-      : `${size}, asked over HTTP at ${routes.join(", ")}.`,
+    task === undefined
+      ? `${size}, asked over HTTP at ${(model.routes ?? []).join(", ")}.`
+      : `${size} ${task.facts(model)}.`,
+    ...figureWords(figure),
   ];
-  find("serving-title").textContent = isAsked ? "Ask a question" : "Ready to be asked";
-  find("ask").hidden = !isAsked;
   if (accuracy)
     facts.push(
       `${SPLIT_WORDS[accuracy.split]} accuracy ${share(accuracy.value)} (95 % interval ${share(accuracy.low)} to ` +
         `${share(accuracy.high)})${baselineWords(accuracy, baseline)}.`,
     );
   find("facts").textContent = facts.join(" ");
-  if (version === model.version) return;
-  version = model.version;
-  find("question").placeholder = examples[0] ?? "";
-  find("offered").hidden = examples.length === 0;
-  find("examples").replaceChildren(
-    ...examples.map((example) => {
-      const button = make("button", "", example);
-      button.type = "button";
-      button.addEventListener("click", () => {
-        find("question").value = example;
-        ask(example);
-      });
-      return button;
-    }),
-  );
-  route = isAsked ? TASK.route : routes[0];
-  if (!isAsked) find("answer").hidden = true;
-  showCurl(examples[0] ?? "Where is my card?");
 }
 
 function renderFailed({ code, message }) {
   find("failure").textContent = `${message} (${code})`;
 }
 
-/* ---- asking ---- */
-
-let asking;
-
-async function ask(text) {
-  asking?.abort();
-  const mine = (asking = new AbortController());
-  find("problem").textContent = "";
-  find("question").removeAttribute("aria-invalid");
-  if (text.trim() === "") return complain("Type a question first.");
-  find("send").setAttribute("aria-disabled", "true");
-  try {
-    const response = await fetch(TASK.route, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(TASK.body(text)),
-      signal: mine.signal,
-    });
-    const body = await response.json();
-    if (!response.ok)
-      return complain(body.error.retryable ? `${body.error.message}. Try again in a moment.` : body.error.message);
-    showAnswer(text, body.answers[0]);
-  } catch (error) {
-    if (mine.signal.aborted) return; // A newer question has taken its place.
-    complain(
-      error instanceof TypeError
-        ? "The server does not answer. Is it still running?"
-        : `The answer could not be shown: ${error.message}`,
-    );
-  } finally {
-    if (asking === mine) find("send").removeAttribute("aria-disabled");
-  }
-}
-
-function complain(message) {
-  find("problem").textContent = message;
-  find("question").setAttribute("aria-invalid", "true");
-  find("question").focus();
-}
-
-function showAnswer(text, answer) {
-  const best = answer.top[0];
-  find("asked").textContent = text;
-  find("answer-label").textContent = readable(best.label);
-  find("abstained").hidden = !answer.abstained;
-  find("bars").replaceChildren(
-    ...answer.top.map(({ label, probability }) => {
-      const item = make("li");
-      const track = make("div", "track");
-      const fill = make("div");
-      fill.style.width = `${probability * 100}%`;
-      track.setAttribute("aria-hidden", "true");
-      track.append(fill);
-      item.append(make("span", "name", readable(label)), make("span", "share", share(probability)), track);
-      return item;
-    }),
-  );
-  find("version").textContent = short(answer.version);
-  find("version").title = answer.version;
-  const receipt = find("receipt");
-  receipt.textContent = answer.receipt === null ? "none kept" : short(answer.receipt);
-  if (answer.receipt === null) receipt.removeAttribute("href");
-  else receipt.href = `/v1/receipts/${encodeURIComponent(answer.receipt)}`;
-  receipt.title = answer.receipt ?? "";
-  find("latency").textContent =
-    `${answer.latency_ms < 10 ? answer.latency_ms.toFixed(1) : Math.round(answer.latency_ms)} ms`;
-  find("answer").hidden = false;
-  find("announce").textContent =
-    `${answer.abstained ? "Not sure. Best guess: " : ""}${readable(best.label)}, ${share(best.probability)}`;
-  showCurl(text);
-}
-
-function showCurl(text) {
-  const body = JSON.stringify(TASK.body(text)).replaceAll("'", "'\\''");
-  find("curl").textContent =
-    `curl ${location.origin}${route} \\\n  -H 'content-type: application/json' \\\n  -d '${body}'`;
-  find("copied").textContent = "";
-}
-
 /* ---- words ---- */
-
-function make(name, className = "", text = "") {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  if (text) element.textContent = text;
-  return element;
-}
-
-const count = (n) => n.toLocaleString("en");
-const share = (p) => `${(p * 100).toFixed(1)} %`;
-const short = (id) => (id.length > 20 ? `${id.slice(0, 16)}…` : id);
-/** card_arrival → Card arrival: names of intents as people write them. */
-const readable = (label) =>
-  /^[\w?]+$/.test(label) ? label.replaceAll("_", " ").replace(/^./, (c) => c.toUpperCase()) : label;
 
 function duration(seconds) {
   const s = Math.max(0, Math.round(seconds));
@@ -237,19 +133,6 @@ function duration(seconds) {
 
 /* ---- start ---- */
 
-find("ask").addEventListener("submit", (event) => {
-  event.preventDefault();
-  ask(find("question").value);
-});
-find("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText(find("curl").textContent);
-    find("copied").textContent = "Copied";
-  } catch {
-    getSelection().selectAllChildren(find("curl"));
-    find("copied").textContent = "Selected: copy it with Ctrl+C";
-  }
-});
 new ResizeObserver(() => {
   if (!find("loss-card").hidden) drawCurve(find("curve"), points);
 }).observe(find("curve"));
