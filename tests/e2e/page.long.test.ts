@@ -8,8 +8,8 @@ import type { Browser, Page } from "playwright-core";
 import { LockstepError } from "../../src/base/index.ts";
 import { createHttpServer, type Status } from "../../src/edge/http/index.ts";
 import { FakeDeps, MODEL, SERVING, TRAINING } from "../http/fake.ts";
-import { withServer } from "../http/raw.ts";
-import { complaints, launch, skip } from "./browser.ts";
+import { launch, skip } from "./browser.ts";
+import { FAINT, onPage, text } from "./page.ts";
 
 describe("the page", { skip }, () => {
   let browser: Browser;
@@ -20,39 +20,14 @@ describe("the page", { skip }, () => {
     await browser.close();
   });
 
-  /** A page on a server of its own; fails on anything the page complained about that is not expected. */
-  async function withPage(
-    body: (page: Page, deps: FakeDeps, url: string) => Promise<void>,
-    deps = new FakeDeps(),
-    options: Parameters<Browser["newPage"]>[0] = {},
-    expected = /^$/,
-  ): Promise<void> {
-    await withServer(
-      async ({ url }) => {
-        const page = await browser.newPage({ viewport: { width: 1000, height: 800 }, ...options });
-        page.setDefaultTimeout(10_000);
-        const found = complaints(page);
-        try {
-          await page.goto(url);
-          await page.waitForSelector("main > section:not([hidden])");
-          await body(page, deps, url);
-          assert.deepEqual(
-            found.filter((text) => !expected.test(text)),
-            [],
-          );
-        } finally {
-          await page.close();
-        }
-      },
-      { drainMs: 100 },
-      {},
-      deps,
-    );
-  }
-
+  const withPage = (
+    body: Parameters<typeof onPage>[1],
+    deps?: FakeDeps,
+    options?: Parameters<Browser["newPage"]>[0],
+    expected?: RegExp,
+  ) => onPage(browser, body, { deps, options, expected });
   const focused = (page: Page): Promise<string> =>
     page.evaluate("document.activeElement.id || document.activeElement.textContent");
-  const text = async (page: Page, selector: string): Promise<string> => (await page.textContent(selector))!.trim();
 
   test("shows training as it goes on, then becomes the place to ask", async () => {
     const deps = new FakeDeps();
@@ -109,9 +84,13 @@ describe("the page", { skip }, () => {
         model: { ...MODEL, version: "v3-vectors", labels: 0, routes: ["/v1/embed", "/v1/similarity"] },
         accuracy: null,
       } as Status);
-      await page.getByText("A model of 5,312,845 parameters, asked over HTTP at /v1/embed, /v1/similarity.").waitFor();
-      assert.equal(await page.locator("#ask").isHidden(), true, "what is asked here is for a classifier");
+      await page.getByText("A model of 5,312,845 parameters turns a text into a vector.").waitFor();
       assert.match(await text(page, "#curl"), /\/v1\/embed/);
+      const later = { ...MODEL, version: "v4-later", routes: ["/v1/divine"] };
+      deps.emit({ ...SERVING, model: later, accuracy: null } as Status);
+      await page.getByText("A model of 5,312,845 parameters, asked over HTTP at /v1/divine.").waitFor();
+      assert.equal(await page.locator("#ask").isHidden(), true, "nothing that this page can ask");
+      assert.match(await text(page, "#curl"), /\/v1\/divine/);
     }, deps);
   });
 
@@ -280,28 +259,3 @@ describe("the page", { skip }, () => {
     });
   }
 });
-
-/** Runs in the page: elements with text of their own whose contrast (WCAG 2.2) is under 4.5:1. */
-const FAINT = `(() => {
-  const channels = (color) => color.match(/[\\d.]+/g).map(Number);
-  const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-  const luminance = ([r, g, b]) =>
-    [r, g, b].map((c) => linear(c / 255)).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  const ground = (element) => {
-    for (let at = element; at; at = at.parentElement) {
-      const color = channels(getComputedStyle(at).backgroundColor);
-      if (color.length === 3 || color[3] === 1) return color;
-    }
-    return [255, 255, 255];
-  };
-  return [...document.querySelectorAll("body *")]
-    .filter((element) => element.checkVisibility())
-    .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .map((element) => {
-      const style = getComputedStyle(element);
-      const ink = channels(element instanceof SVGElement ? style.fill : style.color);
-      const [a, b] = [luminance(ink), luminance(ground(element))].sort((x, y) => y - x);
-      return { name: element.id || element.className || element.tagName, contrast: (a + 0.05) / (b + 0.05) };
-    })
-    .filter(({ contrast }) => contrast < 4.5);
-})()`;

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { LockstepError } from "../../src/base/index.ts";
 import { createHttpServer } from "../../src/edge/http/index.ts";
+import { TASK_NAMES, TASKS } from "../../src/work/tasks/index.ts";
 import { FakeDeps, MODEL, SERVING, TRAINING } from "./fake.ts";
 import { ask, classify, errorCode, withServer } from "./raw.ts";
 import { receiptResponse } from "../../src/edge/http/contract.ts";
@@ -204,6 +205,14 @@ describe("the other routes", () => {
     assert.deepEqual(Object.keys(receiptResponse.shape).sort(), Object.keys(receiptSchema.shape).sort());
     assert.deepEqual(receiptResponse.shape.kind.options, [...RECEIPT_KINDS]);
   });
+});
+
+test("the page has a form for every task, at its own route", async () => {
+  const page = (await import(new URL("../../src/edge/http/page/tasks.js", import.meta.url).href)) as { TASKS: object };
+  assert.deepEqual(
+    Object.keys(page.TASKS),
+    TASK_NAMES.map((name) => TASKS[name].route),
+  );
 });
 
 describe("events", () => {

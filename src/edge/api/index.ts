@@ -80,7 +80,7 @@ export { erase, type EraseOptions } from "./erase.ts";
 export { checkExport, exportLog, type CheckExportOptions, type ExportLogOptions } from "./export-log.ts";
 export { requireReplayed, requireTrusted, type TrustOptions } from "./trust.ts";
 export { MEASURED_TASKS, type Estimate, type MeasuredTask, type Share } from "../../work/evaluate/index.ts";
-export type { KeptFigures, Metrics } from "./version-files.ts";
+export { figureName, type KeptFigures, type Metrics } from "./version-files.ts";
 export type { HttpOptions } from "../http/index.ts";
 export type {
   EarlierStep,

@@ -34,7 +34,7 @@ import type { AskOptions, Model, PinnedModel } from "../../work/model/index.ts";
 import { notPublishable } from "./publishable.ts";
 import { DEFAULT_ALIAS, isFolderSource, openPublishSource } from "./source.ts";
 import type { Share } from "../../work/evaluate/index.ts";
-import type { KeptFigures, Metrics } from "./version-files.ts";
+import { figureName, type KeptFigures, type Metrics } from "./version-files.ts";
 
 export interface ServiceOptions {
   readonly status: Status;
@@ -451,7 +451,7 @@ function figureOf(kept: KeptFigures | undefined, split: "test" | "validation"): 
   const figure = name === undefined ? undefined : kept[name];
   if (name === undefined || typeof figure !== "object") return null;
   const { value, low, high } = figure;
-  return { name: name.replaceAll("_", " "), value, low, high, split };
+  return { name: figureName(name), value, low, high, split };
 }
 
 function measured(share: Share | undefined, split: "test" | "validation"): ServingStatus["accuracy"] {

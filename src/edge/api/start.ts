@@ -4,12 +4,12 @@
  */
 import { z } from "zod";
 import { parseOptions, toLockstepError } from "../../base/index.ts";
-import { readRows, readTable } from "../../language/data/index.ts";
+import { plainTexts, readRows, readTable } from "../../language/data/index.ts";
 import { openStore } from "../../work/store/index.ts";
 import { createHttpServer, type HttpOptions } from "../http/index.ts";
 import { ServingFigures } from "./figures.ts";
 import { Model } from "../../work/model/index.ts";
-import { mainTask, TASKS } from "../../work/tasks/index.ts";
+import { TASKS, textTask } from "../../work/tasks/index.ts";
 import { aliasSchema, callbackSchema, defaultThreads, pathSchema, signalSchema, threadsSchema } from "./options.ts";
 import { selfCheck, type SelfCheckReport } from "./self-check.ts";
 import { closeAll, openReceipts, runningServer, withKeyFile, type Server } from "./serve.ts";
@@ -106,12 +106,11 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
       const onTexts = (read: readonly string[]): void => {
         texts = read;
       };
-      const result = await trainOn({ onTexts, anew: true }, input, {
+      const result = await trainOn({ onTexts, anew: true, baseline: "where-known" }, input, {
         out,
         alias,
         threads,
         resume: !fresh,
-        baseline: input.test !== undefined,
         onProgress,
         signal,
       });
@@ -130,7 +129,7 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
     service.offer(questions.slice(0, EXAMPLES));
     parts.push(service);
     await service.begin(model, log);
-    const { route } = TASKS[mainTask(model.info)];
+    const { route } = TASKS[textTask(model.info)];
     onEvent?.({ kind: "serving", url: server.url, route, version: model.version, question: questions[0] ?? "" });
     return runningServer(server, model, log?.path, parts.slice(1));
   } catch (thrown) {
@@ -144,14 +143,14 @@ export async function start(input: TrainInput, options: StartOptions = {}): Prom
 /** Of the test table, else of the training table: for the self-check, and to offer on the page. */
 async function textsOf({ test, data, text, label }: TrainInput, signal?: AbortSignal): Promise<readonly string[]> {
   const asked = test ?? data;
-  const { texts } =
+  const table =
     typeof asked === "string"
       ? await readTable(asked, {
           ...(text === undefined ? {} : { text }),
           ...(label === undefined ? {} : { label }),
         })
       : await readRows(asked, { name: test === undefined ? "data" : "test", label: false, signal });
-  return texts;
+  return plainTexts(table);
 }
 
 /** At most `count` of them. */

@@ -4,6 +4,7 @@
  * recipe.
  */
 import { isLockstepError, LockstepError } from "../../base/index.ts";
+import { plainTexts } from "../../language/data/index.ts";
 import { loadLatestCheckpoint, openStore, type FileSystem, type Store } from "../../work/store/index.ts";
 import {
   changedTable,
@@ -69,6 +70,8 @@ export interface TrainSeams {
   readonly anew?: boolean;
   /** Told the texts of the test table, or of the one that is trained on where there is none: rows are read but once. */
   readonly onTexts?: (texts: readonly string[]) => void;
+  /** With a test table: the linear baseline wherever there is one, in place of the option, which insists on it. */
+  readonly baseline?: "where-known";
 }
 
 /**
@@ -125,8 +128,9 @@ export async function trainOn(
       `there is no linear baseline for ${task}, only for classify; leave baseline out`,
       { task },
     );
+  const isCompared = baseline || (seams.baseline === "where-known" && task === "classify");
   const test = input.test === undefined ? undefined : await readTest(input.test, input, prepared, signal);
-  seams.onTexts?.((test ?? prepared.table).texts);
+  seams.onTexts?.(plainTexts(test ?? prepared.table));
   const store = await openStore(out, { create: true, ...(fs === undefined ? {} : { fs }) });
   if (resume && seams.anew !== true) await requireSameData(store, prepared.recipe, fs);
   await using run = await store.openRun(await runName(store, prepared.recipe, resume));
@@ -155,7 +159,7 @@ export async function trainOn(
   isTrained = true;
   const content = versionContent(prepared, trained);
   const bare = versionFiles({ ...content, calibration: uncalibrated(prepared.recipe), metrics: {} });
-  const assessed = await assess(prepared, bare, { threads, test, baseline, signal, onStage, warn }).catch(
+  const assessed = await assess(prepared, bare, { threads, test, baseline: isCompared, signal, onStage, warn }).catch(
     (thrown: unknown) => {
       throw isLockstepError(thrown) && thrown.code === "CANCELLED" ? interrupted(isTrained, thrown) : thrown;
     },

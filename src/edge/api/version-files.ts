@@ -26,6 +26,14 @@ export interface Metrics {
   readonly baseline?: { readonly name: string; readonly accuracy: Share };
 }
 
+/** As people write it: entity_f1 is "entity F1". */
+export function figureName(name: string): string {
+  return name
+    .replaceAll("_", " ")
+    .replace(/\bf1\b/, "F1")
+    .replace(/^r2$/, "R squared");
+}
+
 export interface VersionContent {
   readonly recipe: Recipe;
   readonly config: ModelConfig;

@@ -1,5 +1,5 @@
 /** How figures are shown: those of each task that is measured, in one table, and those that a version keeps. */
-import type { Evaluation, KeptFigures, MeasuredTask, Share } from "../api/index.ts";
+import { figureName, type Evaluation, type KeptFigures, type MeasuredTask, type Share } from "../api/index.ts";
 import { percent, withInterval } from "./output.ts";
 
 interface Report<T extends MeasuredTask> {
@@ -201,6 +201,6 @@ export function keptLines(split: "validation" | "test", figures: KeptFigures | u
     if (typeof figure !== "object") return [];
     const { total } = figure as Share;
     const value = total === undefined ? between(figure) : `${withInterval(figure)} of ${total}`;
-    return [line(`${split} ${name.replaceAll("_", " ")}`, value)];
+    return [line(`${split} ${figureName(name)}`, value)];
   });
 }

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { LockstepError } from "../../base/index.ts";
 import { start, trainArguments, type Metrics, type Server, type StartEvent } from "../api/index.ts";
 import { addressOf, warnOfExposure } from "./address.ts";
-import { createOutput, outliveReader, withInterval, type Output } from "./output.ts";
+import { createOutput, outliveReader, percent, withInterval, type Output } from "./output.ts";
 import { integer } from "./flags.ts";
 import { ProgressDisplay } from "./progress.ts";
 import { keptLines } from "./reports.ts";
@@ -116,20 +116,13 @@ async function check(
   { route, question }: { readonly route: string; readonly question: string },
   output: Output,
 ): Promise<void> {
-  const ask = async (): Promise<{
-    label: string | null;
-    probability: number;
-    version: string;
-    receipt: string | null;
-  }> => {
+  const ask = async (): Promise<Delivered> => {
     const response = await fetch(`${url}${route}`, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ text: question }),
     });
-    const body = (await response.json()) as {
-      answers?: [{ label: string | null; probability: number; version: string; receipt: string | null }];
-    };
+    const body = (await response.json()) as { answers?: [Delivered] };
     if (!response.ok || body.answers === undefined)
       throw new LockstepError(
         "CHECK_FAILED",
@@ -141,7 +134,7 @@ async function check(
   const again = await Promise.all(Array.from({ length: 8 }, ask));
   if (first.version !== model.version)
     throw new LockstepError("CHECK_FAILED", `the answer came from version ${first.version}, not ${model.version}`);
-  if (again.some(({ probability, label }) => probability !== first.probability || label !== first.label))
+  if (again.some((one) => own(one) !== own(first)))
     throw new LockstepError("CHECK_FAILED", "one question asked nine times got more than one answer");
   for (const path of [
     "/",
@@ -160,8 +153,26 @@ async function check(
         status: response.status,
       });
   }
-  output.print(
-    `check passed: ${JSON.stringify(question)} → ${first.label ?? "abstained"} (` +
-      `${(first.probability * 100).toFixed(1)} %), asked nine times with one answer`,
-  );
+  output.print(`check passed: ${JSON.stringify(question)} → ${shortly(first)}, asked nine times with one answer`);
+}
+
+/** An answer of any task, with what the server adds to it. */
+interface Delivered {
+  readonly version: string;
+  readonly receipt: string | null;
+  readonly latency_ms: number;
+  readonly label?: string | null;
+  readonly probability?: number;
+}
+
+/** The answer alone, to compare. */
+function own({ receipt: _receipt, latency_ms: _latency, ...answer }: Delivered): string {
+  return JSON.stringify(answer);
+}
+
+function shortly(answer: Delivered): string {
+  const { label, probability } = answer;
+  if (label !== undefined && probability !== undefined) return `${label ?? "abstained"} (${percent(probability)})`;
+  const text = own(answer);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

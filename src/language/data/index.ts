@@ -16,7 +16,16 @@ export {
 export { entitiesOf } from "./entities.ts";
 export { labelIds, labelSpace, type LabelSpace } from "./labels.ts";
 export { labelWarnings } from "./label-warnings.ts";
-export { cellsOf, listOf, numberOf, READINGS, type ExampleData, type Reading, type ReadingName } from "./readings.ts";
+export {
+  cellsOf,
+  listOf,
+  numberOf,
+  plainTexts,
+  READINGS,
+  type ExampleData,
+  type Reading,
+  type ReadingName,
+} from "./readings.ts";
 export { IGNORED, tagIds, wordPlaces, wordsOf, type TaggedWords } from "./words.ts";
 export { LineSplitter } from "./lines.ts";
 export { splitByHash, splitKey, type Split } from "./split.ts";

@@ -53,9 +53,9 @@ export interface Reading {
 
 const NOTHING = { labels: new Int32Array(0), values: new Float32Array(0) };
 
-/** Of a table of words, the texts that they are. */
-function textsOf({ texts, cells: { tags } }: Table): readonly string[] {
-  return tags === undefined ? texts : texts.map((cell) => wordsOf(cell).join(" "));
+/** The texts of a table; of one of words, what they are with a space between two. */
+export function plainTexts({ texts, cells: { tags }, format }: Table): readonly string[] {
+  return tags === undefined && format !== "conll" ? texts : texts.map((cell) => wordsOf(cell).join(" "));
 }
 
 /** Texts, each with its second one where there is a column of them. */
@@ -65,7 +65,7 @@ function encodeTexts(
   options: EncodeDatasetOptions,
   wordStarts = false,
 ): Promise<Omit<ExampleData, "labels" | "values">> {
-  const texts = textsOf(table);
+  const texts = plainTexts(table);
   const { second } = table.cells;
   const own = { wordStarts, ...(options.maxLength === undefined ? {} : { maxLength: options.maxLength }) };
   return encodeRows(
@@ -78,7 +78,7 @@ function encodeTexts(
 /** Both texts, where there are two: copies of a pair never stand on both sides of a split. */
 function joined(table: Table): readonly string[] {
   const { second } = table.cells;
-  return textsOf(table).map((text, row) => (second === undefined ? text : `${text}\n${second[row]}`));
+  return plainTexts(table).map((text, row) => (second === undefined ? text : `${text}\n${second[row]}`));
 }
 
 const text: Reading = {
@@ -134,7 +134,7 @@ const wordTags: Reading = {
   label: false,
   roles: { tags: "needed" },
   rowsEach: () => 1,
-  texts: textsOf,
+  texts: plainTexts,
   names: (table) => tagNames(cellsOf(table, "tags").map(wordsOf)),
   async encode(table, tokenizer, names, options) {
     const idOf = new Map(names.map((name, id) => [name, id]));

@@ -119,7 +119,7 @@ export const TASKS = {
   "/v1/multi-label": {
     name: "Label",
     title: "Label a text",
-    facts: ({ labels }) => `gives it any of ${labels ?? "its"} labels`,
+    facts: ({ labels }) => `gives a text any of ${labels ?? "its"} labels`,
     fields: () => [text],
     body: one,
     offer: each,
@@ -144,13 +144,14 @@ export const TASKS = {
   "/v1/score": {
     name: "Score",
     title: "Score a text",
-    facts: () => "gives it a number",
+    facts: () => "gives a text a number",
     fields: () => [text, { id: "second", label: "A second text, if the model compares two", optional: true }],
     body: ({ question: value, second }) => ({ text: value, ...(second === "" ? {} : { text_pair: second }) }),
     offer: each,
     show: ({ score }) => ({
       headline: score.toFixed(4),
-      below: score >= 0 && score <= 1 ? [bars([{ name: "Score", share: score, words: score.toFixed(4) }], "Score")] : [],
+      below:
+        score >= 0 && score <= 1 ? [bars([{ name: "Score", share: score, words: score.toFixed(4) }], "Score")] : [],
     }),
   },
   "/v1/rerank": {
@@ -161,7 +162,10 @@ export const TASKS = {
       question,
       { id: "documents", label: "Documents, one a line", lines: 5, placeholder: "One document a line" },
     ],
-    body: ({ question: query, documents }) => ({ query, documents: documents.split("\n").filter((line) => line.trim()) }),
+    body: ({ question: query, documents }) => ({
+      query,
+      documents: documents.split("\n").filter((line) => line.trim()),
+    }),
     offer: ([query, ...documents]) =>
       documents.length < 2 ? [] : [{ words: query, values: { question: query, documents: documents.join("\n") } }],
     show: ({ ranking }, { documents }) => {
@@ -204,12 +208,19 @@ export const TASKS = {
   "/v1/embed": {
     name: "Vector",
     title: "Make a vector",
-    facts: () => "turns it into a vector",
+    facts: () => "turns a text into a vector",
     fields: () => [text],
     body: one,
     offer: each,
     show: ({ embedding }) => {
-      const preview = make("pre", "", `${embedding.slice(0, 12).map((value) => value.toFixed(4)).join("  ")} …`);
+      const preview = make(
+        "pre",
+        "",
+        `${embedding
+          .slice(0, 12)
+          .map((value) => value.toFixed(4))
+          .join("  ")} …`,
+      );
       return {
         headline: many(embedding.length, "number"),
         below: [preview],
