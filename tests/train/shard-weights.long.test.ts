@@ -3,10 +3,12 @@
  * checkpoints of before recipes had phases. @concurrent
  */
 import assert from "node:assert/strict";
-import { readdir, rename } from "node:fs/promises";
+import { mkdtemp, readdir, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { loadLatestCheckpoint, saveCheckpoint } from "../../src/work/store/index.ts";
+import { train } from "../../src/edge/api/index.ts";
 import { pause } from "../../src/threads/sync/index.ts";
 import {
   recipeHashBefore,
@@ -16,6 +18,7 @@ import {
 } from "../../src/work/train/index.ts";
 import { SHARD_WEIGHTS, type ShardWeights } from "../../src/work/train/shard-weights.ts";
 import { curriculum, sparing } from "./asked-weights.ts";
+import { asking, BRIEF } from "./brief.ts";
 import { interruptedOnce } from "./interrupted-once.ts";
 import { digestsOf, SMALL, smallInput, threadCounts } from "./small.ts";
 
@@ -52,6 +55,17 @@ test("policies come to states of their own, but for examples and size, where an 
   assert.equal(last.size, POLICIES.length);
   assert.equal(last.get('"examples"'), last.get('"size"'));
   assert.equal(new Set(last.values()).size, POLICIES.length - 1);
+});
+
+test("a function's name is in the recipe and its hash, and nothing else goes by it", async (t) => {
+  const out = await mkdtemp(join(tmpdir(), "lockstep-asked-"));
+  t.after(() => rm(out, { recursive: true, force: true }));
+  const trained = async (name: string) =>
+    await train({ ...BRIEF, ...asking(name) }, { out, shardWeights: { [name]: curriculum } });
+  const [one, two] = [await trained("one"), await trained("two")];
+  assert.deepEqual(one.recipe.phases[1]!.shard_weights, { function: "one" });
+  assert.notEqual(one.recipeSha256, two.recipeSha256);
+  assert.equal(one.stateSha256, two.stateSha256);
 });
 
 test("a function that takes long only slows, whatever waits for it", async () => {
