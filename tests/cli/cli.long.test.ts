@@ -165,7 +165,8 @@ describe("the command line", () => {
   });
 
   test("what is refused before any work ends with 2, says why, and leaves nothing behind", async () => {
-    writeFileSync(commands.path("one.csv"), "text,label\nhello there,a\ngood morning,a\n");
+    const greetings = Array.from({ length: 20 }, (_, day) => `good morning on day ${day},a\n`);
+    writeFileSync(commands.path("one.csv"), `text,label\n${greetings.join("")}`);
     writeFileSync(
       commands.path("bad.json"),
       JSON.stringify({ recipe: { pretrain: { epoch: 3 } }, run: { thread: 2 } }),
