@@ -52,6 +52,18 @@ test("what is wrong with a phase's own table is said with the phase", async () =
   }
 });
 
+test("the compiler knows the rows of a task, and so does the edge", async () => {
+  // @ts-expect-error: a label is missing
+  await assert.rejects(train({ data: [{ text: "far?" }] }, { out }), { message: /^data has no column "label"/ });
+  // @ts-expect-error: so is a score
+  await assert.rejects(train({ task: "score", data: [{ text: "far?" }] }, { out }), { message: /no column "score"/ });
+  const phases = [{ objective: "contrastive" }] as const;
+  const pairs = [{ text: "far?", second: "near?", id: 7 }];
+  await assert.rejects(train({ task: "embed", phases, data: pairs }, { out }), {
+    message: /^data leaves \d texts to train/,
+  });
+});
+
 test("a recipe file: paths beside it, tables by the places of phases, and where each has to be said", async () => {
   const own = { phases: [{ objective: "masked-lm", data: { sha256: "0".repeat(64) } }, { objective: "classify" }] };
   const argumentsOf = async (content: object) =>

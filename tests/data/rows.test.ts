@@ -67,6 +67,16 @@ test("further fields go by what they hold, and those that may be left out by the
   assert.deepEqual(cells, { second: ["b", "d"], labels: ['["x","y"]', "[]"] });
 });
 
+test("conversations: a list of messages is a text, where answers may be beside", async () => {
+  const messages = [{ role: "user", content: "hi" }];
+  const options = { name: "data", label: false, roles: { answer: { name: undefined, need: "guessed" } } } as const;
+  const { texts, columns } = await readRows([{ messages }], { ...options, textNames: ["messages"] });
+  assert.deepEqual([texts, columns.text], [[JSON.stringify(messages)], "messages"]);
+  const circular: unknown[] = [];
+  circular.push(circular);
+  await assert.rejects(readRows([{ text: circular }], options), { message: /^row 1 of data: "text" is a list, not/ });
+});
+
 test("what is wrong is said with its row and its field", async () => {
   const good = { text: "a", label: "x" };
   const cases: readonly (readonly [unknown, RegExp])[] = [
