@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
-import { storiesFiles } from "../generate/stories-files.ts";
+import { storiesFiles, storiesGguf } from "../generate/stories-files.ts";
 import { Commands } from "./command.ts";
 
 const commands = new Commands();
@@ -35,6 +35,21 @@ describe("generate", () => {
     assert.match(native!.stdout, /^, there was a little girl named Lily\. She loved/);
     assert.equal(portable!.stdout, native!.stdout);
     assert.equal(many!.stdout, `1: ${native!.stdout}2: ${native!.stdout}`);
+  });
+
+  it("a GGUF file and a store's version as the folder that they were made of", async () => {
+    const [file, store] = [commands.path("stories.gguf"), commands.path("store")];
+    writeFileSync(file, storiesGguf());
+    const published = await commands.run(["publish", store, folder]);
+    assert.equal(published.code, 0, published.stderr);
+    const digests = await Promise.all(
+      [folder, file, store].map(async (model) => {
+        const { stdout, stderr } = await commands.run(["generate", model, PROMPT, "--max-tokens", "30", "--json"]);
+        assert.match(stdout, /digest/, stderr);
+        return (JSON.parse(stdout) as { answers: { digest: string }[] }).answers[0]!.digest;
+      }),
+    );
+    assert.equal(new Set(digests).size, 1);
   });
 
   it("refuses before any work, by name", async () => {

@@ -46,7 +46,7 @@ describe("an engine", () => {
 
   it("a cancelled sequence is free before the next step, and can go on elsewhere", async () => {
     const decoder = fakeDecoder(2);
-    const { engine, steps } = localEngine(decoder);
+    const { engine } = localEngine(decoder);
     const controller = new AbortController();
     const run = ask(engine, beginnings(PROMPT, { ...OPTIONS, maxTokens: 100 }), { signal: controller.signal });
     const other = ask(engine, beginnings("Lily", OPTIONS)).result();
@@ -62,14 +62,12 @@ describe("an engine", () => {
     );
     await other;
     const [state] = run.states;
-    const made = steps.length;
     assert.ok(state!.tokens.length < 30 && state!.finish === null);
     const { engine: next } = localEngine(fakeDecoder(1));
     const { answers } = await ask(next, [state!]).result();
     const whole = await ask(next, beginnings(PROMPT, { ...OPTIONS, maxTokens: 100 })).result();
     assert.deepEqual(answers[0]!.tokens, whole.answers[0]!.tokens);
     assert.ok(whole.answers[0]!.text.startsWith(text) && text !== "");
-    assert.equal(steps.length, made);
     await engine.close();
     await next.close();
     assert.equal(decoder.open_.size, 0);
@@ -126,6 +124,34 @@ describe("an engine", () => {
     await assert.rejects(Array.fromAsync({ [Symbol.asyncIterator]: () => slow }), { code: "TIMEOUT" });
     await engine.close();
     assert.equal(decoder.open_.size, 0);
+  });
+
+  it("a step that hangs keeps nobody beyond a deadline or an abort", async () => {
+    const clock = new ManualClock();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { engine } = localEngine(fakeDecoder(2), {
+      clock,
+      step: async (runner, order) => {
+        await promise;
+        return await runner.step(order);
+      },
+    });
+    const controller = new AbortController();
+    const aborted = ask(engine, beginnings(PROMPT, OPTIONS), { signal: controller.signal }).result();
+    const late = ask(engine, beginnings(PROMPT, OPTIONS), { timeoutMs: 100 }).result();
+    const patient = ask(engine, beginnings(PROMPT, OPTIONS)).result();
+    const ends = Promise.all([
+      assert.rejects(aborted, { code: "CANCELLED" }),
+      assert.rejects(late, { code: "TIMEOUT" }),
+    ]);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    controller.abort();
+    clock.advance(101);
+    await ends;
+    assert.equal(engine.size, 1);
+    resolve();
+    assert.equal((await patient).answers[0]!.tokens.length, 12);
+    await engine.close();
   });
 
   it("a backend that dies is replaced: the streams go on, with the same bits", async () => {

@@ -16,6 +16,7 @@ import {
   floatTensor,
   ggufBytes,
   ints,
+  paired,
   string,
   strings,
   u32,
@@ -67,21 +68,6 @@ function llamaWeights(extra: Readonly<Record<string, readonly [string, ...number
     for (const [name, [source, ...shape]] of Object.entries(extra)) add(`${at}.${name}`, `${blk}.${source}`, ...shape);
   }
   return { weights, sources };
-}
-
-/** What llama.cpp's converter does to rows of queries and keys: [heads, 2, D/2, …] becomes [heads, D/2, 2, …]. */
-function paired({ shape, data }: HostTensor<"float32">, heads: number): HostTensor<"float32"> {
-  const rows = shape[0]!;
-  const width = data.length / rows;
-  const half = rows / heads / 2;
-  const out: number[] = [];
-  for (let head = 0; head < heads; head++)
-    for (let i = 0; i < half; i++)
-      for (let part = 0; part < 2; part++) {
-        const row = head * 2 * half + part * half + i;
-        out.push(...data.subarray(row * width, (row + 1) * width));
-      }
-  return tensor("float32", shape, Float32Array.from(out));
 }
 
 const TOKENS = ["<unk>", "<s>", "</s>", "<0x41>", "\u2581", "a", "b", "ab", "\u2581ab", "c", "<pad>"];

@@ -1,4 +1,5 @@
 /** Writes GGUF bytes as the format's description has them, and lies where a test wants it. */
+import { tensor, type HostTensor } from "../../src/numeric/tensor/index.ts";
 
 export type Entry = readonly [key: string, type: number, write: (out: Out) => void];
 
@@ -114,4 +115,19 @@ export function ggufBytes(plan: Plan = {}): Uint8Array<ArrayBuffer> {
     at += Math.ceil(data.length / alignment) * alignment;
   }
   return bytes;
+}
+
+/** What llama.cpp's converter does to rows of queries and keys: [heads, 2, D/2, …] becomes [heads, D/2, 2, …]. */
+export function paired({ shape, data }: HostTensor<"float32">, heads: number): HostTensor<"float32"> {
+  const rows = shape[0]!;
+  const width = data.length / rows;
+  const half = rows / heads / 2;
+  const out: number[] = [];
+  for (let head = 0; head < heads; head++)
+    for (let i = 0; i < half; i++)
+      for (let part = 0; part < 2; part++) {
+        const row = head * 2 * half + part * half + i;
+        out.push(...data.subarray(row * width, (row + 1) * width));
+      }
+  return tensor("float32", shape, Float32Array.from(out));
 }

@@ -66,6 +66,9 @@ export interface Submission {
 /** Steps that may end with their backend before a sequence in them is given up. */
 const MOST_LOSSES = 3;
 
+/** Timers take no more milliseconds. */
+const LONGEST_SLEEP = 0x7fff_ffff;
+
 interface Task extends Submission, SubmitOptions {
   readonly reader: Reader;
   readonly deadline: number;
@@ -153,12 +156,11 @@ export class Engine {
 
   async #run(): Promise<void> {
     for (;;) {
-      const changed = new Promise<void>((resolve) => (this.#wake = resolve));
       const plan = this.#schedule();
       const order = this.#order(plan.work);
       if (order.work.length > 0 || order.dropped.length > 0) await this.#step(order, plan.evicted.length);
       else if (this.#tasks.size === 0) break;
-      else await this.#idle(changed);
+      else await this.#idle();
     }
     this.#running = null;
   }
@@ -196,7 +198,7 @@ export class Engine {
   async #step(order: StepOrder, evicted: number): Promise<void> {
     try {
       this.#backend ??= await this.#options.open();
-      this.#update(await this.#backend.step(order));
+      this.#update(await this.#inTime(this.#backend.step(order)));
       const work = order.work.map(({ id, tokens }) => ({ id, tokens }));
       this.#options.onStep?.({ work, evicted, cacheTokens: this.#room() });
     } catch (thrown) {
@@ -244,14 +246,32 @@ export class Engine {
     await backend?.close().catch(() => undefined); // it is gone already
   }
 
-  async #idle(changed: Promise<void>): Promise<void> {
+  /** What a step gives; whoever is past its deadline meanwhile is told, however long the step takes. */
+  async #inTime(computing: Promise<StepOutcome[]>): Promise<StepOutcome[]> {
+    let over = false;
+    const settled = computing.then(
+      () => void (over = true),
+      () => void (over = true),
+    );
+    for (;;) {
+      await this.#idle(settled);
+      if (over) return await computing;
+      const now = this.#options.clock.elapsed();
+      for (const task of [...this.#tasks.values()]) if (task.deadline <= now) this.#end(task, lateAt(task));
+    }
+  }
+
+  /** Until something has changed, or the first deadline has passed. */
+  async #idle(event: Promise<void> | null = null): Promise<void> {
     const { clock } = this.#options;
-    const first = Math.min(...[...this.#tasks.values()].map(({ deadline }) => deadline));
+    const changed = new Promise<void>((resolve) => (this.#wake = resolve));
+    const first = [...this.#tasks.values()].reduce((least, { deadline }) => Math.min(least, deadline), Infinity);
     const over = new AbortController();
-    const late = clock.sleep(Math.max(0, first - clock.elapsed()), over.signal).catch((thrown: unknown) => {
+    const ms = Math.min(LONGEST_SLEEP, Math.max(0, first - clock.elapsed()));
+    const late = clock.sleep(ms, over.signal).catch((thrown: unknown) => {
       if (!isLockstepError(thrown) || thrown.code !== "CANCELLED") throw thrown;
     });
-    await Promise.race([changed, late]);
+    await Promise.race(event === null ? [changed, late] : [event, changed, late]);
     over.abort();
     await late;
   }
