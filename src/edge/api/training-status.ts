@@ -77,6 +77,7 @@ export class TrainingStatusTracker {
       case "checkpoint":
       case "warning":
       case "resumed":
+      case "teacher":
       case "digest":
         return;
     }
