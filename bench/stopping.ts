@@ -8,7 +8,8 @@ import { bankingTask, openTraining, type Task } from "./banking.ts";
 import type { Benchmark, Figure } from "./report.ts";
 import { median } from "./timing.ts";
 
-const TIMES = 30;
+/** Each opens a training anew; after some twenty of MiniLM's the memory of those before slows the steps themselves. */
+const TIMES = 12;
 /** Steps that each training does first, and could still do after that. */
 const WARM = 2;
 const MANY = 300;
