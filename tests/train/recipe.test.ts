@@ -141,11 +141,14 @@ test("the tokenizer of a model from nothing goes with its family; pieces of word
     ...words,
     model: "wordpiece",
   });
+  // As whole recipes of before `model` say it, in which nothing is left out.
+  for (const before of [words, { ...words, lowercase: false }])
+    assert.deepEqual(tokenizer({ model: { model_type: "gpt2" }, tokenizer: before }), before);
   const refused = (settings: RecipeInput["tokenizer"], message: RegExp) =>
     assert.throws(() => tokenizer({ model: { model_type: "gpt2" }, tokenizer: settings }), {
       code: "OPTION_INVALID",
       message,
     });
   refused({ vocab_size: 299 }, /vocab_size is 299.*at least 300/s);
-  refused({ lowercase: true }, /lowercase is true/);
+  refused({ model: "byte-pairs", lowercase: true }, /lowercase is true/);
 });

@@ -76,7 +76,8 @@ export const recipeSchema = z.strictObject({
     .strictObject({
       /**
        * Pieces of words, as BERT has them, or pairs of bytes, from which every text comes back unchanged. Where it is
-       * not said: pairs of bytes for the families that are not read as BERT is (`gpt2`, `llama`, `roberta`, …).
+       * not said: pairs of bytes for the families that are not read as BERT is (`gpt2`, `llama`, `roberta`, …), unless
+       * `lowercase` is.
        */
       model: z.enum(["wordpiece", "byte-pairs"]).optional(),
       /** Tokens at most; of pairs of bytes at least 300, as each of the 256 bytes is one. */
@@ -156,10 +157,14 @@ export function resolveRecipe(
   return Object.freeze(recipe);
 }
 
-/** What stays unsaid is what a recipe meant before it could be said. */
+/**
+ * Where `model` is unsaid, `lowercase` is a word for pieces of words alone: so whole recipes of before there was a
+ * choice, which say it, mean what they meant, under the hash of then.
+ */
 function newTokenizerOf({ tokenizer, model }: RecipeInput, start: Start): RecipeInput["tokenizer"] {
   const family = FAMILY_NAMES.find((name) => name === model?.model_type);
-  const usual = family === undefined || familyTextLayout(family) === "bert" ? "wordpiece" : "byte-pairs";
+  const isBert = family === undefined || familyTextLayout(family) === "bert";
+  const usual = isBert || tokenizer?.lowercase !== undefined ? "wordpiece" : "byte-pairs";
   if (start !== "nothing" || (tokenizer?.model ?? usual) === "wordpiece") return tokenizer;
   const { vocab_size = 2048, lowercase = false } = tokenizer ?? {};
   if (vocab_size < 300)
